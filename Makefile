@@ -1,0 +1,57 @@
+# Everything a newcomer types. Nothing has to be installed by hand: each target makes the environment
+# it needs in .venv, once, and again when the pins change.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+CODE   := pipelines processing training evaluation registry sagemaker_local benchmarks examples tests setup.py
+
+.PHONY: help run test lint types walls bench format clean
+
+help:
+	@echo "make run     the whole pipeline on real data, to a registered version (project health-tumor-diagnosis)"
+	@echo "make test    lint, types, import walls and every test"
+	@echo "make bench   the benchmarks, each figure a ratio measured in one run (about 30 minutes)"
+	@echo "make format  rewrite the code in the project's format"
+	@echo "make clean   remove the environment and the local SageMaker's state"
+
+run: $(VENV)/.runtime
+	@$(BIN)/gatehouse run
+
+test: lint types walls
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+
+types: $(VENV)/.development
+	$(BIN)/mypy
+
+walls: $(VENV)/.development
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.development
+	$(BIN)/python -m benchmarks
+
+format: $(VENV)/.development
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+clean:
+	rm -rf $(VENV) .gatehouse
+
+# A stamp is written last, so an installation that broke off is done again.
+$(VENV)/.runtime: setup.py constraints.txt | $(VENV)/bin/python
+	@echo "Installing the runtime into $(VENV): 1.8 GB, one to three minutes the first time."
+	@$(PIP) --editable . && touch $@
+
+$(VENV)/.development: setup.py constraints.txt | $(VENV)/bin/python
+	@echo "Installing the runtime and the development tools into $(VENV): 1.9 GB, one to three minutes the first time."
+	@$(PIP) --editable '.[dev]' && touch $@ $(VENV)/.runtime
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Gatehouse needs Python 3.11 or newer; found $$($(PYTHON) -V). Name another: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,60 @@
+"""The package, its pins and the `gatehouse` command.
+
+The first group of pins is what the training image `sagemaker-xgboost:3.2-0` holds: a model written
+here loads there because both sides run the same libraries. Raise them together with the image.
+`constraints.txt` pins everything below them, so that two installations of one commit are the same.
+"""
+
+from setuptools import setup
+
+IMAGE = [  # the versions inside sagemaker-xgboost:3.2-0
+    "xgboost==3.2.0",
+    "scikit-learn==1.8.0",
+    "pandas==2.2.3",
+    "numpy==2.1.0",
+    "scipy==1.15.0",
+    "pyarrow==22.0.0",
+]
+
+RUNTIME = [
+    "sagemaker==3.27.0",  # compiles the pipeline's definition
+    "boto3==1.44.5",  # every call to AWS, real or local
+    "matplotlib>=3.10",  # the evaluation's plots (part of the image, too)
+    "pydantic>=2.7",  # strict settings with errors that name file and key
+    "click>=8.1",  # the command line
+    "rich>=13",  # tables and live progress for people
+    "starlette>=0.40",  # the local endpoint's ASGI app
+    "uvicorn>=0.30",  # serves it
+    "httptools>=0.6",  # uvicorn's C parser: several times faster on large S3 bodies than h11
+]
+
+DEVELOPMENT = [
+    "pytest>=8",
+    "pytest-xdist>=3.6",  # two cores, half the time
+    "hypothesis>=6.100",  # properties: split, cron, keys, definition language
+    "ruff>=0.9",  # lint and format
+    "mypy>=1.14",  # types
+    "import-linter>=2.1",  # the walls between the rooms, executable
+    "awscli>=1.46",  # an unmodified client for the wire tests
+    "moto[server]>=5.2",  # the benchmark's rival S3 server
+]
+
+setup(
+    name="gatehouse",
+    version="0.1.0",
+    description="A SageMaker pipeline with a gate, and a SageMaker on this machine to run it on",
+    python_requires=">=3.11",
+    # The three container folders are packaged as they stand: bundles are made from their files.
+    packages=[
+        "pipelines",
+        "pipelines.commands",
+        "processing",
+        "training",
+        "evaluation",
+        "registry",
+        "sagemaker_local",
+    ],
+    install_requires=IMAGE + RUNTIME,
+    extras_require={"dev": DEVELOPMENT},
+    entry_points={"console_scripts": ["gatehouse = pipelines.commands:main"]},
+)
