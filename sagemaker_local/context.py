@@ -1,0 +1,51 @@
+"""What every operation works with: the home, the store, the objects, and the two things that run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sagemaker_local.api import Api
+    from sagemaker_local.execution.engine import Engine
+    from sagemaker_local.home import Home, Owner
+    from sagemaker_local.jobs.runner import JobRunner
+    from sagemaker_local.s3.objects import ObjectStore
+    from sagemaker_local.store import Store
+
+ACCOUNT = "000000000000"
+"""No real account has this number, so nobody mistakes a local ARN for one of AWS."""
+
+
+@dataclass
+class Services:
+    """One endpoint's parts, made once by ``endpoint`` and shared by every request."""
+
+    home: Home
+    owner: Owner
+    store: Store
+    objects: ObjectStore
+    api: Api
+    jobs: JobRunner
+    engine: Engine
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: whose services, in which region."""
+
+    services: Services
+    region: str
+
+    @property
+    def store(self) -> Store:
+        return self.services.store
+
+    def arn(self, resource: str, service: str = "sagemaker") -> str:
+        """E.g. ``arn("pipeline/x")`` -> ``arn:aws:sagemaker:<region>:<account>:pipeline/x``."""
+        return f"arn:aws:{service}:{self.region}:{ACCOUNT}:{resource}"
+
+
+Handler = Callable[[Call, dict[str, Any]], dict[str, Any]]
+"""Validated parameters in (timestamps as datetimes, blobs as bytes), the response's members out."""

@@ -1,0 +1,34 @@
+"""The one error that reaches a client: AWS's code, a message that says what to do, a status."""
+
+from __future__ import annotations
+
+
+class AwsError(Exception):
+    """An answer in AWS's own terms.
+
+    Args:
+        code: the error's name on the wire, e.g. ``ValidationException`` or ``ResourceNotFound``.
+        message: what is wrong and what to do about it.
+        status: HTTP status; AWS's JSON protocols use 400 for a caller's mistakes.
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+def validation_error(message: str) -> AwsError:
+    """The request is well-formed on the wire but its content is not acceptable."""
+    return AwsError("ValidationException", message)
+
+
+def not_found(what: str, name: str) -> AwsError:
+    """SageMaker's answer for a resource that does not exist."""
+    return AwsError("ResourceNotFound", f"{what} '{name}' does not exist.")
+
+
+def not_implemented(what: str) -> AwsError:
+    """A clear refusal, never a made-up success."""
+    return AwsError("UnknownOperationException", f"{what} is not implemented by the local SageMaker.", 501)
