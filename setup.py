@@ -5,7 +5,7 @@ here loads there because both sides run the same libraries. Raise them together 
 `constraints.txt` pins everything below them, so that two installations of one commit are the same.
 """
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 IMAGE = [  # the versions inside sagemaker-xgboost:3.2-0
     "xgboost==3.2.0",
@@ -46,13 +46,10 @@ setup(
     python_requires=">=3.11",
     # The three container folders are packaged as they stand: bundles are made from their files.
     packages=[
-        "pipelines",
-        "pipelines.commands",
+        *find_packages(include=["pipelines*", "registry*", "automation*", "sagemaker_local*"]),
         "processing",
         "training",
         "evaluation",
-        "registry",
-        "sagemaker_local",
     ],
     install_requires=IMAGE + RUNTIME,
     extras_require={"dev": DEVELOPMENT},

@@ -1,0 +1,89 @@
+"""The whole road, typed as a person types it: the installed `gatehouse` command in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+GATEHOUSE = Path(sys.executable).parent / "gatehouse"
+TUMORS = "health-tumor-diagnosis"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """Standard output as the one JSON document that --json promises."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A settings file and a home folder of one's own, and the command line over them."""
+
+    settings: Path
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {
+            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "GATEHOUSE_"))
+        }
+        return {**own, "GATEHOUSE_HOME": str(self.home), "GATEHOUSE_SETTINGS": str(self.settings)}
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command in a process group of its own."""
+        return subprocess.Popen(
+            [str(GATEHOUSE), *arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> Finished:
+        """Run a command to its end."""
+        process = self.begin(*arguments)
+        out, err = process.communicate(timeout=300)
+        return Finished(process.returncode, out, err)
+
+
+def until(condition: Callable[[], object], *, what: str, seconds: float = 60.0) -> Any:
+    """Wait for something to become true and return it; fail with its name if it does not."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited {seconds:.0f} s in vain for: {what}")
+
+
+def jobs_of(home: Path) -> list[str]:
+    """Command lines of living processes that work for a home: its jobs and their launchers."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes()
+            command = (folder / "cmdline").read_bytes()
+        except OSError:  # it ended while we looked, or it is not ours to read
+            continue
+        if str(home / "jobs").encode() in environment + command:
+            found.append(command.replace(b"\0", b" ").decode(errors="replace"))
+    return found

@@ -1,0 +1,38 @@
+"""The walls that import-linter cannot see: what runs in a container imports nothing of this project."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+IN_THE_IMAGE = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "matplotlib"}
+PROGRAMS = sorted(path for room in ("processing", "training", "evaluation") for path in (ROOT / room).glob("*.py"))
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_container_program_imports_the_image_and_its_own_folder_only(program: Path) -> None:
+    siblings = {path.stem for path in program.parent.glob("*.py")}
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(program.read_text(encoding="utf-8")))
+        for name in _names(node)
+    }
+    assert imported <= IN_THE_IMAGE | siblings | set(sys.stdlib_module_names)
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "a program runs as a script: it has no package to import from"
+        return [str(node.module)]
+    return []
+
+
+def test_container_folders_hold_plain_files_that_are_uploaded_as_they_stand() -> None:
+    assert PROGRAMS
+    assert not [path for path in PROGRAMS if path.name == "__init__.py"]
