@@ -1,0 +1,111 @@
+"""What an image means on a machine without containers: an interpreter, a command, and fair warnings.
+
+The images of XGBoost and scikit-learn hold what the current environment holds, so their jobs run in it.
+Any other image runs in it too, with a warning at the top of its log, or in the Python that the endpoint
+was told to use for images of that name.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib.metadata
+import os
+import re
+import site
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagemaker_local.jobs.failure import client_error
+
+_KNOWN = re.compile(r"(?:^|/)sagemaker-(?P<library>xgboost|scikit-learn):(?P<version>\d+\.\d+)")
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """The Python that stands for an image, and what the job's log says about that."""
+
+    python: Path
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_ours(self) -> bool:
+        return self.python == Path(sys.executable)
+
+
+def is_xgboost(image: str) -> bool:
+    return "xgboost" in image.rpartition("/")[2]
+
+
+def interpreter_for(image: str, interpreters: Mapping[str, str]) -> Interpreter:
+    """The Python for an image.
+
+    Args:
+        interpreters: paths of Pythons by image: a glob pattern for all of its name or a part of it.
+
+    Raises:
+        JobFailure: the Python that was named does not exist.
+    """
+    for pattern, path in interpreters.items():
+        if pattern in image or fnmatch.fnmatchcase(image, pattern):
+            python = Path(path).expanduser()
+            if not os.access(python, os.X_OK):
+                raise client_error(f"the interpreter for images like '{pattern}' is no program: {path}.")
+            return Interpreter(python.absolute())
+    ours = Path(sys.executable)
+    known = _KNOWN.search(image)
+    if known is None:
+        return Interpreter(ours, (f"{image} is not here: the job runs in {ours} instead.",))
+    library, version = known["library"], known["version"]
+    try:
+        installed = importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return Interpreter(ours, (f"{image} holds {library} {version}; {ours} has none.",))
+    if installed.split(".")[:2] != version.split("."):
+        return Interpreter(ours, (f"{image} holds {library} {version}; {ours} has {installed}.",))
+    return Interpreter(ours)
+
+
+def environment(interpreter: Interpreter, home: str, temporary: str, shims: Path) -> dict[str, str]:
+    """What every job has in its environment; nothing of the user's own gets in.
+
+    Args:
+        home, temporary: folders as the job sees them.
+        shims: a folder that is made where `python3` or `pip3` are missing beside the interpreter.
+    """
+    folder = interpreter.python.parent
+    path = [str(folder)]
+    if _add_shims(interpreter.python, shims):
+        path.append(str(shims))
+    values = {
+        "PATH": ":".join([*path, _SYSTEM_PATH]),
+        "LANG": "C.UTF-8",
+        "HOME": home,
+        "TMPDIR": temporary,
+        "PYTHONUNBUFFERED": "1",  # so that the log is there while the job runs
+        # A job's requirements must not change this machine's environment behind its owner's back:
+        # what is installed already satisfies pip, what is missing is a clear error.
+        "PIP_NO_INDEX": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+    if interpreter.is_ours and site.ENABLE_USER_SITE:
+        values["PYTHONUSERBASE"] = site.getuserbase()
+    return values
+
+
+def _add_shims(python: Path, shims: Path) -> bool:
+    """Scripts for the names that SageMaker's own shell scripts expect; False if none is missing."""
+    wanted = {
+        "python3": f'exec "{python}" "$@"',
+        "python": f'exec "{python}" "$@"',
+        "pip3": f'exec "{python}" -m pip "$@"',
+        "pip": f'exec "{python}" -m pip "$@"',
+    }
+    missing = {name: line for name, line in wanted.items() if not (python.parent / name).exists()}
+    for name, line in missing.items():
+        shims.mkdir(parents=True, exist_ok=True)
+        (shims / name).write_text(f"#!/bin/sh\n{line}\n")
+        (shims / name).chmod(0o755)
+    return bool(missing)

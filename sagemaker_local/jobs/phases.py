@@ -1,0 +1,40 @@
+"""What a job's document says about how far the job has come."""
+
+from __future__ import annotations
+
+import time
+
+from sagemaker_local.jobs.job import Document, JobKind
+
+TERMINAL = ("Completed", "Failed", "Stopped")
+"""Statuses after which nothing happens to a job any more."""
+
+
+def enter_phase(kind: JobKind, document: Document, phase: str, message: str = "") -> None:
+    """A training job's SecondaryStatus and the history of it."""
+    if not kind.has_phases:
+        return
+    now = time.time()
+    history = document.setdefault("SecondaryStatusTransitions", [])
+    if history:
+        history[-1].setdefault("EndTime", now)
+    ended = {"EndTime": now} if phase in (*TERMINAL, "MaxRuntimeExceeded") else {}
+    history.append({"Status": phase, "StartTime": now, "StatusMessage": message, **ended})
+    document["SecondaryStatus"] = phase
+
+
+def end(kind: JobKind, document: Document, status: str, members: Document) -> None:
+    """Give a job its last status, its end time and `members`."""
+    now = time.time()
+    started = document.get(f"{kind.verb}StartTime", now)
+    document |= {
+        **members,
+        kind.status_member: status,
+        f"{kind.verb}EndTime": now,
+        "LastModifiedTime": now,
+    }
+    if kind.has_phases:
+        seconds = max(0, round(now - started))
+        document |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": max(1, seconds)}
+        phase = "MaxRuntimeExceeded" if members.get("_MaxRuntimeExceeded") else status
+        enter_phase(kind, document, phase, members.get("FailureReason", ""))

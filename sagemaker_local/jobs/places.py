@@ -1,0 +1,143 @@
+"""A job's folders, and how a path inside its container becomes a path on this machine.
+
+    <home>/jobs/<kind>/<job>/<host>/      one for each instance, algo-1, algo-2, ...
+        ml/                               what the job sees as /opt/ml
+        log, log.times                    its output, and when it came
+        hosts                             its /etc/hosts, where it can be given one
+
+Everything that a job leaves is looked at from outside its namespace, where a link to /opt/ml/x leads
+nowhere; so links are followed here by hand, and never out of the job's own folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from sagemaker_local.jobs.failure import client_error
+
+OPT_ML = "/opt/ml"
+# Not part of a longer name (/opt/mlflow), not the tail of another path (s3://bucket/opt/ml).
+_OPT_ML = re.compile(r"(?<![\w.-])/opt/ml(?![\w-])")
+
+
+@dataclass(frozen=True)
+class Host:
+    """One instance of a job."""
+
+    name: str
+    folder: Path
+
+    @property
+    def ml(self) -> Path:
+        return self.folder / "ml"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def hosts_file(self) -> Path:
+        return self.folder / "hosts"
+
+    def path(self, container_path: str, what: str) -> Path:
+        """Where a path under /opt/ml lies on this machine.
+
+        Args:
+            what: names the path in the error, e.g. "input 'raw'".
+
+        Raises:
+            JobFailure: the path is not under /opt/ml.
+        """
+        inside = os.path.normpath(container_path)
+        if not PurePosixPath(inside).is_relative_to(OPT_ML):
+            raise client_error(
+                f"{what} has the local path {container_path}: the local SageMaker gives jobs paths under"
+                f" {OPT_ML} only. Choose one there, e.g. {OPT_ML}/processing/..."
+            )
+        return self.ml / PurePosixPath(inside).relative_to(OPT_ML)
+
+
+def rewritten(text: str, ml: Path) -> str:
+    """`text` with the folder's real path wherever it says /opt/ml."""
+    return _OPT_ML.sub(lambda _: str(ml), text)
+
+
+@dataclass(frozen=True)
+class Left:
+    """A regular file that a job left.
+
+    Attributes:
+        name: relative to the folder that was asked for, with forward slashes.
+        path: the file itself.
+        shared: the file may be wanted under another name, too, so it must stay where it is.
+    """
+
+    name: str
+    path: Path
+    shared: bool
+
+
+def regular_files(folder: Path, ml: Path) -> tuple[list[Left], list[str]]:
+    """Every regular file below `folder`, links followed inside the job's `ml`.
+
+    Returns:
+        The files by name; and the names of what was left out: links that lead nowhere, outside or to a
+        folder, pipes, sockets, devices.
+
+    Raises:
+        OSError: the folder, or one below it, cannot be read.
+    """
+    files: list[Left] = []
+    left_out: list[str] = []
+    root = Path(os.path.realpath(ml))
+    for name, path in _entries(folder, ""):
+        real = _resolved(path, root)
+        if real is not None and real.is_file():
+            files.append(Left(name, real, path.is_symlink()))
+        else:
+            left_out.append(name)
+    return sorted(files, key=lambda file: file.name), left_out
+
+
+def _entries(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    """Everything but folders, with its relative name. A link to a folder is an entry, never entered."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(Path(entry.path), name + "/")
+            else:
+                yield name, Path(entry.path)
+
+
+def _resolved(path: Path, root: Path) -> Path | None:
+    """What `path` stands for inside the job's folder `root`; None if that is outside or nothing."""
+    for _ in range(16):
+        try:
+            mode = path.lstat().st_mode
+        except OSError:
+            return None
+        if not stat.S_ISLNK(mode):
+            real = Path(os.path.realpath(path))
+            return real if real.is_relative_to(root) else None
+        target = PurePosixPath(path.readlink())
+        inside = target.is_relative_to(OPT_ML)
+        path = root / target.relative_to(OPT_ML) if inside else path.parent / target
+    return None
+
+
+def first_kilobyte(path: Path, ml: Path) -> str:
+    """The text that a job left in a file such as /opt/ml/output/message; empty if it left none."""
+    real = _resolved(path, Path(os.path.realpath(ml)))
+    if real is None or not real.is_file():
+        return ""
+    try:
+        with real.open("rb") as handle:
+            return handle.read(1024).decode("utf-8", errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,300 @@
+"""A training job's layout: channels, configuration files, the model and what else is left.
+
+AWS's contract is in "How Amazon SageMaker AI Provides Training Information" of the developer guide.
+A job that is stopped keeps the model that it had until then. Where several instances leave files of
+one name, the first instance's is kept.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from sagemaker_local.errors import not_implemented, validation_error
+from sagemaker_local.jobs import archive, images, script_mode, transfer
+from sagemaker_local.jobs.failure import client_error, disk_failure
+from sagemaker_local.jobs.images import Interpreter
+from sagemaker_local.jobs.job import Command, Document, Job, JobKind
+from sagemaker_local.jobs.job_log import LogReader
+from sagemaker_local.jobs.places import Host, Left, first_kilobyte, regular_files
+
+_CONFIG = "/opt/ml/input/config"
+_DATA = "/opt/ml/input/data"
+_MODEL = "/opt/ml/model"
+_OUTPUT_DATA = "/opt/ml/output/data"
+_FAILURE = "/opt/ml/output/failure"
+_REFUSED = (
+    "CheckpointConfig",
+    "ServerlessJobConfig",
+    "MlflowConfig",
+    "ModelPackageConfig",
+    "SessionChainingConfig",
+)
+
+
+def _channels(document: Document) -> list[Document]:
+    channels: list[Document] = document.get("InputDataConfig") or []
+    return channels
+
+
+def _instances(document: Document) -> int:
+    count: int = document["ResourceConfig"]["InstanceCount"]
+    return count
+
+
+def _check(request: Document) -> None:
+    """Refuse what is not done here before anything is created."""
+    for member in _REFUSED:
+        if request.get(member):
+            raise not_implemented(f"{member} of a training job")
+    resources = request.get("ResourceConfig") or {}
+    if resources.get("InstanceGroups"):
+        raise not_implemented("ResourceConfig.InstanceGroups (heterogeneous clusters)")
+    if "InstanceCount" not in resources or "InstanceType" not in resources:
+        raise validation_error("ResourceConfig needs InstanceType and InstanceCount.")
+    specification = request.get("AlgorithmSpecification") or {}
+    image = specification.get("TrainingImage")
+    if specification.get("AlgorithmName"):
+        raise not_implemented("AlgorithmSpecification.AlgorithmName")
+    if not image:
+        raise validation_error("AlgorithmSpecification needs a TrainingImage.")
+    hyperparameters = request.get("HyperParameters") or {}
+    if not specification.get("ContainerEntrypoint") and script_mode.script_of(hyperparameters) is None:
+        what = (
+            "XGBoost as a built-in algorithm"
+            if images.is_xgboost(image)
+            else f"the entry point of the image {image} itself"
+        )
+        raise not_implemented(
+            f"{what}: give AlgorithmSpecification.ContainerEntrypoint, or a script by the hyperparameters"
+            " sagemaker_program and sagemaker_submit_directory; without either, the training job"
+        )
+    for definition in specification.get("MetricDefinitions") or []:
+        try:
+            re.compile(definition["Regex"])
+        except re.error as problem:
+            raise validation_error(
+                f"MetricDefinition '{definition['Name']}': {definition['Regex']!r} is no regular"
+                f" expression: {problem}."
+            ) from problem
+    for channel in _channels(request):
+        _check_channel(channel, specification["TrainingInputMode"])
+
+
+def _check_channel(channel: Document, default_mode: str) -> None:
+    name, source = channel["ChannelName"], channel["DataSource"].get("S3DataSource")
+    if source is None:
+        raise not_implemented(f"a data source other than S3 for channel '{name}'")
+    if source["S3DataType"] != "S3Prefix":
+        raise not_implemented(f"S3DataType {source['S3DataType']} of channel '{name}'")
+    if channel.get("InputMode", default_mode) == "Pipe":
+        raise not_implemented(f"input mode Pipe of channel '{name}'")
+    if channel.get("CompressionType", "None") != "None":
+        raise validation_error(f"channel '{name}': CompressionType Gzip goes with input mode Pipe only.")
+    if channel.get("RecordWrapperType", "None") != "None":
+        raise not_implemented(f"RecordWrapperType of channel '{name}'")
+
+
+def _stage(job: Job) -> list[Command]:
+    document = job.document
+    specification = document["AlgorithmSpecification"]
+    image = specification["TrainingImage"]
+    interpreter = images.interpreter_for(image, job.surroundings.interpreters)
+    for warning in interpreter.warnings:
+        job.note(warning)
+    transfer.require_bucket(job.objects, document["OutputDataConfig"]["S3OutputPath"], "the model")
+    _stage_channels(job)
+    hyperparameters: dict[str, str] = document.get("HyperParameters") or {}
+    input_data_config = {
+        channel["ChannelName"]: {
+            "TrainingInputMode": channel.get("InputMode", specification["TrainingInputMode"]),
+            "S3DistributionType": channel["DataSource"]["S3DataSource"].get(
+                "S3DataDistributionType", "FullyReplicated"
+            ),
+            "RecordWrapperType": "None",
+            **({"ContentType": channel["ContentType"]} if "ContentType" in channel else {}),
+        }
+        for channel in _channels(document)
+    }
+    instance_type = document["ResourceConfig"]["InstanceType"]
+    commands = []
+    for host in job.hosts:
+        for folder in (_DATA, _MODEL, _OUTPUT_DATA):
+            host.path(folder, "a folder").mkdir(parents=True, exist_ok=True)
+        resource_config = job.resource_config(host, instance_type)
+        job.write_config(host, f"{_CONFIG}/hyperparameters.json", hyperparameters)
+        job.write_config(host, f"{_CONFIG}/inputdataconfig.json", input_data_config)
+        job.write_config(host, f"{_CONFIG}/resourceconfig.json", resource_config)
+        environment = job.environment(interpreter, host) | {
+            "TRAINING_JOB_NAME": job.name,
+            "TRAINING_JOB_ARN": document["TrainingJobArn"],
+        }
+        if specification.get("ContainerEntrypoint"):
+            argv = [*specification["ContainerEntrypoint"], *specification.get("ContainerArguments", [])]
+            command = Command(argv, environment)
+        else:
+            command = _script_command(
+                job, host, interpreter, environment, hyperparameters, input_data_config, resource_config
+            )
+        command.environment.update(document.get("Environment") or {})
+        commands.append(command)
+    return commands
+
+
+def _stage_channels(job: Job) -> None:
+    for channel in _channels(job.document):
+        source, name = channel["DataSource"]["S3DataSource"], channel["ChannelName"]
+        found = transfer.sources(job.objects, source["S3Uri"], job.region, job.document["RoleArn"])
+        sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
+        for number, host in enumerate(job.hosts):
+            share = found[number :: len(job.hosts)] if sharded else found
+            transfer.stage(share, host.path(f"{_DATA}/{name}", f"channel '{name}'"), job.check)
+
+
+def _script_command(
+    job: Job,
+    host: Host,
+    interpreter: Interpreter,
+    environment: dict[str, str],
+    hyperparameters: dict[str, str],
+    input_data_config: dict[str, Any],
+    resource_config: dict[str, Any],
+) -> Command:
+    """Unpack the user's code and run its script the way the image's toolkit does."""
+    script = script_mode.script_of(hyperparameters)
+    assert script is not None, "checked when the job was created"
+    code = host.path(script_mode.CODE, "the code")
+    _unpack_code(job, host, script.submit_directory, code)
+    if not (code / script.program).is_file():
+        raise client_error(f"{script.submit_directory} holds no {script.program} (sagemaker_program).")
+    requirements = code / "requirements.txt"
+    if requirements.is_file() and host is job.hosts[0]:
+        missing = script_mode.missing_requirements(requirements) if interpreter.is_ours else ["(not checked)"]
+        if missing:
+            job.note(f"requirements.txt is not installed here; missing: {', '.join(missing)}")
+    values = script_mode.user_hyperparameters(hyperparameters)
+    variables = script_mode.variables(
+        job=job.name,
+        image=job.document["AlgorithmSpecification"]["TrainingImage"],
+        script=script,
+        hyperparameters=hyperparameters,
+        input_data_config=input_data_config,
+        resource_config=resource_config,
+    )
+    argv = script_mode.command(script.program, values)
+    return Command(argv, environment | variables, script_mode.CODE)
+
+
+def _unpack_code(job: Job, host: Host, submit_directory: str, code: Path) -> None:
+    """From S3 (one archive) or from a path inside the container (an archive, or a folder as it is)."""
+    code.mkdir(parents=True, exist_ok=True)
+    if submit_directory.startswith("s3://"):
+        found = transfer.sources(job.objects, submit_directory, job.region, job.document["RoleArn"])
+        packed = found[0].info.path
+    else:
+        packed = host.path(submit_directory, "sagemaker_submit_directory")
+    try:
+        if packed.is_dir():
+            for file in regular_files(packed, host.ml)[0]:
+                (code / file.name).parent.mkdir(parents=True, exist_ok=True)
+                transfer.copy_file(file.path, code / file.name)
+        elif packed.is_file():
+            archive.unpack(packed, code)
+        else:
+            raise client_error(f"sagemaker_submit_directory {submit_directory} does not exist.")
+    except archive.UnsafeArchive as refusal:
+        raise client_error(f"sagemaker_submit_directory {submit_directory}: {refusal}") from refusal
+    except OSError as problem:
+        raise disk_failure("unpacking the code", problem) from problem
+
+
+def _collect(job: Job, stopped: bool) -> Document:
+    output = job.document["OutputDataConfig"]
+    base = f"{output['S3OutputPath'].rstrip('/')}/{job.name}/output"
+    model = _left_by_all(job, _MODEL)
+    if not model and not stopped:
+        job.note(f"{_MODEL} is empty, so there is no model to keep.")
+    if output.get("CompressionType") == "NONE":
+        artifacts = f"{base}/model/"
+        transfer.upload(job.objects, model, artifacts, "the model", job.check)
+    else:
+        artifacts = f"{base}/model.tar.gz"
+        _upload_packed(job, model, base, "model.tar.gz")
+    _upload_packed(job, _left_by_all(job, _OUTPUT_DATA), base, "output.tar.gz")
+    members: Document = {"FinalMetricDataList": _final_metrics(job)}
+    if model or not stopped:
+        members["ModelArtifacts"] = {"S3ModelArtifacts": artifacts}
+    return members
+
+
+def _left_by_all(job: Job, folder: str) -> list[Left]:
+    files: dict[str, Left] = {}
+    for host in reversed(job.hosts):
+        path = host.path(folder, "a folder")
+        if not path.is_dir():
+            raise client_error(f"{folder} is no folder any more on {host.name}: leave it in place.")
+        try:
+            found, left_out = regular_files(path, host.ml)
+        except OSError as problem:
+            raise disk_failure(f"reading {folder}", problem) from problem
+        for entry in left_out:
+            job.note(f"{folder}: left out {entry}: not a regular file inside the job's folder.")
+        files |= {file.name: file for file in found}
+    return list(files.values())
+
+
+def _upload_packed(job: Job, files: list[Left], base: str, name: str) -> None:
+    if not files:
+        return
+    packed = job.hosts[0].folder / name
+    try:
+        archive.pack([(file.name, file.path) for file in files], packed)
+    except OSError as problem:
+        raise disk_failure(f"packing {name}", problem) from problem
+    transfer.upload(job.objects, [Left(name, packed, shared=False)], base, name, job.check)
+
+
+def _final_metrics(job: Job) -> list[Document]:
+    """The last value of each metric that its regular expression finds in the log, with its time."""
+    definitions = job.document["AlgorithmSpecification"].get("MetricDefinitions") or []
+    patterns = [(item["Name"], re.compile(item["Regex"])) for item in definitions]
+    last: dict[str, Document] = {}
+    for host in job.hosts if patterns else ():
+        with LogReader(host.log, complete=True) as log:
+            for line in log.forward(0):
+                for name, pattern in patterns:
+                    for match in pattern.finditer(line.text):
+                        value = _number(match)
+                        if value is not None:
+                            when = line.timestamp / 1000
+                            last[name] = {"MetricName": name, "Value": value, "Timestamp": when}
+    return list(last.values())
+
+
+def _number(match: re.Match[str]) -> float | None:
+    try:
+        value = float(match[1] if match.re.groups else match[0])
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _explain(host: Host) -> str:
+    return first_kilobyte(host.path(_FAILURE, "the failure file"), host.ml)
+
+
+KIND = JobKind(
+    kind="training-job",
+    prefix="TrainingJob",
+    verb="Training",
+    log_group="/aws/sagemaker/TrainingJobs",
+    has_phases=True,
+    words_member="",
+    check=_check,
+    instances=_instances,
+    stage=_stage,
+    collect=_collect,
+    explain=_explain,
+)

@@ -1,0 +1,155 @@
+"""Between the object store and a job's folders: what an S3 URI stands for, staged in, results put back.
+
+An object on disk is a plain file, so staging asks the file system to share its blocks (a reflink) and
+copies inside the kernel where it cannot. Results are moved into the store rather than copied.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sagemaker_local.errors import AwsError
+from sagemaker_local.jobs.failure import client_error, disk_failure
+from sagemaker_local.jobs.places import Left
+
+if TYPE_CHECKING:
+    from sagemaker_local.s3.objects import ObjectInfo, ObjectStore
+
+_FICLONE = 0x40049409
+
+
+@dataclass(frozen=True)
+class S3Uri:
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def parse_uri(text: str) -> S3Uri:
+    scheme, _, rest = text.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme.lower() != "s3" or not bucket:
+        raise client_error(f"'{text}' is no S3 URI: expected s3://bucket/prefix.")
+    return S3Uri(bucket, key)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An object and the relative name under which a job finds it."""
+
+    name: str
+    info: ObjectInfo
+
+
+def sources(objects: ObjectStore, uri: str, region: str, role: str) -> list[Source]:
+    """All objects whose keys begin with the URI's key, as AWS's S3Prefix selects them, by key.
+
+    Names are relative to the prefix where it ends on a folder (``data/`` or ``data`` of ``data/a.csv``)
+    and to its last ``/`` otherwise (``data/part`` of ``data/part-1.csv``).
+
+    Raises:
+        JobFailure: there are none, or a key would leave the folder.
+    """
+    parsed = parse_uri(uri)
+    found = [
+        Source(_relative_name(info.key, parsed.key), info)
+        for info in objects.list(parsed.bucket, parsed.key)
+        if not info.key.endswith("/")  # a folder's marker, made by consoles
+    ]
+    if not found:
+        raise client_error(
+            f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the'
+            f" bucket exists in the selected region ({region}), that objects exist under that S3 prefix, and"
+            f' that the role "{role}" has "s3:ListBucket" permissions on bucket "{parsed.bucket}".'
+        )
+    return found
+
+
+def _relative_name(key: str, prefix: str) -> str:
+    if prefix and not prefix.endswith("/") and not key.startswith(prefix + "/"):
+        prefix = prefix.rpartition("/")[0]
+    name = key[len(prefix) :].lstrip("/")
+    if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
+        raise client_error(f"The S3 key '{key}' cannot be a file's path: it has an empty part, '.' or '..'.")
+    return name
+
+
+def stage(objects: Iterable[Source], folder: Path, check: Callable[[], None]) -> None:
+    """Copy objects below `folder`, which is made.
+
+    Args:
+        check: called before each file; may raise to end the work.
+
+    Raises:
+        JobFailure: the disk is full, or two keys want to be file and folder at once.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for source in objects:
+            check()
+            target = folder / source.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy_file(source.info.path, target)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as clash:
+        raise client_error(
+            f"two S3 keys claim the path {clash.filename} as a file and as a folder."
+        ) from clash
+    except FileNotFoundError as gone:
+        raise client_error(f"an S3 object was deleted while it was copied: {gone.filename}.") from gone
+    except OSError as problem:
+        raise disk_failure("copying the job's input", problem) from problem
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """A copy that the job may write to without touching the original."""
+    with source.open("rb") as reader, target.open("wb") as writer:
+        try:
+            fcntl.ioctl(writer, _FICLONE, reader.fileno())
+        except OSError:  # another file system, or one without reflinks
+            shutil.copyfile(source, target)
+
+
+def require_bucket(objects: ObjectStore, uri: str, what: str) -> None:
+    """Raise before the work starts if what it leaves could not be kept."""
+    bucket = parse_uri(uri).bucket
+    try:
+        objects.bucket(bucket)
+    except AwsError as missing:
+        raise client_error(
+            f"{what} goes to {uri}, but the bucket '{bucket}' does not exist. Create it first."
+        ) from missing
+
+
+def upload(
+    objects: ObjectStore, files: Iterable[Left], uri: str, what: str, check: Callable[[], None]
+) -> None:
+    """Move files into the store under the URI's key; what is shared is copied, and first.
+
+    Args:
+        check: called before each file; may raise to end the work.
+
+    Raises:
+        JobFailure: the disk is full, a file cannot be read, the bucket or a key is not acceptable.
+    """
+    parsed = parse_uri(uri)
+    prefix = parsed.key.rstrip("/")
+    try:
+        for file in sorted(files, key=lambda file: not file.shared):
+            check()
+            if not file.shared:
+                file.path.chmod(0o600)  # moving takes the right to write
+            key = f"{prefix}/{file.name}" if prefix else file.name
+            objects.put_file(parsed.bucket, key, file.path, move=not file.shared)
+    except AwsError as refusal:
+        raise client_error(f"{what} cannot be kept at {uri}: {refusal}") from refusal
+    except OSError as problem:
+        raise disk_failure(f"uploading {what} to {uri}", problem) from problem
+    except UnicodeEncodeError as problem:
+        raise client_error(f"{what}: the name of a file is not UTF-8: {problem.object!r}.") from problem

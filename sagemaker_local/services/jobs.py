@@ -1,0 +1,98 @@
+"""Processing and training jobs: create, describe, list, stop. What they do is in the ``jobs`` package."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sagemaker_local.context import Call, Handler
+from sagemaker_local.errors import AwsError, not_found
+from sagemaker_local.jobs.job import JobKind
+from sagemaker_local.jobs.runner import KINDS
+from sagemaker_local.services import paging, tags
+from sagemaker_local.store import Document
+
+MOST_INSTANCES = 20
+"""Each instance is a process here, so a typing mistake in InstanceCount could stop the machine."""
+
+
+def _creator(kind: JobKind) -> Handler:
+    def create(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+        """CreateProcessingJob, CreateTrainingJob; the job runs when this returns."""
+        name = parameters[kind.name_member]
+        kind.check(parameters)
+        if kind.instances(parameters) > MOST_INSTANCES:
+            raise AwsError(
+                "ResourceLimitExceeded",
+                f"The local SageMaker runs at most {MOST_INSTANCES} instances a job;"
+                f" {name} asks for {kind.instances(parameters)}.",
+            )
+        arn = call.arn(f"{kind.kind}/{name}")
+        document = {key: value for key, value in parameters.items() if key != "Tags"}
+        document |= {kind.arn_member: arn, "CreationTime": time.time()}
+        with call.store.transaction():
+            if call.store.get(kind.kind, call.region, name) is not None:
+                raise AwsError(
+                    "ResourceInUse",
+                    f"Job name must be unique within an AWS account and region, and a {kind.verb.lower()} job"
+                    f" with this name already exists ({arn})",
+                )
+            call.services.jobs.record(kind, call.region, document)
+            tags.replace(call, arn, parameters.get("Tags"))
+        call.services.jobs.start(kind, call.region, name)
+        return {kind.arn_member: arn}
+
+    return create
+
+
+def _describer(kind: JobKind) -> Handler:
+    def describe(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+        """DescribeProcessingJob, DescribeTrainingJob"""
+        name = parameters[kind.name_member]
+        document = call.store.get(kind.kind, call.region, name)
+        if document is None:
+            raise not_found(f"{kind.verb} job", name)
+        return document
+
+    return describe
+
+
+def _lister(kind: JobKind) -> Handler:
+    def list_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+        """ListProcessingJobs, ListTrainingJobs; by creation time and ascending unless asked otherwise."""
+        found: list[Document] = call.store.list(kind.kind, call.region)
+        for member in ("CreationTime", "LastModifiedTime"):
+            after, before = parameters.get(f"{member}After"), parameters.get(f"{member}Before")
+            found = paging.created_between(found, after, before, member)
+        part, status = parameters.get("NameContains", ""), parameters.get("StatusEquals")
+        found = [
+            document
+            for document in found
+            if part in document[kind.name_member] and status in (None, document[kind.status_member])
+        ]
+        page, token = paging.page(found, parameters, _order(kind, parameters.get("SortBy")), descending=False)
+        return {f"{kind.prefix}Summaries": page, "NextToken": token}
+
+    return list_jobs
+
+
+def _order(kind: JobKind, sort_by: str | None) -> Callable[[Document], tuple[str | float, ...]]:
+    members = {"Name": (), "Status": (kind.status_member,)}.get(sort_by or "", ("CreationTime",))
+    return lambda document: (*(document[member] for member in members), document[kind.name_member])
+
+
+def _stopper(kind: JobKind) -> Handler:
+    def stop(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+        """StopProcessingJob, StopTrainingJob: asks, and returns before the job has stopped."""
+        call.services.jobs.stop(kind, call.region, parameters[kind.name_member])
+        return {}
+
+    return stop
+
+
+OPERATIONS: dict[str, Handler] = {
+    f"{verb}{kind.prefix}{'s' if verb == 'List' else ''}": make(kind)
+    for kind in KINDS.values()
+    for verb, make in (("Create", _creator), ("Describe", _describer), ("List", _lister), ("Stop", _stopper))
+}
