@@ -1,0 +1,48 @@
+"""Whether a step has the property that a reference names, known before anything runs.
+
+A job step's properties are its Describe response, so botocore's service model says which paths exist.
+"""
+
+from __future__ import annotations
+
+from sagemaker_local.execution.language import LanguageError, StepReference
+from sagemaker_local.protocols.shapes import service_model
+
+_DESCRIBES = {
+    "Processing": "DescribeProcessingJob",
+    "Training": "DescribeTrainingJob",
+    "RegisterModel": "DescribeModelPackage",
+}
+
+
+def check_property(reference: StepReference, step_type: str, outputs: tuple[str, ...]) -> None:
+    """Raise LanguageError if a step of this type cannot have the property that `reference` names.
+
+    Args:
+        reference: what is referred to.
+        step_type: the type of the step that is referred to.
+        outputs: the names of that step's outputs, if it is a processing step.
+    """
+    if step_type == "Condition":
+        if reference.path != ("Outcome",):
+            raise LanguageError(f"'{reference.text}': a condition step has one property, Outcome.")
+        return
+    if step_type == "Fail":
+        raise LanguageError(f"'{reference.text}': a Fail step has no properties.")
+    shape = service_model("sagemaker").operation_model(_DESCRIBES[step_type]).output_shape
+    for depth, part in enumerate(reference.path):
+        name = str(part)
+        if shape.type_name == "structure" and name in shape.members:
+            shape = shape.members[name]
+        elif shape.type_name == "map":
+            shape = shape.value
+        elif shape.type_name == "list":
+            if reference.path[depth - 1] == "Outputs" and isinstance(part, str) and part not in outputs:
+                raise LanguageError(
+                    f"'{reference.text}': step '{reference.step}' has no output '{part}'; it has:"
+                    f" {', '.join(outputs) or 'none'}."
+                )
+            shape = shape.member
+        else:
+            known = f" Known here: {', '.join(shape.members)}." if shape.type_name == "structure" else ""
+            raise LanguageError(f"'{reference.text}': {shape.name} has no member '{name}'.{known}")

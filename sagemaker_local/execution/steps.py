@@ -1,0 +1,294 @@
+"""Runs one step: resolves its arguments, does what its type says, and says how it ended.
+
+A job step goes through the same API as a client's request, so its arguments pass the same checks; its
+properties are the job's Describe response, as on AWS. Every transition is in the step's document before
+the next thing happens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+import string
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sagemaker_local.context import Call
+from sagemaker_local.errors import AwsError
+from sagemaker_local.execution import cache, conditions, retry
+from sagemaker_local.execution.graph import Step
+from sagemaker_local.execution.language import LanguageError, Scope, resolve
+from sagemaker_local.execution.records import RESULT, Record, result_parent
+from sagemaker_local.execution.slots import Slots
+from sagemaker_local.jobs import processing, training
+from sagemaker_local.jobs.job import JobKind
+
+_JOB_NAME_LENGTH = 63
+_RANDOM_LENGTH = 10
+_TOKEN_LENGTH = 36
+_ALPHANUMERIC = string.ascii_letters + string.digits
+
+
+_JOB_KINDS = {"Processing": processing.KIND, "Training": training.KIND}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step, or one attempt at it, ended.
+
+    Attributes:
+        status: ``Succeeded``, ``Failed`` or ``Stopped``.
+        members: of the step's document that this outcome sets (Metadata, CacheHitResult).
+        exception_type: for a failure, what a retry policy would call it.
+    """
+
+    status: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    members: Mapping[str, Any] = field(default_factory=dict)
+    exception_type: str | None = None
+    cache_key: str | None = None
+
+
+@dataclass
+class StepRun:
+    """One run of one step, in a thread of its own.
+
+    Attributes:
+        scope: everything that is known when the step begins.
+        execution: the execution's document as it was then.
+        earlier_attempts: attempts before this run (a retry of the execution counts on).
+        slots: this process's places for running jobs.
+        stop: set when the execution is to stop.
+    """
+
+    call: Call
+    record: Record
+    execution: Mapping[str, Any]
+    step: Step
+    scope: Scope
+    slots: Slots
+    stop: threading.Event
+    earlier_attempts: int = 0
+    _job: tuple[JobKind, str] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self) -> Outcome:
+        """Run to the end, retries included, and leave the step's document in its last state."""
+        self.record.put_step(
+            {
+                "StepName": self.step.name,
+                "StepDisplayName": self.step.display_name,
+                "StepDescription": self.step.description,
+                "StepStatus": "Starting",
+                "StartTime": time.time(),
+                "AttemptCount": self.earlier_attempts + 1,
+            }
+        )
+        outcome = self._run_with_retries()
+        with self.record.store.transaction():
+            self.record.finish_step(
+                self.step.name,
+                outcome.status,
+                outcome.reason,
+                _Properties=dict(outcome.properties),
+                **outcome.members,
+            )
+            self._keep_result(outcome)
+        return outcome
+
+    def stop_job(self) -> None:
+        """Ask the job that runs for this step, if any, to stop."""
+        with self._lock:
+            job = self._job
+        if job is None:
+            return
+        kind, name = job
+        # A job that has just ended cannot be stopped any more, and need not be.
+        with contextlib.suppress(AwsError):
+            self._api(f"Stop{kind.prefix}", {kind.name_member: name})
+
+    def _run_with_retries(self) -> Outcome:
+        attempts = retry.Attempts(self.step.retries)
+        started = time.monotonic()
+        number = self.earlier_attempts + 1
+        while True:
+            outcome = self._attempt()
+            if outcome.status != "Failed" or self.stop.is_set():
+                return outcome
+            delay = attempts.next_delay(outcome.exception_type, time.monotonic() - started)
+            if delay is None:
+                return outcome
+            self.record.change_step(self.step.name, StepStatus="Starting", FailureReason=outcome.reason)
+            if self.stop.wait(delay):
+                return Outcome("Stopped")
+            number += 1
+            self.record.change_step(self.step.name, AttemptCount=number, FailureReason=None)
+
+    def _attempt(self) -> Outcome:
+        if self.stop.is_set():
+            return Outcome("Stopped")
+        try:
+            return _ATTEMPTS[self.step.type](self)
+        except LanguageError as error:
+            return Outcome("Failed", reason=f"ClientError: {error}")
+        except AwsError as error:
+            kind = retry.call_exception_type(error)
+            return Outcome("Failed", reason=f"ClientError: {error.message}", exception_type=kind)
+
+    def _api(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self.call.services.api.call(self.call, "sagemaker", operation, arguments)
+        except AwsError as error:
+            told = f"Failed to invoke sagemaker:{operation}. Error Details: {error.message}"
+            raise AwsError(error.code, told, error.status) from error
+
+    def _executing(self, **members: Any) -> None:
+        status = "Stopping" if self.stop.is_set() else "Executing"
+        self.record.change_step(self.step.name, StepStatus=status, **members)
+
+    def _scope_now(self, **variables: str) -> Scope:
+        now = {"CurrentDateTime": timestamp_text(time.time())}
+        return replace(self.scope, variables={**self.scope.variables, **now, **variables})
+
+    def _resolved(self, **variables: str) -> dict[str, Any]:
+        arguments: dict[str, Any] = resolve(self.step.arguments, self._scope_now(**variables))
+        return arguments
+
+    def run_job(self) -> Outcome:
+        """Processing and Training: reuse an earlier result, or create the job and wait for its end."""
+        kind = _JOB_KINDS[self.step.type]
+        name = job_name(self.record.execution_id, self.step, kind)
+        arguments = {**self._resolved(**{kind.name_member: name}), kind.name_member: name}
+        key = cache.cache_key(self.step.type, arguments)
+        reused = self._cached(key)
+        if reused is not None:
+            return reused
+        with self.slots.taken(self.stop) as granted:
+            if not granted:
+                return Outcome("Stopped")
+            return replace(self._run_one_job(kind, name, arguments), cache_key=key)
+
+    def _run_one_job(self, kind: JobKind, name: str, arguments: dict[str, Any]) -> Outcome:
+        created = self._api(f"Create{kind.prefix}", arguments)
+        self._executing(Metadata={kind.prefix: {"Arn": created[kind.arn_member]}})
+        with self._lock:
+            self._job = (kind, name)
+        if self.stop.is_set():
+            self.stop_job()
+        try:
+            self.call.services.jobs.wait(kind.kind, self.call.region, name)
+        finally:
+            with self._lock:
+                self._job = None
+        described = self._api(f"Describe{kind.prefix}", {kind.name_member: name})
+        status = described[kind.status_member]
+        reason = described.get("FailureReason")
+        if status == "Completed":
+            return Outcome("Succeeded", described)
+        # A job that was stopped and has a reason ran longer than it may.
+        if status == "Stopped" and not reason:
+            outside = (
+                None if self.stop.is_set() else f"ClientError: {name} was stopped outside of the pipeline."
+            )
+            return Outcome("Stopped", reason=outside)
+        reason = reason or f"{name} failed without a reason."
+        return Outcome("Failed", reason=reason, exception_type=retry.job_exception_type(reason))
+
+    def _cached(self, key: str | None) -> Outcome | None:
+        if key is None or not self.step.cache.enabled:
+            return None
+        parent = result_parent(dict(self.execution), self.step.name, key)
+        entries = self.record.store.list(RESULT, self.record.region, parent)
+        found = cache.newest_valid(entries, self.step.cache, time.time())
+        if found is None:
+            return None
+        hit = {"SourcePipelineExecutionArn": found["SourcePipelineExecutionArn"]}
+        return Outcome(
+            "Succeeded", found["Properties"], members={"CacheHitResult": hit, "Metadata": found["Metadata"]}
+        )
+
+    def _keep_result(self, outcome: Outcome) -> None:
+        """Make a job's result available to later executions, cached or not this time."""
+        if outcome.status != "Succeeded" or outcome.cache_key is None:
+            return
+        doc = self.record.step(self.step.name) or {}
+        self.record.store.put(
+            RESULT,
+            self.record.region,
+            f"{self.record.arn}#{self.step.name}",
+            {
+                "SourcePipelineExecutionArn": self.record.arn,
+                "EndTime": doc["EndTime"],
+                "Properties": dict(outcome.properties),
+                "Metadata": doc["Metadata"],
+            },
+            parent=result_parent(dict(self.execution), self.step.name, outcome.cache_key),
+        )
+
+    def run_condition(self) -> Outcome:
+        """Condition: its outcome is what the branches wait for."""
+        self._executing()
+        outcome = conditions.evaluate_all(self.step.arguments["Conditions"], self._scope_now())
+        metadata = {"Condition": {"Outcome": str(outcome)}}
+        return Outcome("Succeeded", {"Outcome": outcome}, members={"Metadata": metadata})
+
+    def run_registration(self) -> Outcome:
+        """RegisterModel: a new version in its group, which is created if there is none.
+
+        The client token is the same for every attempt at this step of this execution, so neither a retry
+        nor a process that died after registering registers twice.
+        """
+        self._executing()
+        token = hashlib.sha256(f"{self.record.arn}#{self.step.name}".encode()).hexdigest()[:_TOKEN_LENGTH]
+        arguments = {"ClientToken": token, **self._resolved()}
+        with self.record.store.transaction():
+            self._ensure_group(arguments.get("ModelPackageGroupName"))
+            arn = self._api("CreateModelPackage", arguments)["ModelPackageArn"]
+        described = self._api("DescribeModelPackage", {"ModelPackageName": arn})
+        return Outcome("Succeeded", described, members={"Metadata": {"RegisterModel": {"Arn": arn}}})
+
+    def _ensure_group(self, group: Any) -> None:
+        if not isinstance(group, str) or group.startswith("arn:"):
+            return
+        if self.record.store.get("model-package-group", self.record.region, group) is None:
+            self._api("CreateModelPackageGroup", {"ModelPackageGroupName": group})
+
+    def run_fail(self) -> Outcome:
+        """Fail: ends the execution with the message that the definition gives it."""
+        message = self._resolved().get("ErrorMessage", "")
+        metadata = {"Fail": {"ErrorMessage": message}}
+        return Outcome("Failed", reason=str(message), members={"Metadata": metadata})
+
+
+_ATTEMPTS: dict[str, Callable[[StepRun], Outcome]] = {
+    "Processing": StepRun.run_job,
+    "Training": StepRun.run_job,
+    "Condition": StepRun.run_condition,
+    "RegisterModel": StepRun.run_registration,
+    "Fail": StepRun.run_fail,
+}
+
+
+def job_name(execution_id: str, step: Step, kind: JobKind) -> str:
+    """``pipelines-<execution id>-<step name>-<10 random characters>``, as AWS names a step's job.
+
+    A definition that names its jobs itself (the SDK's ``use_custom_job_prefix``) has that name in place
+    of ``pipelines-<execution id>-<step name>``. Names are cut to 63 characters.
+    """
+    custom = step.arguments.get(kind.name_member)
+    prefix = custom if isinstance(custom, str) else f"pipelines-{execution_id}-{step.name}"
+    random = "".join(secrets.choice(_ALPHANUMERIC) for _ in range(_RANDOM_LENGTH))
+    head = prefix.replace("_", "-")[: _JOB_NAME_LENGTH - _RANDOM_LENGTH - 1].strip("-")
+    return f"{head}-{random}"
+
+
+def timestamp_text(seconds: float) -> str:
+    """POSIX seconds as the execution variables show times: ``2026-01-31T12:00:00.000Z``."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

@@ -1,0 +1,262 @@
+"""Pipeline executions: start, look at, stop, retry, change, list.
+
+Requests arrive checked against botocore's shapes; what is decided here is what the shapes cannot say.
+An execution is in the store, with its definition and its parameters' values, before the caller hears its
+ARN; the engine runs it. Reading one also settles it, so that an execution whose process has died is never
+shown as "Executing".
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sagemaker_local.context import Call, Handler
+from sagemaker_local.errors import not_found, validation_error
+from sagemaker_local.execution import recovery, selection
+from sagemaker_local.execution.graph import Graph, check_definition
+from sagemaker_local.execution.language import LanguageError, Scope, resolve
+from sagemaker_local.execution.parameters import parameter_values, value_text
+from sagemaker_local.execution.records import ACTIVE, DEFINITION, EXECUTION, Record
+from sagemaker_local.services.identity import user_context
+from sagemaker_local.services.paging import created_between, page
+from sagemaker_local.services.pipelines import load_pipeline, load_version
+from sagemaker_local.store import Document
+
+_REQUEST = "execution-request"
+_ID_CHARACTERS = string.ascii_lowercase + string.digits
+_ID_LENGTH = 12
+_KEPT_ON_AWS = ("MlflowExperimentName", "PipelineVersionAlias")
+
+
+def start(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """StartPipelineExecution; the same ClientRequestToken again gives the same execution."""
+    for member in _KEPT_ON_AWS:
+        if member in parameters:
+            raise validation_error(f"{member} is not implemented by the local SageMaker; leave it out.")
+    pipeline = load_pipeline(call, parameters["PipelineName"])
+    request = f"{pipeline['PipelineArn']}@{pipeline['CreationTime']} {parameters['ClientRequestToken']}"
+    with call.store.transaction():
+        known = call.store.get(_REQUEST, call.region, request)
+        if known is not None:
+            return {"PipelineExecutionArn": known["PipelineExecutionArn"]}
+        record = _create(call, pipeline, parameters)
+        call.store.put(_REQUEST, call.region, request, {"PipelineExecutionArn": record.arn})
+    call.services.engine.start(call.region, record.arn)
+    return {"PipelineExecutionArn": record.arn}
+
+
+def describe(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """DescribePipelineExecution"""
+    return _execution(call, parameters["PipelineExecutionArn"])
+
+
+def list_executions(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """ListPipelineExecutions, newest first unless asked otherwise."""
+    if "PipelineVersionAlias" in parameters:
+        raise validation_error(
+            "PipelineVersionAlias is not implemented by the local SageMaker; leave it out."
+        )
+    pipeline = load_pipeline(call, parameters["PipelineName"])
+    documents = [
+        _settled(call, doc)
+        for doc in call.store.list(EXECUTION, call.region, pipeline["PipelineName"])
+        if doc["_PipelineCreated"] == pipeline["CreationTime"]
+    ]
+    found = created_between(documents, parameters.get("CreatedAfter"), parameters.get("CreatedBefore"))
+    order = _by_arn if parameters.get("SortBy") == "PipelineExecutionArn" else _by_creation
+    summaries, token = page(found, parameters, order)
+    return {"PipelineExecutionSummaries": [_summary(doc) for doc in summaries], "NextToken": token}
+
+
+def stop(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """StopPipelineExecution; returns once the execution is Stopping."""
+    arn = parameters["PipelineExecutionArn"]
+    call.services.engine.stop(call.region, arn, parameters["ClientRequestToken"])
+    return {"PipelineExecutionArn": arn}
+
+
+def retry(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """RetryPipelineExecution of a failed or stopped execution, under the same ARN."""
+    arn = parameters["PipelineExecutionArn"]
+    parallelism = parameters.get("ParallelismConfiguration")
+    call.services.engine.retry(call.region, arn, parameters["ClientRequestToken"], parallelism)
+    return {"PipelineExecutionArn": arn}
+
+
+def update(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """UpdatePipelineExecution; a changed parallelism is heeded by an execution that runs."""
+    arn = parameters["PipelineExecutionArn"]
+    members: dict[str, Any] = {
+        name: parameters[name]
+        for name in (
+            "PipelineExecutionDescription",
+            "PipelineExecutionDisplayName",
+            "ParallelismConfiguration",
+        )
+        if name in parameters
+    }
+    if Record(call.store, call.region, arn).change_execution(lambda doc: doc.update(members)) is None:
+        raise not_found("Pipeline execution", arn)
+    return {"PipelineExecutionArn": arn}
+
+
+def list_steps(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """ListPipelineExecutionSteps, the latest first unless asked otherwise, as AWS does."""
+    arn = parameters.get("PipelineExecutionArn")
+    if arn is None:
+        raise validation_error("PipelineExecutionArn is required.")
+    _execution(call, arn)
+    steps = Record(call.store, call.region, arn).steps().values()
+    shown, token = page(steps, parameters, lambda doc: (doc["StartTime"], doc["StepName"]))
+    return {"PipelineExecutionSteps": shown, "NextToken": token}
+
+
+def list_parameters(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """ListPipelineParametersForExecution: every parameter's value, given or default."""
+    doc = _execution(call, parameters["PipelineExecutionArn"])
+    values = [
+        {"Name": name, "Value": value_text(value), "_place": place}
+        for place, (name, value) in enumerate(doc["_Parameters"].items())
+    ]
+    shown, token = page(values, parameters, lambda entry: (entry["_place"],), descending=False, size=100)
+    return {"PipelineParameters": shown, "NextToken": token}
+
+
+def describe_definition(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """DescribePipelineDefinitionForExecution: the definition as it was when the execution started."""
+    arn = parameters["PipelineExecutionArn"]
+    doc = call.store.get(DEFINITION, call.region, arn)
+    if doc is None:
+        raise not_found("Pipeline execution", arn)
+    return doc
+
+
+OPERATIONS: dict[str, Handler] = {
+    "StartPipelineExecution": start,
+    "DescribePipelineExecution": describe,
+    "ListPipelineExecutions": list_executions,
+    "StopPipelineExecution": stop,
+    "RetryPipelineExecution": retry,
+    "UpdatePipelineExecution": update,
+    "ListPipelineExecutionSteps": list_steps,
+    "ListPipelineParametersForExecution": list_parameters,
+    "DescribePipelineDefinitionForExecution": describe_definition,
+}
+
+
+def _create(call: Call, pipeline: Document, parameters: dict[str, Any]) -> Record:
+    """Write everything that an execution begins with."""
+    version = pipeline
+    if "PipelineVersionId" in parameters:
+        version = load_version(call, pipeline["PipelineName"], parameters["PipelineVersionId"])
+    graph = check_definition(json.loads(version["PipelineDefinition"]))
+    values = parameter_values(graph.parameters, parameters.get("PipelineParameters", []))
+    now = time.time()
+    execution_id = "".join(secrets.choice(_ID_CHARACTERS) for _ in range(_ID_LENGTH))
+    record = Record(call.store, call.region, f"{pipeline['PipelineArn']}/execution/{execution_id}")
+    doc: Document = {
+        "PipelineArn": pipeline["PipelineArn"],
+        "PipelineExecutionArn": record.arn,
+        "PipelineExecutionDisplayName": parameters.get(
+            "PipelineExecutionDisplayName", f"execution-{int(now * 1000)}"
+        ),
+        "PipelineExecutionStatus": "Executing",
+        "PipelineExecutionDescription": parameters.get("PipelineExecutionDescription"),
+        "PipelineExperimentConfig": _experiment(graph, values, pipeline, execution_id, record.arn),
+        "CreationTime": now,
+        "CreatedBy": user_context(),
+        "LastModifiedTime": now,
+        "LastModifiedBy": user_context(),
+        "ParallelismConfiguration": parameters.get("ParallelismConfiguration")
+        or pipeline.get("ParallelismConfiguration"),
+        "SelectiveExecutionConfig": parameters.get("SelectiveExecutionConfig"),
+        "PipelineVersionId": version.get("PipelineVersionId", pipeline.get("_Version")),
+        "RoleArn": parameters.get("RoleArn", pipeline.get("RoleArn")),
+        "_Owner": call.services.owner.name,
+        "_PipelineName": pipeline["PipelineName"],
+        "_PipelineCreated": pipeline["CreationTime"],
+        "_Parameters": values,
+    }
+    selective = parameters.get("SelectiveExecutionConfig")
+    if selective is not None:
+        chosen, reused = _selected(call, graph, selective, pipeline)
+        doc["_Selected"] = sorted(chosen.selected)
+        for step in reused:
+            record.put_step(step)
+    call.store.put(EXECUTION, call.region, record.arn, doc, parent=pipeline["PipelineName"])
+    snapshot = {"PipelineDefinition": version["PipelineDefinition"], "CreationTime": now}
+    call.store.put(DEFINITION, call.region, record.arn, snapshot)
+    call.store.update(
+        "pipeline", call.region, pipeline["PipelineName"], lambda kept: kept.update(LastRunTime=now)
+    )
+    return record
+
+
+def _selected(
+    call: Call, graph: Graph, config: Mapping[str, Any], pipeline: Document
+) -> tuple[selection.Selection, list[Document]]:
+    chosen = selection.select(graph, [one["StepName"] for one in config["SelectedSteps"]])
+    source_arn = config.get("SourcePipelineExecutionArn")
+    source: dict[str, Document] = {}
+    if source_arn is not None:
+        doc = _execution(call, source_arn)
+        if doc["PipelineArn"] != pipeline["PipelineArn"]:
+            raise validation_error(
+                f"{source_arn} is not an execution of the pipeline {pipeline['PipelineName']}."
+            )
+        if doc["PipelineExecutionStatus"] in ACTIVE:
+            raise validation_error(f"{source_arn} still runs; a source execution must have ended.")
+        source = Record(call.store, call.region, source_arn).steps()
+    return chosen, selection.reused_steps(graph, chosen, source_arn, source)
+
+
+def _experiment(
+    graph: Graph, values: Mapping[str, Any], pipeline: Document, execution_id: str, arn: str
+) -> dict[str, Any] | None:
+    """The pipeline's experiment and trial; kept for the client to see, no experiment is tracked here."""
+    variables = {
+        "PipelineName": pipeline["PipelineName"],
+        "PipelineArn": pipeline["PipelineArn"],
+        "PipelineExecutionId": execution_id,
+        "PipelineExecutionArn": arn,
+    }
+    try:
+        found: dict[str, Any] | None = resolve(
+            graph.experiment, Scope(parameters=values, variables=variables)
+        )
+    except LanguageError as error:
+        raise validation_error(f"PipelineExperimentConfig: {error}") from error
+    return found
+
+
+def _execution(call: Call, arn: str) -> Document:
+    doc = Record(call.store, call.region, arn).execution()
+    if doc is None:
+        raise not_found("Pipeline execution", arn)
+    return _settled(call, doc)
+
+
+def _settled(call: Call, doc: Document) -> Document:
+    """The document, after ending the execution if the process that ran it has died."""
+    return recovery.settle(call.services, call.region, doc["PipelineExecutionArn"], doc) or doc
+
+
+def _summary(doc: Document) -> dict[str, Any]:
+    return {
+        **doc,
+        "StartTime": doc["CreationTime"],
+        "PipelineExecutionFailureReason": doc.get("FailureReason"),
+    }
+
+
+def _by_creation(doc: Document) -> tuple[str | float, ...]:
+    return (doc["CreationTime"], doc["PipelineExecutionArn"])
+
+
+def _by_arn(doc: Document) -> tuple[str | float, ...]:
+    return (doc["PipelineExecutionArn"],)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from sagemaker_local.execution.slots import Slots
+
+SOON = 10.0
+
+
+def test_no_more_hold_a_place_than_there_are() -> None:
+    slots, never = Slots(2), threading.Event()
+    holding, most = [], []
+
+    def hold(number: int) -> None:
+        with slots.taken(never) as granted:
+            assert granted
+            holding.append(number)
+            most.append(len(holding))
+            holding.remove(number)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(hold, range(200)))
+    assert max(most) <= 2
+
+
+def test_who_waits_for_a_place_gets_it_or_is_called_off() -> None:
+    slots, never, called_off = Slots(1), threading.Event(), threading.Event()
+    with ThreadPoolExecutor(2) as threads:
+        with slots.taken(never):
+            patient = threads.submit(entered, slots, never)
+            impatient = threads.submit(entered, slots, called_off)
+            called_off.set()
+            slots.wake()
+            assert impatient.result(SOON) is False
+            assert not patient.done()
+        assert patient.result(SOON) is True
+    with slots.taken(never) as granted:
+        assert granted
+
+
+def entered(slots: Slots, called_off: threading.Event) -> bool:
+    with slots.taken(called_off) as granted:
+        return granted
