@@ -1,0 +1,183 @@
+"""What differs between two definitions, in words: by step and argument, and what will run again.
+
+The words are for people who decide whether to go on: a parameter's default, a piece of code by its
+digest, an argument by its path. What will run again follows AWS's cache keys for each type of step,
+and from there along the references: a step whose input is another step's output runs again after it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipelines.limits import all_steps, resolved
+
+_CACHE_KEYS = {
+    "Processing": ("AppSpecification", "Environment", "ProcessingInputs"),
+    "Training": (
+        "AlgorithmSpecification",
+        "CheckpointConfig",
+        "DebugHookConfig",
+        "DebugRuleConfigurations",
+        "Environment",
+        "HyperParameters",
+        "InputDataConfig",
+    ),
+}
+"""The arguments that the step cache compares ("Caching pipeline steps" in the SageMaker guide)."""
+
+_CONTENT_NAMED = re.compile(r"s3://[^/]+/[^/]+/(code|settings)/([0-9a-f]{16})/")
+_CODE_OF = {"PreprocessData": "processing", "TrainModel": "training", "EvaluateModel": "evaluation"}
+_ABSENT = object()
+
+
+def describe_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, ...]:
+    """Each difference in one line, in the order of the definition.
+
+    Args:
+        live, wanted: definition documents, parsed.
+    """
+    return (*_parameter_changes(live, wanted), *_step_changes(live, wanted), *_other_changes(live, wanted))
+
+
+def steps_to_run_again(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the steps that the cache can no longer answer for, given the default parameters."""
+    keys_before = {name: _cache_key(step, _defaults(live)) for name, step in _by_name(live).items()}
+    again: list[str] = []
+    for name, step in _by_name(wanted).items():
+        if step["Type"] not in _CACHE_KEYS:
+            continue
+        depends = {reference.split(".")[1] for reference in _references(step["Arguments"], "Steps.")}
+        if keys_before.get(name) != _cache_key(step, _defaults(wanted)) or depends & set(again):
+            again.append(name)
+    return tuple(again)
+
+
+def _parameter_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    before = {item["Name"]: item for item in live.get("Parameters", ())}
+    after = {item["Name"]: item for item in wanted.get("Parameters", ())}
+    for name in _in_order(before, after):
+        users = _users(live if name not in after else wanted, name)
+        if name not in after:
+            yield f"{users}: parameter {name} removed"
+        elif name not in before:
+            yield f"{users}: parameter {name} added, default {_shown(after[name].get('DefaultValue'))}"
+        else:
+            for path, old, new in _differences(before[name], after[name], ""):
+                word = {"DefaultValue": "default", "EnumValues": "allowed values"}.get(path, path)
+                yield f"{users}: {name} {word} {_shown(old)} -> {_shown(new)}"
+
+
+def _step_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    before, after = _by_name(live), _by_name(wanted)
+    for name in _in_order(before, after):
+        if name not in after:
+            yield f"{name}: step removed"
+        elif name not in before:
+            yield f"{name}: step added"
+        else:
+            for path, old, new in _differences(_own(before[name]), _own(after[name]), ""):
+                yield f"{name}: {_in_words(name, path, old, new)}"
+
+
+def _other_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    for path, old, new in _differences(
+        {key: value for key, value in live.items() if key not in ("Parameters", "Steps")},
+        {key: value for key, value in wanted.items() if key not in ("Parameters", "Steps")},
+        "",
+    ):
+        yield f"the pipeline: {path} {_shown(old)} -> {_shown(new)}"
+
+
+def _in_words(step: str, path: str, old: Any, new: Any) -> str:
+    olds, news = (_CONTENT_NAMED.fullmatch(value) if isinstance(value, str) else None for value in (old, new))
+    if olds and news and olds[1] == news[1]:
+        what = f"{_CODE_OF.get(step, 'its')} code" if olds[1] == "code" else "data settings"
+        return f"{what} {olds[2][:8]} -> {news[2][:8]}"
+    if old is _ABSENT:
+        return f"{path} added: {_shown(new)}"
+    if new is _ABSENT:
+        return f"{path} removed, was {_shown(old)}"
+    return f"{path} {_shown(old)} -> {_shown(new)}"
+
+
+def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """The deepest places at which two values differ: (path, old, new)."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in _in_order(old, new):
+            below = f"{path}.{key}" if path else key
+            yield from _differences(old.get(key, _ABSENT), new.get(key, _ABSENT), below)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for position, (left, right) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(left, right, f"{path}[{_label(right) or position}]")
+    elif old != new:
+        yield path.removeprefix("Arguments."), old, new
+
+
+def _label(item: Any) -> str | None:
+    """How AWS names an entry of a list, where it does."""
+    if isinstance(item, dict):
+        for key in ("InputName", "OutputName", "ChannelName", "Name", "Key"):
+            if isinstance(item.get(key), str):
+                return str(item[key])
+    return None
+
+
+def _own(step: Mapping[str, Any]) -> dict[str, Any]:
+    """A step without the steps inside of it, which are compared by themselves."""
+    arguments = step["Arguments"]
+    if step["Type"] == "Condition":
+        arguments = {
+            **arguments,
+            **{branch: [inner["Name"] for inner in arguments[branch]] for branch in ("IfSteps", "ElseSteps")},
+        }
+    return {**step, "Arguments": arguments}
+
+
+def _cache_key(step: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    arguments = resolved(step["Arguments"], defaults)
+    kept = {key: arguments.get(key) for key in _CACHE_KEYS.get(step["Type"], ())}
+    return json.dumps(kept, sort_keys=True)
+
+
+def _users(document: Mapping[str, Any], parameter: str) -> str:
+    """The steps that a parameter goes into, for the head of a line."""
+    names = [
+        name
+        for name, step in _by_name(document).items()
+        if f"Parameters.{parameter}" in _references(_own(step)["Arguments"], "Parameters.")
+    ]
+    return ", ".join(names) or "the pipeline"
+
+
+def _references(value: Any, kind: str) -> set[str]:
+    """All ``Get`` references below a value that begin with `kind`."""
+    if isinstance(value, list):
+        return {found for item in value for found in _references(item, kind)}
+    if isinstance(value, dict):
+        reference = value.get("Get")
+        if isinstance(reference, str) and len(value) == 1:
+            return {reference} if reference.startswith(kind) else set()
+        return {found for item in value.values() for found in _references(item, kind)}
+    return set()
+
+
+def _by_name(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {step["Name"]: step for step in all_steps(document)}
+
+
+def _defaults(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {item["Name"]: item.get("DefaultValue") for item in document.get("Parameters", ())}
+
+
+def _in_order(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys([*second, *first]))
+
+
+def _shown(value: Any) -> str:
+    if value is _ABSENT:
+        return "nothing"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."

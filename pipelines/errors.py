@@ -1,0 +1,35 @@
+"""The one error that a person can cause: what is wrong, where, and what to do about it.
+
+Every module raises it for wrong settings, missing data, refused requests and the like; the command
+line catches it once and prints it as one line. Anything else is a fault of the program and keeps its
+traceback. A gate that stays shut is no error: it is an outcome.
+"""
+
+from __future__ import annotations
+
+
+class GatehouseError(Exception):
+    """What a person has to put right.
+
+    Args:
+        what: what is wrong, a phrase without a full stop: ``accuracy_threshold is 1.2``.
+        where: the file, key, step or resource it concerns, if there is one.
+        remedy: what to do, a sentence without a full stop, if there is something to say.
+
+    ``str()`` gives one line: ``<where>: <what>. <remedy>.``
+    """
+
+    def __init__(self, what: str, where: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(what, where, remedy)
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        sentences = [place + self.what, *([self.remedy] if self.remedy else [])]
+        return " ".join(" ".join(_sentence(text).split()) for text in sentences)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."

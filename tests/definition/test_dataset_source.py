@@ -1,0 +1,86 @@
+"""Local data is found, named by its content, and refused where there is none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines.dataset import UNVERSIONED, find_dataset
+from pipelines.errors import GatehouseError
+from pipelines.project import Project
+from pipelines.target import Target
+
+MakeProject = Callable[..., Project]
+
+
+def test_a_file_lies_under_a_prefix_named_by_its_content(
+    tmp_path: Path, make_project: MakeProject, local: Target
+) -> None:
+    dataset = find_dataset(make_project(tmp_path), local)
+    assert dataset.uri == f"s3://gatehouse-local/rc-fraud-detection/data/{dataset.version}/"
+    assert [file.key for file in dataset.files] == [f"rc-fraud-detection/data/{dataset.version}/payments.csv"]
+
+
+def test_the_same_content_elsewhere_and_later_has_the_same_name(
+    tmp_path: Path, make_project: MakeProject, local: Target
+) -> None:
+    first, second = make_project(tmp_path / "a"), make_project(tmp_path / "b")
+    os.utime(second.root / "payments.csv", (1, 1))
+    assert find_dataset(first, local).uri == find_dataset(second, local).uri
+    (second.root / "payments.csv").write_text("amount,fraud\n9,yes\n2,no\n")
+    assert find_dataset(first, local).uri != find_dataset(second, local).uri
+
+
+def test_a_folder_is_taken_with_all_its_files_but_hidden_ones(
+    tmp_path: Path, make_project: MakeProject, local: Target
+) -> None:
+    project = make_project(tmp_path, ('source = "payments.csv"', 'source = "parts"'))
+    for name in ("parts/b.csv", "parts/2026/a.csv", "parts/.hidden"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("amount,fraud\n")
+    dataset = find_dataset(project, local)
+    assert [file.key.split("/", 3)[3] for file in dataset.files] == ["2026/a.csv", "b.csv"]
+
+
+def test_the_settings_version_names_the_data_for_people(
+    tmp_path: Path, make_project: MakeProject, local: Target
+) -> None:
+    project = make_project(tmp_path, ('target = "fraud"', 'target = "fraud"\nversion = "2026-10"'))
+    assert find_dataset(project, local).version == "2026-10"
+
+
+def test_data_in_s3_without_a_version_says_so(
+    tmp_path: Path, make_project: MakeProject, local: Target
+) -> None:
+    project = make_project(tmp_path, ('version = "2026-10"\n', ""), name="rc-card-types")
+    dataset = find_dataset(project, local)
+    assert (dataset.uri, dataset.version) == ("s3://shared-data/cards/", UNVERSIONED)
+
+
+@pytest.mark.parametrize(
+    ("source", "content", "message"),
+    [
+        ("nothing.csv", None, "nothing.csv: the data does not exist. Put it there, or correct source"),
+        ("empty.csv", {"empty.csv": ""}, "empty.csv: the data is empty"),
+        ("folder", {"folder/.hidden": "x"}, "folder: the folder holds no data"),
+        ("folder", {"folder/a.csv": "", "folder/b.csv": ""}, "folder: the data is empty"),
+    ],
+)
+def test_missing_or_empty_data_is_an_error_with_a_remedy(
+    tmp_path: Path,
+    make_project: MakeProject,
+    local: Target,
+    source: str,
+    content: dict[str, str] | None,
+    message: str,
+) -> None:
+    project = make_project(tmp_path, ('source = "payments.csv"', f'source = "{source}"'))
+    for name, text in (content or {}).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with pytest.raises(GatehouseError) as caught:
+        find_dataset(project, local)
+    assert message in str(caught.value)

@@ -1,0 +1,272 @@
+"""What the compiled document says: asserted by meaning, not compared as a whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from pipelines.compile import Compiled
+from pipelines.limits import all_steps
+from pipelines.project import Project
+from pipelines.sources import Sources
+
+JOBS = ("PreprocessData", "TrainModel", "EvaluateModel")
+
+
+@pytest.fixture(scope="module")
+def document(compiled: Compiled) -> dict[str, Any]:
+    return json.loads(compiled.definition)
+
+
+@pytest.fixture(scope="module")
+def multiclass(compiled_multiclass: Compiled) -> dict[str, Any]:
+    return json.loads(compiled_multiclass.definition)
+
+
+def step(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return next(found for found in all_steps(document) if found["Name"] == name)
+
+
+def by_name(entries: list[dict[str, Any]], key: str) -> dict[str, dict[str, Any]]:
+    return {entry[key]: entry for entry in entries}
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from strings(item)
+
+
+def test_parameters_have_the_names_and_types_that_people_set(document: dict[str, Any]) -> None:
+    declared = {item["Name"]: item["Type"] for item in document["Parameters"]}
+    assert declared == {
+        "InputDataUri": "String",
+        "DatasetVersion": "String",
+        "ProcessingInstanceType": "String",
+        "ProcessingInstanceCount": "Integer",
+        "TrainingInstanceType": "String",
+        "TrainingInstanceCount": "Integer",
+        "AccuracyThreshold": "Float",
+        "ModelApprovalStatus": "String",
+        "MaxDepth": "Integer",
+        "Eta": "Float",
+        "NumRound": "Integer",
+        "Subsample": "Float",
+        "MinChildWeight": "Float",
+        "EarlyStoppingRounds": "Integer",
+    }
+
+
+def test_defaults_come_from_the_settings(compiled: Compiled, project: Project) -> None:
+    assert compiled.parameters["AccuracyThreshold"] == project.accuracy_threshold
+    assert compiled.parameters["MaxDepth"] == project.training.max_depth
+    assert compiled.parameters["InputDataUri"] == compiled.dataset.uri
+    assert compiled.parameters["DatasetVersion"] == compiled.dataset.version
+
+
+def test_a_new_version_waits_for_approval_unless_a_start_says_otherwise(document: dict[str, Any]) -> None:
+    status = by_name(document["Parameters"], "Name")["ModelApprovalStatus"]
+    assert status["DefaultValue"] == "PendingManualApproval"
+    assert set(status["EnumValues"]) == {"PendingManualApproval", "Approved", "Rejected"}
+    assert step(document, "RegisterModel")["Arguments"]["ModelApprovalStatus"] == {
+        "Get": "Parameters.ModelApprovalStatus"
+    }
+
+
+def test_the_steps_stand_in_their_order_and_the_model_is_registered_behind_the_gate(
+    document: dict[str, Any],
+) -> None:
+    assert document["Version"] == "2020-12-01"
+    assert [(item["Name"], item["Type"]) for item in document["Steps"]] == [
+        ("PreprocessData", "Processing"),
+        ("TrainModel", "Training"),
+        ("EvaluateModel", "Processing"),
+        ("CheckAccuracy", "Condition"),
+    ]
+    gate = step(document, "CheckAccuracy")["Arguments"]
+    assert [item["Type"] for item in gate["IfSteps"]] == ["RegisterModel"]
+    assert [item["Type"] for item in gate["ElseSteps"]] == ["Fail"]
+
+
+def test_every_step_reads_well_in_studio(document: dict[str, Any]) -> None:
+    for found in all_steps(document):
+        assert found["DisplayName"] != found["Name"]
+        assert len(found["Description"]) > 40
+
+
+def test_steps_are_retried_when_waiting_helps_and_jobs_are_cached(document: dict[str, Any]) -> None:
+    for name in (*JOBS, "RegisterModel"):
+        kinds = {kind for policy in step(document, name)["RetryPolicies"] for kind in policy["ExceptionType"]}
+        assert {"Step.THROTTLING", "Step.SERVICE_FAULT"} <= kinds
+    for name in JOBS:
+        kinds = {kind for policy in step(document, name)["RetryPolicies"] for kind in policy["ExceptionType"]}
+        assert {"SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR"} <= kinds
+        assert step(document, name)["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P30D"}
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_the_gate_opens_only_strictly_above_the_threshold(request: Any, task: str) -> None:
+    document = request.getfixturevalue("document" if task == "binary" else "multiclass")
+    (condition,) = step(document, "CheckAccuracy")["Arguments"]["Conditions"]
+    assert condition["Type"] == "GreaterThan"
+    assert condition["RightValue"] == {"Get": "Parameters.AccuracyThreshold"}
+    assert condition["LeftValue"]["Std:JsonGet"] == {
+        "PropertyFile": {"Get": "Steps.EvaluateModel.PropertyFiles.Statistics"},
+        "Path": f"{task}_classification_metrics.accuracy.value",
+    }
+    assert step(document, "EvaluateModel")["PropertyFiles"] == [
+        {"PropertyFileName": "Statistics", "OutputName": "evaluation", "FilePath": "statistics.json"}
+    ]
+
+
+def test_the_failure_names_the_metric_and_the_threshold(document: dict[str, Any]) -> None:
+    message = step(document, "AccuracyTooLow")["Arguments"]["ErrorMessage"]["Std:Join"]["Values"]
+    assert "binary_classification_metrics.accuracy.value" in message[0]
+    assert message[1] == {"Get": "Parameters.AccuracyThreshold"}
+
+
+def test_every_program_is_told_where_opt_ml_is(document: dict[str, Any]) -> None:
+    programs = {
+        "PreprocessData": ("AppSpecification", "/opt/ml/processing/input/code/preprocess.py"),
+        "TrainModel": ("AlgorithmSpecification", "/opt/ml/input/data/code/train.py"),
+        "EvaluateModel": ("AppSpecification", "/opt/ml/processing/input/code/evaluate.py"),
+    }
+    for name, (member, program) in programs.items():
+        specification = step(document, name)["Arguments"][member]
+        assert specification["ContainerEntrypoint"] == ["python3", program]
+        assert specification["ContainerArguments"] == ["--opt-ml", "/opt/ml"]
+        image = specification.get("ImageUri") or specification["TrainingImage"]
+        assert image.endswith("sagemaker-xgboost:3.2-0")
+
+
+def test_code_and_settings_are_inputs_named_by_content(document: dict[str, Any], sources: Sources) -> None:
+    inputs = by_name(step(document, "PreprocessData")["Arguments"]["ProcessingInputs"], "InputName")
+    assert inputs["code"]["S3Input"]["S3Uri"] == sources.processing.uri("gatehouse-local")
+    assert inputs["settings"]["S3Input"]["S3Uri"] == sources.settings.uri("gatehouse-local")
+    assert inputs["raw"]["S3Input"]["S3Uri"] == {"Get": "Parameters.InputDataUri"}
+    channels = by_name(step(document, "TrainModel")["Arguments"]["InputDataConfig"], "ChannelName")
+    assert set(channels) == {"train", "validation", "schema", "code"}
+    code = channels["code"]["DataSource"]["S3DataSource"]["S3Uri"]
+    assert code == sources.training.uri("gatehouse-local")
+
+
+def test_each_execution_has_outputs_of_its_own(document: dict[str, Any]) -> None:
+    outputs = by_name(
+        step(document, "PreprocessData")["Arguments"]["ProcessingOutputConfig"]["Outputs"], "OutputName"
+    )
+    assert set(outputs) == {"train", "validation", "test", "schema", "quality", "sample"}
+    assert outputs["train"]["S3Output"]["S3Uri"]["Std:Join"]["Values"] == [
+        "s3://gatehouse-local/rc-fraud-detection/executions",
+        {"Get": "Execution.PipelineExecutionId"},
+        "PreprocessData",
+        "train",
+    ]
+
+
+def test_evaluation_runs_on_one_instance(document: dict[str, Any]) -> None:
+    def count(name: str) -> Any:
+        return step(document, name)["Arguments"]["ProcessingResources"]["ClusterConfig"]["InstanceCount"]
+
+    assert count("EvaluateModel") == 1
+    assert count("PreprocessData") == {"Get": "Parameters.ProcessingInstanceCount"}
+
+
+def test_hyperparameters_are_strings_and_the_tunable_ones_parameters(document: dict[str, Any]) -> None:
+    given = step(document, "TrainModel")["Arguments"]["HyperParameters"]
+    assert given["max_depth"] == {"Std:Join": {"On": "", "Values": [{"Get": "Parameters.MaxDepth"}]}}
+    fixed = {name: value for name, value in given.items() if isinstance(value, str)}
+    assert fixed == {
+        "seed": "0",
+        "class_weights": "balanced",
+        "lambda": "2.0",
+        "grow_policy": "lossguide",
+    }
+
+
+@pytest.mark.parametrize(("task", "loss"), [("binary", "logloss"), ("multiclass", "mlogloss")])
+def test_metric_definitions_catch_what_training_prints(request: Any, task: str, loss: str) -> None:
+    import re
+
+    document = request.getfixturevalue("document" if task == "binary" else "multiclass")
+    log = f"[12]\ttrain-{loss}:0.1\tvalidation-{loss}:9.12e-02\nbest_iteration=37 validation-{loss}=0.0912\n"
+    caught = {
+        metric["Name"]: re.findall(metric["Regex"], log)
+        for metric in step(document, "TrainModel")["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]
+    }
+    assert caught == {f"train:{loss}": ["0.1"], f"validation:{loss}": ["9.12e-02"], "best:iteration": ["37"]}
+
+
+def test_a_version_carries_its_metrics_its_data_report_and_a_sample(document: dict[str, Any]) -> None:
+    arguments = step(document, "RegisterModel")["Arguments"]
+    metrics = arguments["ModelMetrics"]
+    for metric, output in (("ModelQuality", "EvaluateModel"), ("ModelDataQuality", "PreprocessData")):
+        reference, name = metrics[metric]["Statistics"]["S3Uri"]["Std:Join"]["Values"]
+        assert reference["Get"].startswith(f"Steps.{output}.ProcessingOutputConfig.Outputs[")
+        assert name == "statistics.json"
+    assert "payload.tar.gz" in strings(arguments["SamplePayloadUrl"])
+    assert (arguments["Domain"], arguments["Task"]) == ("MACHINE_LEARNING", "CLASSIFICATION")
+    assert arguments["ModelPackageGroupName"] == "rc-fraud-detection"
+
+
+def test_a_version_can_be_deployed_as_it_is(document: dict[str, Any]) -> None:
+    specification = step(document, "RegisterModel")["Arguments"]["InferenceSpecification"]
+    (container,) = specification["Containers"]
+    assert container["Environment"] == {
+        "SAGEMAKER_PROGRAM": "inference.py",
+        "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+        "PIP_NO_BUILD_ISOLATION": "false",
+    }
+    assert container["ModelDataUrl"] == {"Get": "Steps.TrainModel.ModelArtifacts.S3ModelArtifacts"}
+    types = ["text/csv", "application/json", "application/x-parquet"]
+    assert specification["SupportedContentTypes"] == types
+
+
+def test_a_version_says_where_it_comes_from(document: dict[str, Any], sources: Sources) -> None:
+    metadata = step(document, "RegisterModel")["Arguments"]["CustomerMetadataProperties"]
+    assert metadata["git_commit"] == "c0ffee"
+    assert metadata["owner"] == "rc-ml"
+    assert metadata["algorithm"] == "xgboost 3.2-0"
+    assert metadata["training_code"] == sources.training.digest
+    assert metadata["dataset_uri"] == {"Get": "Parameters.InputDataUri"}
+    assert metadata["dataset_version"] == {"Get": "Parameters.DatasetVersion"}
+    assert metadata["execution_arn"] == {"Get": "Execution.PipelineExecutionArn"}
+    assert "Std:Join" in metadata["accuracy_threshold"]
+    assert {"Get": "Parameters.Eta"} in metadata["hyperparameters"]["Std:Join"]["Values"]
+    assert metadata["hyperparameter.lambda"] == "2.0"
+    assert "created_by" in metadata
+
+
+def test_the_model_card_is_a_draft_of_what_the_settings_say(document: dict[str, Any]) -> None:
+    card = step(document, "RegisterModel")["Arguments"]["ModelCard"]
+    assert card["ModelCardStatus"] == "Draft"
+    assert json.loads(card["ModelCardContent"]) == {
+        "model_overview": {"model_creator": "rc-ml"},
+        "intended_uses": {"purpose_of_model": "Stops payments for a second look", "risk_rating": "Medium"},
+        "additional_information": {"ethical_considerations": "A stopped payment costs its owner time"},
+    }
+
+
+def test_a_sagemaker_projects_tags_are_on_the_pipeline_and_its_jobs(
+    compiled_multiclass: Compiled, multiclass: dict[str, Any]
+) -> None:
+    assert compiled_multiclass.tags["sagemaker:project-name"] == "cards"
+    for name in JOBS:
+        tags = {tag["Key"]: tag["Value"] for tag in step(multiclass, name)["Arguments"]["Tags"]}
+        assert tags == compiled_multiclass.tags
+        assert tags["sagemaker:project-id"] == "p-1234"
+
+
+def test_data_in_s3_is_used_where_it_is(compiled_multiclass: Compiled) -> None:
+    assert compiled_multiclass.parameters["InputDataUri"] == "s3://shared-data/cards/"
+    assert compiled_multiclass.parameters["DatasetVersion"] == "2026-10"
+    assert compiled_multiclass.dataset.files == ()
+
+
+def test_in_aws_role_and_bucket_are_the_targets(multiclass: dict[str, Any]) -> None:
+    for name in JOBS:
+        assert step(multiclass, name)["Arguments"]["RoleArn"] == "arn:aws:iam::111122223333:role/pipelines"
+    assert "gatehouse-local" not in json.dumps(multiclass)

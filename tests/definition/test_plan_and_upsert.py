@@ -1,0 +1,222 @@
+"""Plan and upsert against the real local endpoint: what is said is what is done, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.bucket import ensure_bucket, stored_sizes
+from pipelines.bundles import code_bundle, missing_files, publish_bundle
+from pipelines.compile import Compiled
+from pipelines.dataset import find_dataset, publish, publish_data
+from pipelines.errors import GatehouseError
+from pipelines.plan import plan_upsert
+from pipelines.project import Project
+from pipelines.sources import Sources
+from pipelines.target import Target
+from pipelines.upsert import INLINE_LIMIT, apply_plan
+from sagemaker_local import endpoint
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    running = endpoint.start(tmp_path_factory.mktemp("home"))
+    yield running.url
+    running.close()
+
+
+@pytest.fixture
+def target(local: Target, url: str, request: pytest.FixtureRequest) -> Target:
+    """The endpoint, with a bucket of the test's own."""
+    name = request.node.name.replace("_", "-").replace("[", "-").replace("]", "")[:50].strip("-")
+    return replace(local.at(url), bucket=f"t-{name}")
+
+
+@pytest.fixture
+def mine(compiled: Compiled, request: pytest.FixtureRequest) -> Compiled:
+    """The compiled pipeline under a name of the test's own."""
+    return replace(compiled, name=request.node.name.replace("_", "-")[:60].strip("-"))
+
+
+def with_default(compiled: Compiled, name: str, value: Any) -> Compiled:
+    document = json.loads(compiled.definition)
+    next(item for item in document["Parameters"] if item["Name"] == name)["DefaultValue"] = value
+    return replace(compiled, definition=json.dumps(document))
+
+
+def describe(target: Target, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = target.client("sagemaker").describe_pipeline(PipelineName=name)
+    return found
+
+
+def tags_of(target: Target, arn: str) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in target.client("sagemaker").list_tags(ResourceArn=arn)["Tags"]}
+
+
+def test_a_new_pipeline_is_created_with_all_that_it_refers_to(target: Target, mine: Compiled) -> None:
+    plan = plan_upsert(mine, target)
+    assert (plan.action, plan.changes, plan.live) == ("create", (), None)
+    assert plan.missing_bundles == ("processing code", "training code", "evaluation code", "data settings")
+    assert plan.missing_data == ("payments.csv",)
+    assert plan.runs_again == ("PreprocessData", "TrainModel", "EvaluateModel")
+
+    arn = apply_plan(plan, target)
+    found = describe(target, mine.name)
+    assert found["PipelineArn"] == arn
+    assert found["PipelineDefinition"] == mine.definition
+    assert found["PipelineDescription"] == mine.description
+    assert tags_of(target, arn) == mine.tags
+    s3 = target.client("s3")
+    for bundle in mine.bundles:
+        for name, content in bundle.files:
+            stored = s3.get_object(Bucket=target.bucket, Key=bundle.prefix + name)["Body"].read()
+            assert stored == content
+
+
+def test_planning_changes_nothing(target: Target, mine: Compiled) -> None:
+    first = plan_upsert(mine, target)
+    assert plan_upsert(mine, target) == first
+    assert stored_sizes(target.bucket, "", target.client("s3")) == {}
+
+
+def test_nothing_is_done_when_nothing_changed(target: Target, mine: Compiled) -> None:
+    arn = apply_plan(plan_upsert(mine, target), target)
+    before = describe(target, mine.name)["LastModifiedTime"]
+    plan = plan_upsert(mine, target)
+    assert (plan.action, plan.changes, plan.runs_again) == ("none", (), ())
+    assert not plan.changes_something
+    assert apply_plan(plan, target) == arn
+    assert describe(target, mine.name)["LastModifiedTime"] == before
+
+
+def test_an_update_is_told_before_and_keeps_the_tags_of_others(target: Target, mine: Compiled) -> None:
+    arn = apply_plan(plan_upsert(mine, target), target)
+    target.client("sagemaker").add_tags(ResourceArn=arn, Tags=[{"Key": "cost-center", "Value": "17"}])
+    changed = replace(with_default(mine, "MaxDepth", 6), description="Now deeper", tags={"owner": "me"})
+    plan = plan_upsert(changed, target)
+    assert plan.action == "update"
+    assert plan.changes == (
+        "TrainModel, RegisterModel: MaxDepth default 4 -> 6",
+        "the pipeline: description 'Finds fraudulent card payments' -> 'Now deeper'",
+        "the pipeline: tag owner nothing -> me",
+    )
+    assert plan.runs_again == ("TrainModel", "EvaluateModel")
+    assert apply_plan(plan, target) == arn
+    assert describe(target, mine.name)["PipelineDescription"] == "Now deeper"
+    assert tags_of(target, arn) == {**mine.tags, "cost-center": "17", "owner": "me"}
+    assert plan_upsert(changed, target).action == "none"
+
+
+def test_a_pipeline_updated_since_the_plan_is_left_alone(target: Target, mine: Compiled) -> None:
+    apply_plan(plan_upsert(mine, target), target)
+    plan = plan_upsert(with_default(mine, "MaxDepth", 6), target)
+    apply_plan(plan_upsert(with_default(mine, "MaxDepth", 7), target), target)
+    with pytest.raises(GatehouseError, match=r"changed since the plan was made.*Make a new plan"):
+        apply_plan(plan, target)
+    assert (
+        '"MaxDepth", "Type": "Integer", "DefaultValue": 7'
+        in describe(target, mine.name)["PipelineDefinition"]
+    )
+
+
+def test_a_pipeline_created_or_deleted_since_the_plan_is_noticed(target: Target, mine: Compiled) -> None:
+    creation = plan_upsert(mine, target)
+    apply_plan(creation, target)
+    with pytest.raises(GatehouseError, match="it was created"):
+        apply_plan(creation, target)
+    update = plan_upsert(with_default(mine, "MaxDepth", 6), target)
+    target.client("sagemaker").delete_pipeline(PipelineName=mine.name)
+    with pytest.raises(GatehouseError, match="it was updated or deleted"):
+        apply_plan(update, target)
+
+
+def test_a_long_definition_goes_by_way_of_s3(target: Target, mine: Compiled) -> None:
+    document = json.loads(mine.definition)
+    document["Metadata"] = {"padding": "x" * INLINE_LIMIT}
+    long = replace(mine, definition=json.dumps(document))
+    apply_plan(plan_upsert(long, target), target)
+    assert describe(target, mine.name)["PipelineDefinition"] == long.definition
+    assert any("/definitions/" in key for key in stored_sizes(target.bucket, "", target.client("s3")))
+    assert plan_upsert(long, target).action == "none"
+
+
+def test_a_half_uploaded_bundle_is_completed(target: Target, tmp_path: Path) -> None:
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(name)
+    bundle, s3 = code_bundle("training code", "p", tmp_path), target.client("s3")
+    ensure_bucket(target, s3)
+    s3.put_object(Bucket=target.bucket, Key=f"{bundle.prefix}a.py", Body=b"a.py")
+    s3.put_object(Bucket=target.bucket, Key=f"{bundle.prefix}b.py", Body=b"b.")
+    assert missing_files(bundle, target.bucket, s3) == ("b.py",)
+    publish_bundle(bundle, target.bucket, s3)
+    assert missing_files(bundle, target.bucket, s3) == ()
+    assert s3.get_object(Bucket=target.bucket, Key=f"{bundle.prefix}b.py")["Body"].read() == b"b.py"
+
+
+def test_two_uploads_at_once_do_no_harm(target: Target, compiled: Compiled) -> None:
+    s3 = target.client("s3")
+    ensure_bucket(target, s3)
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(publish_bundle, compiled.bundles[0], target.bucket, s3) for _ in range(4)]:
+            done.result()
+    assert missing_files(compiled.bundles[0], target.bucket, s3) == ()
+
+
+def test_data_is_published_once(target: Target, project: Project) -> None:
+    uri = publish(project, target)
+    s3 = target.client("s3")
+    key = uri.removeprefix(f"s3://{target.bucket}/") + "payments.csv"
+    first = s3.head_object(Bucket=target.bucket, Key=key)["LastModified"]
+    assert publish(project, target) == uri
+    assert s3.head_object(Bucket=target.bucket, Key=key)["LastModified"] == first
+    content = s3.get_object(Bucket=target.bucket, Key=key)["Body"].read()
+    assert content == (project.root / "payments.csv").read_bytes()
+
+
+def test_data_that_changes_while_it_is_uploaded_is_not_taken_for_what_it_was(
+    target: Target, tmp_path: Path, make_project: Callable[..., Project]
+) -> None:
+    project = make_project(tmp_path)
+    dataset, s3 = find_dataset(project, target), target.client("s3")
+    ensure_bucket(target, s3)
+    (tmp_path / "payments.csv").write_text("amount,fraud\n1,yes\n2,no\n3,no\n")
+    with pytest.raises(GatehouseError, match="the data changed while it was uploaded"):
+        publish_data(dataset, target.bucket, s3)
+    assert stored_sizes(target.bucket, "", s3) == {}
+
+
+def test_in_aws_a_missing_bucket_is_an_error_and_none_is_made(target: Target) -> None:
+    aws = replace(target, name="aws", bucket="no-such-bucket")
+    s3 = target.client("s3")
+    with pytest.raises(GatehouseError, match="the bucket 'no-such-bucket' does not exist"):
+        ensure_bucket(aws, s3)
+    assert "no-such-bucket" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+
+
+def test_a_notebook_upserts_starts_and_watches_the_sdks_pipeline(
+    target: Target, project: Project, sources: Sources
+) -> None:
+    from pipelines.definition import build
+
+    own = project.model_copy(update={"short_name": "notebook"})
+    pipeline = build(own, target, sources=replace(sources, dataset=find_dataset(own, target)))
+    arn = pipeline.upsert()["PipelineArn"]
+    assert describe(target, "rc-notebook")["PipelineDefinition"] == pipeline.definition()
+    assert tags_of(target, arn)["gatehouse:team"] == "rc"
+    s3 = target.client("s3")
+    assert all(not missing_files(bundle, target.bucket, s3) for bundle in sources.bundles)
+    assert pipeline.upsert(role_arn=target.role_arn)["PipelineArn"] == arn
+
+    execution = pipeline.start({"MaxDepth": 3})
+    # The programs of these tests only print, so training finds no model to pack.
+    with pytest.raises(Exception, match="Failed"):
+        execution.wait(delay=1, max_attempts=60)
+    steps = {step["StepName"]: step["StepStatus"] for step in execution.list_steps()}
+    assert steps["PreprocessData"] in ("Succeeded", "Failed")
+    assert "RegisterModel" not in steps
