@@ -1,0 +1,87 @@
+"""What AWS or the way to it said, as one line that names the remedy.
+
+Used once, where the command ends: commands let botocore's exceptions pass.
+"""
+
+from __future__ import annotations
+
+import re
+
+from botocore import exceptions
+
+from pipelines.errors import GatehouseError
+
+_ACTION = re.compile(r"not authorized to perform:? ([\w-]+:\w+)(?: on resource:? (\S+))?")
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+_INVALID = {
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+}
+_THROTTLED = {
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "SlowDown",
+}
+
+
+def explain(error: Exception) -> GatehouseError | None:
+    """The one-line form of an error that botocore raised; None if it is not one of botocore's."""
+    if isinstance(error, exceptions.ClientError):
+        return _from_service(error)
+    if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
+        return GatehouseError(
+            "no AWS credentials were found",
+            remedy="Log in (`aws sso login`, `aws configure`) or set AWS_PROFILE; "
+            "`gatehouse doctor --target aws` checks them",
+        )
+    if isinstance(error, exceptions.ProfileNotFound):
+        return GatehouseError(str(error), remedy="Set AWS_PROFILE to a profile of ~/.aws/config or unset it")
+    if isinstance(error, exceptions.TokenRetrievalError | exceptions.SSOError):
+        return GatehouseError(f"the AWS login is no longer valid ({error})", remedy="Run `aws sso login`")
+    if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
+        url = error.kwargs.get("endpoint_url") or error.kwargs.get("proxy_url")
+        return GatehouseError(
+            "the endpoint could not be reached",
+            where=str(url) if url else None,
+            remedy=f"Check the network, the proxy and the region ({_first_line(str(error))})",
+        )
+    if isinstance(error, exceptions.BotoCoreError):
+        return GatehouseError(_first_line(str(error)))
+    return None
+
+
+def _from_service(error: exceptions.ClientError) -> GatehouseError:
+    answer = error.response.get("Error", {})
+    code, message = str(answer.get("Code", "")), _first_line(str(answer.get("Message", "")))
+    where = f"AWS {error.operation_name}"
+    if code in _DENIED:
+        found = _ACTION.search(message)
+        permission = found.group(1) if found else error.operation_name
+        resource = f" on {found.group(2)}" if found and found.group(2) else ""
+        return GatehouseError(
+            f"permission {permission}{resource} is missing",
+            where=where,
+            remedy="Have it added to the policy of the role or user that you are logged in as",
+        )
+    if code in _EXPIRED:
+        return GatehouseError("the AWS credentials have expired", where=where, remedy="Log in again")
+    if code in _INVALID:
+        return GatehouseError(
+            f"AWS does not accept the credentials ({code})", where=where, remedy="Log in again"
+        )
+    if code in _THROTTLED:
+        return GatehouseError(
+            f"AWS throttles the calls ({code}) and repeating them did not help",
+            where=where,
+            remedy="Wait a minute and try again",
+        )
+    return GatehouseError(f"{message or 'no message'} ({code})", where=where)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]

@@ -1,0 +1,211 @@
+"""The checks behind `gatehouse doctor`. Each only reads and returns what it found and what to do."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipelines.commands.aws_errors import explain
+from pipelines.commands.local_endpoint import home_folder
+from pipelines.errors import GatehouseError
+from pipelines.project import Project
+from pipelines.settings import Settings, load_settings
+from pipelines.target import Target, resolve_target
+
+FREE_BYTES = 2 * 10**9
+"""Room for the state of a few runs on small data."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """`remedy` says what to do where `ok` is false, and is a remark where it is true."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str | None = None
+
+
+def run_checks(project: str | None, target: str) -> Iterator[Check]:
+    """All checks that can be made, in an order in which each remedy helps the next check."""
+    yield _python()
+    yield _pins()
+    try:
+        settings = load_settings()
+        found = settings.project(project)
+    except GatehouseError as error:
+        yield Check("settings", False, error.what, error.remedy)
+        return
+    yield Check("settings", True, f"{settings.file}, project {found.name}")
+    yield _data(found)
+    if target == "local":
+        yield _opt_ml()
+        yield _disk(settings)
+    else:
+        yield from _account(found)
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    ok = sys.version_info[:2] in ((3, 11), (3, 12))
+    return Check("python", ok, f"{version} at {sys.executable}", None if ok else "Use Python 3.11 or 3.12")
+
+
+def _pins() -> Check:
+    """The installed versions against those that this package asks for."""
+    from packaging.requirements import Requirement
+
+    wrong = []
+    requirements = [Requirement(line) for line in importlib.metadata.requires("gatehouse") or ()]
+    for requirement in requirements:
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            installed = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{requirement.name} is not installed")
+            continue
+        if installed not in requirement.specifier:
+            wrong.append(f"{requirement.name} is {installed}, not {requirement.specifier}")
+    if wrong:
+        return Check("packages", False, "; ".join(wrong), "Install again: make run, or pip install -e .")
+    return Check("packages", True, "the versions of the training image and of this package's pins")
+
+
+def _data(project: Project) -> Check:
+    source = project.data.source
+    if source.startswith("s3://"):
+        return Check("data", True, f"{source} (looked at when it is used)")
+    path = project.root / source
+    files = [path] if path.is_file() else [found for found in path.rglob("*") if found.is_file()]
+    size = sum(found.stat().st_size for found in files)
+    if not size:
+        return Check(
+            "data", False, f"{path} is missing or empty", f"Correct source in {project.file}, [...data]"
+        )
+    return Check(
+        "data", True, f"{path}, {len(files)} file{'s' if len(files) > 1 else ''}, {size / 1e6:.1f} MB"
+    )
+
+
+def _opt_ml() -> Check:
+    """Whether jobs can be given their own /opt/ml, as a container has it."""
+    if _namespaces_work():
+        return Check("/opt/ml", True, "each job gets its own, in a user namespace")
+    if os.geteuid() == 0:
+        return Check(
+            "/opt/ml", True, "made for one job after the other (user namespaces are off, but you are root)"
+        )
+    return Check(
+        "/opt/ml",
+        True,
+        "paths are rewritten, because user namespaces are off on this machine",
+        "Programs that write /opt/ml into their code need them: sysctl kernel.unprivileged_userns_clone=1"
+        " or, on Ubuntu 24.04, kernel.apparmor_restrict_unprivileged_userns=0",
+    )
+
+
+def _namespaces_work() -> bool:
+    tool = shutil.which("unshare")
+    if tool is None:
+        return False
+    return subprocess.run([tool, "-Urm", "true"], capture_output=True, timeout=10).returncode == 0
+
+
+def _disk(settings: Settings) -> Check:
+    home = home_folder(settings)
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not os.access(existing, os.W_OK):
+        return Check("disk", False, f"{existing} is not writable", "Set GATEHOUSE_HOME to a folder of yours")
+    free = shutil.disk_usage(existing).free
+    remedy = "Make room, or set GATEHOUSE_HOME to a folder on another disk"
+    return Check(
+        "disk",
+        free >= FREE_BYTES,
+        f"{free / 1e9:.1f} GB free at {home}",
+        remedy if free < FREE_BYTES else None,
+    )
+
+
+def _account(project: Project) -> Iterator[Check]:
+    try:
+        target = resolve_target(project, "aws")
+    except GatehouseError as error:
+        yield Check("role", False, error.what, error.remedy)
+        return
+    credentials = _credentials(target)
+    yield credentials
+    if not credentials.ok:
+        return
+    yield _role(target)
+    yield _bucket(target)
+    yield _pipelines(target)
+
+
+def _credentials(target: Target) -> Check:
+    try:
+        identity = target.client("sts").get_caller_identity()
+    except (ClientError, BotoCoreError) as error:
+        return _refused("credentials", error)
+    if identity["Account"] != target.account:
+        return Check(
+            "credentials",
+            False,
+            f"{identity['Arn']} is in account {identity['Account']}, the role in {target.account}",
+            "Log in to the role's account, or name a role of this one",
+        )
+    return Check("credentials", True, identity["Arn"])
+
+
+def _role(target: Target) -> Check:
+    name = target.role_arn.rpartition("/")[2]
+    try:
+        role = target.client("iam").get_role(RoleName=name)["Role"]
+    except (ClientError, BotoCoreError) as error:
+        return _refused("role", error)
+    if "sagemaker.amazonaws.com" not in str(role.get("AssumeRolePolicyDocument", "")):
+        return Check(
+            "role",
+            False,
+            f"{role['Arn']} does not trust sagemaker.amazonaws.com",
+            "Add it to the trust policy",
+        )
+    return Check("role", True, role["Arn"])
+
+
+def _bucket(target: Target) -> Check:
+    try:
+        target.client("s3").head_bucket(Bucket=target.bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "404":
+            return Check(
+                "bucket",
+                False,
+                f"{target.bucket} does not exist",
+                f"Create it: aws s3 mb s3://{target.bucket}",
+            )
+        return _refused("bucket", error)
+    except BotoCoreError as error:
+        return _refused("bucket", error)
+    return Check("bucket", True, target.bucket)
+
+
+def _pipelines(target: Target) -> Check:
+    try:
+        target.client("sagemaker").list_pipelines(MaxResults=1)
+    except (ClientError, BotoCoreError) as error:
+        return _refused("SageMaker Pipelines", error)
+    return Check("SageMaker Pipelines", True, f"reachable in {target.region}")
+
+
+def _refused(name: str, error: Exception) -> Check:
+    explained = explain(error)
+    assert explained is not None  # only botocore's errors come here
+    return Check(name, False, explained.what, explained.remedy)

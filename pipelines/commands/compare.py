@@ -1,0 +1,104 @@
+"""`gatehouse compare`: two registered versions, metric by metric."""
+
+from __future__ import annotations
+
+import click
+
+from pipelines.commands.options import json_option, target_option
+from pipelines.commands.output import document, remark, say, table
+from pipelines.commands.registered import registry_of, which_versions
+from registry.comparison import Comparison, MetricComparison, compare
+from registry.model_quality import Metric
+from registry.version_details import read_version
+
+
+@click.command("compare")
+@click.argument("words", nargs=-1, required=True, metavar="[PROJECT] A B")
+@target_option
+@json_option
+def command(words: tuple[str, ...], target: str, as_json: bool) -> None:
+    """Compare two registered versions, metric by metric, with their standard deviations.
+
+    A difference is more than noise if it is beyond twice the standard deviation of the difference,
+    which is the root of the sum of both squared deviations. Below 200 test rows no deviation is
+    estimated and there is no verdict.
+    """
+    project, (first, second) = which_versions(words, 2)
+    with registry_of(project, target) as at:
+        compared = compare(
+            read_version(at.target, at.project.name, first), read_version(at.target, at.project.name, second)
+        )
+    if as_json:
+        document(_document(compared))
+        return
+    if not compared.metrics:
+        remark("Neither version carries readable metrics.")
+    else:
+        table(
+            ("Metric", f"Version {first}", f"Version {second}", "Difference", "More than noise"),
+            [_row(metric) for metric in compared.metrics],
+        )
+    parameters = _different_hyperparameters(compared)
+    if parameters:
+        say()
+        table(("Hyperparameter", f"Version {first}", f"Version {second}"), parameters)
+    for line in compared.remarks:
+        remark(f"Note: {line}")
+
+
+def _row(metric: MetricComparison) -> tuple[str, ...]:
+    verdict = {None: "unknown", True: "yes", False: "no"}[metric.more_than_noise]
+    if metric.better is not None:
+        verdict += f", {metric.better} is better"
+    return (
+        metric.name,
+        _figure(metric.first),
+        _figure(metric.second),
+        "-" if metric.difference is None else f"{metric.difference:+.4f}",
+        verdict,
+    )
+
+
+def _figure(metric: Metric | None) -> str:
+    if metric is None:
+        return "-"
+    spread = f" ± {metric.standard_deviation:.4f}" if metric.standard_deviation is not None else ""
+    return f"{metric.value:.4f}{spread}"
+
+
+def _different_hyperparameters(compared: Comparison) -> list[tuple[str, str, str]]:
+    ours, theirs = compared.first.hyperparameters, compared.second.hyperparameters
+    return [
+        (name, ours.get(name, "-"), theirs.get(name, "-"))
+        for name in sorted({*ours, *theirs})
+        if ours.get(name) != theirs.get(name)
+    ]
+
+
+def _document(compared: Comparison) -> dict[str, object]:
+    def figure(metric: Metric | None) -> dict[str, float | None] | None:
+        if metric is None:
+            return None
+        return {"value": metric.value, "standard_deviation": metric.standard_deviation}
+
+    return {
+        "project": compared.first.group,
+        "first": compared.first.version,
+        "second": compared.second.version,
+        "metrics": [
+            {
+                "name": metric.name,
+                "first": figure(metric.first),
+                "second": figure(metric.second),
+                "difference": metric.difference,
+                "more_than_noise": metric.more_than_noise,
+                "better": metric.better,
+            }
+            for metric in compared.metrics
+        ],
+        "hyperparameters": [
+            {"name": name, "first": first, "second": second}
+            for name, first, second in _different_hyperparameters(compared)
+        ],
+        "remarks": list(compared.remarks),
+    }

@@ -1,0 +1,41 @@
+"""`gatehouse deploy`: an approved version to an environment's endpoint."""
+
+from __future__ import annotations
+
+import click
+
+from pipelines.commands.deploying import carry_out
+from pipelines.commands.options import json_option, project_argument, target_option
+from pipelines.commands.registered import environment_option, note_option, plan_option, registry_of
+from registry.deployments import plan_deployment
+from registry.model_packages import newest_approved, version_arn
+
+
+@click.command("deploy")
+@project_argument
+@environment_option("--env", "environment", help_text="The environment, for example dev.")
+@click.option("--version", type=click.IntRange(min=1), help="Its number; the newest approved if left out.")
+@note_option
+@plan_option
+@target_option
+@json_option
+def command(
+    project: str | None,
+    environment: str,
+    version: int | None,
+    note: str,
+    only_plan: bool,
+    target: str,
+    as_json: bool,
+) -> None:
+    """Deploy an approved version to an environment, and make sure that it answers.
+
+    The version is deployed by its ARN. Its own sample payload is sent to the endpoint; only when the
+    answer is valid does the environment's parameter name the version. Until then, and if anything goes
+    wrong, the version before goes on serving.
+    """
+    with registry_of(project, target, environment) as at:
+        name = at.project.name
+        number = version or newest_approved(at.target, name)
+        plan = plan_deployment(at.target, at.environment(environment), version_arn(at.target, name, number))
+        carry_out(plan, at.target, note=note, only_plan=only_plan, as_json=as_json)

@@ -1,0 +1,109 @@
+"""`gatehouse environments`: what serves where, since when, by whom."""
+
+from __future__ import annotations
+
+import click
+
+from pipelines.commands.options import json_option, project_argument, target_option
+from pipelines.commands.output import document, moment, remark, table
+from pipelines.commands.registered import registry_of
+from registry.environments import Deployment, State, history, read_state
+
+
+@click.command("environments")
+@project_argument
+@click.option("--env", "environment", metavar="NAME", help="One environment, with its deployment history.")
+@target_option
+@json_option
+def command(project: str | None, environment: str | None, target: str, as_json: bool) -> None:
+    """Show what serves in each environment, since when and by whom.
+
+    With --env: the deployment history of that environment, newest first.
+    """
+    with registry_of(project, target, environment) as at:
+        if environment is not None:
+            deployments = history(at.environment(environment))
+        else:
+            states = [read_state(found) for found in at.environments()]
+    if environment is not None:
+        _print_history(at.project.name, environment, deployments, as_json)
+    elif as_json:
+        document([_state_document(state) for state in states])
+    else:
+        table(
+            ("Environment", "Version", "Since", "By", "How", "Endpoint"),
+            [_state_row(state) for state in states],
+        )
+        for state in states:
+            if (words := _drift(state)) is not None:
+                remark(f"Note: {state.environment.name}: {words}")
+
+
+def _print_history(
+    project: str, environment: str, deployments: tuple[Deployment, ...], as_json: bool
+) -> None:
+    if as_json:
+        document([_deployment_document(deployment) for deployment in deployments])
+    elif not deployments:
+        remark(f"Nothing of {project} was ever deployed in {environment}.")
+    else:
+        table(
+            ("Version", "When", "By", "How", "Note"),
+            [
+                (str(found.version), moment(found.when), found.by, found.action or "-", found.note)
+                for found in deployments
+            ],
+        )
+
+
+def _state_row(state: State) -> tuple[str, ...]:
+    deployed, endpoint = state.deployed, state.endpoint
+    there = f"{endpoint.name} {endpoint.status}" if endpoint else "none"
+    if deployed is None:
+        return (state.environment.name, "-", "-", "-", "-", there)
+    how = f"{deployed.action}: {deployed.note}" if deployed.note else deployed.action
+    return (
+        state.environment.name,
+        str(deployed.version),
+        moment(deployed.when),
+        deployed.by,
+        how or "-",
+        there,
+    )
+
+
+def _drift(state: State) -> str | None:
+    """Where the endpoint is not what the parameter says, in words."""
+    if state.deployed is None:
+        return None if state.endpoint is None else "an endpoint is there and no version is recorded for it"
+    if state.endpoint is None:
+        return f"version {state.deployed.version} should serve, and there is no endpoint"
+    if state.serves:
+        return None
+    if state.endpoint.status not in ("InService", "Updating", "SystemUpdating"):
+        reason = f": {state.endpoint.failure}" if state.endpoint.failure else ""
+        return f"the endpoint is {state.endpoint.status}{reason}"
+    return f"version {state.deployed.version} should serve, and the endpoint has another"
+
+
+def _state_document(state: State) -> dict[str, object]:
+    endpoint = state.endpoint
+    return {
+        "environment": state.environment.name,
+        "endpoint": state.environment.endpoint,
+        "endpoint_status": endpoint.status if endpoint else None,
+        "parameter": state.environment.parameter,
+        "serves": state.serves,
+        **_deployment_document(state.deployed),
+    }
+
+
+def _deployment_document(deployment: Deployment | None) -> dict[str, object]:
+    return {
+        "version": deployment.version if deployment else None,
+        "arn": deployment.arn if deployment else None,
+        "since": deployment.when if deployment else None,
+        "by": deployment.by if deployment else None,
+        "action": deployment.action if deployment else None,
+        "note": deployment.note if deployment else None,
+    }

@@ -1,0 +1,200 @@
+"""Follows an execution to its end on the screen and reports what came out: `run`, `start` and `retry`.
+
+The report is one table of values for people or one JSON document for machines. Ctrl-C stops the
+execution and waits until its jobs have ended; a second Ctrl-C does not wait.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from pipelines import executions
+from pipelines.commands import GATE_SHUT, INTERRUPTED
+from pipelines.commands.output import document, duration, remark, say
+from pipelines.commands.progress import Screen, log_command, open_screen
+from pipelines.executions import Outcome, Snapshot, Step
+from pipelines.job_records import log_lines
+from pipelines.target import Target
+
+LOG_TAIL = 15
+"""Lines of a failed job's log that are shown."""
+
+
+def follow_and_report(target: Target, project: str, execution_arn: str, *, as_json: bool) -> int:
+    """Follow the execution to its end, print what came out, return the command's exit code.
+
+    A second Ctrl-C ends the process from here.
+
+    Raises:
+        KeyboardInterrupt: the user interrupted it; the execution has ended by then.
+    """
+    outcome = executions.outcome_of(_to_the_end(target, project, execution_arn))
+    if as_json:
+        document(outcome_document(outcome))
+    else:
+        _report(target, project, outcome)
+    if outcome.gate_shut:
+        return GATE_SHUT
+    return 0 if outcome.status == "Succeeded" else 1
+
+
+def outcome_document(outcome: Outcome) -> dict[str, Any]:
+    """The JSON form; its keys are part of the interface."""
+    return {
+        "execution_arn": outcome.execution_arn,
+        "status": outcome.status,
+        "steps": [
+            {
+                "name": step.name,
+                "status": step.status,
+                "cached": step.cached,
+                "seconds": None if step.seconds is None else round(step.seconds, 3),
+                "failure_reason": step.failure_reason,
+            }
+            for step in outcome.steps
+        ],
+        "accuracy": outcome.accuracy,
+        "threshold": outcome.threshold,
+        "model_package_arn": outcome.model_package_arn,
+        "gate_shut": outcome.gate_shut,
+        "failure_reason": outcome.failure_reason,
+    }
+
+
+def _to_the_end(target: Target, project: str, execution_arn: str) -> Snapshot:
+    place = "on this machine" if target.name == "local" else f"in AWS {target.region}"
+    title = f"{project} {place}, execution {execution_arn.rpartition('/')[2]}"
+    try:
+        with _terminated_like_interrupted(), open_screen(project, title) as screen:
+            try:
+                return _shown(target, execution_arn, screen)
+            except KeyboardInterrupt:
+                _stop(target, execution_arn, screen)
+                raise
+    except _SecondInterruptError:
+        remark("Left at once; jobs on this machine end with this command.")
+        # Closing an endpoint in this process would wait for them: that is what was just refused.
+        os._exit(INTERRUPTED)
+
+
+def _shown(target: Target, execution_arn: str, screen: Screen) -> Snapshot:
+    """Show the execution until it has ended; the last snapshot."""
+    last: Snapshot | None = None
+    for last in executions.follow(target, execution_arn):
+        screen.show(last)
+    assert last is not None  # following yields at least one
+    return last
+
+
+class _SecondInterruptError(KeyboardInterrupt):
+    """Ctrl-C while the first one is being carried out."""
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM, as a CI system sends it, ends an execution as orderly as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(target: Target, execution_arn: str, screen: Screen) -> None:
+    """Stop the execution, wait until it and its jobs have ended, say so."""
+    remark("Stopping the execution and its jobs; Ctrl-C again to leave at once.")
+    try:
+        try:
+            executions.stop(target, execution_arn)
+        except ClientError as error:
+            # It ended by itself in the meantime.
+            if error.response["Error"]["Code"] not in ("ValidationException", "ConflictException"):
+                raise
+        status = _shown(target, execution_arn, screen).status
+    except KeyboardInterrupt as again:
+        raise _SecondInterruptError from again
+    remark(f"The execution is {status}: {execution_arn}")
+    if status == "Stopped":
+        remark(f"Run what is left of it with: gatehouse retry {execution_arn} --wait")
+
+
+def _report(target: Target, project: str, outcome: Outcome) -> None:
+    say()
+    if outcome.status == "Succeeded":
+        _report_success(target, project, outcome)
+    elif outcome.gate_shut:
+        _report_gate(project, outcome)
+    elif outcome.status == "Stopped":
+        say(f"The execution was stopped: {outcome.execution_arn}")
+        say(f"Next: gatehouse retry {outcome.execution_arn} --wait")
+    else:
+        _report_failure(target, project, outcome)
+
+
+def _report_success(target: Target, project: str, outcome: Outcome) -> None:
+    cached = [step.display_name for step in outcome.steps if step.cached]
+    if cached:
+        say(f"Taken from the step cache, because nothing they depend on changed: {', '.join(cached)}")
+    if outcome.model_package_arn is None:
+        say("The execution succeeded; it registered no model.")
+        return
+    found = target.client("sagemaker").describe_model_package(ModelPackageName=outcome.model_package_arn)
+    say(f"Registered  {found['ModelPackageGroupName']} version {found['ModelPackageVersion']}")
+    say(f"Accuracy    {_number(outcome.accuracy)}, above the threshold {_number(outcome.threshold)}")
+    say(f"Status      {found['ModelApprovalStatus']}")
+    say(f"ARN         {outcome.model_package_arn}")
+    say(f"Next        gatehouse models {project}{_target_option(target)}")
+
+
+def _report_gate(project: str, outcome: Outcome) -> None:
+    say(
+        f"The gate stayed shut: accuracy {_number(outcome.accuracy)} is not above the threshold"
+        f" {_number(outcome.threshold)}. No model was registered."
+    )
+    say(f"Next: train better (gatehouse run {project} -p MaxDepth=6), or look at the evaluation:")
+    say(f"      gatehouse logs {project} --step EvaluateModel")
+
+
+def _report_failure(target: Target, project: str, outcome: Outcome) -> None:
+    step = outcome.failed_step
+    if step is None:
+        say(f"The execution ended as {outcome.status}: {outcome.failure_reason or 'no reason is given'}")
+        return
+    say(f"Step {step.name} ({step.display_name}) failed after {duration(step.seconds)}:")
+    for line in (step.failure_reason or outcome.failure_reason or "no reason is given").splitlines():
+        say(f"  {line}")
+    if step.job is not None:
+        _show_log_tail(target, project, step)
+    say(f"Next: correct the cause and run again; gatehouse retry {outcome.execution_arn} --wait")
+    say("      repeats the failed step with the same code and settings")
+
+
+def _show_log_tail(target: Target, project: str, step: Step) -> None:
+    assert step.job is not None
+    lines = log_lines(target, step.job)
+    say(f"The end of its log (all of it: {log_command(project, step.name)}):")
+    for line in lines[-LOG_TAIL:]:
+        say(f"  | {line.message.rstrip()}")
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def _target_option(target: Target) -> str:
+    return "" if target.name == "local" else " --target aws"

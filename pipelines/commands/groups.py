@@ -1,0 +1,206 @@
+"""`gatehouse groups`: the model package groups of all teams and projects."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pipelines.commands.local_endpoint import reaching
+from pipelines.commands.options import json_option, target_option
+from pipelines.commands.output import document, remark, say, table
+from pipelines.environment import all_environments, ownership_tags
+from pipelines.errors import GatehouseError
+from pipelines.settings import Settings, load_settings
+from pipelines.target import Target, resolve_target
+from pipelines.team_variables import read_env_file, read_teams
+from registry.environments import deployed_versions
+from registry.groups import (
+    GroupSpec,
+    GroupState,
+    apply_groups,
+    apply_removal,
+    compare_groups,
+    plan_removal,
+)
+from registry.model_packages import group_and_version
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Place:
+    """A region and the groups that belong there."""
+
+    target: Target
+    specs: tuple[GroupSpec, ...]
+
+
+@click.group("groups")
+def command() -> None:
+    """Model package groups: one for each project of each team, {team}-{project}.
+
+    The projects are those of projects.toml, without those that say `registry = false`. Where the
+    variable TEAMS is set, or --env-file is given, they are those of the variables instead:
+
+    \b
+      TEAMS="rc algo"
+      RC_PROJECTS="fraud-detection anti-money-laundering"
+      ALGO_PROJECTS="recommendation-engine"
+      ENABLE_MODEL_REGISTRY=true
+    """
+
+
+def _which_groups(function: Decorated) -> Decorated:
+    names = click.argument("projects", nargs=-1, metavar="[PROJECT]...")
+    env_file = click.option(
+        "--env-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Take teams and projects from this file of variables.",
+    )
+    return names(env_file(target_option(json_option(function))))
+
+
+@command.command("setup")
+@_which_groups
+def setup(projects: tuple[str, ...], env_file: Path | None, target: str, as_json: bool) -> None:
+    """Make the groups that are missing and correct tags; what is right is left alone."""
+    done = []
+    with _places(projects, env_file, target) as places:
+        for place in places:
+            states = compare_groups(place.target, place.specs)
+            apply_groups(states, place.target)
+            done += [(state, _what_was_done(state)) for state in states]
+    if as_json:
+        document([{"group": state.spec.name, "done": what} for state, what in done])
+    else:
+        table(("Group", "Done"), [(state.spec.name, what) for state, what in done])
+
+
+@command.command("verify")
+@_which_groups
+def verify(projects: tuple[str, ...], env_file: Path | None, target: str, as_json: bool) -> int:
+    """Compare the groups that should be with those that are; exit with 1 on a difference."""
+    with _places(projects, env_file, target) as places:
+        states = [state for place in places for state in compare_groups(place.target, place.specs)]
+    wrong = [state for state in states if state.differences]
+    if as_json:
+        document(
+            [
+                {"group": state.spec.name, "arn": state.arn, "differences": list(state.differences)}
+                for state in states
+            ]
+        )
+    else:
+        table(
+            ("Group", "State"),
+            [(state.spec.name, "; ".join(state.differences) or "as it should be") for state in states],
+        )
+    if wrong:
+        names = " ".join(state.spec.name for state in wrong)
+        remark(f"{len(wrong)} of {len(states)} groups differ. Mend it with: gatehouse groups setup {names}")
+    return 1 if wrong else 0
+
+
+@command.command("cleanup")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_which_groups
+def cleanup(projects: tuple[str, ...], env_file: Path | None, yes: bool, target: str, as_json: bool) -> None:
+    """Delete groups with all their versions, after listing what would go.
+
+    Without --yes each group's name has to be typed. Artifacts in S3 and endpoints stay.
+    """
+    deleted = []
+    with _places(projects, env_file, target) as places:
+        settings = load_settings()
+        for place in places:
+            for removal in plan_removal(place.target, (spec.name for spec in place.specs)):
+                _announce(removal.name, removal.versions, _serving(settings, removal.name, place.target))
+                if yes or _typed(removal.name):
+                    apply_removal(removal, place.target)
+                    deleted.append({"group": removal.name, "versions": list(removal.versions)})
+    if as_json:
+        document(deleted)
+    elif deleted:
+        say("Deleted " + ", ".join(str(entry["group"]) for entry in deleted))
+    else:
+        remark("Nothing was deleted.")
+
+
+def _what_was_done(state: GroupState) -> str:
+    if state.arn is None:
+        return "created"
+    return "tags corrected" if state.missing_tags else "nothing to do"
+
+
+def _announce(name: str, versions: tuple[str, ...], serving: Mapping[str, tuple[str, ...]]) -> None:
+    remark(f"Model package group {name} with {len(versions)} versions:")
+    for arn in versions:
+        where = ", ".join(serving.get(arn, ()))
+        remark(f"  version {group_and_version(arn)[1]}{f' (serves in {where})' if where else ''}")
+
+
+def _typed(name: str) -> bool:
+    answer = click.prompt(
+        f"Type {name} to delete it with all its versions", default="", show_default=False, err=True
+    )
+    return bool(answer == name)
+
+
+def _serving(settings: Settings, name: str, target: Target) -> dict[str, tuple[str, ...]]:
+    if name not in settings.projects:
+        return {}
+    return deployed_versions(all_environments(settings.projects[name], target))
+
+
+@contextmanager
+def _places(projects: tuple[str, ...], env_file: Path | None, target: str) -> Iterator[list[Place]]:
+    """The groups that are meant, by the region they belong to, within reach."""
+    settings = load_settings()
+    variables = {**os.environ, **(read_env_file(env_file) if env_file else {})}
+    specs: dict[Target, list[GroupSpec]] = {}
+    for at, spec in _specs(settings, variables, target):
+        if not projects or spec.name in projects:
+            specs.setdefault(at, []).append(spec)
+    known = {spec.name for found in specs.values() for spec in found}
+    for name in projects:
+        if name not in known:
+            raise GatehouseError(
+                f"there is no project {name!r} whose registry is on",
+                where=str(env_file or settings.file),
+                remedy="See the key registry, or the variables TEAMS and ENABLE_MODEL_REGISTRY",
+            )
+    if not specs:
+        remark("There is no project whose registry is on.")
+        yield []
+        return
+    with reaching(next(iter(specs)), settings) as reach:
+        url = reach().endpoint_url
+        yield [Place(at.at(url) if url else at, tuple(found)) for at, found in specs.items()]
+
+
+def _specs(
+    settings: Settings, variables: Mapping[str, str], target: str
+) -> Iterator[tuple[Target, GroupSpec]]:
+    teams = read_teams(variables)
+    if teams is None:
+        for project in settings.projects.values():
+            if project.registry:
+                at = resolve_target(project, target)
+                tags = {**ownership_tags(project), **at.tags}
+                yield at, GroupSpec(project.name, project.description, tags)
+        return
+    fallback = settings.projects[settings.default_project or next(iter(settings.projects))]
+    for team, short_name in teams.projects:
+        name = f"{team}-{short_name}"
+        # Region and role of a project that the settings do not know are those of the default project.
+        at = resolve_target(settings.projects.get(name, fallback), target)
+        described = settings.projects.get(name)
+        text = described.description if described else f"Models of team {team}, project {short_name}"
+        tags = {"gatehouse:team": team, "gatehouse:project": short_name, **at.tags}
+        yield at, GroupSpec(name, text, tags)

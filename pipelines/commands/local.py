@@ -1,0 +1,153 @@
+"""`gatehouse local`: keeps a SageMaker up on this machine, for other programs to use.
+
+`gatehouse run` does without it. It is needed where something has to outlive a command: an execution
+that was started without --wait, a notebook, the AWS CLI.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from pipelines.commands import local_endpoint
+from pipelines.commands.options import json_option
+from pipelines.commands.output import document, remark, say
+from pipelines.errors import GatehouseError
+from pipelines.settings import Settings, load_settings
+
+DEFAULT_REGION = "us-east-1"
+
+
+@click.group("local")
+def command() -> None:
+    """The SageMaker on this machine: pipelines, jobs, registry and S3, over AWS's own protocols.
+
+    It listens on 127.0.0.1 only and keeps its state in .gatehouse beside projects.toml, or in
+    GATEHOUSE_HOME.
+    """
+
+
+@command.command("up")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="A free one if left out.")
+@click.option("--foreground", is_flag=True, help="Stay in this terminal until Ctrl-C.")
+@json_option
+def up(port: int, foreground: bool, as_json: bool) -> None:
+    """Start it in the background and return once it answers."""
+    settings = load_settings()
+    if foreground:
+        local_endpoint.serve(settings, port)
+        return
+    found = local_endpoint.keep_up(settings, port)
+    if as_json:
+        document({"url": found.url, "pid": found.pid, "home": str(local_endpoint.home_folder(settings))})
+        return
+    say(f"The local SageMaker is up: {found.url}  (process {found.pid})")
+    say('Next: eval "$(gatehouse local env)" points the AWS CLI, boto3 and the SageMaker SDK at it')
+
+
+@command.command("down")
+@json_option
+def down(as_json: bool) -> None:
+    """End it: executions that are under way are stopped, the state stays."""
+    found = local_endpoint.take_down(load_settings())
+    if as_json:
+        document({"was_up": found is not None})
+    elif found is None:
+        remark("It was not up.")
+    else:
+        say(f"Ended {found.url}")
+
+
+@command.command("status")
+@json_option
+def status(as_json: bool) -> None:
+    """Say whether it is up, where its state lies and how much there is."""
+    settings = load_settings()
+    found = local_endpoint.advertised(settings)
+    home = local_endpoint.home_folder(settings)
+    size = _bytes_below(home)
+    if as_json:
+        document(
+            {
+                "up": found is not None,
+                "url": found.url if found else None,
+                "pid": found.pid if found else None,
+                "home": str(home),
+                "bytes": size,
+            }
+        )
+        return
+    say(f"Up     {f'{found.url} (process {found.pid})' if found else 'no; `gatehouse local up` starts it'}")
+    say(f"State  {home} ({size / 1e6:.1f} MB)")
+
+
+@command.command("env")
+@json_option
+def env(as_json: bool) -> None:
+    """Print the variables that point other programs at it, for a shell to evaluate.
+
+    \b
+    Example:
+      eval "$(gatehouse local env)"
+      aws sagemaker list-pipelines
+    """
+    settings = load_settings()
+    found = local_endpoint.advertised(settings)
+    if found is None:
+        raise GatehouseError("the local SageMaker is not up", remedy="Bring it up with `gatehouse local up`")
+    variables = _variables(settings, found.url)
+    if as_json:
+        document(variables)
+        return
+    say("unset AWS_PROFILE AWS_SESSION_TOKEN")  # they belong to a real account
+    for name, value in variables.items():
+        say(f"export {name}={shlex.quote(value)}")
+
+
+@command.command("reset")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def reset(yes: bool, as_json: bool) -> None:
+    """Delete all its state: pipelines, executions, registered versions, objects, logs.
+
+    Refuses while anything works on it.
+    """
+    settings = load_settings()
+    home = local_endpoint.home_folder(settings)
+    if not home.exists():
+        remark(f"There is nothing to delete at {home}.")
+    else:
+        if not yes:
+            question = f"Delete {home} ({_bytes_below(home) / 1e6:.1f} MB) with everything in it?"
+            click.confirm(question, abort=True, err=True)
+        local_endpoint.remove_home(settings)
+        remark(f"Deleted {home}")
+    if as_json:
+        document({"home": str(home)})
+
+
+def _variables(settings: Settings, url: str) -> dict[str, str]:
+    """What AWS's clients read: the endpoint, a region, credentials that are checked by nobody."""
+    region = DEFAULT_REGION
+    if settings.default_project is not None:
+        region = settings.project(None).region
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_size if not path.is_dir() else 0
+        except FileNotFoundError:  # a job's file that is gone since it was listed
+            continue
+    return total

@@ -1,0 +1,230 @@
+"""Gives the commands a SageMaker that answers: AWS, the one that is kept up here, or one of their own.
+
+This is the only module that knows the package `sagemaker_local`. A command that works on this machine
+uses the endpoint that `gatehouse local up` advertises in the home folder; where there is none, one
+runs inside the command's own process for as long as it is needed. It starts in a thread, so that the
+command can compile in the meantime.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipelines.commands.output import remark
+from pipelines.errors import GatehouseError
+from pipelines.settings import Settings
+from pipelines.target import Target
+from sagemaker_local import endpoint
+from sagemaker_local.home import Home, is_alive
+
+START_LIMIT = 60.0
+"""Seconds that a new endpoint may take until it answers."""
+
+STOP_LIMIT = 60.0
+"""Seconds that an endpoint may take to stop its jobs and leave."""
+
+
+def home_folder(settings: Settings) -> Path:
+    """Where the local SageMaker keeps everything: `GATEHOUSE_HOME`, or `.gatehouse` beside the settings."""
+    named = os.environ.get("GATEHOUSE_HOME")
+    return Path(named).expanduser().absolute() if named else settings.root / ".gatehouse"
+
+
+@contextmanager
+def reaching(target: Target, settings: Settings) -> Iterator[Callable[[], Target]]:
+    """An endpoint for the time of the `with` block.
+
+    Yields:
+        A function that waits until the endpoint answers and gives the target with its URL; in AWS it
+        gives the target as it is.
+    """
+    if target.name == "aws":
+        yield lambda: target
+        return
+    home = home_folder(settings)
+    kept_up = endpoint.running(home)
+    if kept_up is not None:
+        yield lambda: target.at(kept_up.url)
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="endpoint") as threads:
+        starting: Future[endpoint.Endpoint] = threads.submit(
+            endpoint.start, home, interpreters=interpreters(settings)
+        )
+        try:
+            yield lambda: target.at(_answering(starting).url)
+        finally:
+            if starting.exception() is None:
+                starting.result().close()
+
+
+def is_kept_up(settings: Settings) -> bool:
+    """Whether an endpoint is advertised that outlives this command."""
+    return endpoint.running(home_folder(settings)) is not None
+
+
+def interpreters(settings: Settings) -> dict[str, str]:
+    """Image pattern -> Python interpreter; a relative path starts at the settings file."""
+    return {
+        image: str(settings.root / path) if os.sep in path else path
+        for image, path in settings.local.interpreters.items()
+    }
+
+
+def _answering(starting: Future[endpoint.Endpoint]) -> endpoint.Endpoint:
+    try:
+        started = starting.result()
+    except endpoint.CannotStart as error:
+        raise GatehouseError(str(error)) from error
+    for execution in started.interrupted:
+        tell_interrupted(execution)
+    return started
+
+
+def tell_interrupted(execution: Mapping[str, Any]) -> None:
+    """Say what a process that was killed left under way."""
+    arn = execution["PipelineExecutionArn"]
+    reason = " ".join(str(execution.get("FailureReason", "")).split())
+    remark(f"An earlier execution did not end by itself: {arn}")
+    remark(f"  {reason or 'The process that ran it was killed.'} It is marked Failed.")
+    remark(f"  Run what is left of it with: gatehouse retry {arn} --wait")
+
+
+def keep_up(settings: Settings, port: int) -> endpoint.Advertisement:
+    """Start an endpoint in a process of its own and return once it answers.
+
+    Raises:
+        GatehouseError: one is up already, or the new one did not come up; the end of its log says why.
+    """
+    home = home_folder(settings)
+    _refuse_second(home)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = home / "endpoint.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            _command(home, port, settings),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=settings.root,
+            start_new_session=True,  # Ctrl-C in this terminal is not meant for it
+        )
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline:
+        advertised = endpoint.running(home)
+        if advertised is not None:
+            return advertised
+        if process.poll() is not None:
+            raise GatehouseError(
+                f"the local SageMaker ended at once: {_last_line(log)}",
+                where=str(log),
+                remedy="See that file; a port that is taken is changed with --port",
+            )
+        time.sleep(0.05)
+    process.terminate()
+    raise GatehouseError(
+        f"the local SageMaker did not answer within {START_LIMIT:.0f} s",
+        where=str(log),
+        remedy="See that file",
+    )
+
+
+def serve(settings: Settings, port: int) -> None:
+    """Keep an endpoint up in this process until Ctrl-C or SIGTERM."""
+    home = home_folder(settings)
+    _refuse_second(home)
+    try:
+        endpoint.serve(home, port=port, interpreters=interpreters(settings))
+    except endpoint.CannotStart as error:
+        raise GatehouseError(str(error)) from error
+
+
+def take_down(settings: Settings) -> endpoint.Advertisement | None:
+    """End the endpoint that is kept up, its jobs included; None if there is none.
+
+    Raises:
+        GatehouseError: it did not leave in time.
+    """
+    home = home_folder(settings)
+    advertised = endpoint.running(home)
+    if advertised is None:
+        return None
+    os.kill(advertised.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_LIMIT
+    while time.monotonic() < deadline:
+        if endpoint.running(home) is None:
+            return advertised
+        time.sleep(0.05)
+    raise GatehouseError(
+        f"the local SageMaker (process {advertised.pid}) did not end within {STOP_LIMIT:.0f} s",
+        remedy=f"End it with `kill -9 {advertised.pid}`; nothing acknowledged is lost",
+    )
+
+
+def advertised(settings: Settings) -> endpoint.Advertisement | None:
+    """The endpoint that is kept up, if there is one."""
+    return endpoint.running(home_folder(settings))
+
+
+def owners_alive(settings: Settings) -> list[str]:
+    """The processes that work on the home folder now, by the names under which they registered."""
+    home = Home(home_folder(settings))
+    if not home.owners.is_dir():
+        return []
+    names = [path.name for path in home.owners.iterdir() if not path.name.startswith(".")]
+    return [name for name in names if is_alive(home, name)]
+
+
+def remove_home(settings: Settings) -> Path:
+    """Delete everything the local SageMaker keeps; returns the folder.
+
+    Raises:
+        GatehouseError: something still works on it, or the folder is not one of ours.
+    """
+    home = home_folder(settings)
+    alive = owners_alive(settings)
+    if alive:
+        raise GatehouseError(
+            f"process {alive[0].partition('-')[0]} works on it",
+            where=str(home),
+            remedy="End it first: `gatehouse local down`, or Ctrl-C where `gatehouse run` runs",
+        )
+    if home.exists() and not Home(home).database.exists():
+        raise GatehouseError(
+            "this folder does not look like the local SageMaker's: it has no state.db",
+            where=str(home),
+            remedy="Check GATEHOUSE_HOME; delete the folder by hand if you are sure",
+        )
+    if home.exists():
+        shutil.rmtree(home)
+    return home
+
+
+def _refuse_second(home: Path) -> None:
+    found = endpoint.running(home)
+    if found is not None:
+        raise GatehouseError(
+            f"the local SageMaker is up already, at {found.url} (process {found.pid})",
+            remedy="End it with `gatehouse local down`",
+        )
+
+
+def _command(home: Path, port: int, settings: Settings) -> list[str]:
+    command = [sys.executable, "-m", "sagemaker_local", "--home", str(home), "--port", str(port)]
+    for image, interpreter in interpreters(settings).items():
+        command += ["--interpreter", f"{image}={interpreter}"]
+    return command
+
+
+def _last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "it wrote nothing"

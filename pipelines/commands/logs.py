@@ -1,0 +1,100 @@
+"""`gatehouse logs`: what the jobs of an execution wrote, as CloudWatch Logs has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from pipelines import executions
+from pipelines.commands.local_endpoint import reaching
+from pipelines.commands.options import execution_arguments, json_option, target_option, which_execution
+from pipelines.commands.output import document, remark, say
+from pipelines.commands.place import find_place
+from pipelines.errors import GatehouseError
+from pipelines.executions import Snapshot, Step
+from pipelines.job_records import LogLine, LogTail
+from pipelines.target import Target
+
+
+@click.command("logs")
+@execution_arguments
+@click.option("--step", "step_name", metavar="NAME", help="Of this step only, e.g. TrainModel.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the execution has ended.")
+@target_option
+@json_option
+def command(
+    project: str | None,
+    execution: str | None,
+    step_name: str | None,
+    follow: bool,
+    target: str,
+    as_json: bool,
+) -> None:
+    """Print the logs of an execution's jobs, step by step.
+
+    EXECUTION is an ARN or id (the newest execution if left out); an ARN needs no PROJECT. A step whose
+    result came from the cache shows the log of the job that once computed it.
+
+    \b
+    Examples:
+      gatehouse logs health-tumor-diagnosis --step TrainModel
+      gatehouse logs --follow
+    """
+    project, execution = which_execution(project, execution)
+    place = find_place(project, target)
+    with reaching(place.target, place.settings) as reach:
+        live = reach()
+        execution_arn = executions.find(live, place.project.name, execution)
+        looks = (
+            executions.follow(live, execution_arn)
+            if follow
+            else iter([executions.Watch(live, execution_arn).look()])
+        )
+        lines = _lines(live, looks, step_name)
+        if as_json:
+            document(
+                [
+                    {
+                        "step": step.name,
+                        "stream": line.stream,
+                        "timestamp": line.timestamp,
+                        "message": line.message,
+                    }
+                    for step, line in lines
+                ]
+            )
+        else:
+            _print(lines, heading=step_name is None)
+
+
+def _lines(live: Target, looks: Iterator[Snapshot], step_name: str | None) -> Iterator[tuple[Step, LogLine]]:
+    """The lines of every look's jobs that were not there at the look before."""
+    tails: dict[str, LogTail] = {}
+    for snapshot in looks:
+        if step_name is not None:
+            _check_step(snapshot, step_name)
+        for step in snapshot.steps:
+            if step.job is None or step_name not in (None, step.name):
+                continue
+            tail = tails.setdefault(step.job.arn, LogTail(live, step.job))
+            for line in tail.new_lines():
+                yield step, line
+
+
+def _check_step(snapshot: Snapshot, step_name: str) -> None:
+    names = [step.name for step in snapshot.steps]
+    if step_name not in names:
+        raise GatehouseError(f"there is no step {step_name!r}", remedy=f"The steps are: {', '.join(names)}")
+
+
+def _print(lines: Iterator[tuple[Step, LogLine]], *, heading: bool) -> None:
+    current = None
+    for step, line in lines:
+        if heading and step.name != current:
+            current = step.name
+            say(f"--- {step.name} ({line.stream})")
+        say(line.message.rstrip("\n"))
+        current = step.name
+    if current is None:
+        remark("Nothing was written yet.")

@@ -1,0 +1,83 @@
+"""`gatehouse models`: the registered versions of a project's model."""
+
+from __future__ import annotations
+
+import click
+
+from pipelines.commands.options import json_option, project_argument, target_option
+from pipelines.commands.output import document, moment, remark, table
+from pipelines.commands.registered import registry_of
+from registry.environments import deployed_versions
+from registry.model_packages import APPROVALS, ModelVersion, list_versions
+
+
+@click.command("models")
+@project_argument
+@click.option(
+    "--approval", type=click.Choice(APPROVALS, case_sensitive=False), help="Only versions with this status."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Show no more than this many of the newest.",
+)
+@target_option
+@json_option
+def command(project: str | None, approval: str | None, limit: int, target: str, as_json: bool) -> None:
+    """List the registered versions of the project's model, newest first.
+
+    The metrics are read from the evaluation's statistics.json that each version carries: accuracy, and
+    AUC for two classes or weighted F1 for several.
+    """
+    with registry_of(project, target) as at:
+        name = at.project.name
+        # One more than is shown tells whether there are more.
+        found = list_versions(at.target, name, approval=approval, limit=limit + 1)
+        where = deployed_versions(at.environments()) if found else {}
+    shown = found[:limit]
+    if as_json:
+        document([_document(version, where) for version in shown])
+        return
+    if not shown:
+        which = f"no version that is {approval}" if approval else "no registered version yet"
+        remark(f"Model {name} has {which}. Next: gatehouse run {name}")
+        return
+    second = next((version.headline.name for version in shown if version.headline), "auc")
+    table(
+        ("Version", "Created", "Accuracy", _HEADINGS[second], "Status", "Approval", "Environments"),
+        [
+            (
+                str(version.version),
+                moment(version.created),
+                "-" if version.accuracy is None else f"{version.accuracy:.4f}",
+                "-" if version.headline is None else f"{version.headline.value:.4f}",
+                version.status,
+                version.approval,
+                ", ".join(where.get(version.arn, ())) or "-",
+            )
+            for version in shown
+        ],
+    )
+    if len(found) > limit:
+        remark(f"There are more; --limit shows them. These are the newest {limit}.")
+
+
+_HEADINGS = {"auc": "AUC", "weighted_f1": "Weighted F1"}
+
+
+def _document(version: ModelVersion, where: dict[str, tuple[str, ...]]) -> dict[str, object]:
+    return {
+        "version": version.version,
+        "arn": version.arn,
+        "created": version.created,
+        "accuracy": version.accuracy,
+        "auc": version.headline.value if version.headline and version.headline.name == "auc" else None,
+        "weighted_f1": version.headline.value
+        if version.headline and version.headline.name == "weighted_f1"
+        else None,
+        "status": version.status,
+        "approval": version.approval,
+        "environments": list(where.get(version.arn, ())),
+    }

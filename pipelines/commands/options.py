@@ -1,0 +1,83 @@
+"""The arguments and options that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_EXECUTION_ID = re.compile(r"[a-z0-9]{12}")
+
+
+def project_argument(function: Decorated) -> Decorated:
+    return click.argument("project", required=False)(function)
+
+
+def execution_arguments(function: Decorated) -> Decorated:
+    """`[PROJECT] [EXECUTION]`; :func:`which_execution` tells which of the two a single word is."""
+    return click.argument("project", required=False)(click.argument("execution", required=False)(function))
+
+
+def target_option(function: Decorated) -> Decorated:
+    return click.option(
+        "--target",
+        type=click.Choice(["local", "aws"]),
+        default="local",
+        show_default=True,
+        envvar="GATEHOUSE_TARGET",
+        show_envvar=True,
+        help="The SageMaker on this machine, or AWS.",
+    )(function)
+
+
+def json_option(function: Decorated) -> Decorated:
+    return click.option(
+        "--json", "as_json", is_flag=True, help="One JSON document on standard output, nothing else."
+    )(function)
+
+
+def parameter_option(function: Decorated) -> Decorated:
+    return click.option(
+        "-p",
+        "--parameter",
+        "parameters",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_pairs,
+        help="Give a pipeline parameter another value for this execution; may be repeated.",
+    )(function)
+
+
+def _pairs(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for word in words:
+        name, separator, value = word.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"{word!r} is not NAME=VALUE, e.g. MaxDepth=4", context, parameter)
+        if name in pairs:
+            raise click.BadParameter(f"{name} is given twice", context, parameter)
+        pairs[name] = value
+    return pairs
+
+
+def which_execution(project: str | None, execution: str | None) -> tuple[str | None, str | None]:
+    """(project name or None for the default, execution ARN or id or None for the newest).
+
+    A single word that has the form of an execution's ARN or id is the execution; an ARN also says
+    which project is meant, since a pipeline is named after its project.
+    """
+    if execution is None and project is not None and _is_execution(project):
+        project, execution = None, project
+    if execution is not None and execution.startswith("arn:"):
+        return execution.rpartition(":")[2].split("/")[1], execution
+    return project, execution
+
+
+def _is_execution(word: str) -> bool:
+    is_arn = word.startswith("arn:") and ":pipeline/" in word and "/execution/" in word
+    # An id mixes letters and digits at random; a project's name holds a hyphen.
+    return is_arn or _EXECUTION_ID.fullmatch(word) is not None

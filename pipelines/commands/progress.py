@@ -1,0 +1,183 @@
+"""Shows an execution while it runs: a live table on a terminal, a line for each change elsewhere.
+
+Both are fed snapshots and say the same of a step: its display name, its status, how long it has
+taken, what it produced or the newest line of its log, and where the whole log is.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from pipelines.commands.output import duration, remark
+from pipelines.executions import NOT_STARTED, UNDER_WAY, Snapshot, Step
+from pipelines.job_records import Job
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.live import Live
+
+
+class Screen(Protocol):
+    """Somewhere to show snapshots; a context manager."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def show(self, snapshot: Snapshot) -> None: ...
+
+
+def open_screen(project: str, title: str) -> Screen:
+    """The screen that fits standard error.
+
+    Args:
+        project: the project's full name, for the commands that are mentioned.
+        title: a line to start with.
+    """
+    return LiveScreen(project, title) if sys.stderr.isatty() else LineScreen(project, title)
+
+
+def log_command(project: str, step: str) -> str:
+    return f"gatehouse logs {project} --step {step}"
+
+
+def log_place(project: str, step: str, job: Job) -> str:
+    """Where a job's log is: the command that prints it, and its group and stream prefix in CloudWatch."""
+    return f"{log_command(project, step)}  (CloudWatch {job.log_group}, {job.name}/)"
+
+
+def state(step: Step) -> str:
+    """The step's status in words: a cache hit is named as such."""
+    if step.status == NOT_STARTED:
+        return "waiting"
+    if step.cached:
+        return "from the cache"
+    return step.status.lower()
+
+
+def remarks(step: Step) -> str:
+    """What there is to say of the step now, in one line."""
+    if step.status in ("Failed", "Stopped"):
+        return (step.failure_reason or "").strip().partition("\n")[0]
+    return step.produced or step.latest or ""
+
+
+class LineScreen:
+    """A line for each change of a step's status, and one a minute for a long step: for CI logs and pipes."""
+
+    SILENCE = 60.0
+    """Seconds after which a running step is mentioned again: CI systems end jobs that say nothing."""
+
+    def __init__(self, project: str, title: str) -> None:
+        self._project = project
+        self._statuses: dict[str, str] = {}
+        self._said: dict[str, float] = {}
+        self._logs_named: set[str] = set()
+        remark(title)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def show(self, snapshot: Snapshot) -> None:
+        for step in snapshot.steps:
+            if step.status == NOT_STARTED:
+                continue
+            if step.status == self._statuses.get(step.name):
+                self._mention_again(step)
+            else:
+                self._statuses[step.name] = step.status
+                took = "" if step.status in UNDER_WAY or step.cached else f" in {duration(step.seconds)}"
+                self._say(step, state(step) + took)
+            if step.job is not None and not step.cached and step.job.name not in self._logs_named:
+                self._logs_named.add(step.job.name)
+                remark(f"    log: {log_place(self._project, step.name, step.job)}")
+
+    def _mention_again(self, step: Step) -> None:
+        if step.status in UNDER_WAY and time.monotonic() - self._said[step.name] > self.SILENCE:
+            self._say(step, f"{state(step)} for {duration(step.seconds)}")
+
+    def _say(self, step: Step, how: str) -> None:
+        said = remarks(step)
+        self._said[step.name] = time.monotonic()
+        remark(f"  {step.display_name}: {how}{': ' + said if said else ''}")
+
+
+class LiveScreen:
+    """A table that is redrawn in place."""
+
+    def __init__(self, project: str, title: str) -> None:
+        from rich.console import Console
+        from rich.spinner import Spinner
+
+        self._project = project
+        self._title = title
+        self._spinner = Spinner("dots", style="blue")  # one for all rows: it keeps its own time
+        self._console = Console(stderr=True, highlight=False)
+        self._snapshot: Snapshot | None = None
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        from rich.live import Live
+
+        self._live = Live(console=self._console, get_renderable=self.drawn, refresh_per_second=5)
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def drawn(self) -> Group:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        steps = self._snapshot.steps if self._snapshot else ()
+        ended = self._snapshot is not None and self._snapshot.ended
+        grid = Table.grid(padding=(0, 2))
+        for overflow in ("ignore", "fold", "ignore", "ignore", "fold"):
+            grid.add_column(overflow=overflow, no_wrap=overflow == "ignore")
+        grid.columns[3].justify = "right"
+        for step in steps:
+            mark, style = _mark(step)
+            waiting = step.status == NOT_STARTED
+            grid.add_row(
+                self._spinner if step.status in UNDER_WAY else Text(mark, style),
+                Text(step.display_name, "dim" if waiting else "bold"),
+                Text("not run" if waiting and ended else state(step), style),
+                "" if step.cached else duration(step.seconds),
+                Text(remarks(step), "red" if step.status == "Failed" else ""),
+            )
+        logs = f"Logs: gatehouse logs {self._project} --step STEP"
+        for step in steps:
+            if step.job is not None and step.status in UNDER_WAY:
+                logs = f"Log: {log_place(self._project, step.name, step.job)}"
+        return Group(Text(self._title, "bold"), Text(), grid, Text(), Text(logs, "dim"))
+
+
+def _mark(step: Step) -> tuple[str, str]:
+    if step.status == NOT_STARTED:
+        return "·", "dim"
+    if step.cached:
+        return "=", "cyan"
+    return {
+        "Succeeded": ("✓", "green"),
+        "Failed": ("✗", "red"),
+        "Stopped": ("■", "yellow"),
+        "Stopping": ("■", "yellow"),
+    }.get(step.status, ("…", "blue"))

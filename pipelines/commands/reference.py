@@ -1,0 +1,48 @@
+"""Writes docs/commands.md from the commands themselves: `python -m pipelines.commands.reference`.
+
+A test fails when the file is not what this would write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from pipelines.commands import gatehouse
+
+FILE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+
+_HEAD = """\
+# Commands
+
+Written by `python -m pipelines.commands.reference` from the commands' own help; do not edit.
+
+"""
+
+
+def reference() -> str:
+    """The whole page: every command's help, as `--help` prints it at 100 columns."""
+    return _HEAD + "\n".join(_sections(gatehouse, "gatehouse", None))
+
+
+def _sections(command: click.Command, path: str, parent: click.Context | None) -> Iterator[str]:
+    context = click.Context(
+        command,
+        info_name=path.rpartition(" ")[2],
+        parent=parent,
+        terminal_width=100,
+        max_content_width=100,
+        help_option_names=["-h", "--help"],
+    )
+    yield f"## {path}\n\n```text\n{command.get_help(context)}\n```\n"
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None:
+                yield from _sections(child, f"{path} {name}", context)
+
+
+if __name__ == "__main__":
+    FILE.write_text(reference(), encoding="utf-8")

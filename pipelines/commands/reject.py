@@ -1,0 +1,20 @@
+"""`gatehouse reject`: a registered version is rejected by a person."""
+
+from __future__ import annotations
+
+import click
+
+from pipelines.commands.reviewing import review, review_options
+from registry.model_packages import REJECTED
+
+
+@click.command("reject")
+@review_options
+def command(words: tuple[str, ...], note: str, force: bool, target: str, as_json: bool) -> None:
+    """Reject a registered version: its status, with who, when and why.
+
+    VERSION is its number, as `gatehouse models` lists it. A rejected version cannot be deployed;
+    where it serves already it goes on until another is deployed or rolled back to. The model card is
+    completed and set to PendingReview.
+    """
+    review(words, REJECTED, note, force, target, as_json)

@@ -1,0 +1,57 @@
+"""What `gatehouse approve` and `gatehouse reject` have in common: all but the status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from pipelines.commands.options import json_option, target_option
+from pipelines.commands.output import document, remark, say
+from pipelines.commands.registered import note_option, registry_of, version_arguments, which_version
+from pipelines.errors import GatehouseError
+from registry.model_packages import APPROVED
+from registry.review import apply_review, plan_review
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def review_options(function: Decorated) -> Decorated:
+    force = click.option("--force", is_flag=True, help="Decide anew where somebody has decided already.")
+    return version_arguments(note_option(force(target_option(json_option(function)))))
+
+
+def review(words: tuple[str, ...], status: str, note: str, force: bool, target: str, as_json: bool) -> None:
+    """Decide on a version and say what became of it.
+
+    Raises:
+        GatehouseError: the version cannot be decided on, or somebody else decided at the same moment.
+    """
+    project, number = which_version(words)
+    with registry_of(project, target) as at:
+        name = at.project.name
+        plan = plan_review(at.target, name, number, status, note, force=force)
+        ended = apply_review(plan, at.target)
+    if ended.overtaken_by is not None:
+        other = ended.overtaken_by
+        raise GatehouseError(
+            f"{other.who} set version {number} of model {name} to {other.status} at the same moment;"
+            f" it is {ended.approval} now, and the history holds both decisions",
+            remedy=f"Talk to each other and decide anew with --force: `gatehouse model {name} {number}`",
+        )
+    if as_json:
+        document(
+            {
+                "project": name,
+                "version": number,
+                "arn": plan.version.arn,
+                "approval": ended.approval,
+                "description": plan.description,
+                "card_status": plan.card_status or plan.version.card_status,
+            }
+        )
+        return
+    say(f"Version {number} of model {name} is {ended.approval}.")
+    if status == APPROVED:
+        remark(f"Next: gatehouse deploy {name} --env ENVIRONMENT --version {number}")

@@ -1,0 +1,40 @@
+"""`gatehouse rollback`: an environment back to the version before."""
+
+from __future__ import annotations
+
+import click
+
+from pipelines.commands.deploying import carry_out
+from pipelines.commands.options import json_option, project_argument, target_option
+from pipelines.commands.registered import environment_option, note_option, plan_option, registry_of
+from registry.rollbacks import plan_rollback
+
+
+@click.command("rollback")
+@project_argument
+@environment_option("--env", "environment", help_text="The environment, for example prod.")
+@click.option(
+    "--to", "version", type=click.IntRange(min=1), help="A version that was deployed there; by its number."
+)
+@note_option
+@plan_option
+@target_option
+@json_option
+def command(
+    project: str | None,
+    environment: str,
+    version: int | None,
+    note: str,
+    only_plan: bool,
+    target: str,
+    as_json: bool,
+) -> None:
+    """Bring an environment back to the version that it served before.
+
+    It works also after that version or the newer one was rejected. A rollback after a rollback goes
+    further back, never forth to what was rolled back. The deployment history is the version history of
+    the environment's parameter: see `gatehouse environments PROJECT --env NAME`.
+    """
+    with registry_of(project, target, environment) as at:
+        plan = plan_rollback(at.target, at.environment(environment), version)
+        carry_out(plan, at.target, note=note, only_plan=only_plan, as_json=as_json)

@@ -1,0 +1,52 @@
+"""`gatehouse run`: from the settings to a registered version, in one command."""
+
+from __future__ import annotations
+
+import click
+
+from pipelines import executions
+from pipelines.commands.following import follow_and_report
+from pipelines.commands.local_endpoint import reaching
+from pipelines.commands.options import json_option, parameter_option, project_argument, target_option
+from pipelines.commands.output import remark
+from pipelines.commands.place import find_place
+from pipelines.commands.plan import DONE, plan_in_words
+from pipelines.compile import compile_pipeline
+from pipelines.outline import read_outline
+from pipelines.overrides import check_overrides, with_dataset
+from pipelines.plan import plan_upsert
+from pipelines.upsert import apply_plan
+
+
+@click.command("run")
+@project_argument
+@parameter_option
+@target_option
+@json_option
+def command(project: str | None, parameters: dict[str, str], target: str, as_json: bool) -> int:
+    """Compile the definition, publish code and data, upsert the pipeline, start it, follow it to the end.
+
+    Each step is shown with its status, its time and what it produced. What did not change since an
+    earlier execution is taken from the step cache. If the model is good enough it is registered as
+    PendingManualApproval; if not, the exit code is 3.
+
+    Ctrl-C stops the execution and its jobs.
+
+    \b
+    Examples:
+      gatehouse run
+      gatehouse run health-tumor-diagnosis -p MaxDepth=6 -p AccuracyThreshold=0.95
+      gatehouse run --target aws --json > outcome.json
+    """
+    place = find_place(project, target)
+    name = place.project.name
+    with reaching(place.target, place.settings) as reach:
+        compiled = compile_pipeline(place.project, place.target)
+        overrides = check_overrides(read_outline(compiled.definition), parameters, name)
+        live = reach()
+        plan = plan_upsert(compiled, live)
+        apply_plan(plan, live)
+        for line in plan_in_words(plan, DONE):
+            remark(line)
+        execution_arn = executions.start(live, name, with_dataset(overrides, compiled.dataset))
+        return follow_and_report(live, name, execution_arn, as_json=as_json)

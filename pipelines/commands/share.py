@@ -1,0 +1,67 @@
+"""`gatehouse share`: lets other AWS accounts see or use a project's registered versions."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from pipelines.commands.options import json_option, project_argument, target_option
+from pipelines.commands.output import document, remark, say
+from pipelines.commands.registered import plan_option, registry_of
+from registry.sharing import apply_sharing, plan_revoke, plan_share
+
+
+@click.command("share")
+@project_argument
+@click.option("--account", required=True, metavar="ID", help="The other account's twelve digits.")
+@click.option("--read-only", is_flag=True, help="It may see the versions, neither approve nor deploy them.")
+@click.option("--revoke", is_flag=True, help="Take its access away again.")
+@plan_option
+@target_option
+@json_option
+def command(
+    project: str | None,
+    account: str,
+    read_only: bool,
+    revoke: bool,
+    only_plan: bool,
+    target: str,
+    as_json: bool,
+) -> None:
+    """Share the project's model package group with another AWS account.
+
+    The group's resource policy is shown before it is put. It opens the registry only: the artifacts'
+    bucket and its KMS key have policies of their own, which have to let that account read as well.
+    """
+    if revoke and read_only:
+        raise click.UsageError("--revoke takes all access away; leave out --read-only.")
+    with registry_of(project, target) as at:
+        if revoke:
+            plan = plan_revoke(at.target, at.project.name, account)
+        else:
+            plan = plan_share(at.target, at.project.name, account, read_only=read_only)
+        if not as_json:
+            _show(plan.after, plan.changes)
+        if not only_plan:
+            apply_sharing(plan, at.target)
+    if as_json:
+        document(
+            {
+                "project": at.project.name,
+                "account": account,
+                "changed": plan.changes and not only_plan,
+                "before": plan.before,
+                "policy": plan.after,
+            }
+        )
+    elif plan.changes and not only_plan:
+        remark(f"Done: model {at.project.name}, account {account}.")
+        if not revoke:
+            remark("Let that account read the artifacts as well: the bucket's policy and its KMS key's.")
+
+
+def _show(policy: dict[str, object] | None, changes: bool) -> None:
+    if not changes:
+        remark("The policy is like this already:")
+    say("no policy" if policy is None else json.dumps(policy, indent=2))

@@ -1,0 +1,71 @@
+"""`gatehouse start`: an execution of the pipeline as it was last upserted."""
+
+from __future__ import annotations
+
+import click
+
+from pipelines import executions
+from pipelines.commands.following import follow_and_report
+from pipelines.commands.local_endpoint import is_kept_up, reaching
+from pipelines.commands.options import json_option, parameter_option, project_argument, target_option
+from pipelines.commands.output import document, say
+from pipelines.commands.place import Place, find_place
+from pipelines.dataset import find_dataset, publish
+from pipelines.errors import GatehouseError
+from pipelines.overrides import check_overrides, with_dataset
+
+wait_option = click.option("--wait", is_flag=True, help="Follow the execution to its end, as `run` does.")
+
+
+@click.command("start")
+@project_argument
+@parameter_option
+@wait_option
+@target_option
+@json_option
+def command(project: str | None, parameters: dict[str, str], wait: bool, target: str, as_json: bool) -> int:
+    """Publish the data and start an execution of the pipeline as it was last upserted.
+
+    Without --wait it prints the execution's ARN and returns; on this machine that needs an endpoint
+    that stays (gatehouse local up). With --wait it follows, and ends with the exit codes of `run`.
+
+    \b
+    Example:
+      gatehouse start health-tumor-diagnosis -p NumRound=500 --wait
+    """
+    place = find_place(project, target)
+    refuse_orphan(place, wait)
+    name = place.project.name
+    with reaching(place.target, place.settings) as reach:
+        live = reach()
+        overrides = check_overrides(executions.live_outline(live, name), parameters, name)
+        dataset = find_dataset(place.project, live)
+        if "InputDataUri" not in overrides:
+            publish(place.project, live)
+        execution_arn = executions.start(live, name, with_dataset(overrides, dataset))
+        if wait:
+            return follow_and_report(live, name, execution_arn, as_json=as_json)
+    tell_started(name, execution_arn, target, as_json=as_json)
+    return 0
+
+
+def refuse_orphan(place: Place, wait: bool) -> None:
+    """An execution ends with the endpoint that runs it: one in this process would end it at once.
+
+    Raises:
+        GatehouseError: nothing would be left to run the execution.
+    """
+    if place.target.name == "local" and not wait and not is_kept_up(place.settings):
+        raise GatehouseError(
+            "no local SageMaker is up that would run the execution after this command has ended",
+            remedy="Add --wait, or bring one up first with `gatehouse local up`",
+        )
+
+
+def tell_started(name: str, execution_arn: str, target: str, *, as_json: bool) -> None:
+    if as_json:
+        document({"execution_arn": execution_arn, "status": "Executing"})
+        return
+    option = "" if target == "local" else " --target aws"
+    say(f"Started {execution_arn}")
+    say(f"Next: gatehouse logs {execution_arn} --follow{option}, gatehouse executions {name}{option}")

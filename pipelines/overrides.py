@@ -1,0 +1,91 @@
+"""Parameters given on the command line, checked against what the definition declares.
+
+SageMaker takes every value as a string and refuses a bad one only when it is used, in its own words;
+here a mistake is found before anything starts.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+
+from pipelines.dataset import UNVERSIONED, Dataset
+from pipelines.errors import GatehouseError
+from pipelines.outline import Outline, Parameter
+
+_WORDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+
+
+def check_overrides(outline: Outline, overrides: Mapping[str, str], pipeline: str) -> dict[str, str]:
+    """The overrides as SageMaker takes them.
+
+    Raises:
+        GatehouseError: an unknown name, a value of the wrong type or outside the allowed ones, or a
+            threshold of the gate outside 0..1.
+    """
+    return {
+        name: _checked(_declared(outline, name, pipeline), value, outline, pipeline)
+        for name, value in overrides.items()
+    }
+
+
+def with_dataset(overrides: Mapping[str, str], dataset: Dataset) -> dict[str, str]:
+    """The overrides and the parameters that name the data: the project's own, unless another is given.
+
+    A version belongs to its data, so data that comes from elsewhere without one is unversioned.
+    """
+    if "InputDataUri" in overrides:
+        return {"DatasetVersion": UNVERSIONED, **overrides}
+    return {"InputDataUri": dataset.uri, "DatasetVersion": dataset.version, **overrides}
+
+
+def _declared(outline: Outline, name: str, pipeline: str) -> Parameter:
+    if name in outline.parameters:
+        return outline.parameters[name]
+    folded = {known.lower(): known for known in outline.parameters}
+    near = difflib.get_close_matches(name.lower(), folded, n=1)
+    raise GatehouseError(
+        f"there is no parameter {name!r}",
+        where=f"pipeline {pipeline}",
+        remedy=f"Did you mean {folded[near[0]]}?" if near else f"It has: {', '.join(outline.parameters)}",
+    )
+
+
+def _checked(parameter: Parameter, value: str, outline: Outline, pipeline: str) -> str:
+    where = f"pipeline {pipeline}, parameter {parameter.name}"
+    try:
+        value = _of_type(parameter.type, value)
+    except ValueError as error:
+        raise GatehouseError(
+            f"{value!r} is not {_WORDS[parameter.type]}", where=where, remedy=_example(parameter)
+        ) from error
+    if parameter.allowed and value not in parameter.allowed:
+        raise GatehouseError(
+            f"{value!r} is not allowed", where=where, remedy=f"Use one of: {', '.join(parameter.allowed)}"
+        )
+    gate = outline.gate
+    if gate and gate.threshold_parameter == parameter.name and not 0 <= float(value) <= 1:
+        raise GatehouseError(
+            f"{value} is not a threshold for {gate.metric}", where=where, remedy="Use a number from 0 to 1"
+        )
+    return value
+
+
+def _of_type(kind: str, value: str) -> str:
+    """The value in the form SageMaker expects; ValueError if it is not of that type."""
+    if kind == "Integer":
+        return str(int(value))
+    if kind == "Float":
+        if not math.isfinite(float(value)):
+            raise ValueError(value)
+        return value.strip()
+    if kind == "Boolean":
+        if value.lower() not in ("true", "false"):
+            raise ValueError(value)
+        return value.lower()
+    return value
+
+
+def _example(parameter: Parameter) -> str | None:
+    return None if parameter.default is None else f"Its default is {parameter.default}"

@@ -1,0 +1,158 @@
+"""What `gatehouse` offers, how light it starts, and how it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from pipelines.commands import SUBCOMMANDS, gatehouse, main, reference
+
+
+def commands(command: click.Command, path: str = "gatehouse") -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from commands(child, f"{path} {name}")
+
+
+ALL = dict(commands(gatehouse))
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_every_command_and_every_option_has_help(path: str) -> None:
+    command = ALL[path]
+    assert command.help, f"{path} has no help text"
+    assert len(command.get_short_help_str(200)) > 10
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{path} {parameter.opts[0]} has no help text"
+
+
+def test_every_command_gives_json_to_machines() -> None:
+    for path, command in ALL.items():
+        if not isinstance(command, click.Group):
+            assert any("--json" in parameter.opts for parameter in command.params), path
+
+
+def test_the_command_reference_is_what_the_commands_say() -> None:
+    assert reference.FILE.read_text(encoding="utf-8") == reference.reference(), (
+        "run: python -m pipelines.commands.reference"
+    )
+
+
+def test_every_command_is_in_the_command_reference() -> None:
+    text = reference.reference()
+    for path in ALL:
+        assert f"## {path}\n" in text
+
+
+def test_the_line_in_the_list_of_commands_fits_a_terminal() -> None:
+    assert max(len(line) for _, line in SUBCOMMANDS.values()) < 66
+
+
+@pytest.mark.parametrize("arguments", ["['--help']", "['--version']", "['modles']"])
+def test_help_imports_nothing_heavy(arguments: str) -> None:
+    program = (
+        "import sys\n"
+        "from pipelines.commands import main\n"
+        f"main({arguments})\n"
+        "heavy = {'boto3', 'botocore', 'pydantic', 'rich', 'sagemaker', 'pandas', 'starlette', 'asyncio'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert "HEAVY []" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_misspelt_command_is_wrong_usage_and_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["modles"]) == 2
+    assert "'models'?" in capsys.readouterr().err
+
+
+def test_a_misspelt_subcommand_of_local_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["local", "staus"]) == 2
+    assert "Did you mean 'status'?" in capsys.readouterr().err
+
+
+def test_an_unknown_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--jsn"]) == 2
+    assert "--json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["MaxDepth", "=4", ""])
+def test_a_parameter_that_is_no_pair_is_wrong_usage(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-p", word]) == 2
+    assert "is not NAME=VALUE" in capsys.readouterr().err
+
+
+def test_a_parameter_given_twice_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-p", "Eta=0.1", "-p", "Eta=0.2"]) == 2
+    assert "Eta is given twice" in capsys.readouterr().err
+
+
+def test_missing_settings_are_one_line_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GATEHOUSE_SETTINGS", raising=False)
+    assert main(["definition"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert "projects.toml" in printed.err
+    assert "GATEHOUSE_SETTINGS" in printed.err
+
+
+@pytest.mark.parametrize(
+    "name", ["run", "definition", "plan", "upsert", "start", "models", "executions", "logs"]
+)
+@pytest.mark.usefixtures("workplace")
+def test_an_unknown_project_is_one_line_with_a_suggestion(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "bank-chrun"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert "bank-chrun" in printed.err
+    assert "bank-churn" in printed.err
+
+
+def test_a_broken_settings_file_is_one_line_that_names_it(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workplace / "projects.toml").write_text("default_project = ")
+    assert main(["plan"]) == 1
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "projects.toml" in printed
+
+
+def test_a_threshold_outside_0_to_1_in_the_settings_is_refused(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = workplace / "projects.toml"
+    file.write_text(file.read_text().replace("accuracy_threshold = 0.6", "accuracy_threshold = 1.6"))
+    assert main(["run"]) == 1
+    assert "accuracy_threshold" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("workplace")
+def test_aws_without_a_role_says_where_to_put_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--target", "aws"]) == 1
+    assert "SAGEMAKER_PIPELINE_ROLE_ARN" in capsys.readouterr().err
+
+
+def test_the_command_is_also_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "--version"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith("gatehouse, version ")

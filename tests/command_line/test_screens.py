@@ -1,0 +1,114 @@
+"""What is shown of a step while it runs and when it has ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from pipelines.commands.options import which_execution
+from pipelines.commands.output import duration
+from pipelines.commands.progress import LineScreen, LiveScreen
+from pipelines.executions import NOT_STARTED, Snapshot, Step, outcome_of
+from pipelines.job_records import Job
+
+ARN = "arn:aws:sagemaker:eu-west-1:000000000000:pipeline/bank-churn/execution/abcdefabcdef"
+TRAINING = Job("training", "arn:aws:sagemaker:eu-west-1:000000000000:training-job/train-1")
+
+PREPARED = Step(
+    "PreprocessData",
+    "Preprocess data",
+    "Processing",
+    "Succeeded",
+    started=0,
+    ended=2.5,
+    produced="train 70 rows",
+)
+TRAINS = Step(
+    "TrainModel", "Train model", "Training", "Executing", started=1.0, job=TRAINING, latest="[12] logloss:0.1"
+)
+CHECK = Step("CheckAccuracy", "Check accuracy", "Condition", NOT_STARTED)
+REGISTER = Step("RegisterModel", "Register model", "RegisterModel", NOT_STARTED)
+TOO_LOW = Step("AccuracyTooLow", "Accuracy too low", "Fail", "Failed", failure_reason="accuracy is too low")
+
+
+def snapshot(*steps: Step, status: str = "Executing") -> Snapshot:
+    return Snapshot(ARN, status, None, steps, accuracy=0.5, threshold=0.6)
+
+
+def test_lines_are_written_once_for_each_change(capsys: pytest.CaptureFixture[str]) -> None:
+    with LineScreen("bank-churn", "bank-churn on this machine") as screen:
+        screen.show(snapshot(PREPARED, TRAINS, CHECK))
+        screen.show(snapshot(PREPARED, TRAINS, CHECK))
+        done = replace(TRAINS, status="Succeeded", ended=4.0, produced="best iteration 9")
+        screen.show(snapshot(PREPARED, done, CHECK))
+    assert capsys.readouterr().err.splitlines() == [
+        "bank-churn on this machine",
+        "  Preprocess data: succeeded in 2.5 s: train 70 rows",
+        "  Train model: executing: [12] logloss:0.1",
+        "    log: gatehouse logs bank-churn --step TrainModel"
+        "  (CloudWatch /aws/sagemaker/TrainingJobs, train-1/)",
+        "  Train model: succeeded in 3.0 s: best iteration 9",
+    ]
+
+
+def test_a_cache_hit_is_called_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with LineScreen("bank-churn", "title") as screen:
+        screen.show(snapshot(replace(PREPARED, cached_from=ARN)))
+    assert "  Preprocess data: from the cache: train 70 rows" in capsys.readouterr().err
+
+
+def test_the_live_table_shows_every_step_with_its_time_and_the_newest_line_of_its_log() -> None:
+    screen = LiveScreen("bank-churn", "bank-churn on this machine")
+    console = Console(width=120, force_terminal=False, record=True, quiet=False, file=None)
+    screen.show(snapshot(PREPARED, TRAINS, CHECK))
+    with console.capture() as captured:
+        console.print(screen.drawn())
+    text = captured.get()
+    assert "✓  Preprocess data  succeeded" in text
+    assert "2.5 s" in text
+    assert "[12] logloss:0.1" in text
+    assert "Check accuracy" in text
+    assert "waiting" in text
+    assert "gatehouse logs bank-churn --step TrainModel" in text
+
+
+def test_a_gate_that_stays_shut_is_told_from_a_breakdown() -> None:
+    shut = replace(CHECK, status="Succeeded", condition_held=False)
+    assert outcome_of(snapshot(PREPARED, shut, REGISTER, TOO_LOW, status="Failed")).gate_shut
+    broken = replace(CHECK, status="Failed", failure_reason="no such path")
+    assert not outcome_of(snapshot(PREPARED, broken, REGISTER, status="Failed")).gate_shut
+    crashed = replace(TRAINS, status="Failed")
+    assert not outcome_of(snapshot(PREPARED, crashed, shut, TOO_LOW, status="Failed")).gate_shut
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, ""),
+        (0.04, "0.0 s"),
+        (59.94, "59.9 s"),
+        (65, "1 min 05 s"),
+        (3599.4, "59 min 59 s"),
+        (7260, "2 h 01 min"),
+    ],
+)
+def test_durations_read_well(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ((None, None), (None, None)),
+        (("bank-churn", None), ("bank-churn", None)),
+        ((ARN, None), ("bank-churn", ARN)),
+        (("abcdefabcdef", None), (None, "abcdefabcdef")),
+        (("bank-churn", "abcdefabcdef"), ("bank-churn", "abcdefabcdef")),
+    ],
+)
+def test_one_word_may_be_a_project_or_an_execution(
+    words: tuple[str | None, str | None], meant: tuple[str | None, str | None]
+) -> None:
+    assert which_execution(*words) == meant
