@@ -1,0 +1,243 @@
+"""The third step: is the model good enough? The artifact is scored as it will be served.
+
+    python evaluate.py [--opt-ml /opt/ml]
+
+Unpacks ``processing/input/model/model.tar.gz``, imports the ``code/inference.py`` inside it, and sends the
+test part (``processing/input/test/``) through its ``model_fn``, ``input_fn``, ``predict_fn`` and
+``output_fn``, as the endpoint would, in batches; per row only its class and its score stay in memory. Into
+``processing/output/evaluation/`` come ``statistics.json`` (Model Monitor's format, which the gate and
+Studio read), the plots as PNG, and ``report.html``, one file that holds everything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib.util
+import json
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from metrics import statistics
+from report import write_report
+
+_BATCH_ROWS = 32_768
+_PROGRESS_SECONDS = 2.0
+_MESSAGE_BYTES = 1024
+_PARQUET, _CSV = "application/x-parquet", "text/csv"
+
+
+class InputError(Exception):
+    """Something about the artifact or the test part: what, where, and what to do, as one line."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The test part, a row each: actual and predicted class (indices), and the score of a binary task."""
+
+    actual: np.ndarray
+    predicted: np.ndarray
+    scores: np.ndarray | None
+
+
+def evaluate(opt_ml: Path) -> str:
+    """Do the whole step and return its message.
+
+    Raises:
+        InputError: the artifact or the test part is not what the steps before this one write.
+    """
+    inputs = opt_ml / "processing" / "input"
+    output = opt_ml / "processing" / "output" / "evaluation"
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="model-") as folder:
+        artifact = Path(folder)
+        unpack(inputs / "model" / "model.tar.gz", artifact)
+        for name in ("schema.json", "code/inference.py"):
+            if not (artifact / name).is_file():
+                raise InputError(f"model.tar.gz holds no {name}. Give an artifact that train.py wrote")
+        schema = json.loads((artifact / "schema.json").read_text(encoding="utf-8"))
+        scored = score(artifact, inputs / "test", schema)
+        importance_file = artifact / "feature_importance.json"
+        importance = (
+            json.loads(importance_file.read_text(encoding="utf-8"))["features"]
+            if importance_file.is_file()
+            else []
+        )
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    classes: list[str] = schema["classes"]
+    document = statistics(scored.actual, scored.predicted, scored.scores, classes, now)
+    text = json.dumps(document, indent=1, allow_nan=False)
+    (output / "statistics.json").write_text(text + "\n", encoding="utf-8")
+    skipped = write_report(output, document, schema, importance)
+    if skipped:
+        print(skipped, flush=True)
+    rows = len(scored.actual)
+    if scored.scores is not None:
+        metrics = document["binary_classification_metrics"]
+        return (
+            f"accuracy {metrics['accuracy']['value']:.4f} on {rows} rows; AUC {metrics['auc']['value']:.4f}"
+        )
+    metrics = document["multiclass_classification_metrics"]
+    f1 = metrics["weighted_f1"]["value"]
+    return f"accuracy {metrics['accuracy']['value']:.4f} on {rows} rows; weighted F1 {f1:.4f}"
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack the artifact; it may hold plain files and folders only, and none outside ``folder``.
+
+    Raises:
+        InputError: it is not there, is no gzipped tar, or holds something else.
+    """
+    if not archive.is_file():
+        raise InputError(f"there is no {archive}. Give the training step's artifact")
+    try:
+        with tarfile.open(archive, "r:gz") as entries:
+            members = entries.getmembers()
+            for member in members:
+                if not (member.isfile() or member.isdir()):
+                    raise InputError(
+                        f"{archive.name} holds {member.name!r}, which is neither a file nor a folder. "
+                        f"Pack plain files only"
+                    )
+                path = Path(member.name)
+                if path.is_absolute() or ".." in path.parts:
+                    raise InputError(
+                        f"{archive.name} holds {member.name!r}, which lies outside of it. "
+                        f"Pack relative paths only"
+                    )
+            entries.extractall(folder, members, filter="data")
+    except (tarfile.TarError, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
+        raise InputError(
+            f"{archive.name} cannot be unpacked: {error}. Give the training step's artifact"
+        ) from error
+
+
+def score(artifact: Path, test: Path, schema: dict[str, Any]) -> Scored:
+    """Send every row of the test part through the artifact's own serving code.
+
+    Raises:
+        InputError: the test part is missing, empty, or does not fit the schema.
+    """
+    serving = _import(artifact / "code" / "inference.py")
+    model = serving.model_fn(str(artifact))
+    target, classes = schema["target"], pa.array(schema["classes"], pa.string())
+    binary = schema["task"] == "binary"
+    actual, predicted, scores = [], [], []
+    done, last_said = 0, time.monotonic()
+    for table in _batches(test):
+        if target not in table.column_names:
+            raise InputError(
+                f"the test part lacks the target column {target!r}. Give the preprocessing step's output"
+            )
+        labels = pc.index_in(table[target].combine_chunks(), classes)
+        if labels.null_count:
+            strange = table[target].filter(labels.is_null())[0]
+            raise InputError(
+                f"the test part's target {target!r} holds {strange.as_py()!r}, no class of the model. "
+                f"Give test part and model of one run"
+            )
+        try:
+            payload = serving.input_fn(_as_parquet(table.drop_columns([target])), _PARQUET)
+            body, _ = serving.output_fn(serving.predict_fn(payload, model), _CSV)
+        except ValueError as error:
+            raise InputError(
+                f"the test part does not fit the model: {error}. Give both from one run"
+            ) from error
+        chosen, probability = _read_answer(body, classes)
+        actual.append(labels.to_numpy(zero_copy_only=False))
+        predicted.append(chosen)
+        if binary:
+            scores.append(np.where(chosen == 1, probability, 1.0 - probability))
+        done += table.num_rows
+        if time.monotonic() - last_said >= _PROGRESS_SECONDS:
+            last_said = time.monotonic()
+            print(f"{done:,} rows scored ...", flush=True)
+    if not done:
+        raise InputError("the test part has no rows. Give more data, or a larger share for the test part")
+    labels = np.concatenate(actual).astype(np.int64)
+    if binary and labels.min() == labels.max():
+        raise InputError(
+            f"all rows of the test part are of class {schema['classes'][labels[0]]!r}. "
+            f"Give rows of both classes"
+        )
+    return Scored(labels, np.concatenate(predicted), np.concatenate(scores) if binary else None)
+
+
+def _import(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("artifact_inference", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def _batches(test: Path) -> Iterator[pa.Table]:
+    paths = sorted(test.rglob("*.parquet"))
+    if not paths:
+        raise InputError(f"there is no Parquet file in {test}. Give the preprocessing step's test part")
+    for path in paths:
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(_BATCH_ROWS):
+                    yield pa.Table.from_batches([batch])
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(
+                f"{path.name} is no Parquet file: {str(error).splitlines()[0]}. Write it again"
+            ) from error
+
+
+def _as_parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="none", store_schema=False)
+    return sink.getvalue().to_pybytes()
+
+
+def _read_answer(body: str, classes: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """``(classes as indices, probabilities)`` from the lines ``class,probability``."""
+    table = pa_csv.read_csv(
+        pa.BufferReader(body.encode()),
+        pa_csv.ReadOptions(column_names=["class", "probability"]),
+        pa_csv.ParseOptions(newlines_in_values=True),
+        pa_csv.ConvertOptions(column_types={"class": pa.string(), "probability": pa.float64()}),
+    )
+    chosen = pc.index_in(table["class"].combine_chunks(), classes)
+    return chosen.to_numpy(zero_copy_only=False).astype(np.int64), table["probability"].to_numpy()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the step; 0, or 1 after an error that its input caused."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--opt-ml", type=Path, default=Path("/opt/ml"), help="the container's folder")
+    opt_ml = parser.parse_args(arguments).opt_ml
+    message = opt_ml / "output" / "message"
+    message.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        text = evaluate(opt_ml)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        message.write_bytes(str(error).encode()[:_MESSAGE_BYTES])
+        return 1
+    print(text, flush=True)
+    message.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

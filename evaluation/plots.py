@@ -1,0 +1,124 @@
+"""The report's pictures, as PNG. The only module that needs matplotlib, which is imported when it is
+called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_BLUE, _GREY, _INK = "#2f6db5", "#9aa3ad", "#1f2933"
+_MOST_CLASSES_WITH_NUMBERS = 20
+_FEATURES_SHOWN = 20
+
+
+def draw(
+    folder: Path,
+    document: Mapping[str, Any],
+    classes: Sequence[str],
+    importance: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    """Write the plots and return their file names.
+
+    ``roc.png`` and ``precision_recall.png`` (binary tasks), ``confusion_matrix.png`` and
+    ``feature_importance.png`` (where the artifact says).
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    pyplot.rcParams.update(
+        {
+            "axes.edgecolor": _GREY,
+            "axes.labelcolor": _INK,
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "axes.titlesize": 12,
+            "axes.titleweight": "bold",
+            "font.size": 10,
+            "text.color": _INK,
+            # A feature called "$x$" is a name, not a formula.
+            "text.parse_math": False,
+        }
+    )
+    names = []
+    binary = document.get("binary_classification_metrics")
+    metrics = binary or document["multiclass_classification_metrics"]
+    if binary:
+        names += [_roc(pyplot, folder, binary), _precision_recall(pyplot, folder, binary)]
+    names.append(_confusion(pyplot, folder, metrics["confusion_matrix"], classes))
+    if importance:
+        names.append(_importance(pyplot, folder, importance))
+    return names
+
+
+def _roc(pyplot: Any, folder: Path, metrics: Mapping[str, Any]) -> str:
+    curve = metrics["receiver_operating_characteristic_curve"]
+    figure, axes = pyplot.subplots(figsize=(5, 4.2))
+    axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1, label="chance")
+    label = f"model, AUC {metrics['auc']['value']:.4f}"
+    axes.plot(
+        curve["false_positive_rates"], curve["true_positive_rates"], color=_BLUE, linewidth=2, label=label
+    )
+    axes.set(xlabel="False positive rate", ylabel="True positive rate", title="ROC curve")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+    axes.legend(loc="lower right", frameon=False)
+    return _save(pyplot, figure, folder, "roc.png")
+
+
+def _precision_recall(pyplot: Any, folder: Path, metrics: Mapping[str, Any]) -> str:
+    curve = metrics["precision_recall_curve"]
+    rows = metrics["confusion_matrix"]
+    share = sum(rows["1"].values()) / sum(sum(row.values()) for row in rows.values())
+    figure, axes = pyplot.subplots(figsize=(5, 4.2))
+    axes.axhline(share, color=_GREY, linestyle="--", linewidth=1, label=f"chance, {share:.3f}")
+    axes.plot(curve["recalls"], curve["precisions"], color=_BLUE, linewidth=2, label="model")
+    axes.set(xlabel="Recall", ylabel="Precision", title="Precision and recall")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+    axes.legend(loc="lower left", frameon=False)
+    return _save(pyplot, figure, folder, "precision_recall.png")
+
+
+def _confusion(
+    pyplot: Any, folder: Path, matrix: Mapping[str, Mapping[str, int]], names: Sequence[str]
+) -> str:
+    counts = [list(row.values()) for row in matrix.values()]
+    shares = [[count / max(1, sum(row)) for count in row] for row in counts]
+    side = min(12.0, max(4.2, 0.55 * len(names) + 2))
+    figure, axes = pyplot.subplots(figsize=(side + 0.8, side))
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ticks = range(len(names))
+    short = [name if len(name) <= 20 else name[:19] + "…" for name in names]
+    axes.set_xticks(
+        ticks, short, rotation=45 if len(names) > 2 else 0, ha="right" if len(names) > 2 else "center"
+    )
+    axes.set_yticks(ticks, short)
+    if len(names) <= _MOST_CLASSES_WITH_NUMBERS:
+        for row in ticks:
+            for column in ticks:
+                color = "white" if shares[row][column] > 0.5 else _INK
+                axes.text(column, row, f"{counts[row][column]:,}", ha="center", va="center", color=color)
+    axes.set(xlabel="Predicted class", ylabel="Actual class", title="Confusion matrix")
+    axes.spines[:].set_visible(False)
+    return _save(pyplot, figure, folder, "confusion_matrix.png")
+
+
+def _importance(pyplot: Any, folder: Path, importance: Sequence[Mapping[str, Any]]) -> str:
+    shown = list(importance[:_FEATURES_SHOWN])[::-1]
+    total = sum(entry["gain"] for entry in importance) or 1.0
+    figure, axes = pyplot.subplots(figsize=(6.4, 0.28 * len(shown) + 1.4))
+    names = [entry["name"] if len(entry["name"]) <= 32 else entry["name"][:31] + "…" for entry in shown]
+    axes.barh(range(len(shown)), [100 * entry["gain"] / total for entry in shown], color=_BLUE)
+    axes.set_yticks(range(len(shown)), names)
+    axes.set(xlabel="Share of the mean gain, %", title="Feature importance")
+    return _save(pyplot, figure, folder, "feature_importance.png")
+
+
+def _save(pyplot: Any, figure: Any, folder: Path, name: str) -> str:
+    figure.savefig(folder / name, dpi=120, bbox_inches="tight")
+    pyplot.close(figure)
+    return name

@@ -1,0 +1,219 @@
+"""One HTML file for people: what was evaluated, how good it is, on what it rests. No script, no link, no
+network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from plots import draw
+
+_TITLES = {
+    "roc.png": "ROC curve",
+    "precision_recall.png": "Precision and recall",
+    "confusion_matrix.png": "Confusion matrix",
+    "feature_importance.png": "Feature importance",
+}
+_METRICS = {
+    "accuracy": "Accuracy",
+    "auc": "Area under the ROC curve",
+    "precision": "Precision",
+    "recall": "Recall (true positive rate)",
+    "true_negative_rate": "True negative rate",
+    "false_positive_rate": "False positive rate",
+    "false_negative_rate": "False negative rate",
+    "f0_5": "F0.5",
+    "f1": "F1",
+    "f2": "F2",
+    "weighted_precision": "Precision, weighted by class",
+    "weighted_recall": "Recall, weighted by class",
+    "weighted_f0_5": "F0.5, weighted by class",
+    "weighted_f1": "F1, weighted by class",
+    "weighted_f2": "F2, weighted by class",
+}
+_HEADLINES = ("accuracy", "auc", "f1", "recall", "precision", "weighted_f1", "weighted_precision")
+_MOST_CLASSES_IN_TABLE = 30
+_FEATURES_IN_TABLE = 30
+_STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0; background: #f4f6f8; color: #1f2933; font: 15px/1.5 system-ui, "Segoe UI", sans-serif; }
+main { max-width: 1040px; margin: 0 auto; padding: 32px 20px 64px; }
+h1 { font-size: 26px; margin: 0 0 4px; }
+h2 { font-size: 18px; margin: 0 0 12px; }
+p.lead { color: #52606d; margin: 0 0 24px; }
+section, .card { background: #fff; border: 1px solid #e1e6eb; border-radius: 10px; }
+section { padding: 20px 24px; margin: 0 0 20px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; }
+.cards { margin: 0 0 20px; }
+.card { padding: 14px 18px; }
+.card b { display: block; font-size: 26px; font-variant-numeric: tabular-nums; }
+.card span { color: #52606d; font-size: 13px; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(380px, 1fr)); gap: 20px; }
+.pictures img { width: 100%; height: auto; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: 5px 14px 5px 0; text-align: left; border-bottom: 1px solid #eef1f4; }
+th { color: #52606d; font-weight: 600; }
+td.number, th.number { text-align: right; }
+td.right { background: #e3f0fc; font-weight: 600; }
+.note { color: #52606d; font-size: 13px; margin: 12px 0 0; }
+"""
+
+
+def write_report(
+    folder: Path,
+    document: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    importance: Sequence[Mapping[str, Any]],
+) -> str | None:
+    """Write the plots and ``report.html``.
+
+    Returns:
+        why there are no plots, or None where there are.
+    """
+    skipped = None
+    try:
+        pictures = draw(folder, document, schema["classes"], importance)
+    except ImportError as error:
+        pictures, skipped = [], f"No plots were drawn: matplotlib cannot be imported ({error})."
+    (folder / "report.html").write_text(
+        _page(folder, document, schema, importance, pictures, skipped), encoding="utf-8"
+    )
+    return skipped
+
+
+def _page(
+    folder: Path,
+    document: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    importance: Sequence[Mapping[str, Any]],
+    pictures: Sequence[str],
+    skipped: str | None,
+) -> str:
+    binary = "binary_classification_metrics" in document
+    metrics = document[f"{'binary' if binary else 'multiclass'}_classification_metrics"]
+    rows = document["dataset"]["item_count"]
+    classes = list(schema["classes"])
+    lead = f"{rows:,} rows of the test part, scored by the artifact's own serving code"
+    lead += f"; positive class {escape(classes[1])}" if binary else f"; {len(classes)} classes"
+    images = "".join(
+        f'<img alt="{_TITLES[name]}" src="data:image/png;base64,'
+        f'{base64.b64encode((folder / name).read_bytes()).decode()}">'
+        for name in pictures
+    )
+    cards = "".join(
+        f'<div class="card"><b>{_number(metrics[name]["value"])}</b><span>{_METRICS[name]}</span></div>'
+        for name in _HEADLINES
+        if name in metrics
+    )
+    parts = [
+        f"<h1>Prediction of {escape(schema['target'])}</h1>",
+        f'<p class="lead">{lead}. {escape(document["dataset"]["evaluation_time"])}</p>',
+        f'<div class="cards">{cards}</div>',
+        _section("Metrics", _metrics_table(metrics)),
+        _section(
+            "Actual and predicted classes", _confusion_table(metrics["confusion_matrix"], classes, binary)
+        ),
+        _section(
+            "Pictures",
+            f'<div class="pictures">{images}</div>' if images else f"<p>{escape(skipped or '')}</p>",
+        ),
+    ]
+    if importance:
+        parts.append(_section("Features", _importance_table(importance, schema)))
+    parts.append(_section("Data", _data_table(schema)))
+    title = f"Evaluation: {escape(schema['target'])}"
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>{_STYLE}</style></head>\n<body><main>\n"
+        + "\n".join(parts)
+        + "\n</main></body></html>\n"
+    )
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{title}</h2>{content}</section>"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of escaped cells; every column but the first holds numbers."""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        return "".join(
+            f"<{tag}{' class=number' if place else ''}>{cell}</{tag}>" for place, cell in enumerate(cells)
+        )
+
+    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
+    top = f"<thead><tr>{line(head, 'th')}</tr></thead>"
+    return f'<div class="wide"><table>{top}<tbody>{body}</tbody></table></div>'
+
+
+def _metrics_table(metrics: Mapping[str, Any]) -> str:
+    rows = []
+    for name, title in _METRICS.items():
+        if name in metrics:
+            twin = metrics.get(f"{name}_best_constant_classifier")
+            rows.append(
+                [
+                    title,
+                    _number(metrics[name]["value"]),
+                    _number(metrics[name]["standard_deviation"]),
+                    _number(twin["value"]) if twin else "",
+                ]
+            )
+    note = (
+        '<p class="note">Standard deviation: over five random samples of 80 % of the rows; not given below '
+        "200 rows. Best constant: the most that predicting one class for every row reaches.</p>"
+    )
+    return _table(["Metric", "Value", "Standard deviation", "Best constant"], rows) + note
+
+
+def _confusion_table(matrix: Mapping[str, Mapping[str, int]], classes: Sequence[str], binary: bool) -> str:
+    keys = list(matrix)
+    if len(keys) > _MOST_CLASSES_IN_TABLE:
+        return f"<p>{len(keys)} classes: see confusion_matrix in statistics.json.</p>"
+    names = [escape(name) for name in (classes if binary else keys)]
+    head = "".join(f'<th class="number">{name}</th>' for name in names)
+    body = ""
+    for actual, name in zip(keys, names, strict=True):
+        cells = "".join(
+            f'<td class="number{" right" if actual == predicted else ""}">{matrix[actual][predicted]:,}</td>'
+            for predicted in keys
+        )
+        body += f"<tr><th>{name}</th>{cells}</tr>"
+    return f'<div class="wide"><table><tr><th>actual \\ predicted</th>{head}</tr>{body}</table></div>'
+
+
+def _importance_table(importance: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> str:
+    kinds = {feature["name"]: feature["kind"] for feature in schema["features"]}
+    rows = [
+        [
+            escape(entry["name"]),
+            kinds.get(entry["name"], ""),
+            f"{entry['gain']:,.2f}",
+            f"{entry['weight']:,.0f}",
+        ]
+        for entry in importance[:_FEATURES_IN_TABLE]
+    ]
+    more = len(importance) - len(rows)
+    note = (
+        f'<p class="note">And {more} more: see feature_importance.json in the artifact.</p>'
+        if more > 0
+        else ""
+    )
+    return _table(["Feature", "Kind", "Mean gain of its splits", "Splits"], rows) + note
+
+
+def _data_table(schema: Mapping[str, Any]) -> str:
+    rows = [[f"Rows for {name}", f"{count:,}"] for name, count in schema["rows"].items()]
+    rows += [["Features", f"{len(schema['features']):,}"], ["Classes", f"{len(schema['classes']):,}"]]
+    return _table(["", ""], rows)
+
+
+def _number(value: float | str) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "not given" if value == "NaN" else str(value)

@@ -1,0 +1,135 @@
+"""What a column holds, judged by all of its values: whole number, number, boolean, timestamp or text.
+
+Every column starts with all types; each batch of values strikes out those that do not fit. The first one
+left, in the order of :data:`TYPES`, is the column's type, so the result does not depend on the order of
+rows or files. ``reading`` uses the first block of every file; where a later value contradicts it,
+everything is judged once. In a CSV a value is a whole number, number, boolean or timestamp exactly if
+Arrow's CSV reader takes it for one (``+1`` is a number but no whole one; ``20240101`` is a whole number,
+not a date).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from dataset_settings import InputError
+
+TRUE, FALSE = ("true", "True", "TRUE", "1"), ("false", "False", "FALSE", "0")
+
+TYPES: dict[str, pa.DataType] = {
+    "whole number": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "timestamp": pa.timestamp("us"),
+    "timestamp with zone": pa.timestamp("us", "UTC"),
+    "text": pa.dictionary(pa.int32(), pa.string()),
+}
+KIND_OF = {
+    "whole number": "number",
+    "number": "number",
+    "boolean": "boolean",
+    "timestamp": "timestamp",
+    "timestamp with zone": "timestamp",
+    "text": "category",
+}
+ANY = frozenset(TYPES)
+UNSUPPORTED = "unsupported"
+
+_WORDS = pa.array([*TRUE, *FALSE])
+
+
+def fitting_texts(texts: pa.Array) -> frozenset[str]:
+    """The types that all of these CSV fields fit; nulls fit every type."""
+    values = texts.drop_null()
+    if not len(values):
+        return ANY
+    trimmed = pc.utf8_trim(values, characters=" \t")  # as Arrow's reader does for numbers, and only there
+    booleans = {"boolean"} if pc.all(pc.is_in(values, value_set=_WORDS)).as_py() else set()
+    if _casts(trimmed, pa.int64()):
+        return frozenset({"whole number", "number", "text", *booleans})
+    if _casts(trimmed, pa.float64()):
+        return frozenset({"number", "text"})
+    zoned = {name for name in ("timestamp", "timestamp with zone") if _casts(values, TYPES[name])}
+    return frozenset({"text", *booleans, *zoned})
+
+
+def fitting_type(kind: pa.DataType) -> frozenset[str]:
+    """The types that a column of this Arrow type, from a Parquet file, can be read as."""
+    if pa.types.is_null(kind):
+        return ANY
+    if pa.types.is_boolean(kind):
+        return frozenset({"boolean", "text"})
+    if pa.types.is_integer(kind) and kind != pa.uint64():
+        return frozenset({"whole number", "number", "text"})
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or kind == pa.uint64():
+        return frozenset({"number", "text"})
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return frozenset({"timestamp", "timestamp with zone", "text"})
+    if pa.types.is_dictionary(kind):
+        return fitting_type(kind.value_type)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return frozenset({"text"})
+    return frozenset()
+
+
+def choose(fitting: Mapping[str, frozenset[str]], kinds: Mapping[str, str]) -> dict[str, str]:
+    """The type of each column: the first that fits and is of the kind that the settings demand, if they do.
+
+    Raises:
+        InputError: nothing fits the kind demanded.
+    """
+    chosen: dict[str, str] = {}
+    for name, types in fitting.items():
+        if not types:
+            chosen[name] = UNSUPPORTED
+            continue
+        allowed = [type_ for type_ in TYPES if type_ in types and kinds.get(name) in (None, KIND_OF[type_])]
+        if not allowed:
+            raise InputError(
+                f"kinds says that column {name!r} is a {kinds[name]}, but not all of its values are",
+                where="dataset.json",
+                remedy="Correct the values, add their mark to missing_values, or take the kind out",
+            )
+        chosen[name] = allowed[0]
+    return chosen
+
+
+def as_type(array: pa.Array, type_: str, missing: pa.Array) -> pa.Array:
+    """A column as read, in its final Arrow type: timestamps without zone (UTC), text as a dictionary.
+
+    ``missing`` holds the marks that make a text absent. NaN stays; ``split_of_rows`` and ``quality`` take it
+    for missing.
+    """
+    kind = array.type
+    if type_ == "text":
+        if not pa.types.is_dictionary(kind):
+            array = array.cast(pa.string()).dictionary_encode()
+        if array.dictionary.type != pa.string() or array.indices.type != pa.int32():
+            array = pa.DictionaryArray.from_arrays(
+                array.indices.cast(pa.int32()), array.dictionary.cast(pa.string())
+            )
+        if len(array.dictionary) > 2 * len(array):  # a Parquet batch brings its row group's whole dictionary
+            array = array.cast(pa.string()).dictionary_encode()
+        marks = pc.is_in(array.dictionary, value_set=missing)
+        if array.dictionary.null_count or pc.any(marks).as_py():
+            array = array.cast(pa.string())
+            absent = pc.is_in(array, value_set=missing)
+            array = pc.if_else(absent, pa.scalar(None, pa.string()), array).dictionary_encode()
+        return array
+    if pa.types.is_dictionary(kind):
+        array = array.dictionary_decode()
+    if type_.startswith("timestamp"):
+        if pa.types.is_timestamp(array.type) and array.type.tz not in (None, "UTC"):
+            array = array.cast(pa.timestamp(array.type.unit, "UTC"))
+        return array.cast(pa.timestamp("us"), safe=False)
+    return array if array.type == TYPES[type_] else array.cast(TYPES[type_], safe=False)
+
+
+def _casts(values: pa.Array, kind: pa.DataType) -> bool:
+    try:
+        values.cast(kind)
+    except pa.ArrowInvalid:
+        return False
+    return True

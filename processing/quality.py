@@ -1,0 +1,282 @@
+"""What the training part holds, column by column: the data-quality report, and the counts behind the schema.
+
+One pass over batches in bounded memory. Exact: counts, missing values, mean, sum, standard deviation,
+minimum and maximum, and the counts of texts as long as a column has at most :data:`_MOST_TEXTS` distinct
+ones; beyond that the rarest are forgotten now and then and the counts are lower bounds. Estimated: the
+buckets and the sketch of a numeric column with more than :data:`_SAMPLE_ROWS` rows, which come from the
+rows with the smallest content hashes (a uniform sample that does not depend on the order of the rows), and
+the number of distinct texts above :data:`_SKETCH_VALUES`, from the smallest hashes of values (k minimum
+values, standard error 1.6 %).
+
+The report has the form of Model Monitor's ``statistics.json`` for data quality:
+https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-statistics.html
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_MOST_TEXTS = 400_000
+_TEXTS_KEPT = 200_000
+_SKETCH_VALUES = 4096
+_SAMPLE_ROWS = 2048
+_BUCKETS = 10
+_TEXT_BUCKETS = 100
+
+
+class NumberColumn:
+    """Moments of a numeric, boolean (0 and 1) or timestamp column (seconds since 1970)."""
+
+    def __init__(self, integral: bool) -> None:
+        self.integral = integral
+        self.present = self.missing = 0
+        self.mean = self.squares = 0.0
+        self.lowest, self.highest = math.inf, -math.inf
+
+    def add(self, values: np.ndarray) -> None:
+        """Take in float64 values; NaN and infinity count as missing."""
+        total = float(values.sum())
+        if not math.isfinite(total):
+            finite = values[np.isfinite(values)]
+            self.missing += len(values) - len(finite)
+            values = finite
+            total = float(values.sum())
+        count = len(values)
+        if not count:
+            return
+        self.lowest = min(self.lowest, float(values.min()))
+        self.highest = max(self.highest, float(values.max()))
+        mean = total / count
+        distances = values - mean
+        squares = float(np.square(distances).sum())
+        # Chan, Golub and LeVeque's merge of two batches' moments: stable where sums of squares are not.
+        step = mean - self.mean
+        joint = self.present + count
+        self.squares += squares + step * step * self.present * count / joint
+        self.mean += step * count / joint
+        self.present = joint
+
+    def statistics(self, sample: np.ndarray) -> dict[str, Any]:
+        """``numerical_statistics``; ``sample`` holds the column's values in the sampled rows, NaN
+        included."""
+        report: dict[str, Any] = {"common": {"num_present": self.present, "num_missing": self.missing}}
+        if not self.present:
+            return report
+        report |= {
+            "mean": self.mean,
+            "sum": self.mean * self.present,
+            "std_dev": math.sqrt(self.squares / self.present),
+            "min": self.lowest,
+            "max": self.highest,
+            "distribution": {"kll": self._distribution(np.sort(sample[np.isfinite(sample)]))},
+        }
+        # Numbers near the limits of a double can overflow a sum; the format has no infinity.
+        return {name: value for name, value in report.items() if not _is_infinite(value)}
+
+    def _distribution(self, sample: np.ndarray) -> dict[str, Any]:
+        width = self.highest / _BUCKETS - self.lowest / _BUCKETS
+        edges = [self.lowest + place * width for place in range(_BUCKETS)] + [self.highest]
+        counts = np.diff(np.searchsorted(sample, edges[1:-1], side="left"), prepend=0, append=len(sample))
+        level = max(0, math.ceil(math.log2(self.present / max(1, len(sample)))))
+        return {
+            "buckets": [
+                {"lower_bound": low, "upper_bound": high, "count": float(count)}
+                for low, high, count in zip(edges, edges[1:], _scaled(counts, self.present), strict=False)
+            ],
+            # In a KLL sketch an item of level n stands for 2**n values.
+            "sketch": {
+                "parameters": {"c": 0.64, "k": float(_SAMPLE_ROWS)},
+                "data": [[] for _ in range(level)] + [sample.tolist()],
+            },
+        }
+
+
+class TextColumn:
+    """Counts of a text column's values."""
+
+    def __init__(self) -> None:
+        self.present = self.missing = 0
+        self.exact = True
+        self._waiting: list[tuple[pa.Array, np.ndarray]] = []
+        self._waiting_texts = self._counted_texts = 0
+        self._smallest = np.empty(0, np.uint64)
+
+    def add(self, values: pa.DictionaryArray, hashes: np.ndarray) -> None:
+        """Take in a batch; ``hashes`` holds a uint64 hash of each text in its dictionary."""
+        self.missing += values.null_count
+        self.present += len(values) - values.null_count
+        indices = values.indices.drop_null().to_numpy(zero_copy_only=False)
+        counts = np.bincount(indices, minlength=len(values.dictionary))
+        seen = np.flatnonzero(counts)
+        if not len(seen):
+            return
+        self._waiting.append((values.dictionary.take(pa.array(seen)), counts[seen]))
+        self._waiting_texts += len(seen)
+        if self._waiting_texts > max(20_000, 2 * self._counted_texts):
+            self._merge()
+        small = hashes[seen]
+        if len(self._smallest) == _SKETCH_VALUES:
+            small = small[small < self._smallest[-1]]
+        if len(small):
+            self._smallest = np.union1d(self._smallest, small)[:_SKETCH_VALUES]
+
+    def most_frequent(self, count: int) -> tuple[list[str], list[int]]:
+        """The ``count`` most frequent texts and their counts, most frequent first, ties by the text."""
+        self._merge()
+        if not self._waiting:
+            return [], []
+        texts, counts = self._waiting[0]
+        table = pa.table({"text": texts, "count": counts})
+        order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("text", "ascending")])[:count]
+        chosen = table.take(order)
+        return chosen["text"].to_pylist(), chosen["count"].to_pylist()
+
+    def distinct(self) -> int:
+        """The number of distinct texts; above :data:`_SKETCH_VALUES` of an inexact column, an estimate."""
+        self._merge()
+        if self.exact or len(self._smallest) < _SKETCH_VALUES:
+            return self._counted_texts
+        return round((_SKETCH_VALUES - 1) / (float(self._smallest[-1]) / 2.0**64))
+
+    def statistics(self) -> dict[str, Any]:
+        """``string_statistics``, with the 100 most frequent texts."""
+        texts, counts = self.most_frequent(_TEXT_BUCKETS)
+        buckets = [{"value": text, "count": count} for text, count in zip(texts, counts, strict=True)]
+        return {
+            "common": {"num_present": self.present, "num_missing": self.missing},
+            "distinct_count": float(self.distinct()),
+            "distribution": {"categorical": {"buckets": buckets}},
+        }
+
+    def _merge(self) -> None:
+        if len(self._waiting) > 1:
+            texts = pa.chunked_array([texts for texts, _ in self._waiting])
+            counts = np.concatenate([counts for _, counts in self._waiting])
+            merged = pa.table({"text": texts, "count": counts}).group_by("text").aggregate([("count", "sum")])
+            self._waiting = [(merged["text"].combine_chunks(), merged["count_sum"].to_numpy())]
+        self._counted_texts = len(self._waiting[0][0]) if self._waiting else 0
+        self._waiting_texts = self._counted_texts
+        if self._counted_texts > _MOST_TEXTS:
+            self.exact = False
+            texts, counts = self._waiting[0]
+            table = pa.table({"text": texts, "count": counts})
+            order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("text", "ascending")])
+            kept = table.take(order[:_TEXTS_KEPT])
+            self._waiting = [(kept["text"].combine_chunks(), kept["count"].to_numpy())]
+            self._counted_texts = self._waiting_texts = _TEXTS_KEPT
+
+
+class RowSample:
+    """The rows with the smallest content hashes: a uniform sample, the same in whatever order they come."""
+
+    def __init__(self, rows: int = _SAMPLE_ROWS) -> None:
+        self.rows = rows
+        self._kept: list[pa.Table] = []
+        self._hashes = np.empty(0, np.uint64)
+
+    def add(self, batch: pa.RecordBatch, hashes: np.ndarray) -> None:
+        """Take in a batch with a uint64 hash of each row."""
+        if len(self._hashes) >= self.rows:
+            places = np.flatnonzero(hashes < self._hashes[self.rows - 1])
+        else:
+            places = np.arange(len(hashes))
+        if len(places) > self.rows:
+            places = places[np.argsort(hashes[places], kind="stable")[: self.rows]]
+        if not len(places):
+            return
+        self._kept.append(_plain(pa.Table.from_batches([batch.take(pa.array(places))])))
+        # The first `rows` entries are sorted; later ones wait until there are as many again.
+        self._hashes = np.append(self._hashes, hashes[places])
+        if len(self._hashes) >= 2 * self.rows or len(self._kept) == 1:
+            self._shrink()
+
+    def table(self) -> pa.Table | None:
+        """The sampled rows, by hash; None where no row was seen."""
+        if self._kept:
+            self._shrink()
+        return self._kept[0] if self._kept else None
+
+    def _shrink(self) -> None:
+        order = np.argsort(self._hashes, kind="stable")[: self.rows]
+        self._kept = [pa.concat_tables(self._kept).take(pa.array(order)).combine_chunks()]
+        self._hashes = self._hashes[order]
+
+
+class Quality:
+    """The statistics of the training part's columns, batch by batch."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.numbers: dict[str, NumberColumn] = {}
+        self.texts: dict[str, TextColumn] = {}
+        self.names = schema.names
+        for entry in schema:
+            if pa.types.is_dictionary(entry.type):
+                self.texts[entry.name] = TextColumn()
+            else:
+                whole = pa.types.is_integer(entry.type) or pa.types.is_boolean(entry.type)
+                self.numbers[entry.name] = NumberColumn(whole)
+        self.sample = RowSample()
+
+    def add(self, batch: pa.RecordBatch, hashes: np.ndarray, texts: Mapping[str, np.ndarray]) -> None:
+        """Take in rows of the training part, their content hashes, and the hashes of each dictionary."""
+        for name, column in self.texts.items():
+            column.add(batch.column(name), texts[name])
+        for name, numbers in self.numbers.items():
+            array = batch.column(name)
+            numbers.missing += array.null_count
+            numbers.add(_floats(array.drop_null() if array.null_count else array))
+        self.sample.add(batch, hashes)
+
+    def present(self, name: str) -> int:
+        """How many values the column has in the training part."""
+        return self.numbers[name].present if name in self.numbers else self.texts[name].present
+
+    def report(self, rows: int) -> dict[str, Any]:
+        """``statistics.json``."""
+        sample = self.sample.table()
+        features = []
+        for name in self.names:
+            if name in self.texts:
+                statistics = self.texts[name].statistics()
+                features.append({"name": name, "inferred_type": "String", "string_statistics": statistics})
+                continue
+            column = self.numbers[name]
+            values = _floats(sample[name].combine_chunks()) if sample is not None else np.empty(0)
+            kind = "Integral" if column.integral else "Fractional"
+            features.append(
+                {"name": name, "inferred_type": kind, "numerical_statistics": column.statistics(values)}
+            )
+        return {"version": 0.0, "dataset": {"item_count": rows}, "features": features}
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Dictionaries as text: a sample of rows must not hold on to whole dictionaries."""
+    fields = [pa.string() if pa.types.is_dictionary(f.type) else f.type for f in table.schema]
+    return table.cast(pa.schema(list(zip(table.column_names, fields, strict=True))))
+
+
+def _floats(array: pa.Array) -> np.ndarray:
+    if pa.types.is_timestamp(array.type):
+        return array.cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) / 1e6
+    if pa.types.is_boolean(array.type):
+        array = array.cast(pa.int8())
+    return array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+
+
+def _scaled(counts: Sequence[int] | np.ndarray, total: int) -> list[int]:
+    """The counts in proportion, as whole numbers that add up to ``total`` (largest remainders first)."""
+    shares = np.asarray(counts, dtype=np.float64) * (total / max(1, int(np.sum(counts))))
+    whole = np.floor(shares).astype(np.int64)
+    for place in np.argsort(whole - shares, kind="stable")[: total - int(whole.sum())]:
+        whole[place] += 1
+    return whole.tolist()
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)

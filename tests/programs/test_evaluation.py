@@ -1,0 +1,273 @@
+"""evaluate.py: its metrics against scikit-learn, its errors, and archives that are not to be trusted."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from program_runs import Finished
+from sklearn import metrics as scikit
+
+TIME = "2026-01-31T12:00:00Z"
+RATES = ["true_positive_rate", "true_negative_rate", "false_positive_rate", "false_negative_rate"]
+WITH_TWINS = ["recall", "precision", "accuracy", "f0_5", "f1", "f2"]
+BINARY = [*WITH_TWINS, *RATES, "auc"]
+TWINS = [f"{name}_best_constant_classifier" for name in WITH_TWINS]
+
+
+def labels_and_scores(rows: int, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    actual = (generator.random(rows) < 0.3).astype(np.int64)
+    scores = np.round((actual * 0.4 + generator.random(rows)) / 1.4, 2)  # rounded: ties
+    return actual, scores
+
+
+def test_binary_metrics_are_those_of_scikit_learn() -> None:
+    import metrics
+
+    actual, scores = labels_and_scores(3000)
+    predicted = (scores > 0.5).astype(np.int64)
+    document = metrics.statistics(actual, predicted, scores, ["no", "yes"], TIME)
+    assert document["version"] == 0
+    assert document["dataset"] == {"item_count": 3000, "evaluation_time": TIME}
+    found = document["binary_classification_metrics"]
+    curves = ["receiver_operating_characteristic_curve", "precision_recall_curve"]
+    assert sorted(found) == sorted(["confusion_matrix", *BINARY, *TWINS, *curves])
+    expected = {
+        "recall": scikit.recall_score(actual, predicted),
+        "precision": scikit.precision_score(actual, predicted),
+        "accuracy": scikit.accuracy_score(actual, predicted),
+        "true_negative_rate": scikit.recall_score(actual, predicted, pos_label=0),
+        "auc": scikit.roc_auc_score(actual, scores),
+        "f0_5": scikit.fbeta_score(actual, predicted, beta=0.5),
+        "f1": scikit.f1_score(actual, predicted),
+        "f2": scikit.fbeta_score(actual, predicted, beta=2),
+    }
+    for name, value in expected.items():
+        assert found[name]["value"] == pytest.approx(value, rel=1e-12), name
+        assert 0 < found[name]["standard_deviation"] < 0.05
+    matrix = scikit.confusion_matrix(actual, predicted)
+    assert found["confusion_matrix"] == {str(a): {str(p): int(matrix[a][p]) for p in (0, 1)} for a in (0, 1)}
+    majority = max(np.mean(actual), 1 - np.mean(actual))
+    assert found["accuracy_best_constant_classifier"]["value"] == pytest.approx(majority)
+    assert found["recall_best_constant_classifier"]["value"] == 1.0
+    assert found["precision_best_constant_classifier"]["value"] == pytest.approx(np.mean(actual))
+    json.dumps(document, allow_nan=False)
+
+
+def test_several_classes_metrics_are_those_of_scikit_learn() -> None:
+    import metrics
+
+    generator = np.random.default_rng(5)
+    actual = generator.choice(4, 2000, p=[0.5, 0.3, 0.15, 0.05])
+    predicted = np.where(generator.random(2000) < 0.7, actual, generator.integers(0, 3, 2000))
+    names = ["a", "b", "c", "d"]
+    document = metrics.statistics(actual, predicted, None, names, TIME)
+    found = document["multiclass_classification_metrics"]
+    values = ["accuracy", *(f"weighted_{name}" for name in ("recall", "precision", "f0_5", "f1", "f2"))]
+    assert sorted(found) == sorted(
+        ["confusion_matrix", *values, *(f"{name}_best_constant_classifier" for name in values)]
+    )
+    options: dict[str, Any] = {"average": "weighted", "zero_division": 0}
+    expected = {
+        "accuracy": scikit.accuracy_score(actual, predicted),
+        "weighted_recall": scikit.recall_score(actual, predicted, **options),
+        "weighted_precision": scikit.precision_score(actual, predicted, **options),
+        "weighted_f0_5": scikit.fbeta_score(actual, predicted, beta=0.5, **options),
+        "weighted_f1": scikit.f1_score(actual, predicted, **options),
+        "weighted_f2": scikit.fbeta_score(actual, predicted, beta=2, **options),
+    }
+    for name, value in expected.items():
+        assert found[name]["value"] == pytest.approx(value, rel=1e-12), name
+    constant = np.zeros_like(actual)
+    assert found["weighted_f1_best_constant_classifier"]["value"] == pytest.approx(
+        scikit.f1_score(actual, constant, **options)
+    )
+    assert found["confusion_matrix"]["b"]["a"] == int(((actual == 1) & (predicted == 0)).sum())
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=2, max_size=60).filter(
+        lambda rows: len({label for label, _ in rows}) == 2
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_auc_and_curves_agree_with_scikit_learn_with_ties(rows: list[tuple[bool, int]]) -> None:
+    import metrics
+
+    actual = np.array([int(label) for label, _ in rows])
+    scores = np.array([score / 8 for _, score in rows])
+    assert metrics.area_under_roc(actual, scores) == pytest.approx(scikit.roc_auc_score(actual, scores))
+    expected = scikit.roc_curve(actual, scores, drop_intermediate=False)
+    for found, curve in zip(metrics.roc_curve(actual, scores), expected[:2], strict=True):
+        assert found.tolist() == pytest.approx(curve.tolist())
+    precisions, recalls, _ = scikit.precision_recall_curve(actual, scores)
+    found_precisions, found_recalls = metrics.precision_recall_curve(actual, scores)
+    assert found_precisions.tolist() == pytest.approx(precisions[::-1].tolist())
+    assert found_recalls.tolist() == pytest.approx(recalls[::-1].tolist())
+
+
+def test_no_deviation_below_200_rows_and_no_bare_nan_anywhere() -> None:
+    import metrics
+
+    for rows, expected in ((199, str), (200, float)):
+        actual, scores = labels_and_scores(rows)
+        document = metrics.statistics(actual, (scores > 0.5).astype(np.int64), scores, ["0", "1"], TIME)
+        found = document["binary_classification_metrics"]
+        for name in (*BINARY, *TWINS):
+            assert isinstance(found[name]["standard_deviation"], expected), name
+        assert "NaN" not in json.dumps(document, allow_nan=False) or rows == 199
+
+
+def test_quotients_without_denominator_are_zero() -> None:
+    import metrics
+
+    actual, scores = labels_and_scores(500)
+    document = metrics.statistics(actual, np.zeros_like(actual), scores, ["0", "1"], TIME)
+    found = document["binary_classification_metrics"]
+    assert [found[name]["value"] for name in ("precision", "recall", "f1")] == [0.0, 0.0, 0.0]
+
+
+def test_curves_are_thinned_and_keep_their_area() -> None:
+    import metrics
+
+    generator = np.random.default_rng(2)
+    actual = (generator.random(100_000) < 0.02).astype(np.int64)
+    scores = actual * 0.5 + generator.random(100_000)
+    false_rates, true_rates = metrics.thinned(*metrics.roc_curve(actual, scores))
+    assert len(false_rates) == len(true_rates) <= 202
+    assert (false_rates[0], true_rates[0], false_rates[-1], true_rates[-1]) == (0, 0, 1, 1)
+    area = float(np.trapezoid(true_rates, false_rates))
+    assert area == pytest.approx(metrics.area_under_roc(actual, scores), abs=2e-3)
+
+
+def archive_of(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for entry, data in members:
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return path
+
+
+def entry(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
+    found = tarfile.TarInfo(name)
+    found.type, found.linkname = kind, target
+    return found
+
+
+@pytest.mark.parametrize(
+    ("member", "text"),
+    [
+        (entry("../evil"), "lies outside"),
+        (entry("a/../../evil"), "lies outside"),
+        (entry("/tmp/gatehouse-evil"), "lies outside"),
+        (entry("link", tarfile.SYMTYPE, "/etc/passwd"), "neither a file nor a folder"),
+        (entry("hard", tarfile.LNKTYPE, "model.ubj"), "neither a file nor a folder"),
+        (entry("pipe", tarfile.FIFOTYPE), "neither a file nor a folder"),
+        (entry("device", tarfile.CHRTYPE), "neither a file nor a folder"),
+    ],
+)
+def test_an_archive_that_reaches_outside_is_refused_before_anything_is_written(
+    tmp_path: Path, member: tarfile.TarInfo, text: str
+) -> None:
+    import evaluate
+
+    archive = archive_of(tmp_path / "model.tar.gz", (entry("model.ubj"), b"x"), (member, b""))
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    with pytest.raises(evaluate.InputError, match=text):
+        evaluate.unpack(archive, folder)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def step(tmp_path: Path, tumors: Finished) -> Path:
+    """The evaluation step's input, to be spoilt."""
+    inputs = tmp_path / "processing" / "input"
+    for name in ("model", "test"):
+        shutil.copytree(tumors.folder / "processing" / "input" / name, inputs / name)
+    return tmp_path
+
+
+def _no_archive(inputs: Path) -> None:
+    (inputs / "model" / "model.tar.gz").unlink()
+
+
+def _broken_archive(inputs: Path) -> None:
+    (inputs / "model" / "model.tar.gz").write_bytes(b"\x1f\x8bnothing")
+
+
+def _empty_archive(inputs: Path) -> None:
+    archive_of(inputs / "model" / "model.tar.gz", (entry("model.ubj"), b"x"))
+
+
+def _no_test(inputs: Path) -> None:
+    shutil.rmtree(inputs / "test")
+
+
+def _with_table(change: Callable[[pa.Table], pa.Table]) -> Callable[[Path], None]:
+    def spoil(inputs: Path) -> None:
+        path = next((inputs / "test").glob("*.parquet"))
+        pq.write_table(change(pq.read_table(path)), path)
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (_no_archive, "there is no"),
+        (_broken_archive, "cannot be unpacked"),
+        (_empty_archive, "model.tar.gz holds no schema.json"),
+        (_no_test, "there is no Parquet file in"),
+        (_with_table(lambda table: table.slice(0, 0)), "the test part has no rows"),
+        (_with_table(lambda table: table.drop_columns(["diagnosis"])), "lacks the target column 'diagnosis'"),
+        (_with_table(lambda table: table.drop_columns(["mean area"])), "column 'mean area' is not there"),
+        (
+            _with_table(lambda table: table.filter(pa.compute.equal(table["diagnosis"], "benign"))),
+            "all rows of the test part are of class 'benign'",
+        ),
+    ],
+)
+def test_a_spoilt_input_is_one_clear_line(
+    step: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], None], text: str
+) -> None:
+    import evaluate
+
+    spoil(step / "processing" / "input")
+    assert evaluate.main(["--opt-ml", str(step)]) == 1
+    message = (step / "output" / "message").read_text()
+    assert capsys.readouterr().err == f"error: {message}\n"
+    assert text in message
+    assert "\n" not in message
+
+
+def test_text_in_the_report_is_escaped(tmp_path: Path) -> None:
+    import metrics
+    import report
+
+    actual, scores = labels_and_scores(300)
+    evil = "<script>alert(1)</script>"
+    document = metrics.statistics(actual, (scores > 0.5).astype(np.int64), scores, ["no", evil], TIME)
+    schema = {
+        "target": evil,
+        "classes": ["no", evil],
+        "features": [{"name": evil, "kind": "number"}],
+        "rows": {"train": 1, "validation": 1, "test": 300},
+    }
+    importance = [{"name": evil + " $x$", "gain": 2.0, "weight": 1.0, "cover": 1.0}]
+    assert report.write_report(tmp_path, document, schema, importance) is None
+    page = (tmp_path / "report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page

@@ -1,0 +1,248 @@
+"""Bad data and settings: exit code 1, one line that says what, where and what to do, also as the exit
+text."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from program_runs import ROOT, Prepared, as_csv, lay_out, mixed_rows
+
+HEADER, ROWS = mixed_rows(120)
+GOOD = as_csv(HEADER, ROWS)
+
+
+def check(prepared: Prepared, *texts: str) -> None:
+    assert prepared.code == 1, prepared.out
+    assert prepared.err == f"error: {prepared.message}\n"
+    assert "\n" not in prepared.message
+    for text in texts:
+        assert text in prepared.message
+
+
+@pytest.mark.parametrize(
+    ("data", "settings", "texts"),
+    [
+        pytest.param({}, {}, ["there is no data"], id="no file at all"),
+        pytest.param(
+            {"_SUCCESS": b"x", ".hidden.csv": GOOD}, {}, ["there is no data"], id="only hidden files"
+        ),
+        pytest.param("", {}, ["data.csv: the file is empty"], id="empty file"),
+        pytest.param("a,y\n", {}, ["data.csv: there are no rows, only a header"], id="only a header"),
+        pytest.param(
+            GOOD, {"target": "Y"}, ["there is no target column 'Y'", "Did you mean 'y'?"], id="no target"
+        ),
+        pytest.param(
+            GOOD,
+            {"drop": ["vists"]},
+            ["drop names a column 'vists'", "Did you mean 'visits'?"],
+            id="unknown drop",
+        ),
+        pytest.param(
+            GOOD, {"features": ["zzz"]}, ["features names a column 'zzz'", "There are:"], id="feature"
+        ),
+        pytest.param(GOOD, {"key": "client"}, ["key names a column 'client'"], id="unknown key column"),
+        pytest.param(
+            GOOD, {"kinds": {"foo": "number"}}, ["kinds names a column 'foo'"], id="unknown kind column"
+        ),
+        pytest.param(
+            GOOD, {"features": ["visits"], "drop": ["visits"]}, ["no feature is left"], id="no feature"
+        ),
+        pytest.param(
+            GOOD.replace("yes", "no"),
+            {},
+            ["the target 'y' has one class only, 'no'", "another class"],
+            id="one class",
+        ),
+        pytest.param(
+            GOOD.replace("yes\n", "maybe\n", 3),
+            {},
+            ["the task is binary", "3 classes: 'maybe', 'no', 'yes'", 'task = "multiclass"'],
+            id="three classes",
+        ),
+        pytest.param(
+            GOOD, {"positive_class": "true"}, ["positive_class is 'true'", "'no', 'yes'"], id="positive class"
+        ),
+        pytest.param(
+            GOOD.replace(",yes\n", ",rare\n", 2),
+            {"task": "multiclass"},
+            ["class 'rare' of the target 'y' is too rare: of its 2 rows none fell into", "merge it"],
+            id="rare class",
+        ),
+        pytest.param(
+            as_csv(["a", "b", "y"], [[n, "NA", n % 2] for n in range(60)]),
+            {},
+            ["column 'b' has no value", "Add 'b' to drop"],
+            id="all missing",
+        ),
+        pytest.param(
+            GOOD + "1,2\n",
+            {},
+            ["data.csv, line 122: expected 6 fields, found 2: '1,2'", "Correct that line"],
+            id="short line",
+        ),
+        pytest.param(
+            "a,b,y\n" + '1,"x\ny",no\n' * 50 + "1,2,3,4\n",
+            {},
+            ["data.csv, line 102: expected 3 fields, found 4"],
+            id="line number after quoted line breaks",
+        ),
+        pytest.param(
+            GOOD + '1,2,"x,true,2024-01-01 00:00:00,no\n' + GOOD.partition("\n")[2],
+            {},
+            ["data.csv, line 122: a quote is opened and never closed"],
+            id="open quote",
+        ),
+        pytest.param(
+            {"x.parquet": b"not parquet"}, {}, ["x.parquet: this is no Parquet file"], id="no Parquet"
+        ),
+        pytest.param(
+            {"x.parquet": b"PAR1" + b"x" * 99}, {}, ["x.parquet: this is no Parquet"], id="cut Parquet"
+        ),
+        pytest.param({"x.csv.gz": gzip.compress(GOOD.encode())[:-400]}, {}, ["x.csv.gz"], id="cut gzip"),
+        pytest.param(
+            {"a.csv": GOOD, "sub/b.csv": GOOD.replace("visits", "visit", 1)},
+            {},
+            ["sub/b.csv: its columns are not those of a.csv: it lacks 'visits' and has also 'visit'"],
+            id="different columns",
+        ),
+        pytest.param(
+            as_csv(["a", "y"], [[n, ""] for n in range(9)]),
+            {},
+            ["no row has a value in the target 'y'"],
+            id="no label",
+        ),
+        pytest.param(
+            (GOOD + "1,2,caf\xe9,true,2024-01-01 00:00:00,no\n").encode("latin1"),
+            {},
+            ["data.csv, line 122: byte 8 is not UTF-8 (0xe9)", "iconv"],
+            id="latin1",
+        ),
+        pytest.param("a,b,a,y\n1,2,3,no\n", {}, ["'a' is used more than once (columns 1, 3)"], id="twice"),
+        pytest.param(
+            GOOD,
+            {"columns": ["a", "b"]},
+            ["it has 6 columns, but columns names 2"],
+            id="names for other columns",
+        ),
+        pytest.param(GOOD, {"header": False}, ["has no header and columns is not given"], id="no header"),
+        pytest.param(
+            GOOD,
+            {"kinds": {"shop": "number"}},
+            ["data.csv, line 3: kinds says that column 'shop' is a number, but this is 'shop 1'"],
+            id="not of its kind",
+        ),
+        pytest.param(GOOD, {"kinds": {"shop": "text"}}, ["dataset.json: kinds is"], id="no such kind"),
+        pytest.param(GOOD, {"tarrget": "y"}, ["there is no key 'tarrget'", "'target'"], id="unknown key"),
+        pytest.param(
+            GOOD, {"split": {"train": 0.9, "validation": 0.2, "test": 0.1}}, ["add up to 1"], id="split"
+        ),
+        pytest.param(GOOD, {"delimiter": "::"}, ["delimiter is", "one character"], id="delimiter"),
+        pytest.param(
+            as_csv(["a", "y"], [[n, n + 0.5] for n in range(4000)]),
+            {"task": "multiclass"},
+            ["more than 1,000 different values"],
+            id="a number as the target",
+        ),
+        pytest.param(
+            pa.table({"a": [[1], [2]], "y": ["no", "yes"]}),
+            {},
+            ["column 'a' holds lists"],
+            id="nested column",
+        ),
+        pytest.param(
+            GOOD, {"target": "day"}, ["the target 'day' holds timestamps"], id="timestamps as the target"
+        ),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    prepare: Callable[..., Prepared], data: Any, settings: dict[str, Any], texts: list[str]
+) -> None:
+    check(prepare(data, **settings), *texts)
+
+
+def test_a_malformed_line_far_down_is_found_too(prepare: Callable[..., Prepared]) -> None:
+    lines = "1.5,2,shop,true,2024-01-01 00:00:00,no\n" * 150_000
+    check(
+        prepare(GOOD + lines + "oops\n" + lines), "data.csv, line 150122: expected 6 fields, found 1: 'oops'"
+    )
+
+
+def test_rows_without_a_target_are_left_out_and_counted(prepare: Callable[..., Prepared]) -> None:
+    prepared = prepare(GOOD + "1,2,shop 1,true,2024-01-01 00:00:00,\n" * 3)
+    assert prepared.code == 0
+    assert prepared.message.startswith("120 rows: ")
+    assert "3 rows have no value in the target 'y' and were left out" in prepared.out
+
+
+def test_an_empty_file_among_others_is_passed_over_and_named(prepare: Callable[..., Prepared]) -> None:
+    prepared = prepare({"a.csv": GOOD, "b.csv": ""})
+    assert prepared.code == 0
+    assert "b.csv is empty and is passed over" in prepared.out
+
+
+def test_too_many_texts_keep_the_most_frequent_and_warn(prepare: Callable[..., Prepared]) -> None:
+    rows = [
+        [f"common {n % 3}" if n % 2 else f"rare {n}", n % 5, "yes" if n % 3 else "no"] for n in range(300)
+    ]
+    prepared = prepare(as_csv(["name", "n", "y"], rows), max_categories=3)
+    assert prepared.code == 0
+    assert prepared.schema["features"][0]["categories"] == ["common 0", "common 1", "common 2"]
+    assert "warning: column 'name' has" in prepared.out
+    assert "raise max_categories" in prepared.out
+
+
+def test_missing_settings_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import preprocess
+
+    lay_out(tmp_path, {"a.csv": GOOD}, {})
+    (tmp_path / "processing/input/settings/dataset.json").unlink()
+    assert preprocess.main(["--opt-ml", str(tmp_path)]) == 1
+    assert "dataset.json: there is no such file" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line() -> None:
+    import preprocess
+
+    assert preprocess._disk_is_full(OSError(errno.ENOSPC, "No space left on device"))
+    assert not preprocess._disk_is_full(OSError(errno.EACCES, "Permission denied"))
+
+
+def test_a_disk_that_fills_up_while_writing_is_one_line(tmp_path: Path) -> None:
+    """/dev/full stands in for the disk: the kernel answers every write to it with ENOSPC."""
+    folder = lay_out(tmp_path, {"a.csv": GOOD}, {"task": "binary", "target": "y"})
+    schema = folder / "processing" / "output" / "schema"
+    schema.mkdir(parents=True)
+    (schema / "schema.json").symlink_to("/dev/full")
+    finished = subprocess.run(
+        [sys.executable, str(ROOT / "processing/preprocess.py"), "--opt-ml", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert finished.stderr.count("\n") == 1
+    assert "the disk is full" in finished.stderr
+
+
+def test_memory_stays_bounded(tmp_path: Path) -> None:
+    """An address space that the rows at once would not fit into is enough for them one after another."""
+    rows = "0.123456,23456,shop 7,true,2024-01-01 00:00:00,no\n1.5,2,shop 9,false,2024-01-02 00:00:00,yes\n"
+    folder = lay_out(tmp_path, {"a.csv": GOOD + rows * 400_000}, {"task": "binary", "target": "y"})
+    finished = subprocess.Popen(
+        [sys.executable, str(ROOT / "processing/preprocess.py"), "--opt-ml", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    finished.communicate(timeout=60)
+    assert finished.returncode == 0
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 < 700

@@ -1,0 +1,142 @@
+"""The data-quality report: exact where it says so, near where it estimates, in Model Monitor's format."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from program_runs import PARTS, Prepared, as_csv, mixed_rows
+
+
+def by_name(prepared: Prepared) -> dict[str, dict[str, Any]]:
+    return {feature["name"]: feature for feature in prepared.statistics["features"]}
+
+
+def test_counts_and_moments_are_those_of_the_training_part(
+    prepare: Callable[..., Prepared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import reading
+
+    monkeypatch.setattr(reading, "_BLOCK_BYTES", 3000)  # many batches, so that moments are merged
+    header, rows = mixed_rows(1000)
+    prepared = prepare(as_csv(header, rows))
+    train = prepared.part("train")
+    assert prepared.statistics["version"] == 0
+    assert prepared.statistics["dataset"] == {"item_count": train.num_rows}
+    features = by_name(prepared)
+    assert list(features) == header
+    kinds = {name: feature["inferred_type"] for name, feature in features.items()}
+    assert kinds == {
+        "amount": "Fractional",
+        "visits": "Integral",
+        "shop": "String",
+        "member": "Integral",
+        "day": "Fractional",
+        "y": "String",
+    }
+    for name in ("amount", "visits"):
+        found = features[name]["numerical_statistics"]
+        values = train[name].drop_null().to_numpy().astype(float)
+        common = {"num_present": len(values), "num_missing": train.num_rows - len(values)}
+        assert found["common"] == common
+        assert found["mean"] == pytest.approx(values.mean(), rel=1e-12)
+        assert found["sum"] == pytest.approx(values.sum(), rel=1e-12)
+        assert found["std_dev"] == pytest.approx(values.std(), rel=1e-12)
+        assert (found["min"], found["max"]) == (values.min(), values.max())
+        buckets = found["distribution"]["kll"]["buckets"]
+        expected = np.histogram(values, bins=10)[0]  # the sample holds all rows, so these are exact
+        assert [bucket["count"] for bucket in buckets] == expected.tolist()
+        sketch = found["distribution"]["kll"]["sketch"]
+        assert sketch["parameters"] == {"c": 0.64, "k": 2048.0}
+        assert sketch["data"] == [sorted(values.tolist())]
+    texts = features["shop"]["string_statistics"]
+    counts = train["shop"].drop_null().value_counts().to_pylist()
+    assert texts["distinct_count"] == len(counts)
+    assert {
+        bucket["value"]: bucket["count"] for bucket in texts["distribution"]["categorical"]["buckets"]
+    } == {entry["values"]: entry["counts"] for entry in counts}
+    assert texts["common"]["num_missing"] == train["shop"].null_count
+
+
+def test_moments_are_stable_far_from_zero() -> None:
+    from quality import NumberColumn
+
+    values = 1e9 + np.random.default_rng(0).random(100_000)
+    column = NumberColumn(integral=False)
+    for piece in np.array_split(values, 37):
+        column.add(piece)
+    assert column.statistics(values[:10])["std_dev"] == pytest.approx(values.std(), rel=1e-6)
+
+
+def test_infinity_and_nan_count_as_missing_and_never_reach_the_report() -> None:
+    from quality import NumberColumn
+
+    column = NumberColumn(integral=False)
+    column.add(np.array([1.0, math.inf, math.nan, 3.0]))
+    found = column.statistics(np.array([1.0, 3.0]))
+    assert found["common"] == {"num_present": 2, "num_missing": 2}
+    assert found["mean"] == 2.0
+
+
+def test_buckets_of_many_rows_are_near_and_add_up() -> None:
+    from quality import Quality
+
+    generator = np.random.default_rng(1)
+    values = generator.normal(size=60_000)
+    hashes = generator.integers(0, 2**63, 60_000).astype(np.uint64)
+    quality = Quality(pa.schema([("x", pa.float64())]))
+    for start in range(0, 60_000, 5000):
+        batch = pa.RecordBatch.from_arrays([pa.array(values[start : start + 5000])], ["x"])
+        quality.add(batch, hashes[start : start + 5000], {})
+    found = quality.report(60_000)["features"][0]["numerical_statistics"]["distribution"]["kll"]
+    counts = [bucket["count"] for bucket in found["buckets"]]
+    assert sum(counts) == 60_000
+    expected = np.histogram(values, bins=10)[0]
+    assert np.abs(np.array(counts) - expected).max() < 0.05 * 60_000
+    level = len(found["sketch"]["data"]) - 1
+    assert len(found["sketch"]["data"][level]) * 2**level == pytest.approx(60_000, rel=0.1)
+
+
+def test_a_sample_does_not_depend_on_the_order_of_the_rows() -> None:
+    from quality import RowSample
+
+    generator = np.random.default_rng(1)
+    values = np.arange(20_000)
+    hashes = generator.integers(0, 2**63, 20_000).astype(np.uint64)
+    samples = []
+    for order in (values, values[::-1], generator.permutation(values)):
+        sample = RowSample(500)
+        for piece in np.array_split(order, 13):
+            sample.add(pa.RecordBatch.from_arrays([pa.array(values[piece])], ["x"]), hashes[piece])
+        table = sample.table()
+        assert table is not None
+        samples.append(table["x"].to_pylist())
+    assert samples[0] == samples[1] == samples[2] == values[np.argsort(hashes)[:500]].tolist()
+
+
+def test_distinct_texts_beyond_memory_are_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+    import quality
+    from splitting import text_hashes
+
+    monkeypatch.setattr(quality, "_MOST_TEXTS", 20_000)
+    monkeypatch.setattr(quality, "_TEXTS_KEPT", 10_000)
+    column = quality.TextColumn()
+    for start in range(0, 100_000, 5000):
+        texts = [f"text {n}" for n in range(start, start + 5000)] + ["frequent"] * 100
+        array = pa.array(texts).dictionary_encode()
+        column.add(array, text_hashes(array.dictionary))
+    assert not column.exact
+    assert column.distinct() == pytest.approx(100_001, rel=0.06)
+    assert column.most_frequent(1) == (["frequent"], [2000])
+
+
+def test_the_report_counts_the_training_part_only(prepare: Callable[..., Prepared]) -> None:
+    header, rows = mixed_rows(300)
+    prepared = prepare(as_csv(header, rows))
+    classes = by_name(prepared)["y"]["string_statistics"]["distribution"]["categorical"]["buckets"]
+    assert sum(bucket["count"] for bucket in classes) == prepared.part("train").num_rows
+    assert sum(prepared.part(part).num_rows for part in PARTS) == 300

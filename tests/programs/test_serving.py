@@ -1,0 +1,297 @@
+"""inference.py: one row gives the same answer in whatever form it is sent, and a bad one says what is
+wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from program_runs import ROOT, Finished, as_csv
+
+SCHEMA = {
+    "version": 1,
+    "task": "binary",
+    "target": "y",
+    "classes": ["no", "yes"],
+    "positive_class": "yes",
+    "source_columns": ["id", "size", "colour", "y", "open", "day"],
+    "header": True,
+    "delimiter": ",",
+    "missing_values": ["", "NA"],
+    "features": [
+        {"name": "size", "kind": "number"},
+        {"name": "colour", "kind": "category", "categories": ["1", "blue", 'dark, "red"', "line\nbreak"]},
+        {"name": "open", "kind": "boolean"},
+        {"name": "day", "kind": "timestamp"},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def schema(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    import inference
+
+    path = tmp_path_factory.mktemp("schema") / "schema.json"
+    path.write_text(json.dumps(SCHEMA))
+    return inference.read_schema(path)
+
+
+def matrix(schema: Any, body: str | bytes, content_type: str = "text/csv") -> list[list[float]]:
+    import inference
+
+    found = inference.to_matrix(inference.input_fn(body, content_type), schema)
+    assert found.dtype == np.float32
+    return found.tolist()
+
+
+def same(one: Any, other: Any) -> bool:
+    return np.array_equal(np.array(one, np.float32), np.array(other, np.float32), equal_nan=True)
+
+
+def test_each_kind_becomes_its_number(schema: Any) -> None:
+    row = "2.5,blue,true,1970-01-01 00:01:40\n"
+    assert matrix(schema, row) == [[2.5, 1.0, 1.0, 100.0]]
+    assert matrix(schema, "2.5,blue,0,1970-01-01T01:01:40+01:00") == [[2.5, 1.0, 0.0, 100.0]]
+
+
+def test_absent_values_unknown_categories_and_infinity_are_missing(schema: Any) -> None:
+    for row in (",,,", "NA,NA,NA,NA", "inf,green,,", "1e300,Blue,NA,"):
+        assert all(math.isnan(value) for value in matrix(schema, row)[0])
+
+
+@pytest.mark.parametrize("count", [1, 150])
+def test_the_width_or_the_header_tells_what_a_csv_row_holds(schema: Any, count: int) -> None:
+    expected = [[2.5, 1.0, 1.0, 100.0]] * count
+    time_ = "1970-01-01 00:01:40"
+    assert matrix(schema, f"2.5,blue,true,{time_}\n" * count) == expected
+    assert matrix(schema, f"7,2.5,blue,yes,true,{time_}\n" * count) == expected
+    assert matrix(schema, f"7,2.5,blue,true,{time_}\n" * count) == expected
+    assert matrix(schema, "day,colour,size,open\n" + f"{time_},blue,2.5,true\n" * count) == expected
+    assert matrix(schema, "\r\n" + f"2.5,blue,true,{time_}\r\n\r\n" * count) == expected
+
+
+numbers = st.one_of(
+    st.floats(),
+    st.integers(-(10**25), 10**25),
+    st.sampled_from(
+        ["", "NA", " 7", "\t7 ", "+1", ".5", "5.", "1E+05", "007", "-0", "nan", "Infinity", "0x1F", "1_0"]
+    ),
+).map(str)
+categories = st.one_of(st.sampled_from([*SCHEMA["features"][1]["categories"], "", "NA"]), st.text(max_size=5))  # type: ignore[index]
+booleans = st.sampled_from(["true", "FALSE", "1", "0", "", "NA", "True"])
+days = st.one_of(
+    st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1)).map(str),
+    st.sampled_from(["", "NA", "2024-02-29", "2024-02-29T10:00:00Z", "2024-02-29 10:00:00+05:30"]),
+)
+
+
+@given(st.lists(st.tuples(numbers, categories, booleans, days), min_size=1, max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_few_rows_by_hand_and_many_by_arrow_give_the_same_numbers(
+    schema: Any, rows: list[tuple[str, ...]]
+) -> None:
+    import inference
+
+    # NUL and lone surrogates are no CSV text.
+    rows = [tuple(cell.replace("\0", "").encode("utf-8", "ignore").decode() for cell in row) for row in rows]
+    text = as_csv(None, rows)
+
+    def outcome(threshold: int) -> Any:
+        inference._ARROW_FROM_ROWS, before = threshold, inference._ARROW_FROM_ROWS
+        try:
+            return matrix(schema, text)
+        except ValueError as error:
+            return str(error)
+        finally:
+            inference._ARROW_FROM_ROWS = before
+
+    by_hand, by_arrow = outcome(10**9), outcome(0)
+    assert by_hand == by_arrow if isinstance(by_hand, str) else same(by_hand, by_arrow)
+
+
+def test_json_in_all_its_forms_equals_csv(schema: Any) -> None:
+    record = {"size": 2.5, "colour": "blue", "open": True, "day": "1970-01-01T00:01:40", "more": [1]}
+    other = {"size": None, "colour": 1, "open": 0, "day": None}
+    expected = matrix(schema, "2.5,blue,true,1970-01-01 00:01:40\n,1,0,\n")
+    names = ["size", "colour", "open", "day"]
+    for document in (
+        [record, other],
+        {"instances": [record, other]},
+        {"instances": [[one[name] for name in names] for one in (record, other)]},
+        {"columns": {name: [record[name], other[name]] for name in names}},
+    ):
+        assert same(matrix(schema, json.dumps(document), "application/json"), expected)
+    assert same(matrix(schema, json.dumps(record), "application/json; charset=utf-8"), expected[:1])
+
+
+def test_parquet_equals_csv_whatever_its_types(schema: Any) -> None:
+    expected = matrix(schema, "2,1,true,2024-01-01\n,,,\n")
+    days = [datetime(2024, 1, 1), None]
+    for columns in (
+        {"size": pa.array([2, None], pa.int8()), "colour": ["1", None], "open": [True, None], "day": days},
+        {
+            "size": pa.array(["2", None]),
+            "colour": pa.array([1.0, None]),
+            "open": [1, None],
+            "day": ["2024-01-01T00:00:00Z", None],
+        },
+        {
+            "size": pa.array([2.0, float("inf")]),
+            "colour": pa.array(["1", "none"]).dictionary_encode(),
+            "open": ["TRUE", "NA"],
+            "day": pa.array(days, pa.date32()),
+        },
+    ):
+        sink = io.BytesIO()
+        pq.write_table(pa.table(columns), sink)
+        assert same(matrix(schema, sink.getvalue(), "application/x-parquet"), expected)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "text"),
+    [
+        ("", "text/csv", "the request holds no rows"),
+        ("size,colour,open,day\n", "text/csv", "the request holds no rows"),
+        ("1,2\n", "text/csv", "row 1: 2 values; expected 4 (the features) or 6 (all source columns)"),
+        ("1,blue,true,\n1,blue\n", "text/csv", "row 2: 2 values"),
+        ("1,blue,true,\nbig,blue,true,\n", "text/csv", "row 2, column 'size': 'big' is not a number"),
+        (
+            "1,blue,true,\n" * 150 + "big,blue,true,\n",
+            "text/csv",
+            "row 151, column 'size': 'big' is not a number",
+        ),
+        ("size,colour,open\n1,blue,true\n", "text/csv", "column 'day' is not there"),
+        ("1,blue,maybe,\n", "text/csv", "row 1, column 'open': 'maybe' is not a boolean"),
+        ("1,blue,true,today\n", "text/csv", "row 1, column 'day': 'today' is not a timestamp"),
+        ("1,blue,true,today\n" * 150, "text/csv", "row 1, column 'day': 'today' is not a timestamp"),
+        ("{", "application/json", "the body is no JSON: line 1, column 2"),
+        ("3", "application/json", "neither a list of objects"),
+        ("[3]", "application/json", "row 1: neither an object nor a list"),
+        ("[]", "application/json", "the request holds no rows"),
+        ('[{"size": 1}]', "application/json", "row 1: column 'colour' is not there"),
+        (
+            '[{"size":[],"colour":"","open":1,"day":""}]',
+            "application/json",
+            "column 'size': [] is not a number",
+        ),
+        (
+            '[{"size":1,"colour":"","open":2,"day":""}]',
+            "application/json",
+            "column 'open': 2 is not a boolean",
+        ),
+        (
+            '{"columns":{"size":[1],"colour":[],"open":[1],"day":[1]}}',
+            "application/json",
+            "all of one length",
+        ),
+        (b"PAR1", "application/x-parquet", "the body is no Parquet file"),
+        (b"\xff", "text/csv", "the body is not UTF-8"),
+        ("<x/>", "text/xml", "content type 'text/xml' is not served"),
+    ],
+)
+def test_a_bad_request_says_what_is_wrong_and_where(
+    schema: Any, body: str | bytes, content_type: str, text: str
+) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  (the text is checked below, as plain text)
+        matrix(schema, body, content_type)
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_answers_come_as_csv_and_as_json(shops: Finished) -> None:
+    import inference
+
+    model = inference.model_fn(str(shops.folder / "model"))
+    rows = "3.5,17,shop 1,true,2024-03-01 10:00:00\n,,,,\n"
+    prediction = inference.predict_fn(inference.input_fn(rows, "text/csv"), model)
+    body, kind = inference.output_fn(prediction, "text/csv")
+    lines = [line.split(",") for line in body.splitlines()]
+    assert kind == "text/csv"
+    assert [line[0] in ("yes", "no") for line in lines] == [True, True]
+    assert all(0.5 <= float(line[1]) <= 1 for line in lines)
+    body, kind = inference.output_fn(prediction, "*/*")
+    answers = json.loads(body)["predictions"]
+    assert kind == "application/json"
+    for answer, line in zip(answers, lines, strict=True):
+        assert answer["class"] == line[0]
+        assert answer["probability"] == float(line[1]) == answer["probabilities"][line[0]]
+        assert sum(answer["probabilities"].values()) == pytest.approx(1)
+    with pytest.raises(ValueError, match="cannot answer as 'image/png'"):
+        inference.output_fn(prediction, "image/png")
+
+
+def test_rows_are_served_as_they_were_encoded_for_training(shops: Finished) -> None:
+    import inference
+
+    schema = inference.read_schema(shops.folder / "model" / "schema.json")
+    source = (shops.folder / "processing/input/raw/data.csv").read_text()
+    by_csv = inference.to_matrix(inference.input_fn(source, "text/csv"), schema)
+    trained: list[Any] = []
+    for part in ("train", "validation", "test"):
+        for path in sorted((shops.folder / "processing/output" / part).glob("*.parquet")):
+            table = pq.read_table(path)
+            trained.extend(inference.encode({n: table[n] for n in schema.names}, schema.features).tolist())
+    assert sorted(map(repr, by_csv.tolist())) == sorted(map(repr, trained))
+
+
+def test_numpy_prediction_equals_that_of_a_matrix_with_categories(shops: Finished) -> None:
+    import inference
+    import xgboost as xgb
+
+    model = inference.model_fn(str(shops.folder / "model"))
+    path = next((shops.folder / "processing/output/test").glob("*.parquet"))
+    data = inference.input_fn(path.read_bytes(), "application/x-parquet")
+    rows = inference.to_matrix(data, model.schema)
+    matrix_ = xgb.DMatrix(
+        rows, feature_names=model.schema.names, feature_types=model.schema.types, enable_categorical=True
+    )
+    found = inference.predict_fn(data, model).probabilities[:, 1]
+    assert found.tolist() == model.booster.predict(matrix_).astype(np.float64).tolist()
+
+
+def test_one_row_is_parsed_and_encoded_fast(tumors: Finished) -> None:
+    import inference
+
+    schema = inference.read_schema(tumors.folder / "model" / "schema.json")
+    row = ",".join(str(n / 7) for n in range(30))
+    best = math.inf
+    for _ in range(200):
+        started = time.perf_counter()
+        inference.to_matrix(inference.input_fn(row, "text/csv"), schema)
+        best = min(best, time.perf_counter() - started)
+    assert best < 0.000_2
+
+
+def test_an_artifact_without_its_parts_is_refused(tmp_path: Path) -> None:
+    import inference
+
+    with pytest.raises(ValueError, match=r"no model\.ubj"):
+        inference.model_fn(str(tmp_path))
+
+
+def test_the_serving_code_itself_does_not_import_pandas() -> None:
+    text = (ROOT / "training" / "inference.py").read_text()
+    assert "pandas" not in text
+    finished = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import ast,sys; ast.parse(open(sys.argv[1]).read())",
+            ROOT / "training/inference.py",
+        ],
+        check=False,
+    )
+    assert finished.returncode == 0

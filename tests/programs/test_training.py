@@ -1,0 +1,193 @@
+"""train.py: hyperparameters, its errors, class weights, odd column names, and several instances together."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import xgboost as xgb
+from program_runs import ROOT, Finished, as_csv, hand_over_to_training, lay_out
+
+
+def check_failure(folder: Path, capsys: pytest.CaptureFixture[str], *texts: str) -> None:
+    import train
+
+    assert train.main(["--opt-ml", str(folder)]) == 1
+    failure = (folder / "output" / "failure").read_text()
+    assert capsys.readouterr().err == f"error: {failure}\n"
+    assert "\n" not in failure
+    for text in texts:
+        assert text in failure
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tumors: Finished) -> Path:
+    """The training step's input, to be spoilt."""
+    shutil.copytree(tumors.folder / "input", tmp_path / "input")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "texts"),
+    [
+        ("max_dept", "3", ["there is no hyperparameter 'max_dept'", "Did you mean 'max_depth'?"]),
+        ("max_depth", "3.5", ["max_depth is '3.5'; it must be a whole number at least 1 and at most 64"]),
+        ("max_depth", "0", ["max_depth is '0'"]),
+        ("eta", "0", ["eta is '0'; it must be a number above 0 and at most 1"]),
+        ("eta", "nan", ["eta is 'nan'"]),
+        ("subsample", "half", ["subsample is 'half'"]),
+        ("num_round", "-1", ["num_round is '-1'; it must be a whole number at least 1"]),
+        ("class_weights", "all", ["it must be none or balanced"]),
+        ("grow_policy", "x", ["it must be depthwise or lossguide"]),
+        ("lambda", "inf", ["lambda is 'inf'"]),
+    ],
+)
+def test_a_wrong_hyperparameter_is_one_clear_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, value: str, texts: list[str]
+) -> None:
+    (folder / "input/config/hyperparameters.json").write_text(json.dumps({name: value}))
+    check_failure(folder, capsys, *texts)
+
+
+def test_hyperparameters_are_texts_and_sagemakers_own_are_passed_over() -> None:
+    import hyperparameters
+
+    found = hyperparameters.parse(
+        {"eta": "0.05", "class_weights": '"balanced"', "lambda": "2", "sagemaker_region": "x", "max_bin": 64}
+    )
+    assert found.booster["eta"] == 0.05
+    assert found.booster["lambda"] == 2.0
+    assert found.booster["max_bin"] == 64
+    assert found.class_weights == "balanced"
+    assert found.num_round == 100
+
+
+def test_a_missing_channel_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(folder / "input/data/validation")
+    check_failure(folder, capsys, "channel validation: no Parquet file")
+    shutil.rmtree(folder / "input/data/schema")
+    check_failure(folder, capsys, "channel schema: there is no")
+
+
+def test_a_part_that_is_no_parquet_or_of_another_schema_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = next((folder / "input/data/train").glob("*.parquet"))
+    table = pq.read_table(path)
+    pq.write_table(
+        table.drop_columns(["mean_radius"] if "mean_radius" in table.column_names else ["mean radius"]), path
+    )
+    check_failure(folder, capsys, "channel train:", "lacks the column 'mean")
+    pq.write_table(table.set_column(30, "diagnosis", pa.array(["odd"] * table.num_rows)), path)
+    check_failure(folder, capsys, "holds 'odd', which is no class of schema.json")
+    pq.write_table(table.slice(0, 0), path)
+    check_failure(folder, capsys, "channel train: there are no rows")
+    path.write_bytes(b"nothing")
+    check_failure(folder, capsys, "is no Parquet file")
+
+
+def test_balanced_class_weights_raise_the_recall_of_a_rare_class(tmp_path: Path) -> None:
+    import inference
+    import preprocess
+    import train
+
+    generator = np.random.default_rng(1)
+    values = generator.normal(size=2000)
+    rare = values + generator.normal(size=2000) > 2.2
+    rows = [[value, "rare" if one else "usual"] for value, one in zip(values, rare, strict=True)]
+    lay_out(
+        tmp_path,
+        {"a.csv": as_csv(["x", "y"], rows)},
+        {"task": "binary", "target": "y", "positive_class": "rare"},
+    )
+    assert preprocess.main(["--opt-ml", str(tmp_path)]) == 0
+    recalls = []
+    for weights in ("none", "balanced"):
+        hand_over_to_training(tmp_path, {"num_round": "20", "class_weights": weights})
+        assert train.main(["--opt-ml", str(tmp_path)]) == 0
+        model = inference.model_fn(str(tmp_path / "model"))
+        table = pq.read_table(next((tmp_path / "processing/output/test").glob("*.parquet")))
+        payload = inference.input_fn(as_csv(None, [[x] for x in table["x"].to_pylist()]), "text/csv")
+        found = inference.predict_fn(payload, model).chosen
+        actual = np.array(table["y"].to_pylist()) == "rare"
+        recalls.append(found[actual].mean())
+    assert recalls[1] > recalls[0]
+
+
+def test_column_names_that_xgboost_forbids_are_kept_outside_of_it(tmp_path: Path) -> None:
+    import inference
+    import preprocess
+    import train
+
+    rows = [[n % 10, n % 7, "a" if n % 10 < 5 else "b"] for n in range(300)]
+    text = as_csv(["size [cm]", "f0", "y < 3"], rows)
+    lay_out(tmp_path, {"a.csv": text}, {"task": "binary", "target": "y < 3"})
+    assert preprocess.main(["--opt-ml", str(tmp_path)]) == 0
+    hand_over_to_training(tmp_path, {"num_round": "3"})
+    assert train.main(["--opt-ml", str(tmp_path)]) == 0
+    importance = json.loads((tmp_path / "model/feature_importance.json").read_text())["features"]
+    assert importance[0]["name"] == "size [cm]"
+    model = inference.model_fn(str(tmp_path / "model"))
+    record = json.dumps([{"size [cm]": 2, "f0": 1}])
+    assert inference.predict_fn(inference.input_fn(record, "application/json"), model).chosen.tolist() == [0]
+
+
+def test_the_saved_model_ends_with_its_best_round(tumors: Finished) -> None:
+    line = tumors.outputs[1].strip().splitlines()[-1]
+    booster = xgb.Booster()
+    booster.load_model(tumors.folder / "model" / "model.ubj")
+    assert line.startswith(f"best_iteration={booster.num_boosted_rounds() - 1} ")
+
+
+def test_batches_read_again_and_batches_kept_give_the_same_matrix(
+    tumors: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import inference
+    import parts
+
+    channels = tumors.folder / "input" / "data"
+    schema = inference.read_schema(channels / "schema" / "schema.json")
+    part = parts.find_part(channels / "train", "train", schema)
+    share = parts.Share(0, 1)
+
+    def cuts() -> Any:
+        matrix = parts.quantised(part, schema, schema.names, share, None, max_bin=16)
+        return [array.tolist() for array in matrix.get_quantile_cut()]
+
+    kept = cuts()
+    monkeypatch.setattr(parts, "_KEPT_BYTES", 0)
+    assert cuts() == kept
+
+
+def test_two_instances_train_one_model_together(tmp_path: Path, tumors: Finished) -> None:
+    hosts = ["algo-1", "algo-2"]
+    running = []
+    for host in hosts:
+        folder = tmp_path / host
+        shutil.copytree(tumors.folder / "input", folder / "input")
+        config = {"current_host": host, "hosts": hosts}
+        (folder / "input/config/resourceconfig.json").write_text(json.dumps(config))
+    for host in reversed(hosts):
+        command = [sys.executable, str(ROOT / "training/train.py"), "--opt-ml", str(tmp_path / host)]
+        environment = {"TRAINING_JOB_NAME": str(tmp_path), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
+        running.append(
+            subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        )
+    printed = [process.communicate(timeout=60)[0] for process in running][::-1]
+    assert [process.returncode for process in running] == [0, 0], printed
+    assert "best_iteration=" in printed[0]
+    assert "best_iteration=" not in printed[1]
+    assert (tmp_path / "algo-1/model/model.ubj").is_file()
+    assert not (tmp_path / "algo-2/model").exists()
+    alone = float(tumors.outputs[1].rsplit("validation-logloss=", 1)[1])
+    assert float(printed[0].rsplit("validation-logloss=", 1)[1]) == pytest.approx(alone, abs=0.05)

@@ -1,0 +1,173 @@
+"""The training job's rows: Parquet parts in, XGBoost's quantised matrix out, in bounded memory.
+
+XGBoost pulls batches from a :class:`xgboost.DataIter` several times (size, quantiles, bins) and keeps only
+the bins, one byte a value. So what is in memory is one row group and the bins, not the table; a part that
+is small anyway is encoded once and kept until the matrix stands. With several instances each takes its
+share of the row groups, or, where there are too few for that, of the rows in each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xgboost as xgb
+from hyperparameters import InputError
+from inference import Schema, encode
+
+_KEPT_BYTES = 128 << 20
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of the work an instance does: the ``rank``-th of ``instances``."""
+
+    rank: int
+    instances: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One channel's Parquet files."""
+
+    name: str
+    paths: tuple[Path, ...]
+    groups: tuple[tuple[int, int], ...]  # (place in paths, row group)
+    rows: int
+
+
+def find_part(folder: Path, name: str, schema: Schema) -> Part:
+    """Look up the channel's files and check that they hold the schema's columns.
+
+    Raises:
+        InputError: there is no file, one is no Parquet, lacks a column, or there are no rows at all.
+    """
+    paths = tuple(sorted(folder.rglob("*.parquet")))
+    if not paths:
+        raise InputError(
+            f"channel {name}: no Parquet file in {folder}. Give the output of the preprocessing step"
+        )
+    groups: list[tuple[int, int]] = []
+    rows = 0
+    for place, path in enumerate(paths):
+        try:
+            metadata = pq.read_metadata(path)
+        except (pa.ArrowInvalid, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"channel {name}: {path.name} is no Parquet file: {reason}. Write it again"
+            ) from None
+        lacking = {*schema.names, schema.target} - set(metadata.schema.to_arrow_schema().names)
+        if lacking:
+            raise InputError(
+                f"channel {name}: {path.name} lacks the column {sorted(lacking)[0]!r} of schema.json. "
+                f"Give parts and schema of one preprocessing run"
+            )
+        groups += [(place, group) for group in range(metadata.num_row_groups)]
+        rows += metadata.num_rows
+    if not rows:
+        raise InputError(f"channel {name}: there are no rows. Give more data, or a larger share of it")
+    return Part(name, paths, tuple(groups), rows)
+
+
+def class_counts(part: Part, schema: Schema) -> np.ndarray:
+    """How many rows each class has in the whole part, whatever the share (int64, in the schema's order)."""
+    counts = np.zeros(len(schema.classes), np.int64)
+    for table in _tables(part, [schema.target], Share(0, 1)):
+        counts += np.bincount(_labels(table, schema), minlength=len(schema.classes))
+    return counts
+
+
+def quantised(
+    part: Part,
+    schema: Schema,
+    names: list[str],
+    share: Share,
+    weights: np.ndarray | None,
+    *,
+    max_bin: int | None,
+    reference: xgb.QuantileDMatrix | None = None,
+) -> xgb.QuantileDMatrix:
+    """The share's rows as XGBoost's matrix; ``weights`` holds one for each class."""
+    batches = _Batches(part, schema, names, share, weights)
+    return xgb.QuantileDMatrix(batches, max_bin=max_bin, ref=reference, enable_categorical=True)
+
+
+class _Batches(xgb.DataIter):  # type: ignore[misc]
+    """Row groups as XGBoost asks for them."""
+
+    def __init__(
+        self, part: Part, schema: Schema, names: list[str], share: Share, weights: np.ndarray | None
+    ) -> None:
+        super().__init__()
+        self.part, self.schema, self.names, self.share, self.weights = part, schema, names, share, weights
+        small = part.rows * len(names) * 4 <= _KEPT_BYTES
+        self.kept = list(self._encoded()) if small else None
+        self.batches: Iterator[Mapping[str, Any]] = iter(())
+
+    def next(self, input_data: Callable[..., Any]) -> bool:
+        """Hand over the next batch; False at the end."""
+        batch = next(self.batches, None)
+        if batch is None:
+            return False
+        input_data(feature_names=self.names, feature_types=self.schema.types, **batch)
+        return True
+
+    def reset(self) -> None:
+        """Start from the first batch again."""
+        self.batches = iter(self.kept) if self.kept is not None else self._encoded()
+
+    def _encoded(self) -> Iterator[Mapping[str, Any]]:
+        empty = True
+        for table in _tables(self.part, [*self.schema.names, self.schema.target], self.share):
+            empty = False
+            yield self._batch(table)
+        if empty:  # XGBoost wants one batch even from an instance without rows
+            columns = [*self.schema.names, self.schema.target]
+            yield self._batch(pa.table({name: pa.array([], pa.string()) for name in columns}))
+
+    def _batch(self, table: pa.Table) -> Mapping[str, Any]:
+        labels = _labels(table, self.schema)
+        data = encode({name: table[name] for name in self.schema.names}, self.schema.features)
+        batch = {"data": data, "label": labels.astype(np.float32)}
+        if self.weights is not None:
+            batch["weight"] = self.weights[labels].astype(np.float32)
+        return batch
+
+
+def _tables(part: Part, columns: list[str], share: Share) -> Iterator[pa.Table]:
+    by_group = len(part.groups) >= 2 * share.instances
+    place, file = -1, None
+    for number, (path, group) in enumerate(part.groups):
+        if by_group and number % share.instances != share.rank:
+            continue
+        if path != place:
+            place, file = path, pq.ParquetFile(part.paths[path], read_dictionary=columns)
+        assert file is not None
+        table = file.read_row_group(group, columns=columns)
+        if not by_group and share.instances > 1:
+            table = table.take(pa.array(np.arange(share.rank, table.num_rows, share.instances)))
+        if table.num_rows:
+            yield table
+
+
+def _labels(table: pa.Table, schema: Schema) -> np.ndarray:
+    column = table[schema.target].combine_chunks()
+    known = pa.array(schema.classes, pa.string())
+    if pa.types.is_dictionary(column.type):
+        found = pc.index_in(column.dictionary, known).take(column.indices)
+    else:
+        found = pc.index_in(column, known)
+    if found.null_count:
+        strange = pc.filter(column, found.is_null())[0]
+        raise InputError(
+            f"the target {schema.target!r} holds {strange.as_py()!r}, which is no class of schema.json. "
+            f"Give parts and schema of one preprocessing run"
+        )
+    return found.to_numpy(zero_copy_only=False).astype(np.int64)

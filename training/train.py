@@ -1,0 +1,250 @@
+"""The second step: from Parquet parts to a model artifact.
+
+    python train.py [--opt-ml /opt/ml]
+
+Reads the channels ``input/data/{train,validation,schema}`` and ``input/config/hyperparameters.json``, trains
+XGBoost (``hist``, native categories and missing values, early stopping on the validation part), prints the
+metrics of every round as XGBoost does, and a last line with the best one. Into ``model/`` come ``model.ubj``
+(the trees up to the best round), ``schema.json``, ``code/inference.py`` (the code that serves the model, and
+that encoded the rows for this training) and ``feature_importance.json``. The same input and hyperparameters
+give the same model. An error becomes the job's failure reason, ``output/failure``.
+
+With several instances the hosts of ``resourceconfig.json`` train one model together: XGBoost's tracker runs
+on the first host, every host reads its share of the rows, gradients and metrics are summed over all (so all
+stop at the same round), and the first host writes the model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from hyperparameters import Hyperparameters, InputError, parse
+from inference import Schema, read_schema
+from parts import Share, class_counts, find_part, quantised
+from xgboost import collective
+from xgboost.tracker import RabitTracker
+
+_GATHERING_SECONDS = 600  # hosts of one job start minutes apart
+_FAILURE_BYTES = 1024
+
+
+class _Metrics(xgb.callback.TrainingCallback):  # type: ignore[misc]
+    """Prints each round's metrics at once, in XGBoost's own form, on the first host."""
+
+    def __init__(self, speaks: bool) -> None:
+        super().__init__()
+        self.speaks = speaks
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
+        if self.speaks:
+            values = [
+                f"{data}-{metric}:{history[-1]:.5f}"
+                for data, metrics in evals_log.items()
+                for metric, history in metrics.items()
+            ]
+            print("\t".join([f"[{epoch}]", *values]), flush=True)
+        return False
+
+
+def train(opt_ml: Path) -> None:
+    """Do the whole step.
+
+    Raises:
+        InputError: a channel, the schema or a hyperparameter is wrong.
+    """
+    channels = opt_ml / "input" / "data"
+    settings = parse(_read_json(opt_ml / "input" / "config" / "hyperparameters.json", {}))
+    schema_path = channels / "schema" / "schema.json"
+    if not schema_path.is_file():
+        raise InputError(
+            f"channel schema: there is no {schema_path}. Give the output of the preprocessing step"
+        )
+    schema = read_schema(schema_path)
+    if schema.task != "binary" and "scale_pos_weight" in settings.booster:
+        raise InputError(
+            "hyperparameters: scale_pos_weight is for binary tasks. Use class_weights = balanced instead"
+        )
+    with _together(opt_ml) as share:
+        booster, best_round, metric, best = _fit(channels, schema, settings, share)
+        if share.rank == 0:
+            _save(opt_ml / "model", booster, schema, schema_path)
+            print(f"best_iteration={best_round} validation-{metric}={best:.5f}", flush=True)
+
+
+def _fit(
+    channels: Path, schema: Schema, settings: Hyperparameters, share: Share
+) -> tuple[xgb.Booster, int, str, float]:
+    """The booster up to its best round, that round, and the validation metric there."""
+    part = find_part(channels / "train", "train", schema)
+    watched = find_part(channels / "validation", "validation", schema)
+    weights = None
+    if settings.class_weights == "balanced":
+        counts = class_counts(part, schema)
+        weights = part.rows / (len(schema.classes) * np.maximum(counts, 1))
+    names = _booster_names(schema.names)
+    max_bin = settings.booster.get("max_bin")
+    matrix = quantised(part, schema, names, share, weights, max_bin=max_bin)
+    validation = quantised(watched, schema, names, share, weights, max_bin=max_bin, reference=matrix)
+    metric = "logloss" if schema.task == "binary" else "mlogloss"
+    parameters = {
+        **settings.booster,
+        "objective": "binary:logistic" if schema.task == "binary" else "multi:softprob",
+        "eval_metric": metric,
+        "tree_method": "hist",
+        "device": "cpu",
+    }
+    if schema.task != "binary":
+        parameters["num_class"] = len(schema.classes)
+    callbacks: list[Any] = [_Metrics(share.rank == 0)]
+    if settings.early_stopping_rounds:
+        callbacks.append(
+            xgb.callback.EarlyStopping(
+                rounds=settings.early_stopping_rounds, metric_name=metric, data_name="validation"
+            )
+        )
+    history: dict[str, Any] = {}
+    booster = xgb.train(
+        parameters,
+        matrix,
+        settings.num_round,
+        evals=[(matrix, "train"), (validation, "validation")],
+        evals_result=history,
+        verbose_eval=False,
+        callbacks=callbacks,
+    )
+    scores = [float(value) for value in history["validation"][metric]]
+    best_round = int(np.argmin(scores)) if settings.early_stopping_rounds else len(scores) - 1
+    return booster[: best_round + 1], best_round, metric, scores[best_round]
+
+
+def _save(folder: Path, booster: xgb.Booster, schema: Schema, schema_path: Path) -> None:
+    code = folder / "code"
+    code.mkdir(parents=True, exist_ok=True)
+    booster.save_model(folder / "model.ubj")
+    shutil.copyfile(schema_path, folder / "schema.json")
+    shutil.copyfile(Path(__file__).resolve().parent / "inference.py", code / "inference.py")
+    names = _booster_names(schema.names)
+    scores: dict[str, Any] = {
+        kind: booster.get_score(importance_type=kind) for kind in ("gain", "weight", "cover")
+    }
+    features: list[dict[str, Any]] = [
+        {"name": name, **{kind: float(scores[kind].get(inner, 0.0)) for kind in scores}}
+        for name, inner in zip(schema.names, names, strict=True)
+    ]
+    features.sort(key=lambda entry: (-entry["gain"], entry["name"]))
+    text = json.dumps({"version": 1, "sorted_by": "gain", "features": features}, indent=1)
+    (folder / "feature_importance.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _booster_names(names: Sequence[str]) -> list[str]:
+    """The names inside the booster: XGBoost forbids three characters, so such columns are numbered there."""
+    forbidden = set("[]<")
+    taken = set(names)
+    return [
+        name if forbidden.isdisjoint(name) else next(n for n in _numbered(place) if n not in taken)
+        for place, name in enumerate(names)
+    ]
+
+
+def _numbered(place: int) -> Iterator[str]:
+    name = f"f{place}"
+    while True:
+        yield name
+        name += "_"
+
+
+@contextlib.contextmanager
+def _together(opt_ml: Path) -> Iterator[Share]:
+    """Join the other instances, if there are any, for as long as the context lasts."""
+    config = _read_json(opt_ml / "input" / "config" / "resourceconfig.json", {})
+    hosts = sorted(config.get("hosts") or ["algo-1"], key=lambda host: (len(host), host))
+    current = config.get("current_host", hosts[0])
+    if len(hosts) == 1:
+        yield Share(0, 1)
+        return
+    rank = hosts.index(current)
+    address = _address(hosts[0], current)
+    # Every host must come to the same port without asking the others.
+    job = os.environ.get("TRAINING_JOB_NAME", "")
+    port = 20_000 + int.from_bytes(hashlib.sha256(job.encode()).digest()[:4], "big") % 10_000
+    tracker = None
+    if rank == 0:
+        try:
+            tracker = RabitTracker(len(hosts), address, port, sortby="task")
+            tracker.start()
+        except (xgb.core.XGBoostError, ValueError) as error:
+            raise InputError(
+                f"the tracker cannot listen on {address}:{port}: {str(error).splitlines()[0]}. "
+                f"Another process may hold that port: start the job again under another name"
+            ) from error
+    arguments: dict[str, Any] = {
+        "dmlc_communicator": "rabit",
+        "dmlc_tracker_uri": address,
+        "dmlc_tracker_port": port,
+        "dmlc_task_id": f"{rank:05d}",
+        "dmlc_retry": 60,
+    }
+    with collective.CommunicatorContext(**arguments):
+        yield Share(collective.get_rank(), collective.get_world_size())
+    if tracker is not None:
+        tracker.wait_for()
+
+
+def _address(first: str, current: str) -> str:
+    """The first host's address. Where not even this host's own name is known, all share one machine."""
+    try:
+        socket.gethostbyname(current)
+    except OSError:
+        return "127.0.0.1"
+    deadline = time.monotonic() + _GATHERING_SECONDS
+    while True:
+        try:
+            return socket.gethostbyname(first)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
+def _read_json(path: Path, default: Any) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the step; 0, or 1 after an error that the input caused."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--opt-ml", type=Path, default=Path("/opt/ml"), help="the container's folder")
+    opt_ml = parser.parse_args(arguments).opt_ml
+    try:
+        train(opt_ml)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        _write_failure(opt_ml, str(error))
+        return 1
+    except Exception as error:  # unexpected: it keeps its traceback, and the job says its name
+        _write_failure(opt_ml, f"{type(error).__name__}: {error}")
+        raise
+    return 0
+
+
+def _write_failure(opt_ml: Path, text: str) -> None:
+    path = opt_ml / "output" / "failure"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode()[:_FAILURE_BYTES])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
