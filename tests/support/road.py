@@ -76,14 +76,19 @@ def until(condition: Callable[[], object], *, what: str, seconds: float = 60.0) 
 
 
 def jobs_of(home: Path) -> list[str]:
-    """Command lines of living processes that work for a home: its jobs and their launchers."""
+    """Command lines of living processes that work for a home: its jobs and their launchers.
+
+    A job's folder is among its mounts where it has a mount namespace of its own, and in its environment
+    or command line where it has not.
+    """
+    jobs = f"{home.parent.name}/{home.name}/jobs/".encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            environment = (folder / "environ").read_bytes()
             command = (folder / "cmdline").read_bytes()
+            traces = command + (folder / "environ").read_bytes() + (folder / "mountinfo").read_bytes()
         except OSError:  # it ended while we looked, or it is not ours to read
             continue
-        if str(home / "jobs").encode() in environment + command:
+        if jobs in traces:
             found.append(command.replace(b"\0", b" ").decode(errors="replace"))
     return found
