@@ -40,6 +40,9 @@ _DEFAULTS: dict[str, Any] = {
 }
 _PROJECT = """
 [projects.bench.run]
+description = "A benchmark"
+owner = "nobody"
+region = "eu-west-1"
 task = "binary"
 accuracy_threshold = 0.5
 [projects.bench.run.data]

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipelines.errors import GatehouseError
+from pipelines.service_models import service_model
 
 OPERATIONS = {
     "Processing": "CreateProcessingJob",
@@ -109,7 +110,7 @@ def _check_step(step: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     _check_text(step.get("Description", ""), "StepDescription", f"{where}: Description")
     operation = OPERATIONS.get(step["Type"])
     if operation is not None:
-        shape = _service_model().operation_model(operation).input_shape
+        shape = service_model("sagemaker").operation_model(operation).input_shape
         _check(shape, resolved(step["Arguments"], defaults), f"{where}: ")
 
 
@@ -239,14 +240,5 @@ def _pattern(text: str) -> re.Pattern[str] | None:
         return None
 
 
-@functools.cache
-def _service_model() -> Any:
-    from botocore.loaders import create_loader
-    from botocore.model import ServiceModel
-
-    # Not through a session, which would read the user's configuration and stop at a wrong profile.
-    return ServiceModel(create_loader().load_service_model("sagemaker", "service-2"), "sagemaker")
-
-
 def _shape(name: str) -> Any:
-    return _service_model().shape_for(name)
+    return service_model("sagemaker").shape_for(name)

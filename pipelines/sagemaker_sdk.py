@@ -8,6 +8,8 @@ bytes wherever it is compiled, offline and without credentials. So:
 - import, building and compiling happen inside :func:`undisturbed`, an environment of its own;
 - telemetry is cut off at its one exit (its opt-out costs 3 s for each definition);
 - the file ``.sagemaker-code-config`` is not looked for: the target's tags say the same;
+- compiling makes no client, neither our session's nor those of the local mode that each processing step
+  would set up to look at one function's name (1 s altogether);
 - code is named by content (``bundles``) and never given to the SDK, which would upload it under a
   new key each time, and so defeat the step cache.
 
@@ -27,7 +29,6 @@ from typing import Any
 import boto3
 
 from pipelines.errors import GatehouseError
-from pipelines.target import isolated_session
 
 _ENVIRONMENT = {
     "SAGEMAKER_VALIDATE_ROLE": "false",
@@ -85,6 +86,9 @@ def _set_environment(variables: Mapping[str, str | None]) -> None:
 
 with undisturbed("us-east-1"):
     from sagemaker.core import _studio, image_uris
+    from sagemaker.core.helper import session_helper
+    from sagemaker.core.local.local_session import LocalSagemakerClient
+    from sagemaker.core.network import NetworkConfig
     from sagemaker.core.processing import Processor
     from sagemaker.core.shapes import (
         MetricDefinition,
@@ -100,7 +104,13 @@ with undisturbed("us-east-1"):
         Tag,
     )
     from sagemaker.core.telemetry import telemetry_logging
-    from sagemaker.core.training.configs import Compute, InputData, OutputDataConfig, StoppingCondition
+    from sagemaker.core.training.configs import (
+        Compute,
+        InputData,
+        Networking,
+        OutputDataConfig,
+        StoppingCondition,
+    )
     from sagemaker.core.workflow import (
         ConditionGreaterThan,
         ExecutionVariables,
@@ -124,12 +134,14 @@ with undisturbed("us-east-1"):
         StepExceptionTypeEnum,
         StepRetryPolicy,
         TrainingStep,
+        steps,
     )
     from sagemaker.serve.model_builder import ModelBuilder
     from sagemaker.train import ModelTrainer
 
 telemetry_logging._send_telemetry_request = lambda *_, **__: None
 _studio._find_config = lambda *_, **__: None
+steps.LocalSagemakerClient = lambda: LocalSagemakerClient
 
 __all__ = [
     "CacheConfig",
@@ -150,6 +162,8 @@ __all__ = [
     "ModelQuality",
     "ModelStep",
     "ModelTrainer",
+    "NetworkConfig",
+    "Networking",
     "OutputDataConfig",
     "ParameterFloat",
     "ParameterInteger",
@@ -176,18 +190,33 @@ __all__ = [
 
 
 def pipeline_session(boto_session: Any, bucket: str) -> PipelineSession:
-    """The SDK's session. It is given a bucket and a configuration so that it looks for neither."""
-    session = PipelineSession(
-        boto_session=boto_session, default_bucket=bucket, sagemaker_config={"SchemaVersion": "1.0"}
-    )
-    # One that is not empty would be validated against its whole JSON schema at each look-up.
-    session.sagemaker_config = {}
-    return session
+    """The SDK's session, given a bucket so that it looks for none, and without the SDK's configuration.
+
+    A configuration that is not empty is validated against its whole JSON schema at each look-up.
+    """
+    load = session_helper.load_sagemaker_config
+    session_helper.load_sagemaker_config = lambda **_: {}
+    try:
+        return PipelineSession(boto_session=boto_session, default_bucket=bucket)
+    finally:
+        session_helper.load_sagemaker_config = load
 
 
 def offline_session(region: str, bucket: str) -> PipelineSession:
-    """A session that can compile and nothing else: it has no credentials and reaches no endpoint."""
-    return pipeline_session(isolated_session(region), bucket)
+    """A session that can compile and nothing else: it has no clients to make a request with."""
+    return pipeline_session(_NoClients(region), bucket)
+
+
+class _NoClients:
+    """Stands where the SDK expects a boto3 session; what it hands out as clients can do nothing."""
+
+    def __init__(self, region: str) -> None:
+        self.region_name = region
+
+    def client(self, *_: Any, **__: Any) -> object:
+        return object()
+
+    resource = client
 
 
 def xgboost_image(region: str, version: str) -> str:
