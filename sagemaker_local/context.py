@@ -1,15 +1,18 @@
-"""What every operation works with: the home, the store, the objects, and the two things that run."""
+"""What every operation works with: the home, the store, the objects, and the things that run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sagemaker_local.api import Api
+    from sagemaker_local.events.functions import Functions
     from sagemaker_local.execution.engine import Engine
     from sagemaker_local.home import Home, Owner
+    from sagemaker_local.hosting.endpoints import HostedEndpoints
+    from sagemaker_local.hosting.transform import TransformJobs
     from sagemaker_local.jobs.runner import JobRunner
     from sagemaker_local.s3.objects import ObjectStore
     from sagemaker_local.store import Store
@@ -28,7 +31,11 @@ class Services:
     objects: ObjectStore
     api: Api
     jobs: JobRunner
-    engine: Engine
+    endpoints: HostedEndpoints
+    transforms: TransformJobs
+    functions: Functions
+    engine: Engine = field(init=False)
+    """Set right after: the engine itself is made with these services."""
 
 
 @dataclass(frozen=True)

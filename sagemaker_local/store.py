@@ -6,6 +6,9 @@ a document with a kind, a region, a name and (for what belongs to something) a p
 read-then-write safe between threads and between processes that share the home.
 
 Timestamps in documents are POSIX seconds as floats, as the JSON protocols send them.
+
+A kind of document can be watched: its watcher is called with the document before and after each write,
+in the write's transaction, so that what it writes is there if and only if the change is.
 """
 
 from __future__ import annotations
@@ -14,8 +17,9 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +39,22 @@ CREATE INDEX IF NOT EXISTS resource_by_parent ON resource (kind, region, parent,
 """
 
 
+@dataclass(frozen=True)
+class Key:
+    """A document's place."""
+
+    kind: str
+    region: str
+    name: str
+
+
 class Store:
     """Documents by kind, region and name. Safe to share between threads and processes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, watchers: Mapping[str, Watcher] | None = None) -> None:
+        """`watchers`: by kind of document."""
         self._path = path
+        self._watchers = dict(watchers or {})
         self._local = threading.local()
         self.connection.executescript(_SCHEMA)
 
@@ -64,13 +79,18 @@ class Store:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # SQLite itself rolls back on some errors, a full disk for one
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     def put(self, kind: str, region: str, name: str, doc: Document, parent: str = "") -> None:
         """Create or replace a document; the creation time and parent of an existing one stay."""
+        with self._watched(Key(kind, region, name), doc):
+            self._write(kind, region, name, doc, parent)
+
+    def _write(self, kind: str, region: str, name: str, doc: Document, parent: str) -> None:
         self.connection.execute(
             "INSERT INTO resource VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (kind, region, name) DO UPDATE SET doc = excluded.doc",
@@ -106,7 +126,24 @@ class Store:
 
     def delete(self, kind: str, region: str, name: str) -> bool:
         """Whether there was one to delete."""
-        cursor = self.connection.execute(
-            "DELETE FROM resource WHERE kind = ? AND region = ? AND name = ?", (kind, region, name)
-        )
+        with self._watched(Key(kind, region, name), None):
+            cursor = self.connection.execute(
+                "DELETE FROM resource WHERE kind = ? AND region = ? AND name = ?", (kind, region, name)
+            )
         return cursor.rowcount > 0
+
+    @contextmanager
+    def _watched(self, key: Key, after: Document | None) -> Iterator[None]:
+        """Around a write: tell the kind's watcher, if it has one, what was there and what comes."""
+        watcher = self._watchers.get(key.kind)
+        if watcher is None:
+            yield
+            return
+        with self.transaction():
+            before = self.get(key.kind, key.region, key.name)
+            yield
+            watcher(self, key, before, after)
+
+
+Watcher = Callable[[Store, Key, Document | None, Document | None], None]
+"""Told of a write: the document before it, None if there was none, and after it, None if it is deleted."""

@@ -7,7 +7,7 @@ ListPipelineExecutionSteps. Private members, never sent:
                an earlier one of the same name), _Parameters (typed values by name), _Selected (names of
                the steps of a selective execution), _Attempts (by step, carried over a retry),
                _StopToken and _RetryToken (of the last such request)
-    step       _Properties (what references resolve against)
+    step       _Properties (what references resolve against), _StepType (for its events)
 
 The definition that an execution runs is kept beside it as a document of its own, since it is large and
 never changes.

@@ -85,6 +85,7 @@ class StepRun:
                 "StepName": self.step.name,
                 "StepDisplayName": self.step.display_name,
                 "StepDescription": self.step.description,
+                "_StepType": self.step.type,
                 "StepStatus": "Starting",
                 "StartTime": time.time(),
                 "AttemptCount": self.earlier_attempts + 1,

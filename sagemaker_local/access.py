@@ -1,0 +1,61 @@
+"""Who may ask: nobody from outside this machine, and no web page that a browser here has open.
+
+The socket listens on 127.0.0.1 only. A web page can still make a browser send requests there, under
+its own name (``Origin``) or under a name of its own that it points at 127.0.0.1 (``Host``), so both are
+checked. Every request must carry AWS credentials; any will do, their scope names region and service.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sagemaker_local.errors import AwsError
+
+_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_SCOPE = re.compile(r"[^/]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a request's credentials are for, e.g. region ``eu-west-1`` and service ``s3``."""
+
+    region: str
+    service: str
+
+
+def refuse_strangers(headers: Mapping[str, str], port: int) -> None:
+    """Raises AwsError AccessDenied for a Host that is not this endpoint, or a foreign web page."""
+    names = {f"{host}:{port}" for host in _HOSTS} | (set(_HOSTS) if port == 80 else set())
+    host = headers.get("host", "")
+    if host.lower() not in names:
+        raise AwsError("AccessDenied", f"The Host header '{host}' does not name this endpoint.", 403)
+    origin = headers.get("origin")
+    if origin is not None and origin.lower() not in {f"http://{name}" for name in names}:
+        raise AwsError("AccessDenied", f"Requests from web pages of '{origin}' are refused.", 403)
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise AwsError("AccessDenied", "Requests from other web pages are refused.", 403)
+
+
+def scope(headers: Mapping[str, str], query: Mapping[str, str]) -> Scope:
+    """The scope of a signed or presigned request.
+
+    Raises:
+        AwsError: MissingAuthenticationToken, or IncompleteSignature where there is no scope in it.
+    """
+    authorization = headers.get("authorization", "")
+    if authorization.startswith("AWS ") or {"AWSAccessKeyId", "Signature"} <= query.keys():
+        return Scope("us-east-1", "s3")  # signature version 2, which names neither and is S3's alone
+    credential = query.get("X-Amz-Credential", "")
+    if authorization:
+        found = re.search(r"Credential=([^,\s]+)", authorization)
+        credential = found[1] if found else ""
+    if not authorization and not credential:
+        raise AwsError(
+            "MissingAuthenticationToken", "The request has no credentials; any will do, e.g. test/test.", 403
+        )
+    parts = _SCOPE.fullmatch(credential)
+    if parts is None:
+        raise AwsError("IncompleteSignature", "The credentials have no scope of region and service.", 403)
+    return Scope(*parts.groups())

@@ -1,0 +1,328 @@
+"""The endpoint: a socket on 127.0.0.1, and everything behind it, in this process.
+
+A short command starts one in a background thread for as long as it needs it; ``serve`` keeps one up in
+the foreground. One that is kept up is advertised in the home folder, for others to find. An
+advertisement names its process's place among the home's owners, which the kernel frees at any death:
+so ``running`` never takes a killed endpoint for a live one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from sagemaker_local.api import Api
+from sagemaker_local.app import App
+from sagemaker_local.context import Call, Services
+from sagemaker_local.events import messages, outbox
+from sagemaker_local.events.cloudformation import TemplateError
+from sagemaker_local.events.dispatcher import Dispatcher
+from sagemaker_local.events.emission import WATCHERS
+from sagemaker_local.events.functions import Functions
+from sagemaker_local.events.templates import Template, play_file
+from sagemaker_local.execution.engine import Engine
+from sagemaker_local.home import Home, Owner, is_alive
+from sagemaker_local.hosting.endpoints import HostedEndpoints
+from sagemaker_local.hosting.transform import TransformJobs
+from sagemaker_local.jobs.job import Surroundings
+from sagemaker_local.jobs.runner import JobRunner
+from sagemaker_local.s3.http import S3
+from sagemaker_local.s3.objects import ObjectStore
+from sagemaker_local.scheduling.clock import Clock
+from sagemaker_local.services.table import operations
+from sagemaker_local.store import Store
+
+_ADDRESS = "127.0.0.1"
+_BACKLOG = 512
+_KEEP_ALIVE_SECONDS = 75
+_GRACE_SECONDS = 5
+"""For requests that are being answered when the endpoint closes."""
+
+
+class CannotStart(Exception):
+    """Why there is no endpoint, in one line that says what to do."""
+
+
+@dataclass(frozen=True)
+class Advertisement:
+    """An endpoint that is kept up for others."""
+
+    url: str
+    pid: int
+
+
+class Endpoint:
+    """An endpoint that runs in this process.
+
+    Attributes:
+        url: e.g. ``http://127.0.0.1:41234``.
+        interrupted: documents of the executions that a dead process left under way; now Failed.
+        left_out: resources of the templates that are not played here, by template: logical id -> type.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        port: int,
+        interpreters: Mapping[str, str],
+        advertise: bool,
+        templates: Sequence[Template],
+    ) -> None:
+        self.home = home
+        with ExitStack() as undo:
+            if advertise:
+                undo.enter_context(_advertisement_lock(home))
+            listener = undo.enter_context(_listener(port))
+            port = listener.getsockname()[1]
+            self.url = f"http://{_ADDRESS}:{port}"
+            owner = Owner(home)
+            undo.callback(owner.release)
+            store = Store(home.database, WATCHERS)
+            outbox.prepare(store)
+            messages.prepare(store)
+            objects = ObjectStore(home, store)
+            s3 = S3(objects)
+            jobs = JobRunner(home, owner, store, objects, interpreters)
+            jobs.endpoint_url = self.url
+            self._services = _services(home, owner, store, objects, jobs, interpreters, self.url)
+            self.left_out = _play(self._services, templates)
+            s3.sweep()
+            self.interrupted: list[dict[str, Any]] = self._services.engine.recover()
+            jobs.recover()
+            self._services.transforms.recover()
+            undo.callback(self._services.endpoints.close)
+            self._services.endpoints.recover(start=advertise)
+            undo.callback(self._services.functions.close)
+            self._dispatcher = Dispatcher(self._services)
+            self._clock = Clock(self._services)
+            self._app = App(self._services, s3, port)
+            self._server = uvicorn.Server(_configuration(self._app))
+            self._thread = threading.Thread(
+                target=self._server.run, args=([listener],), name="endpoint", daemon=True
+            )
+            self._thread.start()
+            undo.callback(self._stop_serving)
+            if advertise:
+                undo.callback(home.advertisement.unlink, missing_ok=True)
+                _write_advertisement(home, owner, self.url)
+                self._dispatcher.start()
+                self._clock.start()
+            self._undo = undo.pop_all()
+
+    def close(self) -> None:
+        """Stop what runs, then stop answering; returns when both is done. A second call does nothing."""
+        self._clock.close()
+        self._dispatcher.close()
+        self._services.engine.close()
+        self._services.jobs.close()
+        self._services.transforms.close()
+        self._undo.close()
+
+    def _stop_serving(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._app.close()
+
+    def __enter__(self) -> Endpoint:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+def start(
+    home: Path,
+    *,
+    port: int = 0,
+    interpreters: Mapping[str, str] | None = None,
+    advertise: bool = False,
+    templates: Sequence[Template] = (),
+) -> Endpoint:
+    """An endpoint in a background thread; it answers from the moment this returns.
+
+    Args:
+        home: the folder of state, made where there is none.
+        port: 0 for one that is free.
+        interpreters: image pattern -> Python interpreter, for jobs of foreign images.
+        advertise: let :func:`running` find it, deliver events and start what is scheduled; one endpoint of a home can be.
+        templates: CloudFormation templates whose rules, functions, topics and queues are made here.
+
+    Raises:
+        CannotStart: the home or the port cannot be had, or a template cannot be played.
+    """
+    home = home.absolute()
+    try:
+        return Endpoint(Home(home).create(), port, interpreters or {}, advertise, templates)
+    except (OSError, sqlite3.Error) as error:
+        raise CannotStart(
+            f"The local SageMaker cannot keep its state in {home}: {error}. Free or repair it, or choose"
+            " another folder."
+        ) from error
+
+
+def running(home: Path) -> Advertisement | None:
+    """The advertised endpoint of a home, if it is alive."""
+    place = Home(home)
+    try:
+        found = json.loads(place.advertisement.read_text())
+    except FileNotFoundError:
+        return None
+    if not is_alive(place, found["owner"]):
+        return None
+    return Advertisement(found["url"], found["pid"])
+
+
+def serve(
+    home: Path,
+    *,
+    port: int = 0,
+    interpreters: Mapping[str, str] | None = None,
+    templates: Sequence[Template] = (),
+) -> None:
+    """Keep an advertised endpoint up until SIGTERM or SIGINT; to be called in the main thread.
+
+    A second signal ends the process at once; nothing acknowledged is lost.
+
+    Raises:
+        CannotStart: the home or the port cannot be had, or a template cannot be played.
+    """
+    asked_to_stop = threading.Event()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda *_: asked_to_stop.set()) for number in signals}
+    try:
+        with start(
+            home, port=port, interpreters=interpreters, advertise=True, templates=templates
+        ) as endpoint:
+            _say(f"The local SageMaker listens on {endpoint.url}; its state is in {home}.")
+            for document in endpoint.interrupted:
+                arn, reason = document["PipelineExecutionArn"], document.get("FailureReason", "")
+                _say(f"An earlier execution did not end by itself: {arn}: {reason}")
+            for path, left_out in endpoint.left_out.items():
+                named = ", ".join(f"{logical} ({kind})" for logical, kind in left_out.items())
+                _say(f"Not played of {path}: {named}")
+            asked_to_stop.wait()
+            for number in signals:
+                signal.signal(number, signal.SIG_DFL)
+            _say("Stopping: running jobs end first.")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _services(
+    home: Home,
+    owner: Owner,
+    store: Store,
+    objects: ObjectStore,
+    jobs: JobRunner,
+    interpreters: Mapping[str, str],
+    url: str,
+) -> Services:
+    surroundings = Surroundings(objects, interpreters, url)
+    services = Services(
+        home,
+        owner,
+        store,
+        objects,
+        Api(operations()),
+        jobs,
+        HostedEndpoints(home, owner, store, surroundings),
+        TransformJobs(home, owner, store, objects, surroundings),
+        Functions(home, owner, store, url),
+    )
+    services.engine = Engine(services)
+    return services
+
+
+def _play(services: Services, templates: Sequence[Template]) -> dict[str, Mapping[str, str]]:
+    """Play templates; what of each is not played here, where there is something."""
+    left_out: dict[str, Mapping[str, str]] = {}
+    try:
+        for template in templates:
+            played = play_file(Call(services, template.region), template)
+            if played.left_out:
+                left_out[str(template.path)] = played.left_out
+    except TemplateError as error:
+        raise CannotStart(f"{error}. Correct the template, or start without it.") from error
+    return left_out
+
+
+def _configuration(app: App) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        loop="asyncio",
+        interface="asgi3",
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+def _listener(port: int) -> socket.socket:
+    """A listening socket: from here on a client's connection waits in line."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((_ADDRESS, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CannotStart(
+            f"The local SageMaker cannot listen on {_ADDRESS}:{port}: {error.strerror}. Choose another port."
+        ) from error
+    except OverflowError as error:
+        listener.close()
+        raise CannotStart(f"There is no port {port}; choose one up to 65535.") from error
+    return listener
+
+
+class _advertisement_lock:
+    """The right to advertise an endpoint of a home, held with a lock that the kernel frees at death."""
+
+    def __init__(self, home: Home) -> None:
+        self._descriptor = os.open(home.advertisement_lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._descriptor)
+            found = running(home.root)
+            where = f" at {found.url} (process {found.pid})" if found else ""
+            raise CannotStart(
+                f"The local SageMaker of {home.root} is up already{where}. Use it, or end it first."
+            ) from error
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, *_error: object) -> None:
+        os.close(self._descriptor)
+
+
+def _write_advertisement(home: Home, owner: Owner, url: str) -> None:
+    content = {"url": url, "pid": os.getpid(), "owner": owner.name}
+    temporary = home.advertisement.with_suffix(f".{secrets.token_hex(4)}")
+    temporary.write_text(json.dumps(content))
+    temporary.rename(home.advertisement)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,157 @@
+"""Routes events to the targets of the rules that match, and makes the deliveries that are due.
+
+One thread routes: it takes an event out of the outbox and writes a delivery for each target, in one
+transaction. A few threads deliver; each claims one delivery at a time. Several dispatchers may work on
+one home: an event is routed once, and a delivery is made by one of them at a time.
+
+Another thread fires the rules that have a rate. Times that were missed because nothing was up are made
+good once, at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from functools import lru_cache
+
+from sagemaker_local.context import Services
+from sagemaker_local.events import outbox, patterns, targets, transformers
+from sagemaker_local.events.functions import Closing
+from sagemaker_local.events.outbox import Event
+from sagemaker_local.home import is_alive
+from sagemaker_local.store import Document
+
+RULE = "event-rule"
+"""Kind of the documents: DescribeRule's members and ``_Targets``."""
+
+_THREADS = 4
+_POLL_SECONDS = 0.1
+_AFTER_TROUBLE_SECONDS = 1.0
+_AFTER_BREAKDOWN_SECONDS = 60.0
+_log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """The threads of one endpoint."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._closed = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._loop, args=(self._route_next,), name="routing events"),
+            threading.Thread(target=self._loop, args=(self._fire_due, 1.0), name="firing rules"),
+        ]
+        self._threads += [
+            threading.Thread(
+                target=self._loop, args=(self._deliver_next,), name=f"delivering events {number}"
+            )
+            for number in range(_THREADS)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.daemon = True
+            thread.start()
+
+    def close(self) -> None:
+        """Return once nothing is delivered any more; what is due stays so."""
+        self._closed.set()
+        self._services.functions.close()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    def _loop(self, work_on_next: Callable[[], bool], pause: float = _POLL_SECONDS) -> None:
+        """`work_on_next` says whether there was work; if there was none, it is asked again after `pause`."""
+        while not self._closed.is_set():
+            try:
+                worked = work_on_next()
+            except Closing:
+                return
+            except sqlite3.Error:  # a full disk: the store has it all, and space may come
+                _log.exception("events wait: the store cannot be written")
+                self._closed.wait(_AFTER_TROUBLE_SECONDS)
+            else:
+                if not worked:
+                    self._closed.wait(pause)
+
+    def _route_next(self) -> bool:
+        """Whether there was an event."""
+        store = self._services.store
+        if not outbox.has_events(store):
+            return False
+        with store.transaction():
+            event = outbox.take_event(store)
+            if event is not None:
+                self._route(event)
+        return True
+
+    def _route(self, event: Event) -> None:
+        try:
+            route(self._services, event)
+        except sqlite3.Error:
+            raise
+        except Exception:  # a mistake of ours: this event must not hold up all that come after it
+            _log.exception("an event could not be routed and is given up: %s", event.document)
+
+    def _fire_due(self) -> bool:
+        """Fire the rules whose time has come; always False, since it fires all of them."""
+        store, now = self._services.store, time.time()
+        if any(rule.get("_Next", now + 1) <= now for rule in store.list(RULE)):
+            with store.transaction():
+                for rule in store.list(RULE):
+                    if rule.get("_Next", now + 1) <= now:
+                        self._fire(rule, now)
+        return False
+
+    def _fire(self, rule: Document, now: float) -> None:
+        region = rule["Arn"].split(":")[3]
+        self._services.store.put(RULE, region, rule["Name"], {**rule, "_Next": now + rule["_Seconds"]})
+        if rule["State"] == "ENABLED":
+            event = outbox.envelope(region, "aws.events", "Scheduled Event", {}, [rule["Arn"]])
+            _put_deliveries(self._services, region, rule, event)
+
+    def _deliver_next(self) -> bool:
+        """Whether a delivery was due."""
+        services = self._services
+        delivery = outbox.claim_delivery(
+            services.store, services.owner.name, lambda owner: is_alive(services.home, owner)
+        )
+        if delivery is None:
+            return False
+        try:
+            targets.deliver(services, delivery)
+        except (Closing, sqlite3.Error):
+            raise
+        except (
+            Exception
+        ):  # a mistake of ours: the thread goes on, and the delivery is made later or elsewhere
+            _log.exception("a delivery to %s broke down", delivery.target["Arn"])
+            outbox.retry_later(services.store, delivery, time.time() + _AFTER_BREAKDOWN_SECONDS)
+        return True
+
+
+def route(services: Services, event: Event) -> None:
+    """Write a delivery for each target of each rule that matches; in the caller's transaction."""
+    document = json.loads(event.document)
+    for rule in services.store.list(RULE, event.region):
+        pattern = rule["EventPattern"]
+        if rule["State"] == "ENABLED" and pattern and _pattern(pattern).matches(event.document):
+            _put_deliveries(services, event.region, rule, document)
+
+
+def _put_deliveries(services: Services, region: str, rule: Document, event: Document) -> None:
+    for target in rule["_Targets"]:
+        try:
+            payload = transformers.apply(target, event, rule["Arn"])
+        except transformers.InvalidInput as error:
+            _log.error("Target %s of rule %s is given nothing: %s", target["Id"], rule["Name"], error)
+        else:
+            outbox.put_delivery(services.store, region, rule["Arn"], target, payload)
+
+
+_pattern = lru_cache(maxsize=256)(patterns.parse)

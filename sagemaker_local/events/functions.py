@@ -1,0 +1,246 @@
+"""Lambda functions as processes: each invocation is one process that lives no longer than its call.
+
+The process runs in the function's code folder with this interpreter, the function's environment, the
+address of this endpoint and credentials that only this endpoint takes. It sees nothing else of the local
+SageMaker's environment, so that a function cannot lean on what it would not find on AWS.
+
+What it prints goes straight into the function's log, which the logs service shows as on AWS, under
+``/aws/lambda/<name>``; each line has the time at which its invocation began.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from sagemaker_local.events import function_process
+from sagemaker_local.home import Home, Owner
+from sagemaker_local.hosting.instance import LOG_STREAM
+from sagemaker_local.jobs.launcher import TIMES_RECORD
+from sagemaker_local.store import Document, Store
+
+FUNCTION = "function"
+"""Kind of the documents: the configuration's members and ``_Code``, the folder of the code."""
+
+LARGEST_ANSWER = 6 << 20
+LOG_GROUP = "/aws/lambda/"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of an invocation.
+
+    Attributes:
+        payload: JSON: the handler's result, or Lambda's account of the error.
+        error: ``Unhandled`` as Lambda calls every error of a function, None if there was none.
+        log: the end of what the process printed.
+    """
+
+    payload: str
+    error: str | None
+    log: str
+
+
+class Functions:
+    """The invocations that are under way in this process."""
+
+    def __init__(self, home: Home, owner: Owner, store: Store, endpoint_url: str) -> None:
+        self._home = home
+        self._owner = owner
+        self._store = store
+        self._endpoint_url = endpoint_url
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
+
+    def invoke(self, document: Document, event: str, request_id: str | None = None) -> Answer:
+        """Call a function and wait for it.
+
+        Args:
+            document: the function's.
+            event: JSON.
+            request_id: the same for every attempt at one asynchronous invocation.
+
+        Raises:
+            OSError: no process could be started.
+            Closing: this endpoint is closing.
+        """
+        request_id = request_id or str(uuid.uuid4())
+        region, name = document["FunctionArn"].split(":")[3], document["FunctionName"]
+        context = {
+            "function_name": name,
+            "arn": document["FunctionArn"],
+            "request_id": request_id,
+            "memory": document["MemorySize"],
+            "timeout": document["Timeout"],
+        }
+        line = json.dumps({"event": json.loads(event), "context": context}).encode() + b"\n"
+        log = self._log(region, name)
+        with log.open("ab") as output, tempfile.TemporaryDirectory(prefix="function-") as scratch:
+            begin = self._stamp(output, log, request_id)
+            answer = Path(scratch) / "answer"
+            command = [sys.executable, function_process.__file__, document["Handler"], str(answer)]
+            status = self._run(command, document, self._environment(document, region, scratch), line, output)
+            return _answer(answer, status, document["Timeout"], request_id, _printed(log, begin))
+
+    def close(self) -> None:
+        """End every invocation; one that was asynchronous is made again by whoever is up next."""
+        with self._lock:
+            self._closed = True
+            running = list(self._running)
+        for process in running:
+            _kill(process)
+
+    def _log(self, region: str, name: str) -> Path:
+        """The file that the function's processes print into: one for each endpoint process."""
+        log = self._home.root / "functions" / region / name / "logs" / self._owner.name / "log"
+        if not log.exists():
+            log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            group = f"{LOG_GROUP}{name}"
+            stream = {
+                "Group": group,
+                "Name": f"[$LATEST]{self._owner.name}",
+                "Path": str(log.relative_to(self._home.root)),
+                "CreationTime": time.time(),
+                "_Owner": self._owner.name,
+            }
+            self._store.put(LOG_STREAM, region, f"{group}:{stream['Name']}", stream, group)
+        return log
+
+    def _stamp(self, output: BinaryIO, log: Path, request_id: str) -> int:
+        """Begin an invocation's part of the log; returns the place where it begins."""
+        with self._lock, log.with_name(f"{log.name}.times").open("ab") as times:
+            begin = output.seek(0, os.SEEK_END)
+            times.write(TIMES_RECORD.pack(begin, int(time.time() * 1000)))
+            output.write(f"START RequestId: {request_id}\n".encode())
+            output.flush()
+        return begin
+
+    def _run(
+        self,
+        command: list[str],
+        document: Document,
+        environment: Mapping[str, str],
+        line: bytes,
+        output: BinaryIO,
+    ) -> int | None:
+        """The exit status; None if its time was up."""
+        with self._lock:
+            if self._closed:
+                raise Closing
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                cwd=document["_Code"],
+                env=dict(environment),
+                start_new_session=True,
+            )
+            self._running.add(process)
+        assert process.stdin is not None
+        try:
+            try:
+                process.stdin.write(line)
+                process.stdin.flush()
+                status: int | None = process.wait(document["Timeout"])
+            except subprocess.TimeoutExpired:
+                status = None
+            except BrokenPipeError:
+                status = process.wait()
+        finally:
+            _kill(process)
+            process.wait()
+            with self._lock:
+                self._running.discard(process)
+                closed = self._closed
+            _close_pipe(process)
+        if closed and status != 0:
+            raise Closing
+        return status
+
+    def _environment(self, document: Document, region: str, scratch: str) -> dict[str, str]:
+        name = document["FunctionName"]
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "HOME": scratch,
+            "TMPDIR": scratch,
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **document.get("Environment", {}).get("Variables", {}),
+            "AWS_LAMBDA_FUNCTION_NAME": name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(document["MemorySize"]),
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
+            "_HANDLER": document["Handler"],
+            "LAMBDA_TASK_ROOT": document["_Code"],
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_ENDPOINT_URL": self._endpoint_url,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+
+class Closing(Exception):
+    """The endpoint is closing, so the function's call has not been made to its end."""
+
+
+def _close_pipe(process: subprocess.Popen[bytes]) -> None:
+    """Close the pipe to a process that has ended."""
+    assert process.stdin is not None
+    try:
+        process.stdin.close()
+    except BrokenPipeError:
+        return
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the process and everything that it has started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _answer(path: Path, status: int | None, timeout: int, request_id: str, log: str) -> Answer:
+    if path.exists() and path.stat().st_size <= LARGEST_ANSWER:
+        said = json.loads(path.read_text())
+        if "error" in said:
+            return Answer(json.dumps({**said["error"], "requestId": request_id}), "Unhandled", log)
+        return Answer(json.dumps(said["result"]), None, log)
+    if path.exists():
+        kind, message = "Function.ResponseSizeTooLarge", f"The answer has more than {LARGEST_ANSWER} bytes."
+    elif status is None:
+        kind, message = (
+            "Sandbox.Timedout",
+            f"RequestId: {request_id} Error: Task timed out after {timeout}.00 seconds",
+        )
+    else:
+        kind, message = (
+            "Runtime.ExitError",
+            f"RequestId: {request_id} Error: Runtime exited with status {status}",
+        )
+    return Answer(json.dumps({"errorType": kind, "errorMessage": message}), "Unhandled", log)
+
+
+def _printed(log: Path, begin: int) -> str:
+    """The last 4 KB since `begin`, which is what Lambda gives with LogType Tail."""
+    with log.open("rb") as content:
+        content.seek(max(begin, log.stat().st_size - 4096))
+        return content.read().decode("utf-8", "replace")

@@ -1,0 +1,174 @@
+"""Events that no rule has seen yet, and deliveries that are due: two tables beside the resources.
+
+An event is written in the transaction of the change that it tells of, so there is never one without the
+other. Routing an event takes it out and puts in a delivery for each target, in one transaction. A
+delivery is claimed by a living process before it is made; what a dead process had claimed is claimed
+anew. Every function joins the transaction that is under way, if there is one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sagemaker_local.context import ACCOUNT
+from sagemaker_local.store import Document, Store
+
+MOST_AGE = 24 * 3600
+"""Seconds after which EventBridge gives an event up."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS outbox (
+    number   INTEGER PRIMARY KEY,
+    region   TEXT NOT NULL,
+    created  REAL NOT NULL,
+    document TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS delivery (
+    id       TEXT PRIMARY KEY,
+    region   TEXT NOT NULL,
+    rule     TEXT NOT NULL,
+    target   TEXT NOT NULL,
+    payload  TEXT NOT NULL,
+    created  REAL NOT NULL,
+    due      REAL NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    owner    TEXT
+);
+CREATE INDEX IF NOT EXISTS delivery_by_due ON delivery (due);
+"""
+
+_DELIVERY = "id, region, rule, target, payload, created, attempts"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of the outbox; `document` is its envelope as JSON."""
+
+    number: int
+    region: str
+    created: float
+    document: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What one target is to be given.
+
+    Attributes:
+        id: stays the same over all attempts.
+        rule: the rule's ARN, or the function's where a caller asked for an asynchronous invocation.
+        target: the target as it was in the rule: Arn, RetryPolicy, DeadLetterConfig, ...
+        payload: what it is given, after the target's input transformation.
+        created: when the event was routed, POSIX seconds.
+        attempts: those that have failed.
+    """
+
+    id: str
+    region: str
+    rule: str
+    target: Document
+    payload: str
+    created: float
+    attempts: int
+
+
+def prepare(store: Store) -> None:
+    """Make the tables, and forget the events that nobody wanted while they were young."""
+    store.connection.executescript(_SCHEMA)
+    store.connection.execute("DELETE FROM outbox WHERE created < ?", (time.time() - MOST_AGE,))
+
+
+def envelope(
+    region: str, source: str, detail_type: str, detail: Mapping[str, Any], resources: Iterable[str] = ()
+) -> Document:
+    """An event as EventBridge sends it, with a new id and the present time."""
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": detail_type,
+        "source": source,
+        "account": ACCOUNT,
+        "time": time_text(time.time()),
+        "region": region,
+        "resources": list(resources),
+        "detail": dict(detail),
+    }
+
+
+def time_text(moment: float) -> str:
+    """POSIX seconds as events show a time, e.g. ``2021-02-24T17:00:14Z``."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def put_event(store: Store, region: str, event: Document) -> None:
+    """Write an event; it is sent once the transaction that is under way is committed."""
+    store.connection.execute(
+        "INSERT INTO outbox (region, created, document) VALUES (?, ?, ?)",
+        (region, time.time(), json.dumps(event)),
+    )
+
+
+def take_event(store: Store) -> Event | None:
+    """The oldest event, taken out; to be called in the transaction that routes it."""
+    row = store.connection.execute(
+        "SELECT number, region, created, document FROM outbox ORDER BY number LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return None
+    store.connection.execute("DELETE FROM outbox WHERE number = ?", (row[0],))
+    return Event(*row)
+
+
+def has_events(store: Store) -> bool:
+    """Whether an event waits; takes no lock."""
+    return store.connection.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is not None
+
+
+def put_delivery(store: Store, region: str, rule: str, target: Document, payload: str) -> str:
+    """Write a delivery that is due now; returns its id."""
+    identity, now = str(uuid.uuid4()), time.time()
+    store.connection.execute(
+        f"INSERT INTO delivery ({_DELIVERY}, due) VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+        (identity, region, rule, json.dumps(target), payload, now, now),
+    )
+    return identity
+
+
+def claim_delivery(store: Store, owner: str, is_alive: Callable[[str], bool]) -> Delivery | None:
+    """The delivery that has been due for longest and that no living process makes, now `owner`'s."""
+    now = time.time()
+    if _due(store, now) is None:  # without the write lock, which others need
+        return None
+    with store.transaction():
+        rows = store.connection.execute(
+            f"SELECT {_DELIVERY}, owner FROM delivery WHERE due <= ? ORDER BY due", (now,)
+        ).fetchall()
+        alive = {name: name == owner or is_alive(name) for name in {row[-1] for row in rows} - {None}}
+        for *row, claimant in rows:
+            if claimant is None or not alive[claimant]:
+                store.connection.execute("UPDATE delivery SET owner = ? WHERE id = ?", (owner, row[0]))
+                row[3] = json.loads(row[3])
+                return Delivery(*row)
+    return None
+
+
+def retry_later(store: Store, delivery: Delivery, due: float) -> None:
+    """Note a failed attempt and give the delivery up until `due`."""
+    store.connection.execute(
+        "UPDATE delivery SET attempts = attempts + 1, due = ?, owner = NULL WHERE id = ?", (due, delivery.id)
+    )
+
+
+def strike_off(store: Store, delivery: Delivery) -> None:
+    """The delivery is done with."""
+    store.connection.execute("DELETE FROM delivery WHERE id = ?", (delivery.id,))
+
+
+def _due(store: Store, now: float) -> str | None:
+    row = store.connection.execute("SELECT id FROM delivery WHERE due <= ? LIMIT 1", (now,)).fetchone()
+    return None if row is None else str(row[0])

@@ -1,0 +1,121 @@
+"""Lays out one container of an endpoint: the artifact unpacked, the script in its place, what to run.
+
+    <folder>/ml/model       the unpacked artifact, `/opt/ml/model`
+    <folder>/ml/code        the script's folder, `/opt/ml/code`
+    <folder>/ml/server.sock where the model server listens
+    <folder>/log            its output
+
+An image's own program is not here. What can be served is what the XGBoost and scikit-learn images serve in
+script mode: the container's environment names a script and its folder (``SAGEMAKER_PROGRAM`` and
+``SAGEMAKER_SUBMIT_DIRECTORY``), which lies in the artifact or in S3.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from sagemaker_local.hosting import SERVER
+from sagemaker_local.hosting.deployment import Container
+from sagemaker_local.jobs import archive, images, transfer
+from sagemaker_local.jobs.failure import client_error, disk_failure
+from sagemaker_local.jobs.job import Command, Job, Surroundings
+from sagemaker_local.jobs.places import OPT_ML, Host
+
+SOCKET = "server.sock"
+_MODEL, _CODE = f"{OPT_ML}/model", f"{OPT_ML}/code"
+
+
+def stage(
+    container: Container,
+    host: Host,
+    *,
+    owner: str,
+    region: str,
+    rewrite: bool,
+    surroundings: Surroundings,
+    check: Callable[[], None],
+    note: Callable[[str], None],
+) -> Command:
+    """Make the container's folder and say what runs in it.
+
+    Args:
+        owner: the endpoint or transform job that it belongs to.
+        rewrite: the paths in the command are real ones, because ``/opt/ml`` cannot be given.
+        check: raises when it is no longer wanted.
+        note: takes a line for the container's log.
+
+    Raises:
+        JobFailure: the artifact or the script is not there or not usable; its text says which.
+    """
+    try:
+        host.ml.mkdir(parents=True, exist_ok=True)
+        _fetch_model(container, host, surroundings, region, check)
+        program = _place_code(container, host, surroundings, region, check)
+    except OSError as problem:
+        raise disk_failure(f"preparing the container {container.name}", problem) from problem
+    interpreter = images.interpreter_for(container.image, surroundings.interpreters)
+    for warning in interpreter.warnings:
+        note(warning)
+    job = Job(owner, region, {}, (host,), rewrite, surroundings, check, note)
+    environment = job.environment(interpreter, host) | dict(container.environment)
+    argv = [str(interpreter.python), str(SERVER), f"{OPT_ML}/{SOCKET}", _CODE, program, _MODEL]
+    command = Command(argv, environment)
+    return command.rewritten(host.ml) if rewrite else command
+
+
+def _fetch_model(
+    container: Container, host: Host, surroundings: Surroundings, region: str, check: Callable[[], None]
+) -> None:
+    folder = host.path(_MODEL, "the model's folder")
+    folder.mkdir(exist_ok=True)
+    if container.model_data is not None:
+        _unpack(container.model_data, folder, surroundings, region, check)
+
+
+def _unpack(
+    uri: str, folder: Path, surroundings: Surroundings, region: str, check: Callable[[], None]
+) -> None:
+    parsed = transfer.parse_uri(uri)
+    found = surroundings.objects.open(parsed.bucket, parsed.key)
+    if found is None:
+        raise client_error(f"could not find model data at {uri}. Is it there, in region {region}?")
+    check()
+    with found[1]:
+        try:
+            archive.unpack(found[0].path, folder)
+        except archive.UnsafeArchive as unsafe:
+            raise client_error(f"{uri} is no usable archive: {unsafe}.") from unsafe
+        except FileNotFoundError as gone:
+            raise client_error(f"{uri} was replaced while it was read; try again.") from gone
+
+
+def _place_code(
+    container: Container, host: Host, surroundings: Surroundings, region: str, check: Callable[[], None]
+) -> str:
+    """Put the script's folder at /opt/ml/code, as the images do; returns the script's path in it."""
+    program = container.environment.get("SAGEMAKER_PROGRAM", "")
+    source = container.environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+    if not program or not source:
+        raise client_error(
+            f"the environment of container {container.name} names no script (SAGEMAKER_PROGRAM and"
+            " SAGEMAKER_SUBMIT_DIRECTORY). The local SageMaker serves an artifact through its own script:"
+            f" what the image {container.image} does without one is not implemented."
+        )
+    code = host.path(_CODE, "the script's folder")
+    if source.startswith("s3://"):
+        code.mkdir(exist_ok=True)
+        _unpack(source, code, surroundings, region, check)
+    elif host.path(source, "SAGEMAKER_SUBMIT_DIRECTORY") != code:
+        given = host.path(source, "SAGEMAKER_SUBMIT_DIRECTORY")
+        if given.is_dir():
+            shutil.copytree(given, code, dirs_exist_ok=True)
+    if ".." in PurePosixPath(program).parts or not (code / program).is_file():
+        where = source if source.startswith("s3://") else container.model_data or "the model"
+        inside = "" if source.startswith("s3://") else f"{source.removeprefix(_MODEL).strip('/')}/"
+        raise client_error(
+            f"{where} has no {inside}{program}, which SAGEMAKER_PROGRAM and SAGEMAKER_SUBMIT_DIRECTORY name."
+            " Pack the script into the artifact, or name the one that is there."
+        )
+    return program

@@ -1,0 +1,83 @@
+"""What an endpoint is to serve, as values: resolved once, kept in the store, compared and started from there.
+
+An endpoint configuration names models, and a model may name a registered package; all of them may be
+deleted while the endpoint serves. So a deployment holds everything that its processes need.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+STARTUP_SECONDS = 120
+"""How long a container may take until it answers /ping, where the variant does not say."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of a model.
+
+    Attributes:
+        name: its host name; ``primary`` where it is the only one.
+        model_data: S3 URI of the artifact, ``model.tar.gz``; None where it has none.
+    """
+
+    name: str
+    image: str
+    model_data: str | None
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One production variant: so many instances, each with all containers of the model, in order."""
+
+    name: str
+    model: str
+    containers: tuple[Container, ...]
+    instances: int
+    weight: float
+    instance_type: str | None = None
+    startup_seconds: int = STARTUP_SECONDS
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """All that an endpoint serves. `revision` is new whenever anything but weights and counts is."""
+
+    revision: str
+    variants: tuple[Variant, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As the store keeps it."""
+        return asdict(self)
+
+    def variant(self, name: str) -> Variant | None:
+        return next((one for one in self.variants if one.name == name), None)
+
+    def resized(self, weights: Mapping[str, float], instances: Mapping[str, int]) -> Deployment:
+        """The same revision with other weights and instance counts, by variant's name."""
+        variants = tuple(
+            replace(
+                one,
+                weight=weights.get(one.name, one.weight),
+                instances=instances.get(one.name, one.instances),
+            )
+            for one in self.variants
+        )
+        return replace(self, variants=variants)
+
+
+def new_deployment(variants: Iterable[Variant]) -> Deployment:
+    return Deployment(secrets.token_hex(8), tuple(variants))
+
+
+def read_deployment(document: Mapping[str, Any]) -> Deployment:
+    """The inverse of :meth:`Deployment.document`."""
+    variants = tuple(
+        Variant(**{**one, "containers": tuple(Container(**part) for part in one["containers"])})
+        for one in document["variants"]
+    )
+    return Deployment(document["revision"], variants)

@@ -1,0 +1,134 @@
+"""AWS Query: a form in, XML out. STS, IAM and SNS.
+
+``Action=GetRole&RoleName=x`` with nested members as ``A.B``, list items as ``Names.member.1`` and map
+entries as ``Tags.entry.1.key``. The answer is ``<GetRoleResponse><GetRoleResult>...``, in the order and
+with the names of botocore's output shapes.
+"""
+
+from __future__ import annotations
+
+import datetime
+import urllib.parse
+from typing import Any
+
+from botocore.model import OperationNotFoundError, Shape
+
+from sagemaker_local.api import Api
+from sagemaker_local.context import Call
+from sagemaker_local.errors import AwsError, not_implemented
+from sagemaker_local.protocols import shapes, xml
+
+CONTENT_TYPE = "text/xml"
+
+
+def call(api: Api, context: Call, service: str, body: bytes, query: bytes, request_id: str) -> bytes:
+    """The response's body; parameters are read from the form or, where it is empty, from the URL.
+
+    Raises:
+        AwsError: as ``api.call`` does, or the form is none.
+    """
+    form = _form(body or query)
+    action = form.get("Action", "")
+    try:
+        model = shapes.service_model(service).operation_model(action)
+    except OperationNotFoundError as error:
+        raise not_implemented(f"{service}:{action}") from error
+    wire = _read(model.input_shape, form, "") if model.input_shape else {}
+    answer = api.call(context, service, action, wire or {})
+    metadata = {"ResponseMetadata": {"RequestId": request_id}}
+    content: dict[str, Any] = metadata
+    if model.output_shape is not None:
+        wrapper = model.output_shape.serialization.get("resultWrapper", f"{action}Result")
+        content = {wrapper: _written(model.output_shape, answer), **metadata}
+    namespace = model.service_model.metadata["xmlNamespace"]
+    return xml.render(f"{action}Response", content, namespace=namespace)
+
+
+def error(failure: AwsError, request_id: str) -> bytes:
+    """The body of an error."""
+    kind = "Sender" if failure.status < 500 else "Receiver"
+    detail = {"Type": kind, "Code": failure.code, "Message": failure.message}
+    return xml.render("ErrorResponse", {"Error": detail, "RequestId": request_id}, namespace="")
+
+
+def _form(body: bytes) -> dict[str, str]:
+    try:
+        return dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
+    except (UnicodeDecodeError, ValueError) as failure:
+        raise AwsError("MalformedQueryString", f"The request's form cannot be read: {failure}.") from failure
+
+
+def _read(shape: Shape, form: dict[str, str], name: str) -> Any:
+    """The JSON value that a shape's part of the form stands for; None where the form has none."""
+    kind = shape.type_name
+    if kind == "structure":
+        members = {
+            member: _read(inner, form, _joined(name, inner.serialization.get("name", member)))
+            for member, inner in shape.members.items()
+        }
+        present = {member: value for member, value in members.items() if value is not None}
+        return present or None
+    if kind == "list":
+        flat = shape.serialization.get("flattened", False)
+        item = shape.member.serialization.get("name", "member")
+        return _numbered(name if flat else f"{name}.{item}", shape.member, form) or None
+    if kind == "map":
+        return _read_map(shape, form, name) or None
+    text = form.get(name)
+    return None if text is None else _scalar(kind, text, name)
+
+
+def _read_map(shape: Shape, form: dict[str, str], name: str) -> dict[str, Any]:
+    prefix = name if shape.serialization.get("flattened") else f"{name}.entry"
+    key_name = shape.key.serialization.get("name", "key")
+    value_name = shape.value.serialization.get("name", "value")
+    entries, number = {}, 1
+    while (key := form.get(f"{prefix}.{number}.{key_name}")) is not None:
+        entries[key] = _read(shape.value, form, f"{prefix}.{number}.{value_name}")
+        number += 1
+    return entries
+
+
+def _numbered(prefix: str, shape: Shape, form: dict[str, str]) -> list[Any]:
+    items: list[Any] = []
+    while (item := _read(shape, form, f"{prefix}.{len(items) + 1}")) is not None:
+        items.append(item)
+    return items
+
+
+def _scalar(kind: str, text: str, name: str) -> Any:
+    try:
+        if kind in ("integer", "long"):
+            return int(text)
+        if kind in ("float", "double"):
+            return float(text)
+        if kind == "timestamp":
+            moment = datetime.datetime.fromisoformat(text)
+            return moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp()
+    except ValueError as failure:
+        raise AwsError("MalformedInput", f"{name} is no {kind}: '{text}'.") from failure
+    return text == "true" if kind == "boolean" else text
+
+
+def _written(shape: Shape, value: Any) -> Any:
+    """A rendered response as nested elements."""
+    kind = shape.type_name
+    if kind == "structure":
+        return {
+            inner.serialization.get("name", member): _written(inner, value[member])
+            for member, inner in shape.members.items()
+            if member in value
+        }
+    if kind == "list":
+        items = [_written(shape.member, item) for item in value]
+        return items if shape.serialization.get("flattened") else {"member": items}
+    if kind == "map":
+        return {"entry": [{"key": key, "value": _written(shape.value, item)} for key, item in value.items()]}
+    if kind == "timestamp":
+        moment = datetime.datetime.fromtimestamp(value, datetime.UTC)
+        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value
+
+
+def _joined(name: str, member: str) -> str:
+    return f"{name}.{member}" if name else member

@@ -1,0 +1,119 @@
+"""Starts what is due, in an endpoint that is kept up.
+
+The rules, where AWS leaves them open or a machine differs from AWS:
+
+- Due times that pass while nothing is up (or the machine sleeps, or its clock is put forward) are one:
+  the latest is started, unless it is older than the target's MaximumEventAgeInSeconds, a day by default.
+- A due time is started exactly once. The next one is in the store before it is due and moves on only
+  after the start; a process that is killed between the two starts it again with the same
+  ClientRequestToken, to which SageMaker answers with the same execution. A clock that is put back
+  meets the same token.
+- An execution that is still under way is no reason to wait: the next one starts beside it, as on AWS.
+- A start that is refused is not repeated: on one machine the refusal would be the same a minute later.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+
+from sagemaker_local.context import Call, Services
+from sagemaker_local.errors import AwsError
+from sagemaker_local.scheduling.schedules import SCHEDULE, due_times, latest_due, token
+from sagemaker_local.store import Document
+
+_LOOK_SECONDS = 0.5
+"""How late a start may be; AWS itself promises a minute."""
+
+_log = logging.getLogger(__name__)
+
+
+class Clock:
+    """The thread of one endpoint.
+
+    Args:
+        now: the time, POSIX seconds.
+    """
+
+    def __init__(self, services: Services, now: Callable[[], float] = time.time) -> None:
+        self._services, self._now = services, now
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="starting what is due", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Return once nothing is started any more; what is due stays so."""
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _loop(self) -> None:
+        while not self._closed.wait(_LOOK_SECONDS):
+            try:
+                start_due(self._services, self._now())
+            except sqlite3.Error:  # a full disk: the store has it all, and space may come
+                _log.exception("schedules wait: the store cannot be written")
+
+
+def start_due(services: Services, now: float) -> list[str]:
+    """Start what is due at `now`, POSIX seconds; returns the executions' ARNs."""
+    started = []
+    for document in services.store.list(SCHEDULE):
+        region = document["Arn"].split(":")[3]
+        started += _look(Call(services, region), document, now)
+    return started
+
+
+def _look(call: Call, document: Document, now: float) -> list[str]:
+    due, last = document["_Next"], document.get("_Last")
+    if due is not None and due <= now:
+        return _fire(call, document, now)
+    if last is not None and last > now:  # the clock was put back
+        following = next(due_times(document, now), None)
+        if following != due:
+            _note(call, document, {"_Next": following})
+    return []
+
+
+def _fire(call: Call, document: Document, now: float) -> list[str]:
+    due, following = latest_due(document, now)
+    started = []
+    if now - due <= document["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"]:
+        try:
+            started.append(_start(call, document, due))
+        except AwsError as error:
+            _log.error("schedule %s could not start its pipeline: %s", document["Name"], error.message)
+    else:
+        _log.warning("schedule %s: %s is too long ago and is not started", document["Name"], time.ctime(due))
+    _note(call, document, {"_Next": following, "_Last": due})
+    return started
+
+
+def _start(call: Call, document: Document, due: float) -> str:
+    target = document["Target"]
+    request = {
+        "PipelineName": target["Arn"],
+        "ClientRequestToken": token(document, due),
+        "PipelineParameters": target["SageMakerPipelineParameters"].get("PipelineParameterList", []),
+    }
+    answer = call.services.api.call(call, "sagemaker", "StartPipelineExecution", request)
+    return str(answer["PipelineExecutionArn"])
+
+
+def _note(call: Call, document: Document, members: Document) -> None:
+    """Write members back, unless the schedule was changed or deleted meanwhile."""
+    name = f"{document['GroupName']}/{document['Name']}"
+    with call.store.transaction():
+        current = call.store.get(SCHEDULE, call.region, name)
+        if current is None or current["LastModificationDate"] != document["LastModificationDate"]:
+            return
+        is_over = members["_Next"] is None and document.get("ActionAfterCompletion") == "DELETE"
+        if is_over:
+            call.store.delete(SCHEDULE, call.region, name)
+        else:
+            call.store.put(SCHEDULE, call.region, name, current | members)

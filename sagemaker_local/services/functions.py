@@ -1,0 +1,255 @@
+"""Lambda: functions, their asynchronous invocations' settings, and calls of them.
+
+A function's code is a folder: that of a zip file, unpacked beside the state, or one that a template names
+and that is run where it lies. There is one version of each, ``$LATEST``.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import io
+import json
+import shutil
+import stat
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from sagemaker_local.context import Call, Handler
+from sagemaker_local.errors import AwsError, not_implemented
+from sagemaker_local.events import outbox
+from sagemaker_local.events.functions import FUNCTION, Closing
+from sagemaker_local.services import paging
+from sagemaker_local.store import Document
+
+TIMEOUT, MEMORY = 3, 128
+"""Lambda's defaults: seconds, MB."""
+
+_LARGEST_CODE = 250 << 20
+_LARGEST_EVENT = {"RequestResponse": 6 << 20, "Event": 1 << 20}
+_NOT_HERE = ("VpcConfig", "Layers", "FileSystemConfigs", "ImageConfig", "KMSKeyArn", "SnapStart", "PublishTo")
+_KEPT = (
+    "Description",
+    "Timeout",
+    "MemorySize",
+    "Environment",
+    "DeadLetterConfig",
+    "Handler",
+    "Runtime",
+    "Role",
+)
+
+
+def put(call: Call, configuration: Document, folder: Path) -> Document:
+    """Make a function, or another of it, whose code is a folder; returns its document."""
+    name = configuration["FunctionName"]
+    known = call.store.get(FUNCTION, call.region, name) or {}
+    document = {
+        **{key: value for key, value in configuration.items() if value is not None},
+        "FunctionArn": call.arn(f"function:{name}", "lambda"),
+        "Version": "$LATEST",
+        "PackageType": "Zip",
+        "Architectures": ["x86_64"],
+        "State": "Active",
+        "LastUpdateStatus": "Successful",
+        "LastModified": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+        "CreationTime": known.get("CreationTime", time.time()),
+        "_Code": str(folder.absolute()),
+    }
+    call.store.put(FUNCTION, call.region, name, document)
+    return document
+
+
+def forget(call: Call, name: str) -> None:
+    """Delete a function, and its code if it was unpacked here."""
+    call.store.delete(FUNCTION, call.region, name)
+    shutil.rmtree(_code_folder(call, name), ignore_errors=True)
+
+
+def write_inline(call: Call, name: str, source: str) -> Path:
+    """A folder with index.py, for a function whose source stands in a template."""
+    folder = _code_folder(call, name) / hashlib.sha256(source.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "index.py").write_text(source)
+    return folder
+
+
+def create(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """CreateFunction from a zip file, in the request or in S3."""
+    for member in _NOT_HERE:
+        if parameters.get(member):
+            raise not_implemented(f"{member} of a function")
+    name, runtime = _name(call, parameters["FunctionName"]), parameters.get("Runtime", "")
+    if not runtime.startswith("python") or "Handler" not in parameters:
+        raise not_implemented(f"A function without a Handler in Python (Runtime '{runtime}')")
+    if call.store.get(FUNCTION, call.region, name) is not None:
+        raise AwsError("ResourceConflictException", f"Function already exist: {name}", 409)
+    content = _zip(call, parameters["Code"])
+    folder = _unpacked(call, name, content)
+    configuration = {key: parameters[key] for key in _KEPT if key in parameters} | {
+        "FunctionName": name,
+        "Timeout": parameters.get("Timeout", TIMEOUT),
+        "MemorySize": parameters.get("MemorySize", MEMORY),
+        "CodeSize": len(content),
+        "CodeSha256": base64.b64encode(hashlib.sha256(content).digest()).decode(),
+    }
+    return put(call, configuration, folder)
+
+
+def get(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """GetFunction"""
+    document = _load(call, parameters)
+    return {"Configuration": document, "Code": {"RepositoryType": "local", "Location": document["_Code"]}}
+
+
+def get_configuration(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """GetFunctionConfiguration"""
+    return _load(call, parameters)
+
+
+def list_functions(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """ListFunctions, by name."""
+    limits = {"MaxResults": parameters.get("MaxItems", 50), "NextToken": parameters.get("Marker")}
+    found = call.store.list(FUNCTION, call.region)
+    page, token = paging.page(found, limits, lambda one: (one["FunctionName"],), descending=False)
+    return {"Functions": page, "NextMarker": token}
+
+
+def delete(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """DeleteFunction"""
+    forget(call, _load(call, parameters)["FunctionName"])
+    return {}
+
+
+def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Invoke: waits for the answer, or with InvocationType Event leaves it to the dispatcher."""
+    document = _load(call, parameters)
+    kind, payload = parameters.get("InvocationType", "RequestResponse"), parameters.get("Payload") or b"null"
+    try:
+        text = payload.decode()
+        json.loads(text)
+    except ValueError as error:
+        raise AwsError(
+            "InvalidRequestContentException", f"Could not parse request body into json: {error}"
+        ) from error
+    if kind == "DryRun":
+        return {"StatusCode": 204}
+    if len(payload) > _LARGEST_EVENT[kind]:
+        raise AwsError(
+            "RequestTooLargeException", f"The event has more than {_LARGEST_EVENT[kind]} bytes.", 413
+        )
+    if kind == "Event":
+        arn = document["FunctionArn"]
+        outbox.put_delivery(call.store, call.region, arn, {"Id": "invocation", "Arn": arn}, text)
+        return {"StatusCode": 202}
+    try:
+        answer = call.services.functions.invoke(document, text)
+    except (OSError, Closing) as error:
+        raise AwsError(
+            "ServiceException", f"The function could not be run: {error or 'closing'}.", 500
+        ) from error
+    return {
+        "StatusCode": 200,
+        "Payload": answer.payload.encode(),
+        "FunctionError": answer.error,
+        "ExecutedVersion": "$LATEST",
+        "LogResult": base64.b64encode(answer.log.encode()).decode()
+        if parameters.get("LogType") == "Tail"
+        else None,
+    }
+
+
+def put_invoke_config(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """PutFunctionEventInvokeConfig: how asynchronous invocations are retried, and where they end."""
+    name = _load(call, parameters)["FunctionName"]
+    members = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
+    config = {key: parameters[key] for key in members if key in parameters}
+    if config.get("DestinationConfig", {}).get("OnSuccess"):
+        raise not_implemented("OnSuccess of a DestinationConfig")
+    document = call.store.update(
+        FUNCTION, call.region, name, lambda doc: doc.update(_EventInvokeConfig=config)
+    )
+    assert document is not None
+    return {**config, "FunctionArn": f"{document['FunctionArn']}:$LATEST", "LastModified": time.time()}
+
+
+def get_invoke_config(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """GetFunctionEventInvokeConfig"""
+    document = _load(call, parameters)
+    config = document.get("_EventInvokeConfig")
+    if config is None:
+        raise _not_found(f"The function {document['FunctionArn']} doesn't have an EventInvokeConfig")
+    return {**config, "FunctionArn": f"{document['FunctionArn']}:$LATEST"}
+
+
+OPERATIONS: dict[str, Handler] = {
+    "CreateFunction": create,
+    "GetFunction": get,
+    "GetFunctionConfiguration": get_configuration,
+    "ListFunctions": list_functions,
+    "DeleteFunction": delete,
+    "Invoke": invoke,
+    "PutFunctionEventInvokeConfig": put_invoke_config,
+    "GetFunctionEventInvokeConfig": get_invoke_config,
+}
+
+
+def _name(call: Call, name_or_arn: str) -> str:
+    return name_or_arn.removeprefix(call.arn("function:", "lambda")).partition(":")[0]
+
+
+def _load(call: Call, parameters: dict[str, Any]) -> Document:
+    name = _name(call, parameters["FunctionName"])
+    if parameters.get("Qualifier", "$LATEST") != "$LATEST":
+        raise not_implemented("A Qualifier other than $LATEST")
+    document = call.store.get(FUNCTION, call.region, name)
+    if document is None:
+        raise _not_found(f"Function not found: {call.arn(f'function:{name}', 'lambda')}")
+    return document
+
+
+def _not_found(message: str) -> AwsError:
+    return AwsError("ResourceNotFoundException", message, 404)
+
+
+def _zip(call: Call, code: Document) -> bytes:
+    if "ZipFile" in code:
+        return bytes(code["ZipFile"])
+    if "S3Bucket" not in code or "S3Key" not in code:
+        raise not_implemented("A function's code that is neither a zip file nor an object")
+    opened = call.services.objects.open(code["S3Bucket"], code["S3Key"])
+    if opened is None:
+        raise _invalid(f"There is no object s3://{code['S3Bucket']}/{code['S3Key']}.")
+    with opened[1] as content:
+        return content.read()
+
+
+def _unpacked(call: Call, name: str, content: bytes) -> Path:
+    """The folder with a zip file's content; files only, and only below the folder."""
+    folder = _code_folder(call, name) / hashlib.sha256(content).hexdigest()[:16]
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > _LARGEST_CODE:
+                raise _invalid(f"Unzipped size must be smaller than {_LARGEST_CODE} bytes")
+            for entry in entries:
+                path, mode = Path(entry.filename), entry.external_attr >> 16
+                if path.is_absolute() or ".." in path.parts or stat.S_ISLNK(mode):
+                    raise _invalid(f"Could not unzip uploaded file: {entry.filename} is not a file below it.")
+            archive.extractall(folder)
+    except zipfile.BadZipFile as error:
+        raise _invalid(
+            "Could not unzip uploaded file. Please check your file, then try to upload again."
+        ) from error
+    return folder
+
+
+def _code_folder(call: Call, name: str) -> Path:
+    return call.services.home.root / "functions" / call.region / name / "code"
+
+
+def _invalid(message: str) -> AwsError:
+    return AwsError("InvalidParameterValueException", message)

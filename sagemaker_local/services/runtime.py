@@ -1,0 +1,109 @@
+"""InvokeEndpoint: a model's answer for one payload, or an error in SageMaker's own words.
+
+It runs in the event loop, unlike the other operations: a request waits for its model without a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sagemaker_local.context import Call
+from sagemaker_local.errors import AwsError, not_implemented
+from sagemaker_local.hosting import router
+from sagemaker_local.hosting.endpoints import LOG_GROUP, NotInService
+from sagemaker_local.protocols import rest_json
+from sagemaker_local.protocols.rest_json import Message, RestError
+
+SERVICE = "sagemaker-runtime"
+
+LARGEST_PAYLOAD = 6 << 20
+"""Bytes of a request and of an answer; botocore's model of the service has the same number."""
+
+_NOT_HERE = {
+    "TargetModel": "TargetModel (a multi-model endpoint)",
+    "TargetContainerHostname": "TargetContainerHostname (direct invocation of a container)",
+    "InferenceComponentName": "InferenceComponentName (an inference component)",
+    "EnableExplanations": "EnableExplanations (online explainability)",
+    "SessionId": "SessionId (a stateful session)",
+}
+
+
+async def answer(
+    call: Call, method: str, raw_path: bytes, headers: Mapping[str, str], body: bytes
+) -> Message:
+    """Carry out one request of the runtime service.
+
+    Raises:
+        AwsError: ValidationError, ModelError, ServiceUnavailable, or what is not implemented here.
+    """
+    if len(body) > LARGEST_PAYLOAD:
+        # Without an error's name, as the service answers: clients show "(413)".
+        raise AwsError("", f"HTTP content length exceeded {LARGEST_PAYLOAD} bytes.", 413)
+    try:
+        operation, parameters = rest_json.parse(SERVICE, method, raw_path, headers, body)
+    except AwsError as error:
+        if error.code == "ValidationException":
+            raise AwsError("ValidationError", error.message) from error
+        raise
+    if operation != "InvokeEndpoint":
+        raise not_implemented(f"{SERVICE}:{operation}")
+    members = await invoke(call, parameters)
+    return rest_json.render(SERVICE, operation, members)
+
+
+async def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """InvokeEndpoint"""
+    for member, what in _NOT_HERE.items():
+        if member in parameters:
+            raise not_implemented(what)
+    name = parameters["EndpointName"]
+    # CustomAttributes reach a container as a header, which a script's functions are not given.
+    request = router.Request(parameters["Body"], parameters.get("ContentType"), parameters.get("Accept"))
+    endpoints = call.services.endpoints
+    try:
+        await endpoints.ready(call.region, name)
+        with endpoints.leased(call.region, name) as fleet:
+            variant = parameters.get("TargetVariant") or router.choose_variant(fleet)
+            if fleet.deployment.variant(variant) is None:
+                raise AwsError(
+                    "ValidationError",
+                    f"Variant {variant} not found for endpoint {name}. Its variants:"
+                    f" {', '.join(one.name for one in fleet.deployment.variants)}.",
+                )
+            found = await router.send(fleet, variant, request)
+    except NotInService as problem:
+        raise AwsError("ValidationError", str(problem)) from problem
+    except router.NotReady as problem:
+        raise AwsError(
+            "ServiceUnavailable",
+            f"No instance of endpoint {name} is ready: its model server keeps ending. Its log is in"
+            f" {LOG_GROUP}{name}.",
+            503,
+        ) from problem
+    except router.ContainerError as problem:
+        raise _model_error(call, name, problem) from problem
+    if len(found.body) > LARGEST_PAYLOAD:
+        reason = f"The answer has {len(found.body)} bytes; {LARGEST_PAYLOAD} are the limit."
+        raise _model_error(call, name, router.ContainerError(found.container, 500, reason))
+    return {
+        "Body": found.body,
+        "ContentType": found.content_type,
+        "InvokedProductionVariant": found.variant,
+    }
+
+
+def _model_error(call: Call, name: str, problem: router.ContainerError) -> RestError:
+    side = "client" if 400 <= problem.status < 500 else "server"
+    group = f"{LOG_GROUP}{name}"
+    return RestError(
+        "ModelError",
+        f'Received {side} error ({problem.status}) from {problem.container} with message "{problem.message}".'
+        f" See the log group {group} for more information.",
+        424,
+        {
+            "OriginalStatusCode": problem.status,
+            "OriginalMessage": problem.message,
+            "LogStreamArn": call.arn(f"log-group:{group}", "logs"),
+        },
+    )

@@ -1,0 +1,133 @@
+"""Transform jobs: create, look at, list, stop. What they do is in ``hosting.transform``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from sagemaker_local.context import Call, Handler
+from sagemaker_local.errors import AwsError, not_found, not_implemented, validation_error
+from sagemaker_local.hosting.deployment import Variant, new_deployment
+from sagemaker_local.hosting.transform import DEFAULT_PAYLOAD_MB, ENDED, TRANSFORM_JOB
+from sagemaker_local.services import paging, tags
+from sagemaker_local.services.endpoint_configs import check_instances
+from sagemaker_local.services.models import containers_of, load_model
+from sagemaker_local.store import Document
+
+LARGEST_PAYLOADS_MB = 100
+"""AWS's cap for MaxPayloadInMB, and for it times MaxConcurrentTransforms."""
+
+
+def create_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """CreateTransformJob; the job runs when this returns."""
+    name = parameters["TransformJobName"]
+    _check(parameters)
+    count = parameters["TransformResources"]["InstanceCount"]
+    check_instances(name, count)
+    model = load_model(call, parameters["ModelName"])
+    added = parameters.get("Environment", {})
+    containers = tuple(
+        replace(part, environment={**part.environment, **added}) for part in containers_of(call, model)
+    )
+    deployment = new_deployment([Variant(name, model["ModelName"], containers, count, 1.0)])
+    arn = call.arn(f"transform-job/{name}")
+    document = {key: value for key, value in parameters.items() if key != "Tags"}
+    document |= {
+        "TransformJobArn": arn,
+        "TransformJobStatus": "InProgress",
+        "CreationTime": time.time(),
+        "_Deployment": deployment.document(),
+        "_Owner": call.services.owner.name,
+    }
+    with call.store.transaction():
+        if call.store.get(TRANSFORM_JOB, call.region, name) is not None:
+            raise AwsError(
+                "ResourceInUse",
+                "Job name must be unique within an AWS account and region, and a transform job with this name"
+                f" already exists ({arn})",
+            )
+        call.store.put(TRANSFORM_JOB, call.region, name, document)
+        tags.replace(call, arn, parameters.get("Tags"))
+    call.services.transforms.start(call.region, name)
+    return {"TransformJobArn": arn}
+
+
+def describe_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """DescribeTransformJob"""
+    return _load(call, parameters["TransformJobName"])
+
+
+def list_transform_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """ListTransformJobs, newest first unless asked otherwise."""
+    found = paging.created_between(
+        (call.services.transforms.settle(one) for one in call.store.list(TRANSFORM_JOB, call.region)),
+        parameters.get("CreationTimeAfter"),
+        parameters.get("CreationTimeBefore"),
+    )
+    part, status = parameters.get("NameContains", ""), parameters.get("StatusEquals")
+    found = [
+        document
+        for document in found
+        if part in document["TransformJobName"] and status in (None, document["TransformJobStatus"])
+    ]
+    by = {"Name": "TransformJobName", "Status": "TransformJobStatus"}.get(
+        parameters.get("SortBy", ""), "CreationTime"
+    )
+    page, token = paging.page(found, parameters, lambda one: (one[by], one["TransformJobName"]))
+    return {"TransformJobSummaries": page, "NextToken": token}
+
+
+def stop_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """StopTransformJob; returns once it is Stopping."""
+    name = parameters["TransformJobName"]
+    with call.store.transaction():
+        document = _load(call, name)
+        if document["TransformJobStatus"] in ENDED:
+            raise validation_error(
+                f"The request was rejected because the transform job is in status"
+                f" {document['TransformJobStatus']}."
+            )
+        document["TransformJobStatus"] = "Stopping"
+        call.store.put(TRANSFORM_JOB, call.region, name, document)
+    call.services.transforms.stop(call.region, name)
+    return {}
+
+
+OPERATIONS: dict[str, Handler] = {
+    "CreateTransformJob": create_transform_job,
+    "DescribeTransformJob": describe_transform_job,
+    "ListTransformJobs": list_transform_jobs,
+    "StopTransformJob": stop_transform_job,
+}
+
+
+def _load(call: Call, name: str) -> Document:
+    document = call.store.get(TRANSFORM_JOB, call.region, name)
+    if document is None:
+        raise not_found("Transform job", name)
+    return call.services.transforms.settle(document)
+
+
+def _check(request: dict[str, Any]) -> None:
+    """Refuse what is not done here, or cannot be meant, before anything is created."""
+    source = request["TransformInput"]
+    if source["DataSource"]["S3DataSource"]["S3DataType"] != "S3Prefix":
+        raise not_implemented(f"S3DataType {source['DataSource']['S3DataSource']['S3DataType']}")
+    if source.get("SplitType", "None") not in ("None", "Line"):
+        raise not_implemented(f"SplitType {source['SplitType']}")
+    processing = request.get("DataProcessing", {})
+    if processing.get("JoinSource", "None") != "None":
+        raise not_implemented(f"JoinSource {processing['JoinSource']}")
+    for member in ("InputFilter", "OutputFilter"):
+        if processing.get(member, "$") != "$":
+            raise not_implemented(f"{member} of DataProcessing")
+    if request.get("DataCaptureConfig"):
+        raise not_implemented("DataCaptureConfig")
+    megabytes = request.get("MaxPayloadInMB", DEFAULT_PAYLOAD_MB)
+    together = megabytes * max(1, request.get("MaxConcurrentTransforms", 1))
+    if together > LARGEST_PAYLOADS_MB:
+        raise validation_error(
+            f"MaxPayloadInMB times MaxConcurrentTransforms must be at most {LARGEST_PAYLOADS_MB}; it is"
+            f" {together}."
+        )
