@@ -23,6 +23,8 @@ RUNTIME = [
     "pydantic>=2.7",  # strict settings with errors that name file and key
     "click>=8.1",  # the command line
     "rich>=13",  # tables and live progress for people
+    "PyYAML>=6",  # CloudFormation templates, read by the local endpoint and by the plan
+    "tzdata>=2024.1",  # time zones of schedules, the same on every machine
     "starlette>=0.40",  # the local endpoint's ASGI app
     "uvicorn>=0.30",  # serves it
     "httptools>=0.6",  # uvicorn's C parser: several times faster on large S3 bodies than h11
@@ -35,6 +37,7 @@ DEVELOPMENT = [
     "ruff>=0.9",  # lint and format
     "mypy>=1.14",  # types
     "import-linter>=2.1",  # the walls between the rooms, executable
+    "cfn-lint>=1.58",  # checks the CloudFormation templates against AWS's own resource schemas
     "awscli>=1.46",  # an unmodified client for the wire tests
     "moto[server]>=5.2",  # the benchmark's rival S3 server
 ]
@@ -46,11 +49,12 @@ setup(
     python_requires=">=3.11",
     # The three container folders are packaged as they stand: bundles are made from their files.
     packages=[
-        *find_packages(include=["pipelines*", "registry*", "automation*", "sagemaker_local*"]),
+        *find_packages(include=["pipelines*", "registry*", "automation*", "sagemaker_local*", "schedule_expressions"]),
         "processing",
         "training",
         "evaluation",
     ],
+    package_data={"automation": ["templates/*.yaml"]},
     install_requires=IMAGE + RUNTIME,
     extras_require={"dev": DEVELOPMENT},
     entry_points={"console_scripts": ["gatehouse = pipelines.commands:main"]},

@@ -31,6 +31,7 @@ from benchmarks.preprocessing import _DATASET
 
 TRAINED_ON, ROUNDS, DEPTH = 50_000, 200, 6
 PARALLEL = 4
+_BLOCKS = 8
 _IMAGE = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0"
 _HEADERS = {
     "Authorization": "AWS4-HMAC-SHA256 Credential=benchmark/20260101/eu-west-1/sagemaker/aws4_request",
@@ -111,13 +112,15 @@ def _compare(
         "the endpoint, boto3": by_boto3,
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(requests):
-        # In turn, so that a machine that slows down halfway slows all of them.
+    # In blocks by turns: a machine that slows down halfway slows all of them, and a block is long enough
+    # for the threads that the one before left spinning to have gone to sleep.
+    for block in range(_BLOCKS + 1):
         for name, way in ways.items():
-            started = time.perf_counter()
-            way(number)
-            if number >= requests // 10:  # the first ones warm caches and connections
-                times[name].append(time.perf_counter() - started)
+            for number in range(requests // _BLOCKS):
+                started = time.perf_counter()
+                way(number)
+                if block:  # the first block warms caches and connections
+                    times[name].append(time.perf_counter() - started)
     print(
         f"\nInvoking with {count} CSV row{'s' if count > 1 else ''} of 26 columns, {requests} requests each"
     )

@@ -18,4 +18,7 @@ A project's pipeline travels through these modules:
     plan             what an upsert would do; reads only
     upsert           does it
     bucket           is the bucket there, what is in it
+    stacks           a project's CloudFormation stacks, from the settings
+    handler_code     the zip file of the automation's functions
+    infra            what a deployment of the stacks would change; the deployment
 """

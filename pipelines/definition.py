@@ -20,7 +20,7 @@ from pipelines.bucket import ensure_bucket
 from pipelines.bundles import Bundle, publish_bundle
 from pipelines.dataset import publish_data
 from pipelines.model_card import model_card
-from pipelines.project import Project
+from pipelines.project import Network, Project
 from pipelines.sources import Sources, gather_sources
 from pipelines.target import Target, boto_session
 
@@ -227,7 +227,7 @@ def _preprocess(context: Context) -> Any:
 
 def _train(context: Context, preprocess: Any) -> Any:
     """Training and validation parts -> a model artifact that carries its own inference code."""
-    parameters, training = context.parameters, context.project.training
+    parameters, training, network = context.parameters, context.project.training, context.project.network
     loss = "logloss" if context.project.task == "binary" else "mlogloss"
     number = r"([0-9.eE+-]+)"
     trainer = sdk.ModelTrainer(
@@ -239,9 +239,19 @@ def _train(context: Context, preprocess: Any) -> Any:
             instance_type=parameters.training_instance_type,
             instance_count=parameters.training_instance_count,
             volume_size_in_gb=context.project.volume_size_gb,
+            volume_kms_key_id=network.kms_key,
         ),
+        networking=sdk.Networking(
+            subnets=list(network.subnets),
+            security_group_ids=list(network.security_groups),
+            enable_network_isolation=network.isolation,
+        )
+        if network != Network()
+        else None,
         stopping_condition=sdk.StoppingCondition(max_runtime_in_seconds=context.seconds),
-        output_data_config=sdk.OutputDataConfig(s3_output_path=context.output("TrainModel", "model")),
+        output_data_config=sdk.OutputDataConfig(
+            s3_output_path=context.output("TrainModel", "model"), kms_key_id=network.kms_key
+        ),
         hyperparameters={
             **{name: parameter.to_string() for name, parameter in _tunable(parameters).items()},
             **_fixed({"seed": training.seed, "class_weights": training.class_weights, **training.extra}),
@@ -306,6 +316,7 @@ def _evaluate(context: Context, preprocess: Any, train: Any, report: Any) -> Any
 
 
 def _processor(context: Context, program: str, instances: Any) -> Any:
+    network = context.project.network
     return sdk.Processor(
         role=context.target.role_arn,
         image_uri=context.image,
@@ -316,6 +327,15 @@ def _processor(context: Context, program: str, instances: Any) -> Any:
         max_runtime_in_seconds=context.seconds,
         sagemaker_session=context.session,
         env=ENVIRONMENT,
+        volume_kms_key=network.kms_key,
+        output_kms_key=network.kms_key,
+        network_config=sdk.NetworkConfig(
+            subnets=list(network.subnets) or None,
+            security_group_ids=list(network.security_groups) or None,
+            enable_network_isolation=network.isolation,
+        )
+        if network != Network()
+        else None,
         tags=tags(context.project, context.target),
     )
 

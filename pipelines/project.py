@@ -34,6 +34,12 @@ SomeNames = Annotated[Names, Field(min_length=1)]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$")]
 InstanceTypes = Annotated[tuple[InstanceType, ...], BeforeValidator(_listed), Field(min_length=1)]
 InstanceCount = Annotated[int, Field(ge=1, le=100)]
+SubnetIds = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")], ...], BeforeValidator(_listed)
+]
+SecurityGroupIds = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^sg-[0-9a-f]+$")], ...], BeforeValidator(_listed)
+]
 Duration = Annotated[str, Field(pattern=r"^P(\d+D(T\d+H)?|T\d+H(\d+M)?|T\d+M)$")]
 REGION = r"^[a-z]{2}(-[a-z]+)+-\d+$"
 ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$"
@@ -136,13 +142,18 @@ class Card(Table):
 
 
 class Environment(Table):
-    """Where a version serves: the size of its endpoint, and its place if that is not the project's own."""
+    """Where a version serves: the size of its endpoint, and its place if that is not the project's own.
+
+    ``promotion``: whether an approved version enters by itself (``automatic``, the default) or by a
+    person's word (``manual``, the default of ``prod``); it concerns the automation, not the commands.
+    """
 
     instance_type: InstanceType = "ml.m5.large"
     instance_count: InstanceCount = 1
     volume_size_gb: Annotated[int, Field(ge=1, le=512)] | None = None
     startup_timeout_seconds: Annotated[int, Field(ge=60, le=3600)] | None = None
     download_timeout_seconds: Annotated[int, Field(ge=60, le=3600)] | None = None
+    promotion: Literal["automatic", "manual"] | None = None
     alarms: Annotated[Names, Field(max_length=10)] = ()
     canary_percent: Annotated[int, Field(ge=1, le=50)] | None = None
     bake_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
@@ -154,6 +165,27 @@ class Environment(Table):
 
 def _three_environments() -> dict[str, Environment]:
     return {name: Environment() for name in ("dev", "test", "prod")}
+
+
+class Network(Table):
+    """Where jobs and endpoints stand in the network, and the key that encrypts what they write.
+
+    Without it they run in SageMaker's own network and AWS's keys encrypt. ``isolation`` cuts the containers
+    off from every network; SageMaker itself brings their inputs and takes their outputs.
+    """
+
+    subnets: Annotated[SubnetIds, Field(max_length=16)] = ()
+    security_groups: Annotated[SecurityGroupIds, Field(max_length=5)] = ()
+    isolation: bool = False
+    kms_key: (
+        Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[a-zA-Z0-9-]+$")] | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Network:
+        if bool(self.subnets) != bool(self.security_groups):
+            raise ValueError("subnets and security_groups belong together; give both or neither")
+        return self
 
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9])*$")]
@@ -194,6 +226,7 @@ class Project(Table):
     data: Data
     training: Training = Training()
     card: Card = Card()
+    network: Network = Network()
     environments: Annotated[dict[EnvironmentName, Environment], Field(min_length=1)] = Field(
         default_factory=_three_environments
     )
@@ -207,6 +240,12 @@ class Project(Table):
     def root(self) -> Path:
         """The folder of the settings file; a relative data source starts there."""
         return self.file.parent
+
+    def promotion(self, environment: str) -> Literal["automatic", "manual"]:
+        """Whether an approved version enters an environment by itself."""
+        return self.environments[environment].promotion or (
+            "manual" if environment == "prod" else "automatic"
+        )
 
     @model_validator(mode="after")
     def _consistent(self) -> Project:

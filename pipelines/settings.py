@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipelines.errors import GatehouseError
-from pipelines.project import Card, Data, Environment, Project, Split, Table, Training
+from pipelines.project import Card, Data, Environment, Network, Project, Split, Table, Training
 
 __all__ = ["Local", "Project", "Settings", "load_settings"]
 
@@ -130,6 +130,7 @@ _TABLES: dict[tuple[str, ...], type[BaseModel]] = {
     ("data", "split"): Split,
     ("training",): Training,
     ("card",): Card,
+    ("network",): Network,
     ("local",): Local,
 }
 _NOT_KEYS = ("team", "short_name", "file")
@@ -282,6 +283,9 @@ _FORMS = {
     "cache_expire_after": "Write an ISO 8601 duration, for example 'P30D' or 'PT12H'",
     "account": "Write the account's twelve digits in quotation marks, for example '111122223333'",
     "assume_role": "Write the role's full ARN, 'arn:aws:iam::<account>:role/<name>'",
+    "subnets": "Write subnet ids, for example ['subnet-0a1b2c3d']",
+    "security_groups": "Write security group ids, for example ['sg-0a1b2c3d']",
+    "kms_key": "Write the key's full ARN, 'arn:aws:kms:<region>:<account>:key/<id>'",
     "instance_type": "Write a SageMaker instance type, for example 'ml.m5.large'",
     "processing_instance_type": "Write a SageMaker instance type, for example 'ml.m5.xlarge'",
     "training_instance_type": "Write a SageMaker instance type, for example 'ml.m5.xlarge'",

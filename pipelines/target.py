@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from pipelines.errors import GatehouseError
 from pipelines.project import Project
+from pipelines.service_models import loader
 
 LOCAL_ACCOUNT = "000000000000"
 LOCAL_BUCKET = "gatehouse-local"
@@ -174,8 +175,10 @@ def isolated_session(region: str, endpoint_url: str = _NOT_UP) -> Any:
     # (key in the config file, environment variable, default, conversion): only the default counts.
     nothing, nowhere = (None, None, None, None), (None, None, os.devnull, None)
     settings = {"profile": nothing, "config_file": nowhere, "credentials_file": nowhere}
+    session = botocore.session.Session(session_vars=settings)
+    session.register_component("data_loader", loader())
     return Isolated(
-        botocore_session=botocore.session.Session(session_vars=settings),
+        botocore_session=session,
         region_name=region,
         aws_access_key_id="local",
         aws_secret_access_key="local",

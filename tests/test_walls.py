@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_THE_IMAGE = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "matplotlib"}
-PROGRAMS = sorted(path for room in ("processing", "training", "evaluation") for path in (ROOT / room).glob("*.py"))
+PROGRAMS = sorted(
+    path for room in ("processing", "training", "evaluation") for path in (ROOT / room).glob("*.py")
+)
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: f"{path.parent.name}/{path.name}")

@@ -44,6 +44,8 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "promote": ("pipelines.commands.promote", "Deploy what serves in one environment to another."),
     "environments": ("pipelines.commands.environments", "Show what serves where, since when, by whom."),
     "transform": ("pipelines.commands.transform", "Score many rows in a batch transform job."),
+    "infra": ("pipelines.commands.infra", "Bucket, roles, CI and automation in AWS: plan, deploy, remove."),
+    "inbox": ("pipelines.commands.inbox", "Show what people were told by the automation here."),
     "local": ("pipelines.commands.local", "The SageMaker on this machine: up, down, status, env, reset."),
     "doctor": ("pipelines.commands.doctor", "Check what is missing on this machine or in the account."),
 }

@@ -25,6 +25,7 @@ from pipelines.errors import GatehouseError
 from pipelines.settings import Settings
 from pipelines.target import Target
 from sagemaker_local import endpoint
+from sagemaker_local.events import templates
 from sagemaker_local.home import Home, is_alive
 
 START_LIMIT = 60.0
@@ -143,7 +144,12 @@ def serve(settings: Settings, port: int) -> None:
     home = home_folder(settings)
     _refuse_second(home)
     try:
-        endpoint.serve(home, port=port, interpreters=interpreters(settings))
+        endpoint.serve(
+            home,
+            port=port,
+            interpreters=interpreters(settings),
+            templates=[templates.parse(text) for text in _templates(settings)],
+        )
     except endpoint.CannotStart as error:
         raise GatehouseError(str(error)) from error
 
@@ -222,7 +228,16 @@ def _command(home: Path, port: int, settings: Settings) -> list[str]:
     command = [sys.executable, "-m", "sagemaker_local", "--home", str(home), "--port", str(port)]
     for image, interpreter in interpreters(settings).items():
         command += ["--interpreter", f"{image}={interpreter}"]
+    for template in _templates(settings):
+        command += ["--template", template]
     return command
+
+
+def _templates(settings: Settings) -> list[str]:
+    # Here: only what keeps an endpoint up needs the templates.
+    from pipelines.commands.played_templates import played_templates
+
+    return played_templates(settings)
 
 
 def _last_line(log: Path) -> str:

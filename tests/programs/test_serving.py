@@ -8,7 +8,6 @@ import json
 import math
 import subprocess
 import sys
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -260,19 +259,6 @@ def test_numpy_prediction_equals_that_of_a_matrix_with_categories(shops: Finishe
     )
     found = inference.predict_fn(data, model).probabilities[:, 1]
     assert found.tolist() == model.booster.predict(matrix_).astype(np.float64).tolist()
-
-
-def test_one_row_is_parsed_and_encoded_fast(tumors: Finished) -> None:
-    import inference
-
-    schema = inference.read_schema(tumors.folder / "model" / "schema.json")
-    row = ",".join(str(n / 7) for n in range(30))
-    best = math.inf
-    for _ in range(200):
-        started = time.perf_counter()
-        inference.to_matrix(inference.input_fn(row, "text/csv"), schema)
-        best = min(best, time.perf_counter() - started)
-    assert best < 0.000_2
 
 
 def test_an_artifact_without_its_parts_is_refused(tmp_path: Path) -> None:

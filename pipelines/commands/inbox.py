@@ -1,0 +1,161 @@
+"""`gatehouse inbox`: what the automation would have mailed to people, had it run in AWS.
+
+Every topic of the local SageMaker has the queue `local-inbox` as a subscriber. It is read over SQS's own
+protocol: messages are received, shown, and made visible again, so that the next look shows them, too.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from pipelines.commands.local_endpoint import is_kept_up, reaching
+from pipelines.commands.options import json_option, project_argument
+from pipelines.commands.output import document, moment, remark, say
+from pipelines.commands.place import find_place
+from pipelines.errors import GatehouseError
+
+QUEUE = "local-inbox"
+_HIDDEN_SECONDS = 30
+_PAGE = 10
+
+
+@dataclass(frozen=True)
+class Note:
+    """One message; `receipt` is what the queue deletes it by or shows it again."""
+
+    id: str
+    sent: datetime
+    topic: str | None
+    subject: str | None
+    text: str
+    attributes: dict[str, str]
+    receipt: str
+
+
+@click.command("inbox")
+@project_argument
+@click.option(
+    "--queue",
+    default=QUEUE,
+    show_default=True,
+    metavar="NAME",
+    help="Another queue, e.g. one of dead letters: gatehouse-{team}-{project}-dead-letters.",
+)
+@click.option("--delete", is_flag=True, help="Delete what is shown.")
+@json_option
+def command(project: str | None, queue: str, delete: bool, as_json: bool) -> None:
+    """Show what people were told by the automation on this machine, oldest first.
+
+    Mail is not sent from here: what a topic would mail in AWS is read here instead. With PROJECT, only
+    what is about that project. Events are handled while `gatehouse local up` runs.
+
+    \b
+    Example:
+      gatehouse inbox
+      gatehouse inbox --queue gatehouse-health-tumor-diagnosis-dead-letters
+    """
+    place = find_place(project, "local")
+    with reaching(place.target, place.settings) as endpoint:
+        sqs = endpoint().client("sqs")
+        url = _url(sqs, queue)
+        notes = [] if url is None else _read(sqs, url)
+        if project is not None:
+            notes = [note for note in notes if _is_about(note, place.project.name)]
+        for note in notes:
+            if delete:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=note.receipt)
+    if url is None and queue != QUEUE:
+        raise GatehouseError(
+            f"there is no queue {queue} on this machine",
+            remedy="`gatehouse local up` makes the queues of the projects in projects.toml",
+        )
+    if as_json:
+        document([_document(note) for note in notes])
+        return
+    for note in notes:
+        _show(note)
+    if not notes:
+        remark("There are no messages.")
+    if not is_kept_up(place.settings):
+        remark("Events wait until they are handled: bring it up with `gatehouse local up`.")
+
+
+def _url(sqs: Any, queue: str) -> str | None:
+    try:
+        return str(sqs.get_queue_url(QueueName=queue)["QueueUrl"])
+    except sqs.exceptions.QueueDoesNotExist:
+        return None
+
+
+def _read(sqs: Any, url: str) -> list[Note]:
+    """Every message that can be received; all of them can be received again when this returns."""
+    notes: list[Note] = []
+    while True:
+        received = sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=_PAGE,
+            VisibilityTimeout=_HIDDEN_SECONDS,
+            MessageSystemAttributeNames=["SentTimestamp"],
+            MessageAttributeNames=["All"],
+        ).get("Messages", [])
+        if not received:
+            break
+        notes += [_note(message) for message in received]
+    for note in notes:
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=note.receipt, VisibilityTimeout=0)
+    return notes
+
+
+def _note(message: dict[str, Any]) -> Note:
+    told = _notification(message["Body"])
+    attributes = message.get("MessageAttributes", {})
+    return Note(
+        id=message["MessageId"],
+        sent=datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC),
+        topic=told.get("TopicArn"),
+        subject=told.get("Subject"),
+        text=told.get("Message", message["Body"]),
+        attributes={name: value.get("StringValue", "") for name, value in attributes.items()},
+        receipt=message["ReceiptHandle"],
+    )
+
+
+def _notification(body: str) -> dict[str, Any]:
+    """What a topic sent; empty for a message that no topic sent, a dead letter for one."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) and told.get("Type") == "Notification" else {}
+
+
+def _is_about(note: Note, project: str) -> bool:
+    if note.topic is None:
+        return project in note.text
+    return note.topic.rpartition(":")[2] == f"gatehouse-{project}"
+
+
+def _document(note: Note) -> dict[str, object]:
+    return {
+        "id": note.id,
+        "sent": note.sent,
+        "topic": note.topic,
+        "subject": note.subject,
+        "text": note.text,
+        "attributes": note.attributes,
+    }
+
+
+def _show(note: Note) -> None:
+    source = (note.topic or "").rpartition(":")[2]
+    say(f"{moment(note.sent)}  {note.subject or source or 'message'}")
+    for line in note.text.splitlines():
+        say(f"  {line}")
+    for name, value in note.attributes.items():
+        say(f"  {name}: {value}")
+    say()

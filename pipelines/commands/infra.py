@@ -1,0 +1,277 @@
+"""`gatehouse infra`: the project's bucket, roles, CI and automation in AWS, as CloudFormation stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from pipelines.commands.options import json_option, parameter_option, project_argument
+from pipelines.commands.output import document, remark, say
+from pipelines.handler_code import HandlerCode, gather_handler_code, publish
+from pipelines.infra import StackPlan, apply_stack, plan_stack, remove_stack, stack_exists
+from pipelines.project import Project
+from pipelines.settings import load_settings
+from pipelines.stacks import KINDS, Kind, Site, Stack, build_stack, missing_parameters, site_of
+from pipelines.target import LOCAL_ACCOUNT
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+OFFLINE = (
+    "CloudFormation is not part of the local SageMaker: this checked the templates and their parameters"
+    " against each other and changed nothing. What would be changed in AWS: --target aws."
+)
+
+
+@click.group("infra")
+def command() -> None:
+    """The project's infrastructure in AWS: bucket, roles, CI and automation, as CloudFormation stacks.
+
+    Three stacks for each project: foundation, ci, automation. The templates in automation/templates/ can be
+    deployed with `aws cloudformation deploy` as well; docs/aws.md says how. ci is left out until it is named
+    with --only once, because it needs to know the repository.
+    """
+
+
+@dataclass(frozen=True)
+class _Aws:
+    """A project's place in AWS, and clients for it."""
+
+    project: Project
+    site: Site
+    session: Any
+
+    def client(self, service: str) -> Any:
+        from botocore.config import Config
+
+        return self.session.client(service, config=Config(retries={"mode": "standard", "max_attempts": 5}))
+
+
+def _target(function: Decorated) -> Decorated:
+    return click.option(
+        "--target",
+        type=click.Choice(["local", "aws"]),
+        default="local",
+        show_default=True,
+        envvar="GATEHOUSE_TARGET",
+        show_envvar=True,
+        help="AWS; local checks the templates only.",
+    )(function)
+
+
+def _only(function: Decorated) -> Decorated:
+    return click.option(
+        "--only", type=click.Choice(KINDS), multiple=True, help="Only this stack; may be repeated."
+    )(function)
+
+
+@command.command("plan")
+@project_argument
+@_only
+@parameter_option
+@_target
+@json_option
+def plan_command(
+    project: str | None, only: tuple[Kind, ...], parameters: dict[str, str], target: str, as_json: bool
+) -> None:
+    """Show what a deployment would change; change nothing.
+
+    In AWS, CloudFormation says so itself, by a change set that is deleted again. -p gives a parameter of a
+    template, such as CreateKey=true; it goes to the stacks that have it.
+    """
+    code = gather_handler_code()
+    if target == "local":
+        _check_offline(load_settings().project(project), only, parameters, code, as_json)
+        return
+    at = _aws(project)
+    cloudformation = at.client("cloudformation")
+    plans = [
+        plan_stack(stack, cloudformation) for stack in _stacks(at, only, parameters, code, cloudformation)
+    ]
+    _show(plans, as_json, done=False)
+
+
+@command.command("deploy")
+@project_argument
+@_only
+@parameter_option
+@click.option(
+    "--notify", metavar="ADDRESS", multiple=True, help="A mail address for the messages of automation."
+)
+@_target
+@json_option
+def deploy_command(
+    project: str | None,
+    only: tuple[Kind, ...],
+    parameters: dict[str, str],
+    notify: tuple[str, ...],
+    target: str,
+    as_json: bool,
+) -> None:
+    """Create the stacks or bring them up to date; a stack that is up to date is left alone.
+
+    The handlers' code is uploaded to the artifact bucket under a name that its content gives it. SNS sends
+    each --notify address a mail that has to be confirmed.
+    """
+    if target == "local":
+        raise click.UsageError(
+            "CloudFormation is not part of the local SageMaker; `gatehouse local up` plays the automation"
+            " by itself. Deploy with --target aws."
+        )
+    at, code = _aws(project), gather_handler_code()
+    cloudformation = at.client("cloudformation")
+    plans, outputs = [], {}
+    for stack in _stacks(at, only, parameters, code, cloudformation):
+        if stack.kind == "automation":
+            publish(code, at.project.name, at.site.bucket, at.client("s3"))
+        plan = plan_stack(stack, cloudformation, keep=True)
+        plans.append(plan)
+        outputs[stack.kind] = apply_stack(plan, cloudformation, tell=lambda line: remark(f"  {line}"))
+    if notify:
+        _subscribe(at.client("sns"), outputs["automation"]["TopicArn"], notify)
+    _show(plans, as_json, done=True, outputs=outputs)
+
+
+@command.command("remove")
+@project_argument
+@_only
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_target
+@json_option
+def remove_command(
+    project: str | None, only: tuple[Kind, ...], yes: bool, target: str, as_json: bool
+) -> None:
+    """Delete the stacks: automation, CI, then the foundation.
+
+    The artifact bucket, the key and log groups with a job's logs stay, with all data and models in them;
+    docs/aws.md says how to delete those too. Endpoints go on serving until they are deleted.
+    """
+    if target == "local":
+        raise click.UsageError("There is nothing to remove locally; give --target aws.")
+    at = _aws(project)
+    cloudformation = at.client("cloudformation")
+    names = [f"gatehouse-{at.project.name}-{kind}" for kind in reversed(only or KINDS)]
+    there = [name for name in names if stack_exists(name, cloudformation)]
+    if there and not yes:
+        click.confirm(f"Delete {', '.join(there)} in {at.site.region}?", abort=True, err=True)
+    for name in there:
+        remove_stack(name, cloudformation, tell=lambda line: remark(f"  {line}"))
+    if as_json:
+        document({"target": "aws", "removed": there})
+        return
+    for name in there:
+        say(f"{name}: deleted")
+    say(f"The bucket {at.site.bucket} stays, with everything in it." if there else "There is no such stack.")
+
+
+def _aws(name: str | None) -> _Aws:
+    import os
+
+    import boto3
+
+    project = load_settings().project(name)
+    region = os.environ.get("AWS_REGION") or project.region
+    session = boto3.session.Session(region_name=region)
+    caller = session.client("sts").get_caller_identity()
+    partition = caller["Arn"].split(":")[1]
+    return _Aws(project, site_of(project, caller["Account"], region, partition), session)
+
+
+def _stacks(
+    at: _Aws, only: tuple[Kind, ...], parameters: dict[str, str], code: HandlerCode, cloudformation: Any
+) -> list[Stack]:
+    """The named stacks; without a name all but a CI that was never made."""
+    found = _build(at.project, at.site, only or KINDS, parameters, code)
+    if only:
+        return found
+    return [
+        stack
+        for stack in found
+        if stack.kind != "ci" or not missing_parameters(stack) or stack_exists(stack.name, cloudformation)
+    ]
+
+
+def _build(
+    project: Project, site: Site, kinds: Iterable[Kind], parameters: dict[str, str], code: HandlerCode
+) -> list[Stack]:
+    """Each stack with those of the parameters that its template has."""
+    built, unused = [], dict(parameters)
+    key = code.key(project.name)
+    for kind in kinds:
+        declared = build_stack(project, site, kind, code_key=key).content["Parameters"]
+        given = {name: value for name, value in parameters.items() if name in declared}
+        built.append(build_stack(project, site, kind, code_key=key, given=given))
+        unused = {name: value for name, value in unused.items() if name not in declared}
+    if unused:
+        raise click.UsageError(f"No template has a parameter {', '.join(unused)}.")
+    return built
+
+
+def _check_offline(
+    project: Project, only: tuple[Kind, ...], parameters: dict[str, str], code: HandlerCode, as_json: bool
+) -> None:
+    site = site_of(project, LOCAL_ACCOUNT, project.region)
+    stacks = _build(project, site, only or KINDS, parameters, code)
+    if as_json:
+        document(
+            {
+                "target": "local",
+                "stacks": [
+                    {
+                        "stack": stack.name,
+                        "action": "checked",
+                        "changes": [],
+                        "missing_parameters": list(missing_parameters(stack)),
+                    }
+                    for stack in stacks
+                ],
+            }
+        )
+        return
+    for stack in stacks:
+        missing = missing_parameters(stack)
+        needs = f"; needs -p {' -p '.join(f'{name}=...' for name in missing)}" if missing else ""
+        say(f"{stack.name}: the template is complete, {len(list(stack.resources()))} resources{needs}")
+    say(OFFLINE)
+
+
+def _show(
+    plans: list[StackPlan], as_json: bool, *, done: bool, outputs: dict[Kind, dict[str, str]] | None = None
+) -> None:
+    if as_json:
+        document(
+            {
+                "target": "aws",
+                "stacks": [
+                    {
+                        "stack": plan.stack.name,
+                        "action": plan.action,
+                        "changes": list(plan.changes),
+                        **({"outputs": (outputs or {}).get(plan.stack.kind, {})} if done else {}),
+                    }
+                    for plan in plans
+                ],
+            }
+        )
+        return
+    future = {"create": "would be created", "replace": "would be made anew", "update": "would be updated"}
+    past = {"create": "created", "replace": "made anew", "update": "updated"}
+    for plan in plans:
+        say(f"{plan.stack.name}: {(past if done else future).get(plan.action, 'up to date')}")
+        for change in plan.changes:
+            say(f"  {change}")
+        for name, value in (outputs or {}).get(plan.stack.kind, {}).items():
+            say(f"  {name} = {value}")
+
+
+def _subscribe(sns: Any, topic: str, addresses: Iterable[str]) -> None:
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    there = {entry["Endpoint"] for page in pages for entry in page["Subscriptions"]}
+    for address in addresses:
+        if address in there:
+            remark(f"  {address} is subscribed already")
+        else:
+            sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)
+            remark(f"  {address} has to confirm the mail that SNS sends now")

@@ -1,0 +1,87 @@
+"""Every decision on a version, kept with the version.
+
+SageMaker keeps only the last approval description, so each decision is also written as a customer
+metadata property, in the same UpdateModelPackage call that changes the status::
+
+    approval.20261121T033500.123456Z = Approved by arn:aws:iam::111122223333:user/kim: looks good=21
+
+The key is the time, to the microsecond, so decisions at the same moment keep both entries. A value
+allows letters, digits, spaces and ``_.:/=+-@`` and 256 characters; other characters are written as
+quoted-printable (RFC 2045: ``=2C`` for a comma), and what is too long ends in ``...``. A package has
+room for 50 properties, so the newest ten decisions are kept.
+"""
+
+from __future__ import annotations
+
+import quopri
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+PREFIX = "approval."
+KEPT = 10
+VALUE_LIMIT = 256
+
+_TIME = "%Y%m%dT%H%M%S.%fZ"
+_ENTRY = re.compile(r"(?P<status>\w+) by (?P<who>\S+?)(?:: (?P<note>.*))?", re.DOTALL)
+_PLAIN = frozenset(" _.:/+-@")
+_CUT = "..."
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who moved a version to which approval status, when, and why; `note` is empty where none was given."""
+
+    status: str
+    who: str
+    when: datetime
+    note: str
+
+
+def entry(decision: Decision) -> tuple[str, str]:
+    """The metadata property that holds a decision: its key and its value."""
+    key = PREFIX + decision.when.astimezone(UTC).strftime(_TIME)
+    note = f": {encode(decision.note)}" if decision.note else ""
+    text = f"{decision.status} by {encode(decision.who)}{note}"
+    if len(text) > VALUE_LIMIT:
+        # Never in the middle of an encoded character.
+        text = re.sub(r"(=[0-9A-F]{0,2})+$", "", text[: VALUE_LIMIT - len(_CUT)]) + _CUT
+    return key, text
+
+
+def decisions(metadata: Mapping[str, str]) -> tuple[Decision, ...]:
+    """The decisions in a version's customer metadata, newest first; foreign properties are passed over."""
+    found = []
+    for key, value in metadata.items():
+        matched = _ENTRY.fullmatch(value) if key.startswith(PREFIX) else None
+        try:
+            when = datetime.strptime(key.removeprefix(PREFIX), _TIME).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        if matched:
+            note = decode(matched["note"] or "")
+            found.append(Decision(matched["status"], decode(matched["who"]), when, note))
+    return tuple(sorted(found, key=lambda decision: decision.when, reverse=True))
+
+
+def outdated(metadata: Mapping[str, str]) -> list[str]:
+    """The keys of the decisions that must go so that one more can be kept, oldest first."""
+    keys = sorted(key for key in metadata if key.startswith(PREFIX))
+    return keys[: max(0, len(keys) - KEPT + 1)]
+
+
+def encode(text: str) -> str:
+    """Text as a property's value allows it."""
+    return "".join(
+        character
+        if character.isalpha() or character.isdecimal() or character in _PLAIN
+        else "".join(f"={byte:02X}" for byte in character.encode())
+        for character in text
+    )
+
+
+def decode(text: str) -> str:
+    """The inverse of :func:`encode`."""
+    escapes = re.compile(r"(?:=[0-9A-F]{2})+")
+    return escapes.sub(lambda found: quopri.decodestring(found[0]).decode(errors="replace"), text)

@@ -1,0 +1,164 @@
+"""Scoring what is too big for an endpoint: a batch transform job on an approved version.
+
+Input that lies on this machine is uploaded as parts, each of which is one request to the model (6 MB at
+most, its own header included), so a header never gets lost on the way and the results come back in the
+order of the parts. Input in S3 is used as it lies there, each object one request, or line by line.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.errors import GatehouseError
+from registry.clients import Clients, bucket_and_key
+from registry.deployments import named
+from registry.invocations import CSV, Payload
+from registry.model_packages import APPROVED, describe, group_and_version, newest_approved
+from registry.rollout import ensure_model
+
+UNDER_WAY = frozenset({"InProgress", "Stopping"})
+_DEFAULT_INSTANCE = "ml.m5.large"
+
+
+@dataclass(frozen=True)
+class TransformPlan:
+    """A transform job, ready to be started.
+
+    Attributes:
+        arn: the version's.
+        model: CreateModel's request.
+        job: CreateTransformJob's request.
+        input, output: S3 prefixes.
+    """
+
+    arn: str
+    model: Mapping[str, Any]
+    job: Mapping[str, Any]
+    input: str
+    output: str
+
+    @property
+    def name(self) -> str:
+        return str(self.job["TransformJobName"])
+
+    @property
+    def version(self) -> int:
+        return group_and_version(self.arn)[1]
+
+
+def plan_transform(
+    clients: Clients,
+    group: str,
+    version: int | None,
+    *,
+    role_arn: str,
+    input_uri: str,
+    output_uri: str,
+    content_type: str,
+    split_lines: bool = False,
+    instance_type: str | None = None,
+    instance_count: int = 1,
+    accept: str = CSV,
+    tags: Mapping[str, str] | None = None,
+) -> TransformPlan:
+    """What a transform job would be; reads only.
+
+    Args:
+        version: the newest approved one if None.
+        split_lines: each line of the input is a row of its own; for CSV without a header.
+        instance_type: the first that the version supports if None.
+
+    Raises:
+        GatehouseError: there is no such version, it is not approved, or does not run on that instance type.
+    """
+    number = newest_approved(clients, group) if version is None else version
+    described = describe(clients, group, number)
+    arn, approval = described["ModelPackageArn"], described["ModelApprovalStatus"]
+    if approval != APPROVED:
+        raise GatehouseError(
+            f"version {number} of model {group} is {approval}; only an approved version is used",
+            remedy=f"Review it: `gatehouse model {group} {number}`, `gatehouse approve {group} {number}`",
+        )
+    supported = described.get("InferenceSpecification", {}).get("SupportedTransformInstanceTypes", ())
+    chosen = instance_type or (supported[0] if supported else _DEFAULT_INSTANCE)
+    if supported and chosen not in supported:
+        raise GatehouseError(
+            f"version {number} of model {group} does not run on {chosen}",
+            remedy=f"It was registered for: {', '.join(supported)}",
+        )
+    listed = [{"Key": key, "Value": value} for key, value in sorted((tags or {}).items())]
+    content = {"Containers": [{"ModelPackageName": arn}], "ExecutionRoleArn": role_arn}
+    model = {"ModelName": named(f"{group}-{number}", content), **content, "Tags": listed}
+    job = {
+        "TransformJobName": f"{group[:40]}-{number}-{time.strftime('%Y%m%d%H%M%S', time.gmtime())}",
+        "ModelName": model["ModelName"],
+        "BatchStrategy": "MultiRecord" if split_lines else "SingleRecord",
+        "MaxPayloadInMB": 6,
+        "TransformInput": {
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": input_uri}},
+            "ContentType": content_type,
+            "SplitType": "Line" if split_lines else "None",
+        },
+        "TransformOutput": {"S3OutputPath": output_uri, "Accept": accept, "AssembleWith": "Line"},
+        "TransformResources": {"InstanceType": chosen, "InstanceCount": instance_count},
+        "Tags": listed,
+    }
+    return TransformPlan(arn, model, job, input_uri, output_uri)
+
+
+def upload_parts(clients: Clients, uri: str, payloads: Iterable[Payload], suffix: str) -> int:
+    """Put each payload as one object under a prefix, in order; returns how many rows there are."""
+    s3, (bucket, prefix) = clients.client("s3"), bucket_and_key(uri)
+    rows = 0
+    for number, payload in enumerate(payloads):
+        s3.put_object(
+            Bucket=bucket,
+            Key=f"{prefix.rstrip('/')}/part-{number:06d}{suffix}",
+            Body=payload.body,
+            ContentType=payload.content_type,
+        )
+        rows += payload.rows
+    return rows
+
+
+def start_transform(plan: TransformPlan, clients: Clients) -> None:
+    """Make the model if it is not there, and start the job."""
+    ensure_model(clients, plan.model)
+    clients.client("sagemaker").create_transform_job(**plan.job)
+
+
+def wait(plan: TransformPlan, clients: Clients, tell: Callable[[str], None] = lambda _: None) -> None:
+    """Wait for the job's end.
+
+    Raises:
+        GatehouseError: it failed or was stopped.
+    """
+    sagemaker, told, pause = clients.client("sagemaker"), "", 0.05
+    while True:
+        described = sagemaker.describe_transform_job(TransformJobName=plan.name)
+        status = described["TransformJobStatus"]
+        if status != told:
+            tell(f"transform job {plan.name}: {status}")
+            told = status
+        if status not in UNDER_WAY:
+            break
+        time.sleep(pause)
+        pause = min(pause * 1.5, 10.0)
+    if status != "Completed":
+        raise GatehouseError(
+            f"the transform job is {status}: {described.get('FailureReason', 'no reason is given')}",
+            where=plan.name,
+        )
+
+
+def results(plan: TransformPlan, clients: Clients) -> Iterable[bytes]:
+    """The objects that the job wrote, in the order of the input."""
+    s3, (bucket, prefix) = clients.client("s3"), bucket_and_key(plan.output)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        for item in page.get("Contents", ()):
+            if item["Key"].endswith(".out"):
+                yield s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()

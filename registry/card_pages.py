@@ -1,0 +1,148 @@
+"""A model card as a page for people: Markdown, or HTML that needs nothing beside it.
+
+Both are written from the same list of sections, so they say the same.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from registry import model_cards
+from registry.version_details import VersionDetails
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, its facts, and perhaps a table whose first row is its headings."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+def markdown(version: VersionDetails) -> str:
+    """The card as a Markdown page."""
+    lines = [f"# Model card: {version.group}, version {version.version}", ""]
+    for section in sections(version):
+        lines += [f"## {section.title}", ""]
+        lines += [f"- **{name}:** {' '.join(value.split())}" for name, value in section.facts]
+        if section.facts:
+            lines.append("")
+        if section.rows:
+            head, *body = section.rows
+            lines += [_row(head), _row(["---"] * len(head)), *(_row(row) for row in body), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def page(version: VersionDetails) -> str:
+    """The card as one self-contained HTML page."""
+    title = f"Model card: {version.group}, version {version.version}"
+    parts = [_HEAD.format(title=html.escape(title))]
+    for section in sections(version):
+        parts.append(f"<h2>{html.escape(section.title)}</h2>\n")
+        if section.facts:
+            facts = "".join(
+                f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>\n"
+                for name, value in section.facts
+            )
+            parts.append(f"<dl>\n{facts}</dl>\n")
+        if section.rows:
+            head, *body = section.rows
+            rows = [_cells(head, "th"), *(_cells(row, "td") for row in body)]
+            parts.append("<table>\n" + "".join(rows) + "</table>\n")
+    return "".join(parts) + "</body></html>\n"
+
+
+def sections(version: VersionDetails) -> list[Section]:
+    """What a card says, in order; sections with nothing to say are left out."""
+    card = model_cards.content(version)
+    training = card.get("training_details", {}).get("training_job_details", {})
+    additional = card.get("additional_information", {})
+    found = [
+        Section("This version", tuple(_overview(version, card))),
+        Section("Intended uses", tuple(_facts(card.get("intended_uses", {})))),
+        Section("Business", tuple(_facts(card.get("business_details", {})))),
+        Section(
+            "Training",
+            tuple(_facts({key: value for key, value in training.items() if key != "hyper_parameters"})),
+            _table(("Hyperparameter", "Value"), training.get("hyper_parameters", ())),
+        ),
+        *(_evaluation(item) for item in card.get("evaluation_details", ())),
+        Section("More", tuple(_facts(additional))),
+        Section("History of approvals", rows=_history(version)),
+    ]
+    return [section for section in found if section.facts or section.rows]
+
+
+def _overview(version: VersionDetails, card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "Model package", version.arn
+    yield "Approval", version.approval
+    yield "Card", version.card_status or "none attached"
+    yield "Created", f"{version.created:%Y-%m-%d %H:%M:%S %Z}".strip()
+    yield from _facts(card.get("model_overview", {}))
+
+
+def _facts(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """A table of the card as facts, those inside it included."""
+    for key, entry in value.items():
+        if isinstance(entry, Mapping):
+            yield from _facts(entry)
+        elif isinstance(entry, list):
+            yield _title(key), ", ".join(str(item) for item in entry)
+        else:
+            yield _title(key), str(entry)
+
+
+def _evaluation(item: Mapping[str, Any]) -> Section:
+    facts = {key: value for key, value in item.items() if key not in ("name", "metric_groups")}
+    metrics = [
+        (str(metric["name"]), _figure(metric.get("value")), str(metric.get("notes", "")))
+        for group in item.get("metric_groups", ())
+        for metric in group.get("metric_data", ())
+    ]
+    rows = (("Metric", "Value", "Notes"), *metrics) if metrics else ()
+    return Section(f"Evaluation: {item.get('name', '')}", tuple(_facts(facts)), rows)
+
+
+def _history(version: VersionDetails) -> tuple[tuple[str, ...], ...]:
+    rows = [
+        (f"{decision.when:%Y-%m-%d %H:%M} UTC", decision.status, decision.who, decision.note)
+        for decision in version.decisions
+    ]
+    return (("When", "Decision", "Who", "Note"), *rows) if rows else ()
+
+
+def _table(head: tuple[str, str], entries: Any) -> tuple[tuple[str, ...], ...]:
+    rows = [(str(entry["name"]), str(entry["value"])) for entry in entries]
+    return (head, *rows) if rows else ()
+
+
+def _title(key: str) -> str:
+    return key.replace("_", " ").capitalize()
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _row(cells: Any) -> str:
+    return "| " + " | ".join(" ".join(cell.replace("|", r"\|").split()) for cell in cells) + " |"
+
+
+def _cells(cells: Any, tag: str) -> str:
+    return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>\n"
+
+
+_HEAD = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; }}
+dt {{ font-weight: 600; }} dd {{ margin: 0 0 .4em; overflow-wrap: anywhere; }}
+table {{ border-collapse: collapse; }} th, td {{ text-align: left; padding: .2em 1em .2em 0; }}
+tr {{ border-bottom: 1px solid #ddd; }}
+</style></head><body>
+<h1>{title}</h1>
+"""

@@ -1,0 +1,201 @@
+"""What it takes to bring a version to an environment: reads only, and a frozen plan comes out.
+
+Models and endpoint configurations are named after their content: the version's ARN, the role, the
+environment's settings. So what is there already is used again, a deployment that broke off goes on
+where it stopped, and deploying what serves already is a plan without changes. ``rollout`` carries it out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.errors import GatehouseError
+from registry import environments, sample_payload
+from registry.clients import Clients
+from registry.environments import Endpoint, Environment, State
+from registry.model_packages import APPROVED, describe_arn, group_and_version, statistics_uri
+from registry.model_quality import classes_in, read_statistics
+
+VARIANT = "AllTraffic"
+UNDER_WAY = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+NAME_LIMIT = 63
+
+
+@dataclass(frozen=True)
+class DeploymentPlan:
+    """What brings a version to an environment.
+
+    Attributes:
+        state: the environment before.
+        arn: the version's.
+        action: how it comes about: deploy, rollback or promote.
+        endpoint_action: create, replace (a failed one), update, or none where it serves the version already.
+        model, config: the requests that make them, used where they are not there yet.
+        sample: where the sample payload lies; None if the version has none.
+        accept: what the sample's answer is asked for as.
+        classes: those that the answer may name; none where they are not known.
+        changes: the plan in words; empty if there is nothing to do.
+    """
+
+    state: State
+    arn: str
+    action: str
+    endpoint_action: str
+    model: Mapping[str, Any]
+    config: Mapping[str, Any]
+    sample: str | None
+    accept: str
+    classes: tuple[str, ...]
+    changes: tuple[str, ...]
+
+    @property
+    def version(self) -> int:
+        return group_and_version(self.arn)[1]
+
+
+def plan_deployment(
+    registry: Clients,
+    environment: Environment,
+    arn: str,
+    *,
+    action: str = environments.DEPLOY,
+) -> DeploymentPlan:
+    """What brings a version to an environment; reads only.
+
+    Args:
+        registry: where the version is registered.
+        action: a rollback may go to a version that is no longer approved.
+
+    Raises:
+        GatehouseError: there is no such version, it is not approved, it lies in another region, or the
+            environment is busy.
+    """
+    described = describe_arn(registry, arn)
+    group, version = group_and_version(arn)
+    approval = described["ModelApprovalStatus"]
+    if action != environments.ROLLBACK and approval != APPROVED:
+        raise GatehouseError(
+            f"version {version} of model {group} is {approval}; only an approved version is deployed",
+            remedy=f"Review it: `gatehouse model {group} {version}`, `gatehouse approve {group} {version}`",
+        )
+    _check_region(environment, arn)
+    state = environments.read_state(environment)
+    if state.endpoint is not None and state.endpoint.status in UNDER_WAY:
+        raise GatehouseError(
+            f"the endpoint is {state.endpoint.status}",
+            where=environment.endpoint,
+            remedy=f"Wait until it is InService: `gatehouse environments {environment.project}`",
+        )
+    model = model_request(environment, arn)
+    config = config_request(environment, model["ModelName"])
+    endpoint_action = _endpoint_action(state.endpoint, config["EndpointConfigName"])
+    return DeploymentPlan(
+        state=state,
+        arn=arn,
+        action=action,
+        endpoint_action=endpoint_action,
+        model=model,
+        config=config,
+        sample=described.get("SamplePayloadUrl"),
+        accept=sample_payload.acceptable(
+            described.get("InferenceSpecification", {}).get("SupportedResponseMIMETypes", ())
+        ),
+        classes=classes_in(read_statistics(registry.client("s3"), statistics_uri(described))),
+        changes=tuple(_changes(environment, state, arn, endpoint_action)),
+    )
+
+
+def _check_region(environment: Environment, arn: str) -> None:
+    region, here = arn.split(":")[3], environment.clients.client("sagemaker").meta.region_name
+    if region != here:
+        raise GatehouseError(
+            f"the version is registered in {region}, and SageMaker serves a model package in its own"
+            f" region only; environment {environment.name} is in {here}",
+            remedy=f"Register the model in {here} too: run the pipeline there",
+        )
+
+
+def model_request(environment: Environment, arn: str) -> dict[str, Any]:
+    """CreateModel's request: all of the version's containers, in order, by the version's ARN."""
+    content: dict[str, Any] = {
+        "Containers": [{"ModelPackageName": arn}],
+        "ExecutionRoleArn": environment.role_arn,
+    }
+    if environment.network_isolation:
+        content["EnableNetworkIsolation"] = True
+    if environment.subnets:
+        content["VpcConfig"] = {
+            "Subnets": list(environment.subnets),
+            "SecurityGroupIds": list(environment.security_groups),
+        }
+    _, version = group_and_version(arn)
+    name = named(f"{environment.project}-{version}", content)
+    return {"ModelName": name, **content, "Tags": tags_of(environment)}
+
+
+def config_request(environment: Environment, model: str) -> dict[str, Any]:
+    """CreateEndpointConfig's request."""
+    optional = {
+        "VolumeSizeInGB": environment.volume_size_gb,
+        "ContainerStartupHealthCheckTimeoutInSeconds": environment.startup_timeout_seconds,
+        "ModelDataDownloadTimeoutInSeconds": environment.download_timeout_seconds,
+    }
+    variant = {
+        "VariantName": VARIANT,
+        "ModelName": model,
+        "InstanceType": environment.instance_type,
+        "InitialInstanceCount": environment.instance_count,
+        "InitialVariantWeight": 1.0,
+        **{key: value for key, value in optional.items() if value is not None},
+    }
+    content: dict[str, Any] = {"ProductionVariants": [variant]}
+    if environment.kms_key is not None:
+        content["KmsKeyId"] = environment.kms_key
+    return {
+        "EndpointConfigName": named(environment.endpoint, content),
+        **content,
+        "Tags": tags_of(environment),
+    }
+
+
+def named(stem: str, content: Mapping[str, Any]) -> str:
+    """A name that says what it is of and changes with the content: stem and ten hexadecimal digits."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
+    return f"{stem[: NAME_LIMIT - 11].rstrip('-')}-{digest}"
+
+
+def _endpoint_action(endpoint: Endpoint | None, config: str) -> str:
+    if endpoint is None:
+        return "create"
+    if endpoint.status == "Failed":
+        return "replace"
+    return "none" if endpoint.config == config and endpoint.status == "InService" else "update"
+
+
+def _changes(environment: Environment, state: State, arn: str, endpoint_action: str) -> list[str]:
+    version = group_and_version(arn)[1]
+    serving = state.endpoint.version if state.endpoint else None
+    size = f"{environment.instance_count} x {environment.instance_type}"
+    if endpoint_action == "create":
+        found = [f"create endpoint {environment.endpoint} with version {version} on {size}"]
+    elif endpoint_action == "replace":
+        found = [f"replace the failed endpoint {environment.endpoint}: version {version} on {size}"]
+    elif endpoint_action == "update":
+        now = f"version {serving}" if serving is not None else "what it serves now"
+        kind = "the new settings" if serving == version else f"version {version}"
+        found = [f"update endpoint {environment.endpoint} from {now} to {kind} on {size}"]
+    else:
+        found = []
+    if state.deployed is None or state.deployed.arn != arn:
+        before = f"version {state.deployed.version}" if state.deployed else "nothing"
+        found.append(f"set {environment.parameter} from {before} to version {version}")
+    return found
+
+
+def tags_of(environment: Environment) -> list[dict[str, str]]:
+    """The environment's tags, as SageMaker takes them."""
+    return [{"Key": key, "Value": value} for key, value in sorted(environment.tags.items())]

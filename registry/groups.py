@@ -1,0 +1,124 @@
+"""Model package groups: one for each project of each team, with its description and its tags.
+
+The description is given when a group is made; SageMaker cannot change it afterwards, so it is not
+compared. Tags are: those that should be there are added or corrected, others are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from registry.clients import Clients, is_absent
+from registry.model_packages import summaries
+
+
+@dataclass(frozen=True)
+class GroupSpec:
+    """A group as it should be."""
+
+    name: str
+    description: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class GroupState:
+    """A group as it should be, beside what is there.
+
+    Attributes:
+        arn: None if there is no such group.
+        missing_tags: tags that are not there or have another value.
+    """
+
+    spec: GroupSpec
+    arn: str | None
+    missing_tags: Mapping[str, str]
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        if self.arn is None:
+            return ("there is no such group",)
+        return tuple(f"tag {key} is not {value!r}" for key, value in sorted(self.missing_tags.items()))
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A group that would be deleted, with all its versions; newest first."""
+
+    name: str
+    versions: tuple[str, ...]
+
+
+def compare_groups(clients: Clients, specs: Iterable[GroupSpec]) -> tuple[GroupState, ...]:
+    """Each group as it should be beside what is there; reads only."""
+    return tuple(_state(clients.client("sagemaker"), spec) for spec in specs)
+
+
+def apply_groups(states: Iterable[GroupState], clients: Clients) -> None:
+    """Make what is missing and correct tags that are wrong."""
+    sagemaker = clients.client("sagemaker")
+    for state in states:
+        if state.arn is None:
+            sagemaker.create_model_package_group(
+                ModelPackageGroupName=state.spec.name,
+                ModelPackageGroupDescription=state.spec.description,
+                Tags=_listed(state.spec.tags),
+            )
+        elif state.missing_tags:
+            sagemaker.add_tags(ResourceArn=state.arn, Tags=_listed(state.missing_tags))
+
+
+def plan_removal(clients: Clients, names: Iterable[str]) -> tuple[Removal, ...]:
+    """The groups of those names that are there, with the versions they hold; reads only."""
+    sagemaker = clients.client("sagemaker")
+    found = []
+    for name in names:
+        if _described(sagemaker, name) is not None:
+            arns = tuple(summary["ModelPackageArn"] for summary in summaries(clients, name))
+            found.append(Removal(name, arns))
+    return tuple(found)
+
+
+def apply_removal(removal: Removal, clients: Clients) -> None:
+    """Delete a group's versions and then the group. One that is gone meanwhile is no error."""
+    sagemaker = clients.client("sagemaker")
+    for arn in removal.versions:
+        try:
+            sagemaker.delete_model_package(ModelPackageName=arn)
+        except ClientError as error:
+            if not is_absent(error):
+                raise
+    try:
+        sagemaker.delete_model_package_group(ModelPackageGroupName=removal.name)
+    except ClientError as error:
+        if not is_absent(error):
+            raise
+
+
+def _state(sagemaker: Any, spec: GroupSpec) -> GroupState:
+    described = _described(sagemaker, spec.name)
+    if described is None:
+        return GroupState(spec, None, spec.tags)
+    arn = described["ModelPackageGroupArn"]
+    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+    held = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    missing = {key: value for key, value in spec.tags.items() if held.get(key) != value}
+    return GroupState(spec, arn, missing)
+
+
+def _described(sagemaker: Any, name: str) -> dict[str, Any] | None:
+    try:
+        described: dict[str, Any] = sagemaker.describe_model_package_group(ModelPackageGroupName=name)
+    except ClientError as error:
+        if is_absent(error):
+            return None
+        raise
+    return described
+
+
+def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]

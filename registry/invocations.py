@@ -1,0 +1,142 @@
+"""Asking an environment's endpoint: payloads in, one prediction for each row out.
+
+A request may carry 6 MB and its answer as much, so many rows come as several payloads; whoever reads them
+cuts them on row boundaries. Answers are understood in the two forms that this project's models give:
+JSON ``{"predictions": [...]}`` and CSV lines ``class,probability``; a model from elsewhere may answer with a
+bare JSON list.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from pipelines.errors import GatehouseError
+from registry.environments import Environment, nothing_deployed, read_endpoint
+
+CSV, JSON, PARQUET = "text/csv", "application/json", "application/x-parquet"
+BODY_LIMIT = 6 * 1024 * 1024
+"""Bytes that one request to an endpoint can carry (InvokeEndpoint's Body: 6291456)."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """The body of one request.
+
+    Attributes:
+        rows: how many rows it holds.
+        first_row: where they begin in the whole input, from 1.
+    """
+
+    body: bytes
+    content_type: str
+    rows: int
+    first_row: int
+
+
+def invoke(
+    environment: Environment, payloads: Iterable[Payload], *, accept: str = JSON
+) -> Iterator[Mapping[str, Any]]:
+    """Send payloads one after the other and give the predictions row by row.
+
+    Raises:
+        GatehouseError: nothing is deployed, a payload is refused, or an answer cannot be understood.
+    """
+    for payload in payloads:
+        yield from send(environment, payload, accept)
+
+
+def send(environment: Environment, payload: Payload, accept: str) -> list[Mapping[str, Any]]:
+    """The predictions for one payload.
+
+    Raises:
+        GatehouseError: see :func:`invoke`.
+    """
+    runtime = environment.clients.client("sagemaker-runtime")
+    try:
+        answer = runtime.invoke_endpoint(
+            EndpointName=environment.endpoint,
+            ContentType=payload.content_type,
+            Accept=accept,
+            Body=payload.body,
+        )
+    except ClientError as error:
+        raise _refused(environment, payload, error) from error
+    predictions = parse(answer["Body"].read(), answer.get("ContentType", accept))
+    if len(predictions) != payload.rows:
+        raise GatehouseError(
+            f"{payload.rows} rows were sent and {len(predictions)} answered",
+            where=_place(environment, payload),
+            remedy="If the first line is no header, say --no-header; if it is one, --header",
+        )
+    return predictions
+
+
+def parse(body: bytes, content_type: str) -> list[Mapping[str, Any]]:
+    """An answer as one mapping for each row.
+
+    Raises:
+        GatehouseError: it is neither of the forms that the module's text names.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    try:
+        text = body.decode("utf-8")
+        if kind == CSV:
+            rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+            return [_from_csv(row) for row in rows]
+        document = json.loads(text)
+    except (ValueError, csv.Error) as error:  # not UTF-8, not JSON, not a number
+        raise GatehouseError(f"the answer is no {kind}: {error}: {body[:200]!r}") from error
+    found = document.get("predictions") if isinstance(document, dict) else document
+    if not isinstance(found, list):
+        raise GatehouseError(f"the answer holds no list of predictions: {text[:200]}")
+    return [item if isinstance(item, dict) else {"class": item} for item in found]
+
+
+def _from_csv(row: list[str]) -> Mapping[str, Any]:
+    if len(row) == 1:
+        return {"class": row[0]}
+    return {"class": row[0], "probability": float(row[1])}
+
+
+def _refused(environment: Environment, payload: Payload, error: ClientError) -> ClientError | GatehouseError:
+    """The clear form of what an endpoint says to a payload; any other answer as it is."""
+    answer = error.response["Error"]
+    if answer["Code"] == "ModelError":
+        status = error.response.get("OriginalStatusCode", 500)
+        said = error.response.get("OriginalMessage") or answer["Message"]
+        what = "the model refuses the rows" if 400 <= status < 500 else "the model failed"
+        return GatehouseError(
+            f"{what}: {' '.join(_model_words(said).split())}", where=_place(environment, payload)
+        )
+    if answer["Code"] == "ValidationError" and len(payload.body) <= BODY_LIMIT:
+        endpoint = read_endpoint(environment)
+        if endpoint is None:
+            return nothing_deployed(environment)
+        return GatehouseError(
+            f"endpoint {endpoint.name} is {endpoint.status} and takes no requests",
+            remedy=f"See `gatehouse environments {environment.project}`",
+        )
+    return error
+
+
+def _model_words(said: str) -> str:
+    """What the model's container said, without the JSON around it that some servers put there."""
+    try:
+        document = json.loads(said)
+    except ValueError:
+        return said
+    return (
+        str(document.get("error") or document.get("message") or said) if isinstance(document, dict) else said
+    )
+
+
+def _place(environment: Environment, payload: Payload) -> str:
+    last = payload.first_row + payload.rows - 1
+    return f"endpoint {environment.endpoint}, rows {payload.first_row} to {last} of the input"

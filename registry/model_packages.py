@@ -1,0 +1,186 @@
+"""Versions of a model as the registry lists them: one model package group for each project.
+
+What goes in is somewhere to get clients from; what comes out are frozen values. A version's metrics are
+not among the registry's own fields: they are read from the ``statistics.json`` that the pipeline
+attaches as ModelMetrics.ModelQuality. That costs two calls for each version, so only what is shown is
+read, ten at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from pipelines.errors import GatehouseError
+from registry.clients import Clients, is_absent
+from registry.model_quality import Metric, headline, metrics_in, read_statistics
+
+READERS = 10
+"""Versions that are read at the same time; botocore keeps ten connections for each client."""
+
+PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
+APPROVALS = (PENDING, APPROVED, REJECTED)
+
+_PAGE = 100  # the most that ListModelPackages gives at once
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered model package, as a list shows it.
+
+    Attributes:
+        accuracy: on the test part; None if the version carries no readable statistics.
+        headline: AUC or weighted F1, whichever the statistics hold.
+        status: of the package itself: Completed, Failed, ...
+        approval: PendingManualApproval, Approved or Rejected.
+    """
+
+    version: int
+    arn: str
+    created: datetime
+    accuracy: float | None
+    headline: Metric | None
+    status: str
+    approval: str
+
+
+def list_versions(
+    clients: Clients, group: str, *, approval: str | None = None, limit: int | None = None
+) -> list[ModelVersion]:
+    """The versions in a model package group, newest first; none if there is no such group.
+
+    Args:
+        approval: only versions with this approval status.
+        limit: no more than this many of the newest; all of them if None.
+    """
+    sagemaker, s3 = clients.client("sagemaker"), clients.client("s3")
+    found = list(islice(summaries(clients, group, approval=approval, limit=limit), limit))
+    with ThreadPoolExecutor(READERS) as readers:
+        versions = list(readers.map(lambda summary: _version(sagemaker, s3, summary), found))
+    return sorted(versions, key=lambda version: version.version, reverse=True)
+
+
+def summaries(
+    clients: Clients, group: str, *, approval: str | None = None, limit: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """ListModelPackages' entries for a group, newest first, page by page; none without such a group."""
+    wanted = {"ModelApprovalStatus": approval} if approval else {}
+    pages = (
+        clients.client("sagemaker")
+        .get_paginator("list_model_packages")
+        .paginate(
+            ModelPackageGroupName=group,
+            SortBy="CreationTime",
+            SortOrder="Descending",
+            PaginationConfig={"PageSize": min(limit or _PAGE, _PAGE)},
+            **wanted,
+        )
+    )
+    try:
+        for page in pages:
+            yield from page["ModelPackageSummaryList"]
+    except ClientError as error:
+        if not is_absent(error):
+            raise
+
+
+def version_arn(clients: Clients, group: str, version: int) -> str:
+    """The ARN of a group's version, from the group's own ARN; whether there is such a version is not asked.
+
+    Raises:
+        GatehouseError: there is no such group.
+    """
+    try:
+        found = clients.client("sagemaker").describe_model_package_group(ModelPackageGroupName=group)
+    except ClientError as error:
+        if is_absent(error):
+            raise no_versions(group) from error
+        raise
+    arn: str = found["ModelPackageGroupArn"]
+    return f"{arn.replace(':model-package-group/', ':model-package/')}/{version}"
+
+
+def newest_approved(clients: Clients, group: str) -> int:
+    """The number of the newest approved version.
+
+    Raises:
+        GatehouseError: no version is approved.
+    """
+    newest = next(summaries(clients, group, approval=APPROVED, limit=1), None)
+    if newest is None:
+        raise GatehouseError(
+            f"model {group} has no approved version",
+            remedy=f"See `gatehouse models {group}` and approve one with `gatehouse approve {group} N`",
+        )
+    return int(newest["ModelPackageVersion"])
+
+
+def describe(clients: Clients, group: str, version: int) -> dict[str, Any]:
+    """DescribeModelPackage's answer for a group's version.
+
+    Raises:
+        GatehouseError: there is no such version; it names those that are there.
+    """
+    return describe_arn(clients, version_arn(clients, group, version))
+
+
+def describe_arn(clients: Clients, arn: str) -> dict[str, Any]:
+    """DescribeModelPackage's answer for a version's ARN.
+
+    Raises:
+        GatehouseError: there is no such version; it names those that are there.
+    """
+    group, version = group_and_version(arn)
+    try:
+        described: dict[str, Any] = clients.client("sagemaker").describe_model_package(ModelPackageName=arn)
+    except ClientError as error:
+        if not is_absent(error):
+            raise
+        newest = [str(found["ModelPackageVersion"]) for found in islice(summaries(clients, group), 10)]
+        if not newest:
+            raise no_versions(group) from error
+        raise GatehouseError(
+            f"model {group} has no version {version}",
+            remedy=f"Its newest versions are: {', '.join(newest)}",
+        ) from error
+    return described
+
+
+def group_and_version(arn: str) -> tuple[str, int]:
+    """``arn:aws:sagemaker:<region>:<account>:model-package/<group>/<version>`` -> group, version."""
+    group, _, version = arn.rpartition("model-package/")[2].rpartition("/")
+    return group, int(version)
+
+
+def no_versions(group: str) -> GatehouseError:
+    return GatehouseError(
+        f"model {group} has no registered version", remedy=f"Register one with `gatehouse run {group}`"
+    )
+
+
+def _version(sagemaker: Any, s3: Any, summary: dict[str, Any]) -> ModelVersion:
+    described = sagemaker.describe_model_package(ModelPackageName=summary["ModelPackageArn"])
+    metrics = metrics_in(read_statistics(s3, statistics_uri(described)))
+    accuracy = metrics.get("accuracy")
+    return ModelVersion(
+        version=summary["ModelPackageVersion"],
+        arn=summary["ModelPackageArn"],
+        created=summary["CreationTime"],
+        accuracy=accuracy.value if accuracy else None,
+        headline=headline(metrics),
+        status=summary["ModelPackageStatus"],
+        approval=summary.get("ModelApprovalStatus", PENDING),
+    )
+
+
+def statistics_uri(described: dict[str, Any]) -> str | None:
+    """Where a described package's model-quality statistics lie, if it names any."""
+    quality = described.get("ModelMetrics", {}).get("ModelQuality", {})
+    uri: str | None = quality.get("Statistics", {}).get("S3Uri")
+    return uri

@@ -1,0 +1,67 @@
+"""Where an environment goes back to, and what goes on to the next: by ARN, from the deployment history."""
+
+from __future__ import annotations
+
+from pipelines.errors import GatehouseError
+from registry.clients import Clients
+from registry.deployments import DeploymentPlan, plan_deployment
+from registry.environments import (
+    PROMOTE,
+    ROLLBACK,
+    Environment,
+    before,
+    history,
+    nothing_deployed,
+    read_state,
+)
+
+
+def plan_rollback(registry: Clients, environment: Environment, version: int | None = None) -> DeploymentPlan:
+    """What brings an environment back; reads only.
+
+    Args:
+        version: one that was deployed there; the one before the current one if None.
+
+    Raises:
+        GatehouseError: there is nothing to go back to, or that version was never deployed there.
+    """
+    deployments = history(environment)
+    if not deployments:
+        raise nothing_deployed(environment)
+    if version is None:
+        found = before(deployments)
+        if found is None:
+            raise GatehouseError(
+                f"version {deployments[0].version} is the first in {environment.name}; there is none before",
+                remedy="Deploy another with `gatehouse deploy`",
+            )
+    else:
+        found = next((entry for entry in deployments if entry.version == version), None)
+        if found is None:
+            known = ", ".join(str(number) for number in sorted({entry.version for entry in deployments}))
+            raise GatehouseError(
+                f"version {version} was never deployed in {environment.name}",
+                remedy=f"These were: {known}",
+            )
+    return plan_deployment(registry, environment, found.arn, action=ROLLBACK)
+
+
+def plan_promotion(registry: Clients, source: Environment, destination: Environment) -> DeploymentPlan:
+    """What brings the version that serves in one environment to another; reads only.
+
+    Raises:
+        GatehouseError: nothing serves in the first, or not what should.
+    """
+    state = read_state(source)
+    if state.deployed is None:
+        raise nothing_deployed(source)
+    if not state.serves:
+        endpoint = f"is {state.endpoint.status}" if state.endpoint else "is not there"
+        if state.endpoint and state.endpoint.status == "InService":
+            endpoint = "serves another version"
+        raise GatehouseError(
+            f"version {state.deployed.version} should serve in {source.name}, and its endpoint {endpoint}",
+            remedy=f"Deploy it there first: `gatehouse deploy {source.project} --env {source.name}"
+            f" --version {state.deployed.version}`",
+        )
+    return plan_deployment(registry, destination, state.deployed.arn, action=PROMOTE)

@@ -1,0 +1,268 @@
+"""Carrying a deployment plan out, with the proof that the version answers, or back to what was before.
+
+    model -> endpoint configuration -> endpoint created or updated -> InService
+    -> the version's own sample payload, answered -> the parameter written
+
+Until the sample is answered the old configuration is kept. If the endpoint does not come up or the
+answer is no good, the endpoint is put back to it, and the parameter still names the version that
+serves. SageMaker itself keeps the old instances in service while new ones start, and goes back to them
+when an alarm rings.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipelines.errors import GatehouseError
+from registry import environments, sample_payload
+from registry.clients import Clients, is_absent
+from registry.deployments import UNDER_WAY, DeploymentPlan, config_request, model_request, tags_of
+from registry.environments import Endpoint, Environment
+
+_REASON = 240
+
+LOG_LINES = 20
+"""Lines of the endpoint's log that are shown when it does not come up."""
+
+PATIENCE = 2 * 3600.0
+"""Seconds: twice what SageMaker itself allows a container for its start at most."""
+
+Tell = Callable[[str], None]
+"""Is told each step and each change of the endpoint's status."""
+
+
+def apply_deployment(
+    plan: DeploymentPlan, registry: Clients, *, note: str = "", tell: Tell = lambda _: None
+) -> None:
+    """Carry a plan out; returns once the version has answered and the parameter names it.
+
+    Raises:
+        GatehouseError: the endpoint did not come up or did not answer well; what served before serves
+            again and the parameter is as it was.
+    """
+    environment = plan.state.environment
+    if not plan.changes:
+        return
+    if plan.sample is not None:
+        # One that is gone or broken must be found before anything is touched.
+        sample_payload.read_sample(registry.client("s3"), plan.sample)
+    if plan.endpoint_action != "none":
+        _move_endpoint(plan, tell)
+    try:
+        prove_deployment(plan, registry, tell=tell)
+    except (GatehouseError, ClientError, BotoCoreError):
+        _put_back(plan, tell)
+        raise
+    environments.record(environment, plan.arn, plan.action, note)
+    tell(f"{environment.parameter} names version {plan.version}")
+
+
+def start_deployment(plan: DeploymentPlan, *, tell: Tell = lambda _: None) -> None:
+    """Ask SageMaker for what a plan says and return; a failed endpoint is deleted first, which is waited for.
+
+    For those who hear by an event that the endpoint is in service and then call :func:`prove_deployment`.
+    """
+    if plan.endpoint_action == "none":
+        return
+    _make_model_and_config(plan, tell)
+    environment, config = plan.state.environment, plan.config["EndpointConfigName"]
+    sagemaker = environment.clients.client("sagemaker")
+    if plan.endpoint_action == "replace":
+        sagemaker.delete_endpoint(EndpointName=environment.endpoint)
+        _wait(environment, tell)
+    if plan.endpoint_action in ("create", "replace"):
+        sagemaker.create_endpoint(
+            EndpointName=environment.endpoint, EndpointConfigName=config, Tags=tags_of(environment)
+        )
+    else:
+        deployment = _deployment_config(environment)
+        sagemaker.update_endpoint(
+            EndpointName=environment.endpoint,
+            EndpointConfigName=config,
+            **({"DeploymentConfig": deployment} if deployment else {}),
+        )
+
+
+def _deployment_config(environment: Environment) -> dict[str, Any]:
+    """UpdateEndpoint's blue/green policy; empty where SageMaker's own default does: all at once."""
+    config: dict[str, Any] = {}
+    if environment.canary_percent is not None or environment.bake_seconds:
+        traffic: dict[str, Any] = {
+            "Type": "ALL_AT_ONCE",
+            "WaitIntervalInSeconds": environment.bake_seconds,
+        }
+        if environment.canary_percent is not None:
+            size = {"Type": "CAPACITY_PERCENT", "Value": environment.canary_percent}
+            traffic = {**traffic, "Type": "CANARY", "CanarySize": size}
+        config["BlueGreenUpdatePolicy"] = {"TrafficRoutingConfiguration": traffic}
+    if environment.alarms:
+        alarms = [{"AlarmName": name} for name in environment.alarms]
+        config["AutoRollbackConfiguration"] = {"Alarms": alarms}
+        # SageMaker accepts alarms together with a policy only.
+        config.setdefault(
+            "BlueGreenUpdatePolicy",
+            {"TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}},
+        )
+    return config
+
+
+def ensure_model(clients: Clients, request: Mapping[str, Any]) -> bool:
+    """Create a model that is named after its content; whether it had to be."""
+    sagemaker = clients.client("sagemaker")
+    try:
+        sagemaker.describe_model(ModelName=request["ModelName"])
+    except ClientError as error:
+        if not is_absent(error):
+            raise
+        sagemaker.create_model(**request)
+        return True
+    return False
+
+
+def _make_model_and_config(plan: DeploymentPlan, tell: Tell) -> None:
+    environment = plan.state.environment
+    sagemaker = environment.clients.client("sagemaker")
+    if ensure_model(environment.clients, plan.model):
+        tell(f"model {plan.model['ModelName']} made of version {plan.version}")
+    try:
+        sagemaker.describe_endpoint_config(EndpointConfigName=plan.config["EndpointConfigName"])
+    except ClientError as error:
+        if not is_absent(error):
+            raise
+        sagemaker.create_endpoint_config(**plan.config)
+        tell(f"endpoint configuration {plan.config['EndpointConfigName']} made")
+
+
+def _move_endpoint(plan: DeploymentPlan, tell: Tell) -> None:
+    environment, config = plan.state.environment, plan.config["EndpointConfigName"]
+    start_deployment(plan, tell=tell)
+    reached = _wait(environment, tell)
+    if reached is None or reached.status != "InService" or reached.config != config:
+        _tell_log_end(environment, tell)
+        raise _did_not_come_up(plan, reached)
+
+
+def _wait(environment: Environment, tell: Tell) -> Endpoint | None:
+    """The endpoint once its status stays; None once it is gone."""
+    deadline = time.monotonic() + PATIENCE
+    sagemaker = environment.clients.client("sagemaker")
+    told, pause = "", 0.05
+    while time.monotonic() < deadline:
+        try:
+            status = sagemaker.describe_endpoint(EndpointName=environment.endpoint)["EndpointStatus"]
+        except ClientError as error:
+            if is_absent(error):
+                return None
+            raise
+        if status != told:
+            tell(f"endpoint {environment.endpoint}: {status}")
+            told = status
+        if status not in UNDER_WAY:
+            return environments.read_endpoint(environment)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 10.0)
+    raise GatehouseError(
+        f"the endpoint is {told} for two hours now",
+        where=environment.endpoint,
+        remedy=f"See `gatehouse environments {environment.project}`; the parameter is as it was",
+    )
+
+
+def prove_deployment(plan: DeploymentPlan, registry: Clients, *, tell: Tell = lambda _: None) -> None:
+    """Send the version's own sample payload to the endpoint and check the answer.
+
+    Raises:
+        GatehouseError: the sample is gone, was refused, or the answer is no good.
+    """
+    environment = plan.state.environment
+    if plan.sample is None:
+        tell(f"version {plan.version} has no sample payload: nothing was sent to it")
+        return
+    sample = sample_payload.read_sample(registry.client("s3"), plan.sample)
+    try:
+        rows = sample_payload.check(environment, sample, plan.accept, plan.classes)
+    except GatehouseError as error:
+        _tell_log_end(environment, tell)
+        raise GatehouseError(
+            error.what,
+            where=f"endpoint {environment.endpoint}, version {plan.version}",
+            remedy=_what_serves(plan),
+        ) from error
+    tell(f"the sample payload's {rows} rows are answered")
+
+
+def _put_back(plan: DeploymentPlan, tell: Tell) -> None:
+    """Undo what the plan did to the endpoint."""
+    environment = plan.state.environment
+    sagemaker = environment.clients.client("sagemaker")
+    if plan.endpoint_action in ("create", "replace"):
+        tell(f"deleting endpoint {environment.endpoint}: it never answered well")
+        sagemaker.delete_endpoint(EndpointName=environment.endpoint)
+        _wait(environment, tell)
+    elif (config := _config_before(plan)) is not None:
+        tell(f"going back to {config}")
+        sagemaker.update_endpoint(EndpointName=environment.endpoint, EndpointConfigName=config)
+        _wait(environment, tell)
+
+
+def _config_before(plan: DeploymentPlan) -> str | None:
+    """The configuration that served before; None if it is the one that serves."""
+    before, deployed, environment = plan.state.endpoint, plan.state.deployed, plan.state.environment
+    if plan.endpoint_action == "update" and before is not None:
+        return before.config
+    if deployed is None or deployed.arn == plan.arn:
+        return None
+    # An earlier deployment moved the endpoint and broke off before it had the answer.
+    model = model_request(environment, deployed.arn)["ModelName"]
+    return str(config_request(environment, model)["EndpointConfigName"])
+
+
+def _did_not_come_up(plan: DeploymentPlan, reached: Endpoint | None) -> GatehouseError:
+    environment = plan.state.environment
+    reason = "it was deleted meanwhile"
+    if reached is not None:
+        reason = reached.failure or f"it is {reached.status} with {reached.config}"
+    return GatehouseError(
+        f"version {plan.version} did not come up: {_shortened(reason)}",
+        where=f"endpoint {environment.endpoint}",
+        remedy=_what_serves(plan),
+    )
+
+
+def _what_serves(plan: DeploymentPlan) -> str:
+    deployed = plan.state.deployed
+    serving = f"Version {deployed.version} serves as before" if deployed else "Nothing serves, as before"
+    return f"{serving}; the parameter is unchanged"
+
+
+def _tell_log_end(environment: Environment, tell: Tell) -> None:
+    """Tell the last lines that the endpoint's containers wrote, if there are any."""
+    logs, group = environment.clients.client("logs"), f"/aws/sagemaker/Endpoints/{environment.endpoint}"
+    try:
+        streams = logs.describe_log_streams(
+            logGroupName=group, orderBy="LastEventTime", descending=True, limit=1
+        )["logStreams"]
+        if not streams:
+            return
+        stream = streams[0]["logStreamName"]
+        events = logs.get_log_events(
+            logGroupName=group, logStreamName=stream, limit=LOG_LINES, startFromHead=False
+        )["events"]
+    except ClientError as error:
+        # What went wrong with the endpoint matters more than what went wrong with its log.
+        if not is_absent(error):
+            tell(f"its log {group} cannot be read: {error.response['Error']['Code']}")
+        return
+    tell(f"the end of its log ({group}, {stream}):")
+    for event in events:
+        tell(f"  {event['message'].rstrip()}")
+
+
+def _shortened(text: str) -> str:
+    """A reason on one line; of a long one its beginning and its end, where the cause stands."""
+    line = " ".join(text.split())
+    return line if len(line) <= _REASON else f"{line[: _REASON // 4]} ... {line[-_REASON * 3 // 4 :]}"

@@ -1,0 +1,94 @@
+"""The proof that a deployed version works: its own sample payload, sent and answered.
+
+A version registers a few raw rows, as a client would send them, as ``payload.csv`` in a small tarball. The
+answer must parse, hold one prediction for each row, and each must be a prediction: a class, and where
+probabilities come with it they lie between 0 and 1.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pipelines.errors import GatehouseError
+from registry import invocations
+from registry.clients import read_object
+from registry.environments import Environment
+from registry.invocations import CSV, JSON, Payload
+
+MEMBER = "payload.csv"
+SIZE_LIMIT = 6 * 1024 * 1024
+"""Bytes of a sample: what one request to an endpoint can carry."""
+
+
+def acceptable(response_types: Iterable[str]) -> str:
+    """What to ask the answer for, of what a version can answer: JSON, which says most, or CSV."""
+    types = tuple(response_types)
+    return CSV if CSV in types and JSON not in types else JSON
+
+
+def read_sample(s3: Any, uri: str) -> Payload:
+    """The rows in a version's sample payload.
+
+    Raises:
+        GatehouseError: the tarball is gone, is none, or holds no ``payload.csv``.
+    """
+    content = read_object(s3, uri)
+    if content is None:
+        raise GatehouseError("the version's sample payload is gone", where=uri)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:*") as archive:
+            names = [item for item in archive.getmembers() if item.name.rpartition("/")[2] == MEMBER]
+            member = archive.extractfile(names[0]) if names else None
+            body = member.read(SIZE_LIMIT + 1) if member else b""
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise GatehouseError(f"the version's sample payload is no tarball: {error}", where=uri) from error
+    try:
+        rows = sum(1 for row in csv.reader(io.StringIO(body.decode("utf-8", "replace"), newline="")) if row)
+    except csv.Error as error:
+        raise GatehouseError(f"the version's sample payload is no CSV: {error}", where=uri) from error
+    if not rows or len(body) > SIZE_LIMIT:
+        raise GatehouseError(
+            f"the version's sample payload holds no rows in {MEMBER}, or more than 6 MB", where=uri
+        )
+    return Payload(body, CSV, rows, first_row=1)
+
+
+def check(environment: Environment, sample: Payload, accept: str, classes: Sequence[str] = ()) -> int:
+    """Send the sample to an environment's endpoint; returns how many rows were answered.
+
+    Args:
+        classes: those that the model knows, where that is known.
+
+    Raises:
+        GatehouseError: it was refused, or the answer is no good.
+    """
+    try:
+        predictions = invocations.send(environment, sample, accept)
+    except GatehouseError as error:
+        raise GatehouseError(f"the sample payload was not answered: {error.what}") from error
+    for number, prediction in enumerate(predictions, 1):
+        if fault := _fault(prediction, classes):
+            raise GatehouseError(f"the answer to row {number} of the sample payload {fault}")
+    return len(predictions)
+
+
+def _fault(prediction: Mapping[str, Any], classes: Sequence[str]) -> str | None:
+    """What is wrong with a prediction; None if nothing is."""
+    if prediction.get("class") in (None, ""):
+        return f"names no class: {json.dumps(prediction)[:200]}"
+    probabilities = prediction.get("probabilities")
+    values = list(probabilities.values()) if isinstance(probabilities, Mapping) else []
+    if "probability" in prediction:
+        values.append(prediction["probability"])
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -1e-6 <= value <= 1 + 1e-6:
+            return f"holds {value!r} where a probability should be"
+    known = classes or (tuple(probabilities) if isinstance(probabilities, Mapping) else ())
+    if known and str(prediction["class"]) not in known:
+        return f"names the class {prediction['class']!r}, which is none of {', '.join(known)}"
+    return None

@@ -1,0 +1,186 @@
+"""Everything that is known of one version, from the registry and from what the registry points at.
+
+DescribeModelPackage gives the inference specification, the card, the metadata; ``statistics.json`` gives
+the metrics; the pipeline execution that the metadata names gives the jobs. What is gone since, or was
+never there because the version was registered by hand, is left empty.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from registry import approval_history, model_packages
+from registry.approval_history import Decision
+from registry.clients import Clients, is_absent
+from registry.model_quality import Metric, metrics_in, read_statistics, rows_in
+
+_HYPERPARAMETER = "hyperparameter."  # one property for each that has no pipeline parameter
+_HYPERPARAMETERS = "hyperparameters"  # one property with all the others: `eta=0.1 max_depth=4 ...`
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of the inference specification; a version with several is an inference pipeline."""
+
+    image: str
+    artifact: str | None
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of the execution that registered the version."""
+
+    step: str
+    arn: str
+
+
+@dataclass(frozen=True)
+class VersionDetails:
+    """A registered version, in full.
+
+    Attributes:
+        metrics: every single-number metric of the test part.
+        statistics: where they were read from; `test_rows` is how many rows they are of.
+        hyperparameters: by XGBoost's names, as text.
+        metadata: customer metadata but for the history of approvals.
+        properties: all customer metadata, as SageMaker holds it.
+        decisions: the history of approvals, newest first.
+        jobs: of the execution that registered it, in the order of its steps.
+        card: the model card's content.
+    """
+
+    group: str
+    version: int
+    arn: str
+    created: datetime
+    created_by: str | None
+    description: str | None
+    status: str
+    approval: str
+    approval_description: str | None
+    metrics: Mapping[str, Metric]
+    test_rows: int | None
+    statistics: str | None
+    data_statistics: str | None
+    hyperparameters: Mapping[str, str]
+    metadata: Mapping[str, str]
+    properties: Mapping[str, str]
+    decisions: tuple[Decision, ...]
+    execution: str | None
+    jobs: tuple[Job, ...]
+    containers: tuple[Container, ...]
+    content_types: tuple[str, ...]
+    response_types: tuple[str, ...]
+    instance_types: tuple[str, ...]
+    transform_instance_types: tuple[str, ...]
+    sample_payload: str | None
+    card: Mapping[str, Any]
+    card_status: str | None
+
+
+def read_version(clients: Clients, group: str, version: int) -> VersionDetails:
+    """Everything of a group's version.
+
+    Raises:
+        GatehouseError: there is no such version.
+    """
+    return read_arn(clients, model_packages.version_arn(clients, group, version))
+
+
+def read_arn(clients: Clients, arn: str) -> VersionDetails:
+    """Everything of the version with that ARN.
+
+    Raises:
+        GatehouseError: there is no such version.
+    """
+    described = model_packages.describe_arn(clients, arn)
+    inference = described.get("InferenceSpecification", {})
+    statistics_uri = model_packages.statistics_uri(described)
+    statistics = read_statistics(clients.client("s3"), statistics_uri)
+    properties: dict[str, str] = described.get("CustomerMetadataProperties", {})
+    execution = properties.get("execution_arn")
+    card = described.get("ModelCard", {})
+    data_quality = described.get("ModelMetrics", {}).get("ModelDataQuality", {})
+    return VersionDetails(
+        group=described["ModelPackageGroupName"],
+        version=described["ModelPackageVersion"],
+        arn=described["ModelPackageArn"],
+        created=described["CreationTime"],
+        created_by=described.get("CreatedBy", {}).get("IamIdentity", {}).get("Arn"),
+        description=described.get("ModelPackageDescription"),
+        status=described["ModelPackageStatus"],
+        approval=described.get("ModelApprovalStatus", model_packages.PENDING),
+        approval_description=described.get("ApprovalDescription"),
+        metrics=metrics_in(statistics),
+        test_rows=rows_in(statistics),
+        statistics=statistics_uri,
+        data_statistics=data_quality.get("Statistics", {}).get("S3Uri"),
+        hyperparameters=_hyperparameters(properties),
+        metadata={
+            key: value for key, value in properties.items() if not key.startswith(approval_history.PREFIX)
+        },
+        properties=properties,
+        decisions=approval_history.decisions(properties),
+        execution=execution,
+        jobs=_jobs(clients, execution) if execution else (),
+        containers=tuple(_container(found) for found in inference.get("Containers", ())),
+        content_types=tuple(inference.get("SupportedContentTypes", ())),
+        response_types=tuple(inference.get("SupportedResponseMIMETypes", ())),
+        instance_types=tuple(inference.get("SupportedRealtimeInferenceInstanceTypes", ())),
+        transform_instance_types=tuple(inference.get("SupportedTransformInstanceTypes", ())),
+        sample_payload=described.get("SamplePayloadUrl"),
+        card=_card_content(card.get("ModelCardContent")),
+        card_status=card.get("ModelCardStatus"),
+    )
+
+
+def _hyperparameters(properties: Mapping[str, str]) -> dict[str, str]:
+    words = properties.get(_HYPERPARAMETERS, "").split()
+    found = dict(word.split("=", 1) for word in words if "=" in word)
+    extra = {
+        key.removeprefix(_HYPERPARAMETER): value
+        for key, value in properties.items()
+        if key.startswith(_HYPERPARAMETER)
+    }
+    return dict(sorted((found | extra).items()))
+
+
+def _container(found: Mapping[str, Any]) -> Container:
+    source = found.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri")
+    return Container(found["Image"], found.get("ModelDataUrl") or source, found.get("Environment", {}))
+
+
+def _card_content(text: str | None) -> dict[str, Any]:
+    try:
+        content = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _jobs(clients: Clients, execution: str) -> tuple[Job, ...]:
+    pages = (
+        clients.client("sagemaker")
+        .get_paginator("list_pipeline_execution_steps")
+        .paginate(PipelineExecutionArn=execution, SortOrder="Ascending")
+    )
+    jobs = []
+    try:
+        for page in pages:
+            for step in page["PipelineExecutionSteps"]:
+                metadata = step.get("Metadata", {})
+                arn = (metadata.get("ProcessingJob") or metadata.get("TrainingJob") or {}).get("Arn")
+                if arn:
+                    jobs.append(Job(step["StepName"], arn))
+    except ClientError as error:
+        # Executions are deleted with their pipeline; the version outlives them.
+        if not is_absent(error):
+            raise
+    return tuple(jobs)

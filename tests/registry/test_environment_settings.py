@@ -1,0 +1,133 @@
+"""Environments in the settings: their place, their size, and what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from registered_models import SETTINGS, Registry
+
+from pipelines.environment import AssumedRole, all_environments, resolve_environment
+from pipelines.errors import GatehouseError
+from pipelines.project import Project
+from pipelines.settings import load_settings
+from pipelines.target import resolve_target
+from registry.deployments import config_request, model_request
+
+AWS = {"SAGEMAKER_PIPELINE_ROLE_ARN": "arn:aws:iam::111122223333:role/pipelines"}
+
+
+def project_with(folder: Path, text: str) -> Project:
+    (folder / "projects.toml").write_text(SETTINGS.format(name="fraud-detection") + text)
+    return load_settings(folder / "projects.toml").project("rc-fraud-detection")
+
+
+def test_without_any_there_are_dev_test_and_prod(tmp_path: Path) -> None:
+    project = project_with(tmp_path, "")
+    found = all_environments(project, resolve_target(project, "aws", AWS))
+    assert [environment.endpoint for environment in found] == [
+        "rc-fraud-detection-dev",
+        "rc-fraud-detection-test",
+        "rc-fraud-detection-prod",
+    ]
+    assert found[0].parameter == "/gatehouse/rc-fraud-detection/dev/model-package"
+    assert found[0].tags["gatehouse:environment"] == "dev"
+
+
+def test_an_environment_in_another_account_is_reached_under_a_role_there(tmp_path: Path) -> None:
+    project = project_with(
+        tmp_path,
+        """
+[projects.rc.fraud-detection.environments.prod]
+account = "444455556666"
+role = "arn:aws:iam::444455556666:role/serving"
+assume_role = "arn:aws:iam::444455556666:role/gatehouse"
+alarms = ["latency"]
+canary_percent = 10
+""",
+    )
+    prod = resolve_environment(project, resolve_target(project, "aws", AWS), "prod")
+    assert isinstance(prod.clients, AssumedRole)
+    assert prod.clients.role_arn == "arn:aws:iam::444455556666:role/gatehouse"
+    assert prod.role_arn == "arn:aws:iam::444455556666:role/serving"
+    assert (prod.alarms, prod.canary_percent) == (("latency",), 10)
+
+
+def test_another_account_without_roles_is_refused(tmp_path: Path) -> None:
+    project = project_with(
+        tmp_path, '[projects.rc.fraud-detection.environments.prod]\naccount = "444455556666"\n'
+    )
+    with pytest.raises(GatehouseError, match="no role there is known"):
+        resolve_environment(project, resolve_target(project, "aws", AWS), "prod")
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('account = "12"', "twelve digits"),
+        ("instance_count = 0", "instance_count"),
+        ('instance_typ = "ml.m5.large"', "Did you mean 'instance_type'"),
+        ("canary_percent = 80", "canary_percent"),
+    ],
+)
+def test_a_wrong_key_of_an_environment_is_named(tmp_path: Path, line: str, complaint: str) -> None:
+    with pytest.raises(GatehouseError, match=complaint):
+        project_with(tmp_path, f"[projects.rc.fraud-detection.environments.dev]\n{line}\n")
+
+
+def test_an_endpoint_name_that_sagemaker_would_refuse_is_found_early(tmp_path: Path) -> None:
+    project = project_with(tmp_path, f"[projects.rc.fraud-detection.environments.{'x' * 50}]\n")
+    with pytest.raises(GatehouseError, match="SageMaker allows 63"):
+        all_environments(project, resolve_target(project, "local", {}))
+
+
+def test_names_follow_the_content_and_fit_sagemakers_limit(tmp_path: Path) -> None:
+    project = project_with(tmp_path, "")
+    dev = resolve_environment(project, resolve_target(project, "local", {}).at("http://127.0.0.1:1"), "dev")
+    names = set()
+    for version in (1, 2):
+        arn = f"arn:aws:sagemaker:eu-west-1:000000000000:model-package/rc-fraud-detection/{version}"
+        model = model_request(dev, arn)
+        assert model == model_request(dev, arn)
+        names |= {model["ModelName"], config_request(dev, model["ModelName"])["EndpointConfigName"]}
+    assert len(names) == 4
+    assert max(len(name) for name in names) <= 63
+
+
+def test_a_version_of_another_region_is_not_deployed(registry: Registry) -> None:
+    registry.register(approved=True)
+    project = registry.project.removeprefix("rc-")
+    registry.settings(f'\n[projects.rc.{project}.environments.far]\nregion = "us-east-1"\n')
+    ended = registry.gatehouse("deploy", "--env", "far")
+    assert ended.code == 1
+    assert "registered in eu-west-1" in ended.err
+    assert "us-east-1" in ended.err
+
+
+def test_without_local_up_a_deployment_is_served_by_whichever_command_asks_next(
+    registry: Registry, tmp_path: Path
+) -> None:
+    """Each command in a process and with an endpoint of its own, over a home folder of its own."""
+    home = tmp_path / "own-home"
+    environment = {**os.environ, "GATEHOUSE_HOME": str(home)}
+
+    def gatehouse(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pipelines", *words]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+    from sagemaker_local import endpoint
+
+    with endpoint.start(home) as own:
+        there = Registry(own.url, registry.folder, registry.project, registry.model)
+        there.client("s3").create_bucket(
+            Bucket="registry-tests", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        there.register(approved=True)
+    deployed = gatehouse("deploy", "--env", "dev")
+    assert deployed.returncode == 0, deployed.stderr
+    asked = gatehouse("invoke", "--env", "dev", "--data", "rows.csv", "--json")
+    assert asked.returncode == 0, asked.stderr
+    assert asked.stdout.count('"class"') == 5

@@ -1,0 +1,196 @@
+"""Model package groups for all teams and projects: setup, verify, cleanup."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from registered_models import Registry
+
+from pipelines.errors import GatehouseError
+from pipelines.team_variables import read_env_file, read_teams
+
+_teams = itertools.count(1)
+
+
+@pytest.fixture
+def teams(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Two teams with three projects in the environment; the groups' full names."""
+    n = next(_teams)
+    monkeypatch.setenv("TEAMS", f"rc{n} algo{n}")
+    monkeypatch.setenv(f"RC{n}_PROJECTS", "fraud-detection anti-money-laundering")
+    monkeypatch.setenv(f"ALGO{n}_PROJECTS", "recommendation-engine")
+    monkeypatch.setenv("ENABLE_MODEL_REGISTRY", "true")
+    return [f"rc{n}-fraud-detection", f"rc{n}-anti-money-laundering", f"algo{n}-recommendation-engine"]
+
+
+def test_setup_makes_a_group_for_every_project_with_description_and_tags(registry: Registry) -> None:
+    done = registry.done("groups", "setup", "--json").document
+    assert done == [{"group": registry.project, "done": "created"}]
+    sagemaker = registry.client("sagemaker")
+    found = sagemaker.describe_model_package_group(ModelPackageGroupName=registry.project)
+    assert found["ModelPackageGroupDescription"] == "Finds customers who are about to leave"
+    tags = sagemaker.list_tags(ResourceArn=found["ModelPackageGroupArn"])["Tags"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == {
+        "gatehouse:team": "rc",
+        "gatehouse:project": registry.project.removeprefix("rc-"),
+        "gatehouse:owner": "rc-ml",
+    }
+
+
+def test_setup_again_does_nothing(registry: Registry) -> None:
+    registry.done("groups", "setup")
+    assert "nothing to do" in registry.done("groups", "setup").out
+
+
+def test_verify_exits_with_1_on_a_difference_and_says_how_to_mend_it(registry: Registry) -> None:
+    ended = registry.gatehouse("groups", "verify")
+    assert ended.code == 1
+    assert "there is no such group" in ended.out
+    assert f"gatehouse groups setup {registry.project}" in ended.err
+    registry.done("groups", "setup")
+    registry.done("groups", "verify")
+
+
+def test_a_wrong_tag_is_found_and_mended_and_others_are_left_alone(registry: Registry) -> None:
+    registry.done("groups", "setup")
+    sagemaker = registry.client("sagemaker")
+    arn = registry.arn(1).replace("model-package/", "model-package-group/").rpartition("/")[0]
+    wrong = [{"Key": "gatehouse:owner", "Value": "nobody"}, {"Key": "cost", "Value": "7"}]
+    sagemaker.add_tags(ResourceArn=arn, Tags=wrong)
+    ended = registry.gatehouse("groups", "verify", "--json")
+    assert ended.code == 1
+    assert ended.document[0]["differences"] == ["tag gatehouse:owner is not 'rc-ml'"]
+    assert "tags corrected" in registry.done("groups", "setup").out
+    tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=arn)["Tags"]}
+    assert (tags["gatehouse:owner"], tags["cost"]) == ("rc-ml", "7")
+
+
+def test_cleanup_lists_first_and_deletes_only_after_the_name_is_typed(registry: Registry) -> None:
+    registry.register()
+    registry.register()
+    ended = registry.done("groups", "cleanup", registry.project, typed=b"something else\n")
+    assert "version 2\n  version 1\n" in ended.err
+    assert "Nothing was deleted." in ended.err
+    ended = registry.done("groups", "cleanup", typed=registry.project.encode() + b"\n")
+    assert f"Deleted {registry.project}" in ended.out
+    assert registry.gatehouse("groups", "verify").code == 1
+
+
+def test_cleanup_with_yes_does_not_ask(registry: Registry) -> None:
+    registry.register()
+    deleted = registry.done("groups", "cleanup", "--yes", "--json").document
+    assert deleted == [{"group": registry.project, "versions": [registry.arn(1)]}]
+    assert registry.done("groups", "cleanup", "--yes", "--json").document == []
+
+
+def test_a_project_can_switch_its_registry_off(registry: Registry) -> None:
+    file = registry.folder / "projects.toml"
+    file.write_text(file.read_text().replace("description =", "registry = false\ndescription ="))
+    assert registry.done("groups", "setup", "--json").out.strip() in ("", "[]")
+    ended = registry.gatehouse("groups", "setup", registry.project)
+    assert ended.code == 1
+    assert "whose registry is on" in ended.err
+
+
+def test_teams_and_projects_may_come_from_variables(registry: Registry, teams) -> None:
+    done = registry.done("groups", "setup", "--json").document
+    assert [entry["group"] for entry in done] == teams
+    registry.done("groups", "verify")
+    registry.done("groups", "cleanup", "--yes")
+
+
+def test_the_variables_can_switch_the_whole_registry_off(registry: Registry, teams, monkeypatch) -> None:
+    monkeypatch.setenv("ENABLE_MODEL_REGISTRY", "false")
+    ended = registry.done("groups", "setup")
+    assert "no project whose registry is on" in ended.err
+    assert teams
+
+
+def test_teams_and_projects_may_come_from_an_env_file(registry: Registry) -> None:
+    n = next(_teams)
+    (registry.folder / "teams.env").write_text(
+        f"# the teams\nexport TEAMS='eng{n}'\n\nENG{n}_PROJECTS=\"search ranking\"  # two\n"
+    )
+    done = registry.done("groups", "setup", "--env-file", "teams.env", "--json").document
+    assert [entry["group"] for entry in done] == [f"eng{n}-search", f"eng{n}-ranking"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("TEAMS", "line 1"),
+        ("A=1\nTEAMS=rc algo", "line 2"),
+        ('TEAMS="rc', "line 1"),
+        ("export 1=2", "line 1"),
+    ],
+)
+def test_an_env_file_that_is_none_names_the_line(tmp_path, text, complaint) -> None:
+    (tmp_path / "e").write_text(text)
+    with pytest.raises(GatehouseError, match=complaint):
+        read_env_file(tmp_path / "e")
+
+
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({"TEAMS": "rc"}, "RC_PROJECTS"),
+        ({"TEAMS": "rc_x", "RC_X_PROJECTS": "a"}, "rc_x"),
+        ({"TEAMS": "rc", "RC_PROJECTS": "fraud_detection"}, "fraud_detection"),
+    ],
+)
+def test_variables_that_name_no_group_are_refused(variables, complaint) -> None:
+    with pytest.raises(GatehouseError, match=complaint):
+        read_teams(variables)
+
+
+def test_a_team_with_a_hyphen_has_a_variable_with_an_underscore() -> None:
+    teams = read_teams({"TEAMS": "risk-control", "RISK_CONTROL_PROJECTS": "fraud"})
+    assert teams is not None
+    assert teams.projects == (("risk-control", "fraud"),)
+
+
+def test_a_group_is_shared_and_unshared_and_foreign_statements_stay(registry: Registry) -> None:
+    registry.register()
+    sagemaker = registry.client("sagemaker")
+    foreign = {"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "sagemaker:*", "Resource": "*"}
+    sagemaker.put_model_package_group_policy(
+        ModelPackageGroupName=registry.project,
+        ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [foreign]}),
+    )
+    shown = registry.done("share", "--account", "111122223333")
+    assert "111122223333" in shown.out
+    policy = json.loads(
+        sagemaker.get_model_package_group_policy(ModelPackageGroupName=registry.project)["ResourcePolicy"]
+    )
+    assert policy["Statement"][0] == foreign
+    assert "sagemaker:CreateModel" in policy["Statement"][2]["Action"]
+    assert policy["Statement"][2]["Resource"].endswith(f"model-package/{registry.project}/*")
+    registry.done("share", "--account", "111122223333", "--read-only")
+    narrower = registry.done("share", "--account", "111122223333", "--read-only", "--json").document
+    assert narrower["changed"] is False
+    assert "sagemaker:CreateModel" not in json.dumps(narrower["policy"])
+    revoked = registry.done("share", "--account", "111122223333", "--revoke", "--json").document
+    assert revoked["policy"]["Statement"] == [foreign]
+
+
+def test_sharing_can_be_planned_and_the_last_revocation_deletes_the_policy(registry: Registry) -> None:
+    registry.register()
+    sagemaker = registry.client("sagemaker")
+    registry.done("share", "--account", "111122223333", "--plan")
+    with pytest.raises(sagemaker.exceptions.ClientError):
+        sagemaker.get_model_package_group_policy(ModelPackageGroupName=registry.project)
+    registry.done("share", "--account", "111122223333")
+    registry.done("share", "--account", "111122223333", "--revoke")
+    with pytest.raises(sagemaker.exceptions.ClientError):
+        sagemaker.get_model_package_group_policy(ModelPackageGroupName=registry.project)
+
+
+@pytest.mark.parametrize("account", ["123", "11112222333x", "1111-2222-3333", "000000000000"])
+def test_a_malformed_account_or_ones_own_is_refused(registry: Registry, account) -> None:
+    registry.register()
+    ended = registry.gatehouse("share", "--account", account)
+    assert ended.code == 1
+    assert account in ended.err
+    assert ended.err.count("\n") == 1

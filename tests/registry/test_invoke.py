@@ -1,0 +1,208 @@
+"""Rows to an endpoint and predictions back, whatever the file; and payloads that cannot be answered."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from registered_models import Registry
+
+from pipelines.errors import GatehouseError
+from pipelines.payloads import MOST_ROWS, read_payloads
+from registry.invocations import BODY_LIMIT, parse
+
+
+@pytest.fixture
+def asked(serving: Registry, tmp_path: Path) -> Registry:
+    """The serving project, with files of its own for each test."""
+    return Registry(serving.url, tmp_path, serving.project, serving.model, serving.clients)
+
+
+def answers(asked: Registry, file: str, content: bytes, *more: object) -> list[dict[str, object]]:
+    path = asked.folder / file
+    path.write_bytes(content)
+    return list(asked.done("invoke", "--env", "dev", "--data", path, *more, "--json").document)
+
+
+def test_the_same_rows_get_the_same_answers_in_every_form(asked: Registry) -> None:
+    head, *rows = asked.model.rows[:6]
+    text = "\n".join([head, *rows]) + "\n"
+    expected = answers(asked, "rows.csv", text.encode())
+    assert len(expected) == 5
+    assert set(expected[0]) == {"class", "probability", "probabilities"}
+    table = pa_csv.read_csv(io.BytesIO(text.encode()))
+    parquet = io.BytesIO()
+    pq.write_table(table, parquet)
+    features = [row.rpartition(",")[0] for row in rows]
+    records = table.drop_columns("left").to_pylist()
+    columns = {"columns": table.drop_columns("left").to_pydict()}
+    assert answers(asked, "bare.csv", "\n".join(rows).encode(), "--no-header") == expected
+    assert answers(asked, "features.csv", "\n".join(features).encode()) == expected
+    assert answers(asked, "rows.parquet", parquet.getvalue()) == expected
+    assert answers(asked, "rows.json", json.dumps(records).encode()) == expected
+    assert answers(asked, "instances.json", json.dumps({"instances": records}).encode()) == expected
+    assert answers(asked, "columns.json", json.dumps(columns).encode()) == expected
+    assert answers(asked, "one.json", json.dumps(records[0]).encode()) == expected[:1]
+
+
+def test_rows_come_from_standard_input_and_answers_go_to_a_table(asked: Registry) -> None:
+    typed = "\n".join(asked.model.rows[:4]).encode()
+    shown = asked.done("invoke", "--env", "dev", "--data", "-", typed=typed).out
+    assert "Probability" in shown
+    assert len(shown.strip().splitlines()) == 5
+
+
+def test_more_rows_than_one_request_carries_are_answered_in_order(asked: Registry) -> None:
+    head, *rows = asked.model.rows
+    many = (rows * 4)[: MOST_ROWS + 700]
+    found = answers(asked, "many.csv", "\n".join([head, *many]).encode())
+    assert len(found) == len(many)
+    assert found[MOST_ROWS : MOST_ROWS + 50] == found[MOST_ROWS % len(rows) : MOST_ROWS % len(rows) + 50]
+
+
+def test_seven_megabytes_go_in_two_requests(asked: Registry) -> None:
+    rows = [f"{20 + n % 60},{'x' * 2000},7" for n in range(3600)]  # a category never seen
+    content = "\n".join(["age,plan,calls", *rows]).encode()
+    assert len(content) > 7_000_000
+    assert len(answers(asked, "wide.csv", content)) == 3600
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "complaint"),
+    [
+        ("missing.csv", b"age,plan\n30,gold\n", "'calls'"),
+        ("extra.csv", b"30,gold,7,no,1,2\n", "6 values; expected 3"),
+        (
+            "types.csv",
+            b"age,plan,calls\n30,gold,7\nold,gold,7\n",
+            "column 'age': 'old' is not a number",
+        ),
+        ("empty.csv", b"", "there are no rows"),
+        ("head.csv", b"age,plan,calls\n", "there are no rows"),
+        ("open.csv", b'age,plan,calls\n1,"gold,2\n', "line 2: a quotation mark is opened and not closed"),
+        ("text.json", b"age", "this is no JSON"),
+        ("none.json", b"[]", "there are no rows"),
+        ("word.json", b'"age"', "neither a list"),
+        ("ragged.json", b'{"columns": {"age": [1], "plan": []}}', "not lists of one length"),
+        ("text.parquet", b"PAR1", "this is no Parquet file"),
+        ("rows.xls", b"", "--format"),
+    ],
+)
+def test_a_payload_that_cannot_be_answered_says_why_in_one_line(
+    asked: Registry, file: str, content: bytes, complaint: str
+) -> None:
+    (asked.folder / file).write_bytes(content)
+    ended = asked.gatehouse("invoke", "--env", "dev", "--data", asked.folder / file)
+    assert ended.code == 1
+    assert complaint in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_a_file_that_is_not_there_is_an_error(asked: Registry) -> None:
+    ended = asked.gatehouse("invoke", "--env", "dev", "--data", "nowhere.csv")
+    assert ended.code == 1
+    assert "nowhere.csv: the file cannot be read: No such file" in ended.err
+
+
+def test_an_environment_without_an_endpoint_says_how_to_get_one(asked: Registry) -> None:
+    (asked.folder / "rows.csv").write_text("1,gold,2\n")
+    ended = asked.gatehouse("invoke", "--env", "test", "--data", asked.folder / "rows.csv")
+    assert ended.code == 1
+    assert f"gatehouse deploy {asked.project} --env test" in ended.err
+
+
+@pytest.mark.parametrize("command", ["deploy", "invoke", "rollback", "environments", "promote"])
+def test_an_unknown_environment_gets_a_suggestion(asked: Registry, command: str) -> None:
+    more = {"invoke": ("--data", "-"), "promote": ("--from", "dev")}.get(command, ())
+    ended = asked.gatehouse(command, "--to" if command == "promote" else "--env", "tset", *more)
+    assert ended.code == 1
+    assert "there is no environment 'tset'" in ended.err
+    assert "Did you mean 'test'?" in ended.err
+
+
+def test_a_wrong_header_flag_is_found_out_by_the_number_of_answers(asked: Registry) -> None:
+    path = asked.folder / "rows.csv"
+    path.write_text("\n".join(asked.model.rows[:4]))
+    ended = asked.gatehouse("invoke", "--env", "dev", "--data", path, "--no-header")
+    assert ended.code == 1
+    assert "4 rows were sent and 3 answered" in ended.err
+    assert "--header" in ended.err
+
+
+# --- Cutting files into payloads -------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    rows=st.lists(
+        st.lists(st.text(st.sampled_from('ab ,"\n\r;é'), min_size=1, max_size=6), min_size=2, max_size=2),
+        min_size=1,
+        max_size=30,
+    ),
+    limit=st.integers(1, 7),
+)
+def test_no_cut_goes_through_a_row(rows: list[list[str]], limit: int) -> None:
+    import csv
+
+    written = io.StringIO()
+    csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("pipelines.payloads.MOST_ROWS", limit)
+        payloads = list(read_payloads(io.BytesIO(written.getvalue().encode()), "csv", "-", header=False))
+    read = [row for payload in payloads for row in csv.reader(io.StringIO(payload.body.decode(), newline=""))]
+    assert read == rows
+    assert [payload.rows for payload in payloads[:-1]] == [limit] * (len(payloads) - 1)
+    assert [payload.first_row for payload in payloads] == list(range(1, len(rows) + 1, limit))
+
+
+def test_every_payload_of_a_csv_repeats_its_header() -> None:
+    text = "name,remark\n" + "".join(f"{n},{'x' * 90_000}\n" for n in range(100))
+    payloads = list(read_payloads(io.BytesIO(text.encode()), "csv", "-"))
+    assert len(payloads) == 2
+    assert all(payload.body.startswith(b"name,remark\n") for payload in payloads)
+    assert all(len(payload.body) <= BODY_LIMIT for payload in payloads)
+    assert sum(payload.rows for payload in payloads) == 100
+
+
+@pytest.mark.parametrize(
+    ("form", "content"),
+    [("csv", b"1," + b"x" * BODY_LIMIT), ("json", json.dumps([{"a": "x" * BODY_LIMIT}]).encode())],
+)
+def test_a_row_that_no_request_can_carry_is_named(form: str, content: bytes) -> None:
+    with pytest.raises(GatehouseError, match=r"row 1 has .* bytes; a request carries 6 MB"):
+        list(read_payloads(io.BytesIO(content), form, "rows"))
+
+
+def test_parquet_and_json_over_the_limit_are_halved_until_they_fit() -> None:
+    import random
+
+    values = random.Random(0)
+    texts = ["".join(values.choices("abcdefghijklmnop0123456789", k=40_000)) for _ in range(300)]
+    file = io.BytesIO()
+    pq.write_table(pa.table({"n": range(300), "text": texts}), file, compression="none")
+    for form, content in (("parquet", file.getvalue()), ("json", json.dumps(texts).encode())):
+        payloads = list(read_payloads(io.BytesIO(content), form, "rows"))
+        assert len(payloads) > 1
+        assert all(len(payload.body) <= BODY_LIMIT for payload in payloads)
+        assert sum(payload.rows for payload in payloads) == 300
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"error": 1}', b"3", b"\xff\xfe"])
+def test_an_answer_that_holds_no_predictions_is_an_error(body: bytes) -> None:
+    with pytest.raises(GatehouseError, match="the answer"):
+        parse(body, "application/json")
+
+
+def test_a_bare_list_and_csv_lines_are_understood_as_well() -> None:
+    assert parse(b"[1, 0]", "application/json") == [{"class": 1}, {"class": 0}]
+    assert parse(b"yes,0.75\nno,0.5\n", "text/csv; charset=utf-8") == [
+        {"class": "yes", "probability": 0.75},
+        {"class": "no", "probability": 0.5},
+    ]

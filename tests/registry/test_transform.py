@@ -1,0 +1,66 @@
+"""Batch transform jobs: files cut into parts, results in the input's order."""
+
+from __future__ import annotations
+
+from registered_models import BUCKET, Registry
+
+
+def test_a_file_is_scored_in_parts_and_the_results_keep_its_order(registry: Registry, monkeypatch) -> None:
+    monkeypatch.setattr("pipelines.payloads.MOST_ROWS", 300)
+    registry.register(approved=True)
+    registry.register()
+    (registry.folder / "all.csv").write_text("\n".join(registry.model.rows) + "\n")
+    done = registry.done("transform", "--input", "all.csv", "--output", "scored.csv", "--json").document
+    assert (done["version"], done["done"]) == (1, True)
+    lines = (registry.folder / "scored.csv").read_text().splitlines()
+    assert len(lines) == len(registry.model.rows) - 1
+    right = sum(
+        line.split(",")[0] == row.split(",")[3]
+        for line, row in zip(lines, registry.model.rows[1:], strict=True)
+    )
+    assert right / len(lines) > 0.8, "out of order, half of them at most would be right"
+
+
+def test_input_in_s3_is_scored_where_it_lies(registry: Registry) -> None:
+    registry.register(approved=True)
+    rows = "\n".join(row.rpartition(",")[0] for row in registry.model.rows[1:101]) + "\n"
+    source = registry.put("rows/rows.csv", rows.encode())
+    output = f"s3://{BUCKET}/{registry.project}/scored"
+    registry.done("transform", "--input", source, "--output", output, "--split-lines")
+    found = registry.client("s3").get_object(Bucket=BUCKET, Key=f"{registry.project}/scored/rows.csv.out")
+    assert len(found["Body"].read().splitlines()) == 100
+
+
+def test_a_plan_uploads_and_starts_nothing(registry: Registry) -> None:
+    registry.register(approved=True)
+    planned = registry.done("transform", "--input", "rows.csv", "--output", "o.csv", "--plan")
+    assert "Would run" in planned.out
+    assert (
+        registry.client("sagemaker").list_transform_jobs(NameContains=registry.project)[
+            "TransformJobSummaries"
+        ]
+        == []
+    )
+    assert registry.client("sagemaker").list_models(NameContains=registry.project)["Models"] == []
+
+
+def test_a_version_that_is_not_approved_or_an_instance_it_does_not_know_is_refused(
+    registry: Registry,
+) -> None:
+    registry.register()
+    words = ("transform", "--input", "rows.csv", "--output", "o.csv")
+    assert "has no approved version" in registry.gatehouse(*words).err
+    assert "only an approved version is used" in registry.gatehouse(*words, "--version", 1).err
+    registry.done("approve", 1)
+    ended = registry.gatehouse(*words, "--instance-type", "ml.p3.2xlarge")
+    assert ended.code == 1
+    assert "does not run on ml.p3.2xlarge" in ended.err
+
+
+def test_rows_that_the_model_refuses_fail_the_job_with_the_reason(registry: Registry) -> None:
+    registry.register(approved=True)
+    (registry.folder / "bad.csv").write_text("age,plan,calls\nold,gold,1\n")
+    ended = registry.gatehouse("transform", "--input", "bad.csv", "--output", "o.csv")
+    assert ended.code == 1
+    assert "the transform job is Failed" in ended.err
+    assert not (registry.folder / "o.csv").exists()
