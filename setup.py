@@ -25,8 +25,7 @@ RUNTIME = [
     "rich>=13",  # tables and live progress for people
     "PyYAML>=6",  # CloudFormation templates, read by the local endpoint and by the plan
     "tzdata>=2024.1",  # time zones of schedules, the same on every machine
-    "starlette>=0.40",  # the local endpoint's ASGI app
-    "uvicorn>=0.30",  # serves it
+    "uvicorn>=0.30",  # serves the local endpoint, which is an ASGI app
     "httptools>=0.6",  # uvicorn's C parser: several times faster on large S3 bodies than h11
 ]
 
@@ -49,7 +48,8 @@ setup(
     python_requires=">=3.11",
     # The three container folders are packaged as they stand: bundles are made from their files.
     packages=[
-        *find_packages(include=["pipelines*", "registry*", "automation*", "sagemaker_local*", "schedule_expressions"]),
+        *find_packages(include=["automation*", "pipelines*", "registry*"]),
+        *find_packages(include=["sagemaker_local*", "schedule_expressions"]),
         "processing",
         "training",
         "evaluation",

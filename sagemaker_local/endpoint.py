@@ -158,7 +158,8 @@ def start(
         home: the folder of state, made where there is none.
         port: 0 for one that is free.
         interpreters: image pattern -> Python interpreter, for jobs of foreign images.
-        advertise: let :func:`running` find it, deliver events and start what is scheduled; one endpoint of a home can be.
+        advertise: let :func:`running` find it, deliver events and start what is scheduled; one endpoint
+            of a home can be.
         templates: CloudFormation templates whose rules, functions, topics and queues are made here.
 
     Raises:

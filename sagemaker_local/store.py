@@ -7,13 +7,19 @@ read-then-write safe between threads and between processes that share the home.
 
 Timestamps in documents are POSIX seconds as floats, as the JSON protocols send them.
 
+A full disk must not leave anything under way for ever: beside the database lies a reserve, a file that
+is there to be deleted, so that what ended can still be written down (``insist``).
+
 A kind of document can be watched: its watcher is called with the document before and after each write,
 in the write's transaction, so that what it writes is there if and only if the change is.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
+import os
 import sqlite3
 import threading
 import time
@@ -38,6 +44,9 @@ CREATE TABLE IF NOT EXISTS resource (
 CREATE INDEX IF NOT EXISTS resource_by_parent ON resource (kind, region, parent, created);
 """
 
+_RESERVE_BYTES = 1 << 20
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Key:
@@ -57,6 +66,8 @@ class Store:
         self._watchers = dict(watchers or {})
         self._local = threading.local()
         self.connection.executescript(_SCHEMA)
+        self._reserve = path.with_name("reserve")
+        self._hold_reserve()
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -84,6 +95,42 @@ class Store:
             if connection.in_transaction:  # SQLite itself rolls back on some errors, a full disk for one
                 connection.execute("ROLLBACK")
             raise
+
+    def insist(self, write: Callable[[], object], giving_up: threading.Event) -> None:
+        """Carry out a write that must not be lost; on a full disk spend the reserve, then wait for space.
+
+        Args:
+            write: one transaction; it may be called again.
+            giving_up: once set, a write that is still not possible is given up.
+        """
+        told = False
+        while True:
+            try:
+                write()
+            except sqlite3.OperationalError as problem:
+                if self._spend_reserve():
+                    continue
+                if not told:
+                    _log.error("%s cannot be written (%s); trying until it can", self._path, problem)
+                told = True
+                if giving_up.wait(1.0):
+                    return
+            else:
+                return
+
+    def _hold_reserve(self) -> None:
+        with contextlib.suppress(FileExistsError, OSError), self._reserve.open("xb") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+            except OSError:  # too little space already: nothing to hold back
+                self._reserve.unlink()
+
+    def _spend_reserve(self) -> bool:
+        try:
+            self._reserve.unlink()
+        except OSError:
+            return False
+        return True
 
     def put(self, kind: str, region: str, name: str, doc: Document, parent: str = "") -> None:
         """Create or replace a document; the creation time and parent of an existing one stay."""

@@ -31,6 +31,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "retry": ("pipelines.commands.retry", "Run the failed or stopped steps of an execution again."),
     "executions": ("pipelines.commands.executions", "List executions, newest first."),
     "logs": ("pipelines.commands.logs", "Print what an execution's jobs wrote."),
+    "schedule": ("pipelines.commands.schedule", "Start the pipeline on time: create, show, delete."),
     "groups": ("pipelines.commands.groups", "Model package groups: setup, verify, cleanup."),
     "models": ("pipelines.commands.models", "List the registered versions of a model, newest first."),
     "model": ("pipelines.commands.model", "Show one version, its card and its notes; add notes."),

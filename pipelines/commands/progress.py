@@ -64,6 +64,8 @@ def remarks(step: Step) -> str:
     """What there is to say of the step now, in one line."""
     if step.status in ("Failed", "Stopped"):
         return (step.failure_reason or "").strip().partition("\n")[0]
+    if step.status == "Starting" and step.failure_reason:
+        return f"will be tried again after: {step.failure_reason.strip()}".partition("\n")[0]
     return step.produced or step.latest or ""
 
 

@@ -21,7 +21,7 @@ from functools import lru_cache
 from sagemaker_local.context import Services
 from sagemaker_local.events import outbox, patterns, targets, transformers
 from sagemaker_local.events.functions import Closing
-from sagemaker_local.events.outbox import Event
+from sagemaker_local.events.outbox import Delivery, Event
 from sagemaker_local.home import is_alive
 from sagemaker_local.store import Document
 
@@ -125,14 +125,22 @@ class Dispatcher:
             return False
         try:
             targets.deliver(services, delivery)
-        except (Closing, sqlite3.Error):
+        except Closing:
             raise
-        except (
-            Exception
-        ):  # a mistake of ours: the thread goes on, and the delivery is made later or elsewhere
+        except Exception:  # a full disk or a mistake of ours: the thread goes on, the delivery is made again
             _log.exception("a delivery to %s broke down", delivery.target["Arn"])
-            outbox.retry_later(services.store, delivery, time.time() + _AFTER_BREAKDOWN_SECONDS)
+            self._give_back(delivery)
         return True
+
+    def _give_back(self, delivery: Delivery) -> None:
+        """Let a delivery be claimed anew in a while; as long as this process has it, nobody else would."""
+        while not self._closed.is_set():
+            try:
+                outbox.retry_later(self._services.store, delivery, time.time() + _AFTER_BREAKDOWN_SECONDS)
+            except sqlite3.Error:
+                self._closed.wait(_AFTER_TROUBLE_SECONDS)
+            else:
+                return
 
 
 def route(services: Services, event: Event) -> None:

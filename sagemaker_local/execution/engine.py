@@ -144,7 +144,10 @@ class Engine:
             run.run()
         except Exception as error:
             # A full disk or a mistake of ours: it must not leave an execution that runs for ever.
-            _log.exception("running %s broke down", run.record.arn)
+            if isinstance(error, sqlite3.Error):
+                _log.error("running %s broke down: %s", run.record.arn, error)
+            else:
+                _log.exception("running %s broke down", run.record.arn)
             self._fail_when_possible(run, f"{type(error).__name__}: {error}")
         finally:
             with self._lock:
@@ -158,14 +161,10 @@ class Engine:
         While the store cannot be written (the disk is full), keep trying.
         """
         run.call_off()
-        while True:
-            try:
-                recovery.abandon(run.record, f"The local SageMaker broke down ({why}).")
-            except sqlite3.Error:
-                if self._closed.wait(1.0):
-                    return
-            else:
-                return
+        self._services.store.insist(
+            lambda: recovery.abandon(run.record, f"The local SageMaker broke down ({why})."),
+            giving_up=self._closed,
+        )
 
 
 @dataclass

@@ -89,6 +89,7 @@ class JobRunner:
         self._interpreters = dict(interpreters)
         self._running: dict[tuple[str, str, str], _Running] = {}
         self._lock = threading.Lock()
+        self._closing = threading.Event()
 
     # -- what the operations use -----------------------------------------------------------------
 
@@ -171,6 +172,7 @@ class JobRunner:
 
     def close(self, grace: float = GRACE) -> None:
         """Stop every job of this process and wait until all have ended."""
+        self._closing.set()
         with self._lock:
             under_way = dict(self._running)
         for (kind, region, name), running in under_way.items():
@@ -235,7 +237,12 @@ class JobRunner:
     def _run(self, kind: JobKind, region: str, name: str, running: _Running) -> None:
         try:
             status, members = self._outcome(kind, region, name, running)
-            self._store.update(kind.kind, region, name, lambda document: end(kind, document, status, members))
+            self._store.insist(
+                lambda: self._store.update(
+                    kind.kind, region, name, lambda document: end(kind, document, status, members)
+                ),
+                giving_up=self._closing,
+            )
         finally:
             with self._lock:
                 del self._running[kind.kind, region, name]
@@ -384,6 +391,8 @@ def _failure_of(kind: JobKind, ending: process.Ending, *, several: bool) -> JobF
     assert ending.code is not None
     words = kind.explain(ending.host)
     text = words or job_log.end_of(ending.host.log)
+    if ending.log_problem and not words:
+        text = f"{text}\n{ending.log_problem}".strip()
     failure = algorithm_error(f"{ending.host.name}: {text}" if several else text, ending.code)
     if words and kind.words_member:
         failure.members[kind.words_member] = words

@@ -148,7 +148,9 @@ def _document(call: Call, parameters: dict[str, Any], now: float) -> Document:
         schedule_expressions.time_zone(zone)
     except schedule_expressions.ExpressionError as error:
         raise validation_error(f"Invalid Schedule Expression: {error}.") from error
-    bounds = {key: parameters[key].timestamp() for key in ("StartDate", "EndDate") if key in parameters}
+    bounds: Document = {
+        key: parameters[key].timestamp() for key in ("StartDate", "EndDate") if key in parameters
+    }
     if "StartDate" in bounds and "EndDate" in bounds and bounds["StartDate"] >= bounds["EndDate"]:
         raise validation_error("The StartDate must be earlier than the EndDate.")
     return {

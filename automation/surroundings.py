@@ -1,0 +1,162 @@
+"""What a function is told by its environment variables: which project, which environments, whom to tell.
+
+Written by the template from ``projects.toml``:
+
+    GATEHOUSE_AUTOMATION   JSON: name, accuracy_threshold, environments in the order of promotion
+    GATEHOUSE_TOPIC        the ARN of the SNS topic that people are told through
+    GATEHOUSE_TARGET       aws or local: what the commands in messages say
+    GATEHOUSE_STUDIO       the address of SageMaker Studio, if there is one for links
+
+An environment is an object with the keys of its table in ``projects.toml``, its ``name``, its ``role``,
+its ``promotion`` (automatic or manual) and its ``tags``; what is missing has the registry's default.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from registry.clients import Clients
+from registry.environments import Environment
+
+AUTOMATIC, MANUAL = "automatic", "manual"
+
+_SIZES = (
+    "instance_type",
+    "instance_count",
+    "volume_size_gb",
+    "startup_timeout_seconds",
+    "download_timeout_seconds",
+    "canary_percent",
+    "bake_seconds",
+    "kms_key",
+    "network_isolation",
+)
+
+
+@dataclass(frozen=True)
+class Region:
+    """Clients for one region, under the function's own role or one that is assumed for it."""
+
+    name: str
+    assume_role: str | None = None
+
+    def client(self, service: str) -> Any:
+        """A boto3 client; ``AWS_ENDPOINT_URL`` leads to the SageMaker of this machine."""
+        return _client(self, service)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An environment, and whether a version may enter it without a person's word."""
+
+    environment: Environment
+    promotion: str
+
+    @property
+    def name(self) -> str:
+        return self.environment.name
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """One project, as a function sees it.
+
+    Attributes:
+        threshold: the gate's, where a version does not say which it passed.
+        stages: in the order in which a version goes through them.
+    """
+
+    project: str
+    threshold: float
+    stages: tuple[Stage, ...]
+    topic: str
+    target: str
+    studio: str | None
+    clients: Clients = field(repr=False, compare=False)
+    region: str = ""
+
+    def stage_of_parameter(self, name: object) -> Stage | None:
+        """The stage whose parameter has that name."""
+        return next((stage for stage in self.stages if stage.environment.parameter == name), None)
+
+    def stage_of_endpoint(self, name: object) -> Stage | None:
+        """The stage whose endpoint has that name."""
+        return next((stage for stage in self.stages if stage.environment.endpoint == name), None)
+
+    def after(self, stage: Stage) -> Stage | None:
+        """The stage that comes next; None after the last."""
+        following = self.stages[self.stages.index(stage) + 1 :]
+        return following[0] if following else None
+
+    def command(self, *words: object) -> str:
+        """A `gatehouse` command line for a message."""
+        target = ["--target", "aws"] if self.target == "aws" else []
+        return " ".join(["gatehouse", *(str(word) for word in words), *target])
+
+
+def read_surroundings(environ: Mapping[str, str] = os.environ) -> Surroundings:
+    """What the environment variables say; KeyError or ValueError where the template did not set them."""
+    told = json.loads(environ["GATEHOUSE_AUTOMATION"])
+    region = environ["AWS_REGION"]
+    return Surroundings(
+        project=told["name"],
+        threshold=told["accuracy_threshold"],
+        stages=tuple(_stage(told["name"], one, region) for one in told["environments"]),
+        topic=environ["GATEHOUSE_TOPIC"],
+        target=environ.get("GATEHOUSE_TARGET", "aws"),
+        studio=environ.get("GATEHOUSE_STUDIO") or None,
+        clients=Region(region),
+        region=region,
+    )
+
+
+def _stage(project: str, told: Mapping[str, Any], region: str) -> Stage:
+    sizes = {key: told[key] for key in _SIZES if told.get(key) is not None}
+    for name in ("alarms", "subnets", "security_groups"):
+        if told.get(name):
+            sizes[name] = tuple(told[name])
+    environment = Environment(
+        project=project,
+        name=told["name"],
+        clients=Region(told.get("region") or region, told.get("assume_role")),
+        role_arn=told["role"],
+        tags=told.get("tags", {}),
+        **sizes,
+    )
+    return Stage(environment, told["promotion"])
+
+
+@functools.lru_cache(maxsize=64)
+def _client(region: Region, service: str) -> Any:
+    # Inside the functions: what only reads its settings needs no boto3.
+    from botocore.config import Config
+
+    config = Config(retries={"mode": "standard", "max_attempts": 5})
+    return _session(region).client(service, region_name=region.name, config=config)
+
+
+@functools.lru_cache(maxsize=16)
+def _session(region: Region) -> Any:
+    import boto3
+
+    if region.assume_role is None:
+        return boto3.session.Session()
+    # A function lives for hours and assumed credentials for one: these renew themselves.
+    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+    from botocore.session import get_session
+
+    own = get_session()
+    fetcher = AssumeRoleCredentialFetcher(
+        functools.partial(own.create_client, region_name=region.name),
+        own.get_credentials(),
+        region.assume_role,
+        extra_args={"RoleSessionName": "gatehouse-automation"},
+    )
+    assumed = get_session()
+    assumed._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+    return boto3.session.Session(botocore_session=assumed)

@@ -1,0 +1,217 @@
+"""`gatehouse schedule`: start the pipeline on time, by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+import schedule_expressions
+from pipelines import executions
+from pipelines.commands.local_endpoint import is_kept_up, reaching
+from pipelines.commands.options import json_option, parameter_option, project_argument, target_option
+from pipelines.commands.output import document, remark, say
+from pipelines.commands.place import Place, find_place
+from pipelines.errors import GatehouseError
+from pipelines.overrides import check_overrides
+from pipelines.plan import read_live
+from pipelines.schedule import (
+    Plan,
+    Schedule,
+    apply_plan,
+    plan_off,
+    plan_schedule,
+    read_schedule,
+)
+from pipelines.target import Target
+
+_SHOWN = 5
+_WORDS = {"create": "created", "update": "updated", "none": "up to date", "delete": "deleted"}
+
+
+@click.command("schedule")
+@project_argument
+@click.option("--cron", metavar="FIELDS", help='Six fields, e.g. "0 3 * * ? *": every day at 03:00.')
+@click.option("--rate", metavar="RATE", help='A length of time, e.g. "1 day" or "12 hours".')
+@click.option("--timezone", default="UTC", show_default=True, help="Whose clock counts, e.g. Europe/Paris.")
+@click.option(
+    "--start-date",
+    metavar="TIME",
+    help="Not before this, e.g. 2030-01-31T00:00; in the time zone above unless it names one.",
+)
+@parameter_option
+@click.option(
+    "--role",
+    metavar="ARN",
+    envvar="GATEHOUSE_SCHEDULER_ROLE_ARN",
+    show_envvar=True,
+    help="The role that EventBridge Scheduler starts the pipeline under; default: the one that"
+    " `gatehouse infra deploy` makes.",
+)
+@click.option("--show", is_flag=True, help="Show the schedule and its next five times; change nothing.")
+@click.option("--off", is_flag=True, help="Delete the schedule; what it has started goes on.")
+@target_option
+@json_option
+def command(
+    project: str | None,
+    cron: str | None,
+    rate: str | None,
+    timezone: str,
+    start_date: str | None,
+    parameters: dict[str, str],
+    role: str | None,
+    show: bool,
+    off: bool,
+    target: str,
+    as_json: bool,
+) -> None:
+    """Start the pipeline on time: create its schedule, change it, show it or delete it.
+
+    Expressions are EventBridge Scheduler's own and are checked before anything is sent. A schedule that
+    is as asked for is left alone. On this machine `gatehouse local up` keeps it and starts the pipeline.
+
+    \b
+    Examples:
+      gatehouse schedule health-tumor-diagnosis --cron "0 3 ? * MON-FRI *" --timezone Europe/Paris
+      gatehouse schedule health-tumor-diagnosis --rate "1 day" -p MaxDepth=5
+    """
+    if [cron is not None, rate is not None, show, off].count(True) != 1:
+        raise click.UsageError("Give one of --cron, --rate, --show and --off.")
+    expression = f"cron({cron})" if cron is not None else f"rate({rate})"
+    start = None
+    if not (show or off):
+        _check(expression, timezone)
+        start = _start_date(start_date, timezone)
+    place = find_place(project, target)
+    name, now = place.project.name, datetime.now(UTC)
+    with reaching(place.target, place.settings) as reach:
+        live = reach()
+        if show:
+            _tell(name, "none", (), read_schedule(name, live), now, as_json=as_json)
+            return
+        if off:
+            plan, schedule = plan_off(name, live), None
+        else:
+            plan, schedule = _wanted(place, live, expression, timezone, start, parameters, role)
+        apply_plan(plan, live)
+        if schedule is not None:
+            schedule = read_schedule(name, live)
+    _tell(name, plan.action, plan.changes, schedule, now, as_json=as_json)
+    if target == "local" and schedule is not None and not is_kept_up(place.settings):
+        remark("It starts nothing until the local SageMaker is kept up: gatehouse local up")
+
+
+def _wanted(
+    place: Place,
+    live: Target,
+    expression: str,
+    zone: str,
+    start: datetime | None,
+    parameters: dict[str, str],
+    role: str | None,
+) -> tuple[Plan, Schedule]:
+    name = place.project.name
+    pipeline = read_live(name, live)
+    if pipeline is None:
+        raise GatehouseError(
+            "there is no such pipeline yet",
+            where=f"pipeline {name}",
+            remedy=f"Create it: gatehouse upsert {name} --target {live.name}",
+        )
+    overrides = check_overrides(executions.live_outline(live, name), parameters, name)
+    schedule = Schedule(
+        expression=expression,
+        time_zone=zone,
+        start=start,
+        parameters=tuple(sorted(overrides.items())),
+        role_arn=role or _default_role(name, live),
+    )
+    return plan_schedule(name, schedule, pipeline.arn, live), schedule
+
+
+def _default_role(name: str, target: Target) -> str:
+    if target.name == "local":
+        return target.role_arn
+    # The pipeline's own role names the partition, aws-cn for example.
+    return f"{target.role_arn.partition(':role/')[0]}:role/gatehouse-{name}-scheduler"
+
+
+def _check(expression: str, zone: str) -> None:
+    """Raises GatehouseError that says which field is wrong and what is allowed."""
+    try:
+        schedule_expressions.parse(expression)
+        schedule_expressions.time_zone(zone)
+    except schedule_expressions.ExpressionError as error:
+        raise GatehouseError(str(error), where="schedule") from error
+
+
+def _next_times(schedule: Schedule, now: datetime) -> list[datetime]:
+    """The next times on the clock of the schedule's time zone; none where it is switched off."""
+    if not schedule.enabled:
+        return []
+    expression = schedule_expressions.parse(schedule.expression)
+    start = schedule.start
+    if isinstance(expression, schedule_expressions.Rate):
+        start = schedule.start or schedule.created
+    zone = schedule_expressions.time_zone(schedule.time_zone)
+    return schedule_expressions.next_times(expression, zone, now, _SHOWN, start=start, end=schedule.end)
+
+
+def _start_date(text: str | None, zone: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise GatehouseError(
+            f"--start-date {text!r} is not a time", remedy="Write it like 2030-01-31T03:00"
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=schedule_expressions.time_zone(zone))
+
+
+def _tell(
+    name: str,
+    action: str,
+    changes: Sequence[str],
+    schedule: Schedule | None,
+    now: datetime,
+    *,
+    as_json: bool,
+) -> None:
+    times = _next_times(schedule, now) if schedule else []
+    if as_json:
+        document(_document(name, action, changes, schedule, times))
+        return
+    if schedule is None:
+        say(f"Schedule {name}: {'deleted' if action == 'delete' else 'there is none'}")
+        return
+    say(f"Schedule {name}: {_WORDS[action]}")
+    for change in changes:
+        say(f"  {change}")
+    state = "" if schedule.enabled else ", switched off"
+    say(f"{schedule.expression}, {schedule.time_zone}{state}")
+    for key, value in schedule.parameters:
+        say(f"  {key}={value}")
+    say("The next times:" if times else "It has no next time.")
+    for moment in times:
+        say(f"  {moment:%a %Y-%m-%d %H:%M:%S %Z (%z)}")
+
+
+def _document(
+    name: str, action: str, changes: Sequence[str], schedule: Schedule | None, times: Sequence[datetime]
+) -> dict[str, Any]:
+    """The JSON form; its keys are part of the interface."""
+    return {
+        "schedule": name,
+        "action": action,
+        "changes": list(changes),
+        "expression": schedule.expression if schedule else None,
+        "timezone": schedule.time_zone if schedule else None,
+        "start_date": schedule.start if schedule else None,
+        "enabled": schedule.enabled if schedule else False,
+        "parameters": dict(schedule.parameters) if schedule else {},
+        "role_arn": schedule.role_arn if schedule else None,
+        "next_times": [moment.isoformat() for moment in times],
+    }

@@ -1,0 +1,52 @@
+"""The zip file that Lambda runs: complete by itself, and the same bytes for the same files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from policies import of_type, resources
+
+from pipelines.handler_code import gather_handler_code
+
+IMPORTS = """
+import importlib, json, sys
+sys.path.insert(0, sys.argv[1])
+for handler in json.loads(sys.argv[2]):
+    module, _, name = handler.rpartition(".")
+    assert callable(vars(importlib.import_module(module))[name])
+rooms = ("pipelines", "pydantic", "sagemaker", "pandas")
+print(json.dumps(sorted({name for name in sys.modules if name.split(".")[0] in rooms})))
+"""
+
+
+def test_every_handler_of_the_template_is_in_it_and_needs_no_more(tmp_path: Path) -> None:
+    archive = tmp_path / "handlers.zip"
+    archive.write_bytes(gather_handler_code().content)
+    functions = of_type(resources("automation"), "AWS::Lambda::Function")
+    handlers = [function["Handler"] for function in functions.values()]
+    assert len(handlers) == 4
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, str(archive), json.dumps(handlers)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == ["pipelines", "pipelines.errors"]
+
+
+def test_it_is_named_by_its_content(tmp_path: Path) -> None:
+    code = gather_handler_code()
+    assert gather_handler_code() == code
+    assert code.key("rc-x") == f"rc-x/automation/{code.digest}.zip"
+    for room, file in (("automation", "a.py"), ("registry", "b.py"), ("pipelines", "errors.py")):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / file).write_text("pass\n")
+    (tmp_path / "pipelines/__init__.py").write_text("")
+    before = gather_handler_code(tmp_path)
+    (tmp_path / "automation/a.py").write_text("pass  # changed\n")
+    assert gather_handler_code(tmp_path).digest != before.digest

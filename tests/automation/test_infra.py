@@ -1,0 +1,190 @@
+"""`gatehouse infra`, against a stand-in for CloudFormation, S3 and the rest of AWS, over a real socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from policies import KEY
+from registered_models import REGION, SETTINGS, Registry
+
+from automation.surroundings import Region, read_surroundings
+from pipelines import stacks
+from pipelines.environment import resolve_environment
+from pipelines.errors import GatehouseError
+from pipelines.settings import load_settings
+from pipelines.stacks import automation_settings, site_of
+from pipelines.target import LOCAL_ROLE, resolve_target
+from registry.deployments import config_request, model_request
+
+KEYS = {"region_name": REGION, "aws_access_key_id": "local", "aws_secret_access_key": "local"}
+
+
+class Account:
+    """A project's account, with nothing in it yet."""
+
+    def __init__(self, url: str, commands: Registry) -> None:
+        self.url = url
+        self.commands = commands
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, endpoint_url=self.url, **KEYS)
+
+    def infra(self, *words: str) -> Any:
+        return self.commands.done("infra", *words, "--target", "aws", "--json").document["stacks"]
+
+
+@pytest.fixture
+def account(aws: str, tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+    for variable in list(os.environ):
+        if variable.startswith(("AWS_", "GATEHOUSE_", "SAGEMAKER_")):
+            monkeypatch.delenv(variable)
+    (tmp_path / "projects.toml").write_text(SETTINGS.format(name="churn"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    return Account(aws, Registry(aws, tmp_path, "rc-churn", tiny))
+
+
+# The stand-in does not make policies and alarms, and says so.
+@pytest.mark.filterwarnings("ignore:Tried to parse AWS:UserWarning")
+def test_the_stacks_are_planned_made_left_alone_changed_and_removed(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = account.infra("plan", "--only", "foundation")
+    assert planned[0]["action"] == "create"
+    assert "add AWS::S3::Bucket ArtifactBucket" in planned[0]["changes"]
+    assert account.client("cloudformation").list_stacks()["StackSummaries"] == [], "a plan makes nothing"
+
+    [foundation] = account.infra("deploy", "--only", "foundation")
+    outputs = foundation["outputs"]
+    assert outputs["Bucket"] == f"rc-churn-123456789012-{REGION}"
+    assert outputs["ExecutionRoleArn"].endswith(":role/gatehouse-rc-churn-execution")
+
+    [automation] = account.infra("deploy", "--only", "automation", "--notify", "ml@example.org")
+    assert automation["action"] == "create"
+    keys = [
+        item["Key"] for item in account.client("s3").list_objects_v2(Bucket=outputs["Bucket"])["Contents"]
+    ]
+    assert len(keys) == 1
+    assert keys[0].startswith("rc-churn/automation/")
+    told = account.client("lambda").get_function_configuration(FunctionName="rc-churn-version-decided")
+    settings = json.loads(told["Environment"]["Variables"]["GATEHOUSE_AUTOMATION"])
+    assert [(one["name"], one["promotion"]) for one in settings["environments"]] == [
+        ("dev", "automatic"),
+        ("test", "automatic"),
+        ("prod", "manual"),
+    ]
+    topic = automation["outputs"]["TopicArn"]
+    subscribed = account.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert [entry["Endpoint"] for entry in subscribed] == ["ml@example.org"]
+
+    [again] = account.infra("deploy", "--only", "automation")
+    assert (again["action"], again["changes"]) == ("none", [])
+
+    more = tmp_path / "templates"
+    shutil.copytree(stacks.TEMPLATES, more)
+    template = more / "automation.yaml"
+    extra = "Resources:\n  Second: {Type: AWS::SNS::Topic, Properties: {TopicName: second}}\n"
+    template.write_text(template.read_text().replace("Resources:\n", extra, 1))
+    monkeypatch.setattr(stacks, "TEMPLATES", more)
+    [planned] = account.infra("plan", "--only", "automation")
+    assert planned["action"] == "update"
+    assert "add AWS::SNS::Topic Second" in planned["changes"]
+    summaries = account.client("cloudformation").list_change_sets(StackName="gatehouse-rc-churn-automation")
+    assert summaries["Summaries"] == [], "the change set of a plan is deleted"
+    account.infra("deploy", "--only", "automation")
+    topics = account.client("sns").list_topics()["Topics"]
+    assert any(topic["TopicArn"].endswith(":second") for topic in topics)
+
+    removed = account.commands.done("infra", "remove", "--yes", "--target", "aws")
+    assert "The bucket" in removed.out
+    assert "stays" in removed.out
+    left = account.client("cloudformation").describe_stacks()["Stacks"]
+    assert left == []
+
+
+def test_locally_the_templates_are_checked_and_nothing_is_claimed(account: Account) -> None:
+    checked = account.commands.done("infra", "plan")
+    assert "CloudFormation is not part of the local SageMaker" in checked.out
+    assert "needs -p Repository=..." in checked.out
+    assert account.commands.gatehouse("infra", "deploy").code == 2
+    assert account.commands.gatehouse("infra", "plan", "-p", "Nonsense=1").code == 2
+    wrong = account.commands.gatehouse("infra", "plan", "-p", "CreateKey=maybe")
+    assert wrong.code == 1
+    assert "Use one of: true, false" in wrong.err
+
+
+def test_a_new_ci_needs_its_repository_once(account: Account) -> None:
+    refused = account.commands.gatehouse("infra", "deploy", "--only", "ci", "--target", "aws")
+    assert refused.code == 1
+    assert "--parameter Repository=VALUE" in refused.err
+
+
+def test_what_does_not_fit_is_said_before_anything_is_made(account: Account) -> None:
+    project = load_settings(account.commands.folder / "projects.toml").project()
+    long = project.model_copy(update={"short_name": "x" * 50})
+    with pytest.raises(GatehouseError, match="at most 43"):
+        site_of(long, "123456789012", REGION)
+    dev = project.environments["dev"]
+    many = project.model_copy(update={"environments": {f"stage-{number}": dev for number in range(40)}})
+    with pytest.raises(GatehouseError, match="characters, of 3500"):
+        automation_settings(many, "arn:aws:iam::123456789012:role/x")
+
+
+def test_the_functions_deploy_into_the_projects_own_network_under_its_key(account: Account) -> None:
+    account.commands.settings(f'''
+[defaults.network]
+subnets = ["subnet-0a1b2c3d"]
+security_groups = ["sg-0a1b2c3d"]
+isolation = true
+kms_key = "{KEY}"
+[defaults.environments.here]
+instance_count = 3
+[defaults.environments.there]
+region = "eu-central-1"
+assume_role = "arn:aws:iam::444455556666:role/Gatehouse"
+''')
+    project = load_settings(account.commands.folder / "projects.toml").project()
+    told = {
+        "GATEHOUSE_AUTOMATION": automation_settings(project, LOCAL_ROLE),
+        "GATEHOUSE_TOPIC": "",
+        "AWS_REGION": REGION,
+    }
+    here, there = (stage.environment for stage in read_surroundings(told).stages)
+    arn = f"arn:aws:sagemaker:{REGION}:123456789012:model-package/rc-churn/1"
+    model = model_request(here, arn)
+    assert model["VpcConfig"] == {"Subnets": ["subnet-0a1b2c3d"], "SecurityGroupIds": ["sg-0a1b2c3d"]}
+    assert model["EnableNetworkIsolation"] is True
+    config = config_request(here, model["ModelName"])
+    assert config["KmsKeyId"] == KEY
+    assert config["ProductionVariants"][0]["InitialInstanceCount"] == 3
+    # The same as the command makes, so that both find what the other has made.
+    target = resolve_target(project, "aws", {"SAGEMAKER_PIPELINE_ROLE_ARN": LOCAL_ROLE})
+    by_command = resolve_environment(project, target, "here")
+    assert model_request(by_command, arn) == model
+    assert config_request(by_command, model["ModelName"]) == config
+    # Ids of this region mean nothing in another.
+    assert "VpcConfig" not in model_request(there, arn)
+    assert "KmsKeyId" not in config_request(there, "model")
+    assert there.clients == Region("eu-central-1", "arn:aws:iam::444455556666:role/Gatehouse")
+
+
+def test_subnets_and_security_groups_belong_together(account: Account) -> None:
+    account.commands.settings('[defaults.network]\nsubnets = ["subnet-0a1b2c3d"]\n')
+    with pytest.raises(GatehouseError, match="belong together"):
+        load_settings(account.commands.folder / "projects.toml")
+
+
+def test_an_environment_in_another_account_is_reached_under_a_role_there(account: Account) -> None:
+    there = Region("eu-central-1", "arn:aws:iam::444455556666:role/Gatehouse")
+    caller = there.client("sts").get_caller_identity()["Arn"]
+    assert caller == "arn:aws:sts::444455556666:assumed-role/Gatehouse/gatehouse-automation"
+    assert there.client("ssm").meta.region_name == "eu-central-1"
+    assert account.client("sts").get_caller_identity()["Account"] == "123456789012"

@@ -1,0 +1,187 @@
+"""Every role may do what its part asks for: derived from the definition, the documentation, real calls."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from automated_road import Road
+from policies import ACCOUNT, BUCKET, EXECUTION_ROLE, KEY, PROJECT, REGION, allows, resources, statements
+
+from automation.surroundings import read_surroundings
+from pipelines.compile import compile_pipeline
+from pipelines.limits import OPERATIONS, all_steps
+from pipelines.settings import load_settings
+from pipelines.target import Target
+
+ROOT = Path(__file__).resolve().parents[2]
+SAGEMAKER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
+SETTINGS = f"""
+[projects.rc.fraud-detection]
+description = "Finds fraudulent card payments"
+owner = "rc-ml"
+task = "binary"
+accuracy_threshold = 0.9
+region = "{REGION}"
+
+[projects.rc.fraud-detection.data]
+source = "s3://raw-data/payments/"
+version = "1"
+target = "fraud"
+
+[projects.rc.fraud-detection.network]
+subnets = ["subnet-0a1b2c3d"]
+security_groups = ["sg-0a1b2c3d"]
+isolation = true
+kms_key = "{KEY}"
+"""
+BY_HAND_IN_CI = {"run", "logs", "stop", "retry"}
+"""Commands that the build does not run today and that people add to it."""
+
+
+@pytest.fixture(scope="module")
+def definition(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The compiled pipeline of a project that uses its own network and key."""
+    file = tmp_path_factory.mktemp("settings") / "projects.toml"
+    file.write_text(SETTINGS)
+    target = Target("aws", REGION, ACCOUNT, EXECUTION_ROLE, BUCKET)
+    document: dict[str, Any] = json.loads(
+        compile_pipeline(load_settings(file).project(PROJECT), target).definition
+    )
+    return document
+
+
+def jobs(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for step in all_steps(definition):
+        if step["Type"] in ("Processing", "Training"):
+            yield step
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every text in a value; a join of texts and references counts with what it begins with."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from strings(item)
+
+
+def test_the_pipelines_role_may_do_what_its_definition_asks_for(definition: dict[str, Any]) -> None:
+    policy = statements(
+        resources("foundation", KmsKeyArn=KEY, InVpc="true", DataBucket="raw-data"), "ExecutionRole"
+    )
+    for step in all_steps(definition):
+        operation = OPERATIONS.get(step["Type"])
+        if operation == "CreateModelPackage":
+            assert allows(policy, f"sagemaker:{operation}", f"{SAGEMAKER}:model-package-group/{PROJECT}")
+        elif operation:
+            kind = "processing-job" if step["Type"] == "Processing" else "training-job"
+            job = f"{SAGEMAKER}:{kind}/pipelines-abc123-{step['Name']}-x"
+            for action in (
+                operation,
+                operation.replace("Create", "Describe"),
+                operation.replace("Create", "Stop"),
+            ):
+                assert allows(policy, f"sagemaker:{action}", job), action
+            assert allows(policy, "sagemaker:AddTags", job), "the jobs are tagged"
+    prefixes = {text for text in strings(definition) if text.startswith("s3://")}
+    assert any(text.startswith("s3://raw-data/") for text in prefixes)
+    for text in prefixes:
+        key = f"{text.removeprefix('s3://').rstrip('/')}/file"
+        assert allows(policy, "s3:GetObject", f"arn:aws:s3:::{key}"), text
+        assert allows(policy, "s3:ListBucket", f"arn:aws:s3:::{key.partition('/')[0]}")
+        if "/executions" in text:
+            assert allows(policy, "s3:PutObject", f"arn:aws:s3:::{key}"), text
+    image = next(text for text in strings(definition) if ".dkr.ecr." in text)
+    registry, name = image.split(":")[0].split("/")
+    repository = f"arn:aws:ecr:{REGION}:{registry.split('.')[0]}:repository/{name}"
+    for action in ("BatchGetImage", "GetDownloadUrlForLayer", "BatchCheckLayerAvailability"):
+        assert allows(policy, f"ecr:{action}", repository)
+    assert allows(policy, "iam:PassRole", EXECUTION_ROLE)
+    for action in ("Encrypt", "Decrypt", "GenerateDataKey", "CreateGrant"):
+        assert allows(policy, f"kms:{action}", KEY)
+    assert allows(policy, "ec2:CreateNetworkInterface", "any")
+
+
+def test_the_pipelines_role_may_not_do_what_others_do() -> None:
+    policy = statements(resources("foundation"), "ExecutionRole")
+    assert not allows(policy, "s3:GetObject", "arn:aws:s3:::artifacts/other-project/data")
+    assert not allows(policy, "s3:DeleteObject")
+    assert not allows(policy, "sagemaker:UpdateModelPackage"), "a pipeline does not approve its own versions"
+    assert not allows(policy, "sagemaker:CreateEndpoint")
+    assert not allows(policy, "kms:Decrypt")
+    assert not allows(policy, "ec2:CreateNetworkInterface")
+    assert not allows(statements(resources("foundation"), "CiRole"), "sagemaker:UpdateModelPackage")
+
+
+def test_network_isolation_and_the_key_reach_every_job(definition: dict[str, Any]) -> None:
+    vpc = {"SecurityGroupIds": ["sg-0a1b2c3d"], "Subnets": ["subnet-0a1b2c3d"]}
+    for step in jobs(definition):
+        arguments = step["Arguments"]
+        if step["Type"] == "Processing":
+            assert arguments["NetworkConfig"] == {"EnableNetworkIsolation": True, "VpcConfig": vpc}
+            assert arguments["ProcessingOutputConfig"]["KmsKeyId"] == KEY
+            assert arguments["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] == KEY
+        else:
+            assert arguments["EnableNetworkIsolation"] is True
+            assert arguments["VpcConfig"] == vpc
+            assert arguments["OutputDataConfig"]["KmsKeyId"] == KEY
+            assert arguments["ResourceConfig"]["VolumeKmsKeyId"] == KEY
+
+
+def test_cis_role_may_do_what_its_commands_ask_for() -> None:
+    policy = statements(resources("foundation"), "CiRole")
+    page = (ROOT / "docs/permissions.md").read_text(encoding="utf-8")
+    build = (ROOT / "codebuild-buildspec.yml").read_text(encoding="utf-8")
+    commands = set(re.findall(r"gatehouse (\w+) \$GATEHOUSE_PROJECT", build))
+    assert {"plan", "upsert", "start"} <= commands
+    for command in commands | BY_HAND_IN_CI:
+        [row] = re.findall(rf"^\| `{command}` \|(.+)\|$", page, re.MULTILINE)
+        asked = set(re.findall(r"`(\w+:\w+)`", row))
+        assert asked
+        asked -= {"sts:AssumeRole"}  # for environments in other accounts, which is that account's to allow
+        assert {action for action in asked if not allows(policy, action)} == set(), command
+
+
+def test_the_schedules_role_may_start_this_pipeline_and_nothing_else() -> None:
+    [statement] = statements(resources("foundation"), "SchedulerRole")
+    assert statement["Action"] == "sagemaker:StartPipelineExecution"
+    assert statement["Resource"] == f"{SAGEMAKER}:pipeline/{PROJECT}"
+
+
+def test_the_handlers_role_may_do_what_they_do(road: Road) -> None:
+    """Recorded on one road there and back again."""
+    calls: set[str] = set()
+
+    def record(model: Any, **_: Any) -> None:
+        prefix = (
+            "sagemaker"
+            if "sagemaker" in model.service_model.service_name
+            else model.service_model.service_name
+        )
+        calls.add(f"{prefix}:{model.name}")
+
+    clients = read_surroundings().clients
+    for service in ("sagemaker", "sagemaker-runtime", "ssm", "s3", "sns", "logs"):
+        clients.client(service).meta.events.register("before-call", record)
+    registry = road.registry
+    first, second = registry.register(), registry.register(approved=True)
+    road.registered(first)
+    registry.done("approve", first)
+    road.decided(first)
+    road.deployed("dev")
+    road.decided(second)
+    road.deployed("dev")
+    registry.done("reject", second, "--force")
+    road.decided(second)
+    road.deployed("dev")
+    policy = statements(resources("automation"), "HandlerRole")
+    assert "sagemaker:UpdateEndpoint" in calls
+    assert {call for call in calls if not allows(policy, call)} == set()

@@ -1,0 +1,99 @@
+"""The same templates as on AWS, played by the local SageMaker: from registration on, nothing but events."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from registered_models import BUCKET, NUMBERS, REGION, SETTINGS, Model, Registry, client_of
+
+from pipelines.handler_code import ROOT
+from pipelines.settings import load_settings
+from pipelines.stacks import automation_parameters, template_path
+from pipelines.target import LOCAL_ROLE
+from sagemaker_local import endpoint
+from sagemaker_local.events.templates import Template
+
+
+@pytest.fixture
+def automated(tmp_path: Path, tiny: Model, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    """A project whose automation is up."""
+    for variable in list(os.environ):
+        if variable.startswith(("AWS_", "GATEHOUSE_", "SAGEMAKER_")):
+            monkeypatch.delenv(variable)
+    name = f"churn-{next(NUMBERS)}e"
+    (tmp_path / "projects.toml").write_text(SETTINGS.format(name=name))
+    project = load_settings(tmp_path / "projects.toml").project()
+    parameters = automation_parameters(project, role_arn=LOCAL_ROLE, bucket=BUCKET, target="local")
+    template = Template(template_path("automation"), parameters, REGION, ROOT, project.name)
+    home = tmp_path / "home"
+    with endpoint.start(home, advertise=True, templates=[template]) as started:
+        client_of(started.url, "s3").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("GATEHOUSE_HOME", str(home))
+        yield Registry(started.url, tmp_path, project.name, tiny)
+
+
+class Inbox:
+    """What people were told, in order; read from the queue that stands for their mail."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.sqs = registry.client("sqs")
+        self.url = self.sqs.get_queue_url(QueueName="local-inbox")["QueueUrl"]
+        self.subjects: list[str] = []
+
+    def read(self) -> list[str]:
+        while received := self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+            for message in received:
+                self.subjects.append(json.loads(message["Body"])["Subject"].partition(": ")[2])
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return self.subjects
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """What the condition gives, once it gives something."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not come to that in time"
+        time.sleep(0.1)
+    return found
+
+
+def test_one_model_goes_to_a_waiting_prod_and_another_comes_back_with_nothing_but_events(
+    automated: Registry,
+) -> None:
+    inbox = Inbox(automated)
+    first = automated.register()
+    until(lambda: f"please review version {first}" in inbox.read())
+    assert automated.parameter("dev") is None
+
+    automated.done("approve", first)
+    until(lambda: f"version {first} serves in test" in inbox.read())
+    assert [automated.parameter(name) for name in ("dev", "test", "prod")] == [
+        automated.arn(first),
+        automated.arn(first),
+        None,
+    ]
+
+    # Another is rejected when people see it at work.
+    second = automated.register(approved=True)
+    until(lambda: f"version {second} serves in test" in inbox.read())
+    automated.done("reject", second, "--force")
+    until(lambda: inbox.read().count(f"version {first} serves in test again") == 1)
+    until(lambda: inbox.read().count(f"version {first} serves in dev again") == 1)
+    assert {automated.parameter(name) for name in ("dev", "test")} == {automated.arn(first)}
+
+    states = automated.done("environments", "--json").document
+    assert [(state["environment"], state["serves"]) for state in states] == [
+        ("dev", True),
+        ("test", True),
+        ("prod", False),
+    ]
+    assert len(inbox.read()) == len(set(inbox.subjects)), "each happening is told once"

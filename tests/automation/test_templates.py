@@ -1,0 +1,109 @@
+"""The templates: valid, encrypted, over TLS only, and with no permission wider than a named few."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from policies import listed, of_type, policies_in, resources
+
+from automation.lease import LIFETIME
+from pipelines.stacks import KINDS, Kind, template_path
+
+EVERYTHING = {
+    ("foundation", "ExecutionRole", "ImageToken"),  # ECR gives its token for all repositories at once
+    ("foundation", "ExecutionRole", "Metrics"),  # CloudWatch knows no resources; the namespace limits it
+    ("foundation", "ExecutionRole", "NetworkInterfaces"),  # EC2 cannot limit them beforehand; in a VPC only
+}
+"""(template, role, statement) that may name all resources."""
+
+EVERY_OPTION = {"CreateKey": "true", "InVpc": "true", "DataBucket": "raw-data", "SharedLogGroups": "create"}
+
+
+def whole(kind: Kind) -> dict[str, dict[str, object]]:
+    """The template's resources with every option switched on."""
+    return resources(kind, **(EVERY_OPTION if kind == "foundation" else {}))
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    files = [str(template_path(kind)) for kind in KINDS]
+    lint = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), *files], capture_output=True, text=True, timeout=120
+    )
+    assert (lint.returncode, lint.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_role_may_do_more_than_it_names(kind: Kind) -> None:
+    for role, statement in policies_in(whole(kind)):
+        assert statement["Effect"] == "Allow"
+        assert not [action for action in listed(statement["Action"]) if "*" in action], statement["Sid"]
+        everything = "*" in listed(statement["Resource"])
+        assert everything == ((kind, role, statement["Sid"]) in EVERYTHING), statement["Sid"]
+        if "iam:PassRole" in listed(statement["Action"]):
+            assert statement["Condition"]["StringEquals"]["iam:PassedToService"] == "sagemaker.amazonaws.com"
+
+
+def test_a_service_assumes_a_role_for_this_account_only() -> None:
+    for role in of_type(whole("foundation"), "AWS::IAM::Role").values():
+        [statement] = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == "000000000000"
+
+
+@pytest.mark.parametrize("options", [{}, EVERY_OPTION], ids=["plain", "with-key"])
+def test_the_bucket_is_encrypted_versioned_and_closed(options: dict[str, str]) -> None:
+    found = resources("foundation", **options)
+    [bucket] = of_type(found, "AWS::S3::Bucket").values()
+    [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    algorithm = rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
+    assert algorithm == ("aws:kms" if options else "AES256")
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["LifecycleConfiguration"]["Rules"]
+    assert found["ArtifactBucket"]["DeletionPolicy"] == "Retain", "models outlive the stack"
+
+
+def test_what_holds_data_refuses_everything_without_tls() -> None:
+    denied = [
+        statement
+        for kind in KINDS
+        for type_ in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
+        for policy in of_type(whole(kind), type_).values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+    ]
+    assert len(denied) == 3
+    for statement in denied:
+        assert statement["Principal"] == "*"
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_logs_end_some_day_and_keys_turn() -> None:
+    groups = [group for kind in KINDS for group in of_type(whole(kind), "AWS::Logs::LogGroup").values()]
+    assert len(groups) == 7
+    assert all(group["RetentionInDays"] == "90" for group in groups)
+    assert all(key["EnableKeyRotation"] for key in of_type(whole("foundation"), "AWS::KMS::Key").values())
+
+
+def test_a_function_that_fails_leaves_its_event_in_an_encrypted_queue_with_an_alarm() -> None:
+    found = resources("automation")
+    queues = of_type(found, "AWS::SQS::Queue")
+    assert all(queue["SqsManagedSseEnabled"] for queue in queues.values())
+    for function in of_type(found, "AWS::Lambda::Function").values():
+        assert function["DeadLetterConfig"]["TargetArn"].endswith(":DeadLetters")
+        assert function["Timeout"] < LIFETIME, "a lease must not be taken from a function at work"
+        assert function["LoggingConfig"]["LogGroup"]
+    for rule in of_type(found, "AWS::Events::Rule").values():
+        assert all(target["DeadLetterConfig"]["Arn"].endswith(":DeadLetters") for target in rule["Targets"])
+    [alarm] = of_type(found, "AWS::CloudWatch::Alarm").values()
+    assert alarm["AlarmActions"]
+
+
+def test_pushes_build_and_so_do_pull_requests() -> None:
+    [build] = of_type(resources("ci"), "AWS::CodeBuild::Project").values()
+    events = [group[0]["Pattern"] for group in build["Triggers"]["FilterGroups"]]
+    assert events[0] == "PUSH"
+    assert "PULL_REQUEST_CREATED" in events[1]
+    assert build["Source"]["BuildSpec"] == "codebuild-buildspec.yml"

@@ -1,0 +1,100 @@
+"""codebuild-buildspec.yml: its own commands, run in order against an endpoint on this machine.
+
+Only two are left out, the installation and the tests themselves: both have been done where this runs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from wire_clients import client_of
+
+from sagemaker_local import endpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME = "health-tumor-diagnosis"
+ROLE = "arn:aws:iam::000000000000:role/pipeline"
+Build = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[endpoint.Endpoint]:
+    with endpoint.start(tmp_path_factory.mktemp("state")) as started:
+        client_of(started.url, "s3").create_bucket(
+            Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        yield started
+
+
+@pytest.fixture
+def build(local: endpoint.Endpoint, tmp_path: Path) -> Build:
+    """Runs the build in a folder with the settings and the data; ends where a command fails."""
+    for folder in ("examples", "processing", "training", "evaluation"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copy(ROOT / "projects.toml", tmp_path)
+    specification = yaml.safe_load((ROOT / "codebuild-buildspec.yml").read_text(encoding="utf-8"))
+    environment = {
+        **specification["env"]["variables"],
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "GATEHOUSE_PROJECT": NAME,
+        "AWS_ENDPOINT_URL": local.url,
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "ARTIFACT_BUCKET": "artifacts",
+        "SAGEMAKER_PIPELINE_ROLE_ARN": ROLE,
+    }
+    phases = specification["phases"]
+    commands = [
+        command
+        for phase in ("pre_build", "build", "post_build")
+        for command in phases[phase]["commands"]
+        if "pytest" not in command
+    ]
+
+    def run(threshold: str = "0.90", **more: str) -> subprocess.CompletedProcess[str]:
+        settings = tmp_path / "projects.toml"
+        text = settings.read_text(encoding="utf-8")
+        settings.write_text(text.replace("accuracy_threshold = 0.90", f"accuracy_threshold = {threshold}"))
+        return subprocess.run(
+            ["bash", "-ec", "\n".join(commands)],
+            cwd=tmp_path,
+            env=environment | more,
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+
+    return run
+
+
+def versions(local: endpoint.Endpoint) -> int:
+    listed = client_of(local.url, "sagemaker").list_model_packages(ModelPackageGroupName=NAME)
+    return len(listed["ModelPackageSummaryList"])
+
+
+def test_a_pull_request_stops_after_the_plan(local: endpoint.Endpoint, build: Build) -> None:
+    done = build(CODEBUILD_WEBHOOK_EVENT="PULL_REQUEST_UPDATED")
+    assert done.returncode == 0, done.stderr
+    assert "would be created" in done.stdout
+    assert client_of(local.url, "sagemaker").list_pipelines()["PipelineSummaries"] == []
+
+
+def test_a_push_registers_a_version_and_a_shut_gate_ends_the_build_with_3(
+    local: endpoint.Endpoint, build: Build
+) -> None:
+    done = build(CODEBUILD_WEBHOOK_EVENT="PUSH")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert versions(local) == 1
+    shut = build("0.9999", CODEBUILD_WEBHOOK_EVENT="PUSH")
+    assert shut.returncode == 3, shut.stdout + shut.stderr
+    assert "threshold 0.9999" in shut.stdout + shut.stderr
+    assert versions(local) == 1

@@ -1,0 +1,62 @@
+"""`gatehouse schedule`, as a person types it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from wire_clients import client_of, definition
+
+from pipelines.commands import main
+from sagemaker_local import endpoint
+
+ROLE = "arn:aws:iam::000000000000:role/gatehouse-local"
+NAME = "bank-churn"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[endpoint.Endpoint]:
+    (tmp_path / "projects.toml").write_text(
+        'default_project = "bank-churn"\n[projects.bank.churn]\ndescription = "Who leaves"\nowner = "o"\n'
+        'task = "binary"\naccuracy_threshold = 0.6\nregion = "eu-west-1"\n'
+        '[projects.bank.churn.data]\nsource = "c.csv"\ntarget = "left"\npositive_class = "yes"\n'
+    )
+    (tmp_path / "c.csv").write_text("age,left\n1,yes\n2,no\n")
+    monkeypatch.chdir(tmp_path)
+    for name in [one for one in os.environ if one.startswith(("AWS_", "GATEHOUSE_", "SAGEMAKER_"))]:
+        monkeypatch.delenv(name)
+    with endpoint.start(tmp_path / ".gatehouse", advertise=True) as started:
+        client_of(started.url, "sagemaker").create_pipeline(
+            PipelineName=NAME, PipelineDefinition=definition(), RoleArn=ROLE, ClientRequestToken="t" * 32
+        )
+        yield started
+
+
+def test_a_schedule_is_created_left_alone_changed_and_deleted(
+    place: endpoint.Endpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def schedule(*arguments: str) -> dict[str, object]:
+        assert main(["schedule", NAME, *arguments, "--json"]) == 0
+        document: dict[str, object] = json.loads(capsys.readouterr().out)
+        return document
+
+    made = schedule("--cron", "0 3 * * ? *", "--timezone", "Europe/Paris")
+    assert made["action"] == "create"
+    assert isinstance(made["next_times"], list)
+    assert len(made["next_times"]) == 5
+    assert schedule("--cron", "0 3 * * ? *", "--timezone", "Europe/Paris")["action"] == "none"
+    changed = schedule("--rate", "12 hours", "--start-date", "2090-01-31T00:00")
+    assert changed["action"] == "update"
+    assert "expression: cron(0 3 * * ? *) -> rate(12 hours)" in str(changed["changes"])
+    assert schedule("--show")["expression"] == "rate(12 hours)"
+    assert schedule("--off")["action"] == "delete"
+    assert client_of(place.url, "scheduler").list_schedules()["Schedules"] == []
+
+
+@pytest.mark.usefixtures("place")
+def test_a_wrong_expression_names_the_field(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schedule", NAME, "--cron", "0 25 * * ? *"]) == 1
+    assert "hours cannot be '25'" in capsys.readouterr().err
