@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from botocore.loaders import Loader
 
 from sagemaker_local.api import Api
 from sagemaker_local.app import App
@@ -40,6 +41,7 @@ from sagemaker_local.hosting.endpoints import HostedEndpoints
 from sagemaker_local.hosting.transform import TransformJobs
 from sagemaker_local.jobs.job import Surroundings
 from sagemaker_local.jobs.runner import JobRunner
+from sagemaker_local.protocols import shapes
 from sagemaker_local.s3.http import S3
 from sagemaker_local.s3.objects import ObjectStore
 from sagemaker_local.scheduling.clock import Clock
@@ -151,6 +153,7 @@ def start(
     interpreters: Mapping[str, str] | None = None,
     advertise: bool = False,
     templates: Sequence[Template] = (),
+    descriptions: Loader | None = None,
 ) -> Endpoint:
     """An endpoint in a background thread; it answers from the moment this returns.
 
@@ -161,10 +164,14 @@ def start(
         advertise: let :func:`running` find it, deliver events and start what is scheduled; one endpoint
             of a home can be.
         templates: CloudFormation templates whose rules, functions, topics and queues are made here.
+        descriptions: botocore's loader of this process's clients, so that what AWS's services look like
+            is read once for both sides.
 
     Raises:
         CannotStart: the home or the port cannot be had, or a template cannot be played.
     """
+    if descriptions is not None:
+        shapes.read_through(descriptions)
     home = home.absolute()
     try:
         return Endpoint(Home(home).create(), port, interpreters or {}, advertise, templates)

@@ -2,11 +2,12 @@
 
 The local SageMaker fires at these times; a client may ask the same code beforehand what an expression
 means. So it imports nothing but itself and does nothing but calculate.
-Source: "Schedule types in EventBridge Scheduler" of its User Guide.
+Sources: "Schedule types in EventBridge Scheduler" of its User Guide, and CreateSchedule of its API Reference.
 
-Cron and one-time expressions are read on the clock of the schedule's time zone. A time that daylight
-saving leaves out is skipped, one that it repeats counts once, the first time. Rates are lengths of time:
-daylight saving does not move them.
+Cron and one-time expressions are read on the clock of the schedule's time zone. A cron time that daylight
+saving leaves out is skipped, one that it repeats counts once. Rates are lengths of time: a day of a rate
+is 24 hours. AWS says so much; ours is that a one-time expression follows the same rule, and that the
+first of two repeated times counts.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class At:
 Expression = Cron | Rate | At
 
 _FORM = re.compile(r"(cron|rate|at)\((.*)\)")
-_RATE = re.compile(r"([1-9]\d{0,8}) (minute|hour|day)(s?)")
+_RATE = re.compile(r"([1-9]\d{0,8}) (minute|hour|day)s?")
 
 
 def parse(text: str) -> Expression:
@@ -89,10 +90,12 @@ def times(
 
     Args:
         anchor: where a rate begins to count without a `start`: that is its first time.
-        start, end: no time is earlier or later than these.
+        start, end: no time is earlier or later than these; a one-time expression ignores them, as on AWS.
 
     All moments have a time zone.
     """
+    if isinstance(expression, At):
+        start = end = None
     if isinstance(expression, Rate):
         found = _rate_times(expression.every, (start or anchor).astimezone(UTC), after)
     elif isinstance(expression, At):
@@ -122,17 +125,15 @@ def next_times(
 
 
 def _rate(content: str) -> Rate:
+    """The API Reference lists each unit in singular and plural and ties neither to a number."""
     found = _RATE.fullmatch(content)
     if found is None:
         raise ExpressionError(
             f"'{content}' is not a rate: write a whole number from 1 and minutes, hours or days,"
             " e.g. 1 day or 12 hours"
         )
-    number, unit, plural = int(found[1]), found[2], found[3]
-    if (number == 1) == bool(plural):
-        raise ExpressionError(f"the unit of the rate '{content}' must be {unit}{'' if number == 1 else 's'}")
     try:
-        return Rate(timedelta(**{f"{unit}s": number}))
+        return Rate(timedelta(**{f"{found[2]}s": int(found[1])}))
     except OverflowError as error:
         raise ExpressionError(f"the rate '{content}' is too long") from error
 

@@ -3,8 +3,13 @@
     minutes  hours  day-of-month  month  day-of-week  year
 
 Days of the week run from 1 (SUN) to 7 (SAT). One of the two day fields is ``?`` and the other decides.
-``L`` is the month's last day, or as ``6L`` its last Friday; ``15W`` is the weekday nearest to the 15th
-within the month; ``6#3`` is the month's third Friday.
+``L`` is the month's last day, or as ``6L`` its last Friday; ``15W`` is the weekday nearest to the 15th;
+``6#3`` is the month's third Friday and has to stand alone. Days of the week take no ``/``.
+Source: "Cron-based schedules" of EventBridge Scheduler's User Guide.
+
+Where that says nothing, ours is what Quartz does, which has the same characters: ``1W`` stays within its
+month, ``31W`` is left out in a shorter month, ``a-b/n`` steps within the range. What AWS names nowhere
+is refused: ``LW``, ``L-3``, a range that runs backwards.
 """
 
 from __future__ import annotations
@@ -55,11 +60,14 @@ class _MonthDays:
 
 @dataclass(frozen=True)
 class _WeekDays:
-    """Days named by their place in the week: each of them, the month's last one, its nth one."""
+    """Days named by their place in the week: each of them, the month's last one, or its nth one.
+
+    `nth`: the place in the week, and which of the month's.
+    """
 
     numbers: frozenset[int]
     last: frozenset[int]
-    nth: frozenset[tuple[int, int]]
+    nth: tuple[int, int] | None = None
 
     def in_month(self, year: int, month: int) -> set[int]:
         length = calendar.monthrange(year, month)[1]
@@ -67,7 +75,7 @@ class _WeekDays:
         for day in range(1, length + 1):
             place = _place_in_week(date(year, month, day))
             is_last = place in self.last and day + 7 > length
-            if place in self.numbers or is_last or (place, (day - 1) // 7 + 1) in self.nth:
+            if place in self.numbers or is_last or (place, (day - 1) // 7 + 1) == self.nth:
                 found.add(day)
         return found
 
@@ -138,20 +146,23 @@ def _month_days(text: str) -> _MonthDays:
 
 
 def _week_days(text: str) -> _WeekDays:
+    if found := re.fullmatch(r"(\d|[A-Za-z]{3})#([1-5])", text):
+        nth = _number(_DAY_OF_WEEK, found[1], text), int(found[2])
+        return _WeekDays(frozenset(), frozenset(), nth)
     numbers: frozenset[int] = frozenset()
-    last, nth = set(), set()
+    last = set()
     for part in text.split(","):
         if part == "L":
             numbers |= {_DAY_OF_WEEK.high}
         elif found := re.fullmatch(r"(\d|[A-Za-z]{3})L", part):
             last.add(_number(_DAY_OF_WEEK, found[1], part))
-        elif found := re.fullmatch(r"(\d|[A-Za-z]{3})#([1-5])", part):
-            nth.add((_number(_DAY_OF_WEEK, found[1], part), int(found[2])))
+        elif "#" in part and "," in text:
+            raise ExpressionError(f"the field day-of-week cannot be '{text}': # has to stand alone in it")
         elif "/" in part:
             raise _wrong(_DAY_OF_WEEK, part)
         else:
             numbers |= _range(_DAY_OF_WEEK, part)
-    return _WeekDays(numbers, frozenset(last), frozenset(nth))
+    return _WeekDays(numbers, frozenset(last))
 
 
 def _numbers(field: _Field, text: str) -> frozenset[int]:

@@ -117,8 +117,8 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 def _stop(target: Target, execution_arn: str, screen: Screen) -> None:
     """Stop the execution, wait until it and its jobs have ended, say so."""
-    remark("Stopping the execution and its jobs; Ctrl-C again to leave at once.")
     try:
+        remark("Stopping the execution and its jobs; Ctrl-C again to leave at once.")
         try:
             executions.stop(target, execution_arn)
         except ClientError as error:

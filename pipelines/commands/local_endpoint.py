@@ -22,6 +22,7 @@ from typing import Any
 
 from pipelines.commands.output import remark
 from pipelines.errors import GatehouseError
+from pipelines.service_models import loader
 from pipelines.settings import Settings
 from pipelines.target import Target
 from sagemaker_local import endpoint
@@ -59,7 +60,7 @@ def reaching(target: Target, settings: Settings) -> Iterator[Callable[[], Target
         return
     with ThreadPoolExecutor(1, thread_name_prefix="endpoint") as threads:
         starting: Future[endpoint.Endpoint] = threads.submit(
-            endpoint.start, home, interpreters=interpreters(settings)
+            endpoint.start, home, interpreters=interpreters(settings), descriptions=loader()
         )
         try:
             yield lambda: target.at(_answering(starting).url)

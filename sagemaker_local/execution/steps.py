@@ -248,17 +248,20 @@ class StepRun:
         self._executing()
         token = hashlib.sha256(f"{self.record.arn}#{self.step.name}".encode()).hexdigest()[:_TOKEN_LENGTH]
         arguments = {"ClientToken": token, **self._resolved()}
+        # With the store's write lock held: of executions that register at once, one makes the group.
         with self.record.store.transaction():
-            self._ensure_group(arguments.get("ModelPackageGroupName"))
+            if "ModelPackageGroupName" in arguments:
+                self._ensure_group(arguments["ModelPackageGroupName"], arguments.pop("Tags", []))
             arn = self._api("CreateModelPackage", arguments)["ModelPackageArn"]
         described = self._api("DescribeModelPackage", {"ModelPackageName": arn})
         return Outcome("Succeeded", described, members={"Metadata": {"RegisterModel": {"Arn": arn}}})
 
-    def _ensure_group(self, group: Any) -> None:
+    def _ensure_group(self, group: Any, tags: Any) -> None:
+        """Make the group if there is none. A step's tags are the new group's: its versions have none."""
         if not isinstance(group, str) or group.startswith("arn:"):
             return
         if self.record.store.get("model-package-group", self.record.region, group) is None:
-            self._api("CreateModelPackageGroup", {"ModelPackageGroupName": group})
+            self._api("CreateModelPackageGroup", {"ModelPackageGroupName": group, "Tags": tags})
 
     def run_fail(self) -> Outcome:
         """Fail: ends the execution with the message that the definition gives it."""

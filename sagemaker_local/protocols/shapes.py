@@ -46,10 +46,19 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
 }
 
 
+_loader = Loader()
+
+
+def read_through(loader: Loader) -> None:
+    """Read the services' descriptions through a loader that may hold some already, as clients' do."""
+    global _loader
+    _loader = loader
+
+
 @functools.cache
 def service_model(service: str) -> ServiceModel:
     """botocore's model of a service, loaded when first asked for (SageMaker's takes 0.1 s)."""
-    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+    return ServiceModel(_loader.load_service_model(service, "service-2"), service)
 
 
 def parse(shape: Shape | None, wire: Any) -> Any:

@@ -32,7 +32,7 @@ def test_after_kill_9_the_next_start_says_what_was_under_way_and_a_retry_complet
     own_shell: Callable[..., Shell],
 ) -> None:
     shell = own_shell()
-    run = shell.begin("run", "-p", "NumRound=3000", "-p", "EarlyStoppingRounds=3000")
+    run = shell.begin("run", "-p", "NumRound=800", "-p", "EarlyStoppingRounds=800")
     until(lambda: _training(shell), what="the training job to run")
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate()

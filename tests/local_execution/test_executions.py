@@ -541,6 +541,41 @@ def test_a_registration_that_is_retried_registers_once(workshop: Any) -> None:
     assert len(listed) == 2
 
 
+def registration(group: str, **members: Any) -> dict[str, Any]:
+    specification = {
+        "Containers": [{"Image": "any:1", "ModelDataUrl": "s3://b/m.tar.gz"}],
+        "SupportedContentTypes": ["text/csv"],
+        "SupportedResponseMIMETypes": ["text/csv"],
+    }
+    package = {"ModelPackageGroupName": group, "InferenceSpecification": specification, **members}
+    return {"Name": "Register", "Type": "RegisterModel", "Arguments": package}
+
+
+def test_executions_that_register_at_once_into_a_new_group_all_succeed(workshop: Any) -> None:
+    names = [workshop.create(f"at-once-{number}", registration("at-once")) for number in range(6)]
+    executions = [workshop.start(name) for name in names]
+    ends = [workshop.end(execution)["PipelineExecutionStatus"] for execution in executions]
+    assert ends == ["Succeeded"] * 6, [workshop.steps(execution) for execution in executions]
+    listed = workshop.sagemaker.list_model_packages(ModelPackageGroupName="at-once")
+    versions = [package["ModelPackageVersion"] for package in listed["ModelPackageSummaryList"]]
+    assert sorted(versions) == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_tags_of_a_registration_are_those_of_the_group_that_it_creates(workshop: Any) -> None:
+    def tags_of(group: str) -> list[dict[str, str]]:
+        arn = workshop.sagemaker.describe_model_package_group(ModelPackageGroupName=group)[
+            "ModelPackageGroupArn"
+        ]
+        found: list[dict[str, str]] = workshop.sagemaker.list_tags(ResourceArn=arn)["Tags"]
+        return found
+
+    first, other = {"Key": "team", "Value": "rc"}, {"Key": "team", "Value": "algo"}
+    _, status = workshop.run(workshop.create("tagging", registration("tagged", Tags=[first])))
+    assert (status, tags_of("tagged")) == ("Succeeded", [first])
+    _, status = workshop.run(workshop.create("tagging-again", registration("tagged", Tags=[other])))
+    assert (status, tags_of("tagged")) == ("Succeeded", [first])
+
+
 TRAIN = """
 import json
 given = json.loads(pathlib.Path("/opt/ml/input/config/hyperparameters.json").read_text())

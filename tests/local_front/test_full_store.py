@@ -1,0 +1,54 @@
+"""What must not be lost is written even to a full disk; SQLite's own limit stands for the disk's."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from sagemaker_local.store import Store
+
+LARGE = {"text": "x" * 200_000}
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Store:
+    """A store that takes no page more."""
+    store = Store(tmp_path / "state.db")
+    pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+    store.connection.execute(f"PRAGMA max_page_count = {pages}")
+    return store
+
+
+def test_a_write_that_must_not_be_lost_spends_the_reserve_and_then_waits_for_space(
+    full: Store, tmp_path: Path
+) -> None:
+    reserve_was_there = []
+
+    def write() -> None:
+        reserve_was_there.append((tmp_path / "reserve").exists())
+        if len(reserve_was_there) == 3:  # somebody has made room
+            full.connection.execute("PRAGMA max_page_count = 100000")
+        full.put("job", "eu-west-1", "a", LARGE)
+
+    full.insist(write, giving_up=threading.Event())
+    assert reserve_was_there == [True, False, False]
+    assert full.get("job", "eu-west-1", "a") == LARGE
+
+
+def test_an_endpoint_that_closes_gives_up_and_loses_nothing_that_was_there(full: Store) -> None:
+    closing = threading.Event()
+    closing.set()
+    full.insist(lambda: full.put("job", "eu-west-1", "a", LARGE), giving_up=closing)
+    assert full.get("job", "eu-west-1", "a") is None
+    full.connection.execute("PRAGMA max_page_count = 100000")
+    full.put("job", "eu-west-1", "a", {"text": "later"})
+    assert full.get("job", "eu-west-1", "a") == {"text": "later"}
+
+
+def test_the_next_start_lays_a_new_reserve(tmp_path: Path) -> None:
+    Store(tmp_path / "state.db")
+    (tmp_path / "reserve").unlink()
+    Store(tmp_path / "state.db")
+    assert (tmp_path / "reserve").stat().st_size == 1 << 20
