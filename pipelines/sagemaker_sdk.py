@@ -291,7 +291,8 @@ class GatedPipeline(Pipeline):  # type: ignore[misc]
 
     Args:
         region: of the session, for compiling.
-        role_arn, description, tags: what ``create``, ``update`` and ``upsert`` use without others.
+        role_arn, description, tags: what ``create``, ``update``, ``upsert`` and ``put_triggers`` use without
+            others.
         check: called with each compiled definition; raises for one that AWS would not take.
         publish: called before the pipeline is created or updated, to upload what it refers to.
     """
@@ -366,3 +367,8 @@ class GatedPipeline(Pipeline):  # type: ignore[misc]
             role_arn or self._role_arn, description, tags or list(self._tags), parallelism_config
         )
         return upserted
+
+    def put_triggers(self, triggers: list[Any], role_arn: str | None = None) -> list[str]:
+        """As the SDK's; the pipeline's own role serves where no other is given, if the Scheduler may have it."""
+        arns: list[str] = super().put_triggers(triggers, role_arn or self._role_arn)
+        return arns

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schedule_expressions import ExpressionError, next_times, parse, time_zone
+from schedule_expressions import ExpressionError, Rate, next_times, parse, time_zone
 
 PARIS, ZULU = time_zone("Europe/Paris"), time_zone("UTC")
 
@@ -33,7 +33,7 @@ def test_an_expression_is_due_when_aws_says(expression: str, expected: list[str]
     assert due(expression, datetime(2026, 1, 1, tzinfo=UTC)) == expected
 
 
-def test_every_minute_of_two_years_agrees_with_a_plain_reading_of_the_fields() -> None:
+def test_two_years_agree_with_a_plain_reading_of_the_fields() -> None:
     begin, end = datetime(2027, 1, 1), datetime(2029, 1, 1)
     expected, moment = [], begin
     while moment < end:
@@ -58,6 +58,24 @@ def test_a_time_that_daylight_saving_repeats_counts_once() -> None:
     assert found[1].year == 2027
 
 
+@pytest.mark.parametrize("expression", ["rate(1 day)", "rate(1 days)", "rate(24 hours)", "rate(24 hour)"])
+def test_a_rates_unit_may_be_singular_or_plural(expression: str) -> None:
+    assert parse(expression) == Rate(timedelta(days=1))
+
+
+def test_a_one_time_expression_ignores_the_start_and_the_end() -> None:
+    moment = datetime(2026, 4, 1, 12, tzinfo=UTC)
+    found = next_times(
+        parse("at(2026-04-01T12:00:00)"),
+        ZULU,
+        moment - timedelta(days=9),
+        2,
+        start=moment + timedelta(days=1),
+        end=moment - timedelta(days=1),
+    )
+    assert found == [moment]
+
+
 def test_a_rate_is_a_length_of_time_that_daylight_saving_does_not_move() -> None:
     found = next_times(parse("rate(1 day)"), PARIS, datetime(2026, 3, 28, 1, tzinfo=UTC), 2)
     assert [t.hour for t in found] == [3, 3]
@@ -77,8 +95,11 @@ def test_a_rate_is_a_length_of_time_that_daylight_saving_does_not_move() -> None
         ("cron(0 3 * 13 ? *)", "month"),
         ("cron(0 3 * * ? 2200)", "year"),
         ("cron(0/0 3 * * ? *)", "minutes"),
-        ("rate(1 days)", "must be day"),
-        ("rate(2 day)", "must be days"),
+        ("cron(0 3 ? * 3#1,6#3 *)", "# has to stand alone"),
+        ("cron(0 3 ? * MON,6#3 *)", "# has to stand alone"),
+        ("cron(0 3 ? * 2/2 *)", "day-of-week"),
+        ("cron(0 3 LW * ? *)", "day-of-month"),
+        ("rate(1 week)", "not a rate"),
         ("rate(0 days)", "not a rate"),
         ("at(tomorrow)", "not a time"),
         ("daily", "not a schedule expression"),

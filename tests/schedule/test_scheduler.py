@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from wire_clients import Client, client_of, definition, server_process, wait_for
+from wire_clients import REGION, Client, client_of, definition, server_process, wait_for
 
 from sagemaker_local import endpoint
-from sagemaker_local.scheduling.clock import start_due
+from sagemaker_local.home import Home
+from sagemaker_local.scheduling.clock import Clock, start_due
+from sagemaker_local.scheduling.schedules import SCHEDULE
+from sagemaker_local.store import Document, Store
 
 ROLE = "arn:aws:iam::000000000000:role/scheduler"
 DAY = 86400
+LOOKS_LATE = """
+import runpy
+from sagemaker_local.scheduling import clock
+clock._LOOK_SECONDS = 86400
+runpy.run_module("sagemaker_local", run_name="__main__")
+"""
+STOPS_BEFORE_THE_NOTE = """
+import runpy, threading
+from sagemaker_local.events.emission import WATCHERS
+
+def stop(store, key, before, after):
+    if "_Last" in after:
+        threading.Event().wait()
+
+WATCHERS["schedule"] = stop
+runpy.run_module("sagemaker_local", run_name="__main__")
+"""
 
 
 @pytest.fixture
@@ -50,6 +73,16 @@ def schedule(arn: str, expression: str = "rate(1 day)", **more: object) -> dict[
 
 def executions(sagemaker: Client) -> int:
     return len(sagemaker.list_pipeline_executions(PipelineName="p")["PipelineExecutionSummaries"])
+
+
+def counted(sagemaker: Client, number: int) -> bool | None:
+    return executions(sagemaker) == number or None
+
+
+def stored(store: Store) -> Document:
+    found = store.get(SCHEDULE, REGION, "default/p")
+    assert found is not None
+    return found
 
 
 def test_a_schedule_is_described_listed_and_deleted(scheduler: Client) -> None:
@@ -105,13 +138,102 @@ def test_a_disabled_schedule_starts_nothing(
     assert executions(sagemaker) == 0
 
 
-def test_an_endpoint_killed_while_a_time_passes_starts_it_when_it_is_up_again(tmp_path: Path) -> None:
-    with server_process(tmp_path) as (process, url):
-        sagemaker, scheduler = client_of(url, "sagemaker"), client_of(url, "scheduler")
-        arn = pipeline(sagemaker)
-        scheduler.create_schedule(**schedule(arn))
+def test_a_future_start_date_is_a_rates_first_time_and_the_end_date_its_last(
+    local: endpoint.Endpoint, sagemaker: Client
+) -> None:
+    start = int(time.time()) + 9 * DAY
+    client_of(local.url, "scheduler").create_schedule(
+        **schedule(pipeline(sagemaker), StartDate=start, EndDate=start + DAY)
+    )
+    services = local._services
+    assert start_due(services, start - 1) == []
+    assert len(start_due(services, start)) == 1
+    assert start_due(services, start + DAY - 1) == []
+    assert len(start_due(services, start + DAY)) == 1
+    assert start_due(services, start + 9 * DAY) == []
+
+
+def test_a_cron_time_before_the_start_date_is_left_out(local: endpoint.Endpoint, sagemaker: Client) -> None:
+    start = datetime(2090, 1, 31, 3, 30, tzinfo=UTC)
+    client_of(local.url, "scheduler").create_schedule(
+        **schedule(pipeline(sagemaker), "cron(0 3 * * ? *)", StartDate=start)
+    )
+    first = datetime(2090, 2, 1, 3, tzinfo=UTC).timestamp()
+    assert start_due(local._services, first - 1) == []
+    assert len(start_due(local._services, first)) == 1
+
+
+def test_an_end_date_leaves_what_became_due_before_it_and_nothing_after_it(
+    local: endpoint.Endpoint, sagemaker: Client
+) -> None:
+    client_of(local.url, "scheduler").create_schedule(
+        **schedule(pipeline(sagemaker), "rate(1 hour)", EndDate=time.time() + 7200)
+    )
+    assert len(start_due(local._services, time.time() + 3 * 3600)) == 1
+    assert start_due(local._services, time.time() + 9 * 3600) == []
+    assert executions(sagemaker) == 1
+
+
+def test_a_schedule_that_deletes_itself_is_gone_after_its_last_time(
+    local: endpoint.Endpoint, sagemaker: Client
+) -> None:
+    scheduler = client_of(local.url, "scheduler")
+    scheduler.create_schedule(
+        **schedule(pipeline(sagemaker), "at(2090-01-31T03:00:00)", ActionAfterCompletion="DELETE")
+    )
+    due = datetime(2090, 1, 31, 3, tzinfo=UTC).timestamp()
+    assert start_due(local._services, due - 1) == []
+    assert len(start_due(local._services, due)) == 1
+    assert scheduler.list_schedules()["Schedules"] == []
+
+
+def test_the_clock_starts_what_is_due_by_the_time_that_it_is_given(
+    local: endpoint.Endpoint, sagemaker: Client
+) -> None:
+    start = int(time.time()) + 9 * DAY
+    client_of(local.url, "scheduler").create_schedule(**schedule(pipeline(sagemaker), StartDate=start))
+    times = [start - 1]
+    asked = threading.Semaphore(0)
+
+    def now() -> float:
+        asked.release()
+        return times[-1]
+
+    clock = Clock(local._services, now)
+    clock.start()
+    try:
+        # Once it asks for the second time, it has dealt with the first.
+        assert asked.acquire(timeout=30)
+        assert asked.acquire(timeout=30)
+        assert executions(sagemaker) == 0
+        for expected in (1, 2, 3):
+            times.append(start + (expected - 1) * DAY)
+            assert wait_for(partial(counted, sagemaker, expected))
+    finally:
+        clock.close()
+    assert executions(sagemaker) == 3
+
+
+def test_a_time_that_passes_while_no_process_lives_is_started_by_the_next_one(tmp_path: Path) -> None:
+    with server_process(tmp_path, program=LOOKS_LATE) as (process, url):
+        sagemaker = client_of(url, "sagemaker")
+        client_of(url, "scheduler").create_schedule(**schedule(pipeline(sagemaker)))
+        assert executions(sagemaker) == 0
         process.kill()
         process.wait()
     with server_process(tmp_path) as (_, url):
+        assert wait_for(partial(counted, client_of(url, "sagemaker"), 1))
+
+
+def test_a_process_killed_between_the_start_and_its_note_leaves_one_execution(tmp_path: Path) -> None:
+    with server_process(tmp_path, program=STOPS_BEFORE_THE_NOTE) as (process, url):
         sagemaker = client_of(url, "sagemaker")
-        assert wait_for(lambda: executions(sagemaker) or None) == 1
+        client_of(url, "scheduler").create_schedule(**schedule(pipeline(sagemaker)))
+        assert wait_for(partial(counted, sagemaker, 1))
+        process.kill()
+        process.wait()
+    store = Store(Home(tmp_path).database)
+    assert "_Last" not in stored(store)
+    with server_process(tmp_path) as (_, url):
+        assert wait_for(lambda: "_Last" in stored(store) or None)
+        assert executions(client_of(url, "sagemaker")) == 1
