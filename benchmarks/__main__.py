@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import control_plane, object_store, preprocessing, serving, start_up, training, whole_run
+from benchmarks import (
+    control_plane,
+    listing,
+    object_store,
+    preprocessing,
+    serving,
+    start_up,
+    training,
+    whole_run,
+)
 
 BENCHMARKS = {
     "start_up": lambda _: start_up.main(),
     "control_plane": lambda _: control_plane.main(),
+    "listing": listing.main,
     "object_store": lambda _: object_store.main(),
     "preprocessing": preprocessing.main,
     "training": training.main,

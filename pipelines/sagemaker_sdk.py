@@ -369,6 +369,6 @@ class GatedPipeline(Pipeline):  # type: ignore[misc]
         return upserted
 
     def put_triggers(self, triggers: list[Any], role_arn: str | None = None) -> list[str]:
-        """As the SDK's; the pipeline's own role serves where no other is given, if the Scheduler may have it."""
+        """As the SDK's; without another role it is the pipeline's, which has to trust the Scheduler."""
         arns: list[str] = super().put_triggers(triggers, role_arn or self._role_arn)
         return arns

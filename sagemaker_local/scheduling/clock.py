@@ -4,12 +4,16 @@ The rules, where AWS leaves them open or a machine differs from AWS:
 
 - Due times that pass while nothing is up (or the machine sleeps, or its clock is put forward) are one:
   the latest is started, unless it is older than the target's MaximumEventAgeInSeconds, a day by default.
+  On AWS, which is not down as a machine is, that member only ends retries.
+- Due times before a schedule was made or changed are none, also where its StartDate is earlier.
 - A due time is started exactly once. The next one is in the store before it is due and moves on only
   after the start; a process that is killed between the two starts it again with the same
   ClientRequestToken, to which SageMaker answers with the same execution. A clock that is put back
   meets the same token.
-- An execution that is still under way is no reason to wait: the next one starts beside it, as on AWS.
-- A start that is refused is not repeated: on one machine the refusal would be the same a minute later.
+- An execution that is still under way is no reason to wait: the next one starts beside it, as on AWS,
+  where the Scheduler is done once it has called StartPipelineExecution.
+- A start that is refused is not repeated, whatever MaximumRetryAttempts says: on one machine the refusal
+  would be the same a minute later.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from sagemaker_local.store import Document
 
 GROUP = "default"
 _RETRIES, _AGE = 185, 86400
-"""The Scheduler's defaults: attempts, seconds."""
+"""Attempts and seconds where a target names none: the most that AWS allows; it documents no defaults."""
 
 _KEPT = (
     "Name",

@@ -508,25 +508,21 @@ def test_a_failure_of_the_scripts_own_making_is_not_retried(workshop: Any) -> No
     assert (status, runs(workshop), workshop.steps(arn)["Work"]["AttemptCount"]) == ("Failed", 1, 1)
 
 
-def test_a_registration_that_is_retried_registers_once(workshop: Any) -> None:
-    package = {
-        "ModelPackageGroupName": "once",
-        "InferenceSpecification": {
-            "Containers": [
-                {
-                    "Image": "any:1",
-                    "ModelDataUrl": {"Std:Join": {"On": "", "Values": ["s3://b/", "m.tar.gz"]}},
-                }
-            ],
-            "SupportedContentTypes": ["text/csv"],
-            "SupportedResponseMIMETypes": ["text/csv"],
-        },
+def registration(group: str, **members: Any) -> dict[str, Any]:
+    specification = {
+        "Containers": [{"Image": "any:1", "ModelDataUrl": "s3://b/m.tar.gz"}],
+        "SupportedContentTypes": ["text/csv"],
+        "SupportedResponseMIMETypes": ["text/csv"],
     }
-    register = {"Name": "Register", "Type": "RegisterModel", "Arguments": package}
+    package = {"ModelPackageGroupName": group, "InferenceSpecification": specification, **members}
+    return {"Name": "Register", "Type": "RegisterModel", "Arguments": package}
+
+
+def test_a_registration_that_is_retried_registers_once(workshop: Any) -> None:
     arn = {"Get": "Steps.Register.ModelPackageArn"}
     name = workshop.create(
         "registering",
-        register,
+        registration("once"),
         fail("After", {"Std:Join": {"On": " ", "Values": ["registered", arn]}}),
     )
     execution, _ = workshop.run(name)
@@ -539,16 +535,6 @@ def test_a_registration_that_is_retried_registers_once(workshop: Any) -> None:
     workshop.run(name)
     listed = workshop.sagemaker.list_model_packages(ModelPackageGroupName="once")["ModelPackageSummaryList"]
     assert len(listed) == 2
-
-
-def registration(group: str, **members: Any) -> dict[str, Any]:
-    specification = {
-        "Containers": [{"Image": "any:1", "ModelDataUrl": "s3://b/m.tar.gz"}],
-        "SupportedContentTypes": ["text/csv"],
-        "SupportedResponseMIMETypes": ["text/csv"],
-    }
-    package = {"ModelPackageGroupName": group, "InferenceSpecification": specification, **members}
-    return {"Name": "Register", "Type": "RegisterModel", "Arguments": package}
 
 
 def test_executions_that_register_at_once_into_a_new_group_all_succeed(workshop: Any) -> None:

@@ -68,13 +68,9 @@ def test_two_triggers_of_a_pipeline_are_two_schedules_until_they_are_deleted(
 ) -> None:
     from sagemaker.mlops.workflow.triggers import PipelineSchedule
 
-    once = datetime(2090, 1, 31, 3, tzinfo=UTC)
-    pipeline.put_triggers(
-        [
-            PipelineSchedule(name="once", at=once),
-            PipelineSchedule(name="off", rate=(2, "hours"), enabled=False),
-        ]
-    )
+    once = PipelineSchedule(name="once", at=datetime(2090, 1, 31, 3, tzinfo=UTC))
+    off = PipelineSchedule(name="off", rate=(2, "hours"), enabled=False)
+    pipeline.put_triggers([once, off])
     assert scheduler.get_schedule(Name="once")["ScheduleExpression"] == "at(2090-01-31T03:00:00)"
     assert scheduler.get_schedule(Name="off")["State"] == "DISABLED"
     pipeline.delete_triggers(["once", "off"])
