@@ -8,7 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
-from pipelines.commands.options import json_option, parameter_option, project_argument
+from pipelines.commands.options import (
+    json_option,
+    parameter_option,
+    project_argument,
+    target_option_saying,
+)
 from pipelines.commands.output import document, remark, say
 from pipelines.handler_code import HandlerCode, gather_handler_code, publish
 from pipelines.infra import StackPlan, apply_stack, plan_stack, remove_stack, stack_exists
@@ -49,16 +54,7 @@ class _Aws:
         return self.session.client(service, config=Config(retries={"mode": "standard", "max_attempts": 5}))
 
 
-def _target(function: Decorated) -> Decorated:
-    return click.option(
-        "--target",
-        type=click.Choice(["local", "aws"]),
-        default="local",
-        show_default=True,
-        envvar="GATEHOUSE_TARGET",
-        show_envvar=True,
-        help="AWS; local checks the templates only.",
-    )(function)
+_target = target_option_saying("AWS; local checks the templates only.")
 
 
 def _only(function: Decorated) -> Decorated:

@@ -22,7 +22,8 @@ def execution_arguments(function: Decorated) -> Decorated:
     return click.argument("project", required=False)(click.argument("execution", required=False)(function))
 
 
-def target_option(function: Decorated) -> Decorated:
+def target_option_saying(meaning: str) -> Callable[[Decorated], Decorated]:
+    """`--target`, with its own line of help."""
     return click.option(
         "--target",
         type=click.Choice(["local", "aws"]),
@@ -30,8 +31,11 @@ def target_option(function: Decorated) -> Decorated:
         show_default=True,
         envvar="GATEHOUSE_TARGET",
         show_envvar=True,
-        help="The SageMaker on this machine, or AWS.",
-    )(function)
+        help=meaning,
+    )
+
+
+target_option = target_option_saying("The SageMaker on this machine, or AWS.")
 
 
 def json_option(function: Decorated) -> Decorated:
