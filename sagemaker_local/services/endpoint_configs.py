@@ -103,20 +103,8 @@ def describe_config(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_configs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListEndpointConfigs, newest first unless asked otherwise."""
-    found = paging.created_between(
-        call.store.list(CONFIG, call.region),
-        parameters.get("CreationTimeAfter"),
-        parameters.get("CreationTimeBefore"),
-    )
-    part = parameters.get("NameContains", "")
-    found = [config for config in found if part in config["EndpointConfigName"]]
-    by_name = parameters.get("SortBy") == "Name"
-
-    def place(config: Document) -> tuple[str | float, ...]:
-        name: str = config["EndpointConfigName"]
-        return (name,) if by_name else (config["CreationTime"], name)
-
-    page, token = paging.page(found, parameters, place)
+    found = call.store.list(CONFIG, call.region)
+    page, token = paging.named_page(found, parameters, "EndpointConfigName")
     return {"EndpointConfigs": page, "NextToken": token}
 
 

@@ -122,20 +122,7 @@ def list_endpoints(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListEndpoints, newest first unless asked otherwise."""
     settled = (call.services.endpoints.settle(one) for one in call.store.list(ENDPOINT, call.region))
     found = [document for document in settled if document is not None]
-    for member in ("CreationTime", "LastModifiedTime"):
-        found = paging.created_between(
-            found, parameters.get(f"{member}After"), parameters.get(f"{member}Before"), member
-        )
-    part, status = parameters.get("NameContains", ""), parameters.get("StatusEquals")
-    found = [
-        document
-        for document in found
-        if part in document["EndpointName"] and status in (None, document["EndpointStatus"])
-    ]
-    by = {"Name": "EndpointName", "Status": "EndpointStatus"}.get(
-        parameters.get("SortBy", ""), "CreationTime"
-    )
-    page, token = paging.page(found, parameters, lambda one: (one[by], one["EndpointName"]))
+    page, token = paging.named_page(found, parameters, "EndpointName", "EndpointStatus")
     return {"Endpoints": page, "NextToken": token}
 
 

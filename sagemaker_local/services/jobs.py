@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from sagemaker_local.context import Call, Handler
@@ -11,7 +10,6 @@ from sagemaker_local.errors import AwsError, not_found
 from sagemaker_local.jobs.job import JobKind
 from sagemaker_local.jobs.runner import KINDS
 from sagemaker_local.services import paging, tags
-from sagemaker_local.store import Document
 
 MOST_INSTANCES = 20
 """Each instance is a process here, so a typing mistake in InstanceCount could stop the machine."""
@@ -61,25 +59,13 @@ def _describer(kind: JobKind) -> Handler:
 def _lister(kind: JobKind) -> Handler:
     def list_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         """ListProcessingJobs, ListTrainingJobs; by creation time and ascending unless asked otherwise."""
-        found: list[Document] = call.store.list(kind.kind, call.region)
-        for member in ("CreationTime", "LastModifiedTime"):
-            after, before = parameters.get(f"{member}After"), parameters.get(f"{member}Before")
-            found = paging.created_between(found, after, before, member)
-        part, status = parameters.get("NameContains", ""), parameters.get("StatusEquals")
-        found = [
-            document
-            for document in found
-            if part in document[kind.name_member] and status in (None, document[kind.status_member])
-        ]
-        page, token = paging.page(found, parameters, _order(kind, parameters.get("SortBy")), descending=False)
+        found = call.store.list(kind.kind, call.region)
+        page, token = paging.named_page(
+            found, parameters, kind.name_member, kind.status_member, descending=False
+        )
         return {f"{kind.prefix}Summaries": page, "NextToken": token}
 
     return list_jobs
-
-
-def _order(kind: JobKind, sort_by: str | None) -> Callable[[Document], tuple[str | float, ...]]:
-    members = {"Name": (), "Status": (kind.status_member,)}.get(sort_by or "", ("CreationTime",))
-    return lambda document: (*(document[member] for member in members), document[kind.name_member])
 
 
 def _stopper(kind: JobKind) -> Handler:

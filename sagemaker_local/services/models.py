@@ -92,20 +92,7 @@ def describe_model(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_models(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListModels, newest first unless asked otherwise."""
-    found = paging.created_between(
-        call.store.list(MODEL, call.region),
-        parameters.get("CreationTimeAfter"),
-        parameters.get("CreationTimeBefore"),
-    )
-    part = parameters.get("NameContains", "")
-    found = [model for model in found if part in model["ModelName"]]
-    by_name = parameters.get("SortBy") == "Name"
-
-    def place(model: Document) -> tuple[str | float, ...]:
-        name: str = model["ModelName"]
-        return (name,) if by_name else (model["CreationTime"], name)
-
-    page, token = paging.page(found, parameters, place)
+    page, token = paging.named_page(call.store.list(MODEL, call.region), parameters, "ModelName")
     return {"Models": page, "NextToken": token}
 
 

@@ -52,6 +52,32 @@ def page(
     return ordered[:size], _encode(key(ordered[size - 1]), descending)
 
 
+def named_page(
+    documents: Iterable[Document],
+    parameters: Document,
+    name: str,
+    status: str | None = None,
+    *,
+    descending: bool = True,
+) -> tuple[list[Document], str | None]:
+    """A page of what has a name, as most List operations give it.
+
+    Args:
+        parameters: the request; read are NameContains, StatusEquals, SortBy (Name, Status or
+            CreationTime), CreationTimeAfter and -Before, LastModifiedTimeAfter and -Before, and what
+            :func:`page` reads.
+        name, status: the members that hold an item's name and its status.
+    """
+    found = list(documents)
+    for member in ("CreationTime", "LastModifiedTime"):
+        after, before = parameters.get(f"{member}After"), parameters.get(f"{member}Before")
+        found = created_between(found, after, before, member)
+    part, wanted = parameters.get("NameContains", ""), parameters.get("StatusEquals")
+    found = [one for one in found if part in one[name] and (status is None or wanted in (None, one[status]))]
+    by = {"Name": name, "Status": status or name}.get(parameters.get("SortBy", ""), "CreationTime")
+    return page(found, parameters, lambda one: (one[by], one[name]), descending=descending)
+
+
 def created_between(
     documents: Iterable[Document],
     after: datetime.datetime | None,

@@ -60,21 +60,8 @@ def describe_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, 
 
 def list_transform_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListTransformJobs, newest first unless asked otherwise."""
-    found = paging.created_between(
-        (call.services.transforms.settle(one) for one in call.store.list(TRANSFORM_JOB, call.region)),
-        parameters.get("CreationTimeAfter"),
-        parameters.get("CreationTimeBefore"),
-    )
-    part, status = parameters.get("NameContains", ""), parameters.get("StatusEquals")
-    found = [
-        document
-        for document in found
-        if part in document["TransformJobName"] and status in (None, document["TransformJobStatus"])
-    ]
-    by = {"Name": "TransformJobName", "Status": "TransformJobStatus"}.get(
-        parameters.get("SortBy", ""), "CreationTime"
-    )
-    page, token = paging.page(found, parameters, lambda one: (one[by], one["TransformJobName"]))
+    found = [call.services.transforms.settle(one) for one in call.store.list(TRANSFORM_JOB, call.region)]
+    page, token = paging.named_page(found, parameters, "TransformJobName", "TransformJobStatus")
     return {"TransformJobSummaries": page, "NextToken": token}
 
 
