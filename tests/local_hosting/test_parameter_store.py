@@ -164,6 +164,8 @@ def test_what_was_acknowledged_survives_a_kill_between_writes(tmp_path: Path) ->
                     answer = ssm.put_parameter(
                         Name="/kill/x", Value=str(len(acknowledged)), Type="String", Overwrite=True
                     )
+                    if "Version" not in answer:
+                        return  # torn off after its headers, which botocore takes for an empty answer
                     acknowledged.append(answer["Version"])
             except (BotoCoreError, ClientError):
                 return

@@ -92,7 +92,9 @@ def test_what_a_job_leaves_running_ends_with_it(bench: Any, wait_until: Any) -> 
 
 def test_a_killed_launcher_is_an_internal_error_and_leaves_nothing(bench: Any, wait_until: Any) -> None:
     mark = f"{bench.folder}/main-process"
-    job = bench.processing(["sh", "-c", "echo ready; while :; do sleep 0.05; done", mark])
+    # One process that forks nothing: a shell's child bears its parent's command line until it executes.
+    waiting = "import signal; print('ready', flush=True); signal.pause()"
+    job = bench.processing([sys.executable, "-S", "-c", waiting, mark])
     wait_until(says(bench, job, "ready"), "the job is ready")
     (main,) = processes_with(mark)
     parent = main
