@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from pipelines import throttling
 from pipelines.errors import GatehouseError
 from pipelines.project import Project
 from pipelines.service_models import loader
@@ -148,12 +149,14 @@ def _session(name: str, region: str, endpoint_url: str | None) -> Any:
 def _client(name: str, region: str, endpoint_url: str | None, service: str) -> Any:
     from botocore.config import Config
 
-    retries = {"mode": "standard", "max_attempts": 5}
+    retries = {"mode": "standard", "total_max_attempts": throttling.ATTEMPTS}
     if name == "aws":
         config = Config(retries=retries)
     else:  # a proxy cannot reach this machine's loopback address
         config = Config(retries=retries, proxies={}, s3={"addressing_style": "path"})
-    return _session(name, region, endpoint_url).client(service, config=config)
+    client = _session(name, region, endpoint_url).client(service, config=config)
+    throttling.announce(client)
+    return client
 
 
 _NOT_UP = "http://local-sagemaker-is-not-up.invalid"

@@ -9,9 +9,14 @@ import re
 
 from botocore import exceptions
 
+from pipelines import throttling
 from pipelines.errors import GatehouseError
 
-_ACTION = re.compile(r"not authorized to perform:? ([\w-]+:\w+)(?: on resource:? (\S+))?")
+_DENIAL = re.compile(
+    r"(?:User: (?P<who>\S+) is )?not authorized to perform:? (?P<action>[\w-]+:\w+)"
+    r"(?: on resource:? (?P<resource>\S+))?(?P<explicit>.* explicit deny)?"
+)
+_ROLE_SESSION = re.compile(r"arn:[\w-]+:sts::(\d+):assumed-role/([^/]+)/")
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _INVALID = {
@@ -19,13 +24,6 @@ _INVALID = {
     "UnrecognizedClientException",
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
-}
-_THROTTLED = {
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "TooManyRequestsException",
-    "SlowDown",
 }
 
 
@@ -60,27 +58,47 @@ def _from_service(error: exceptions.ClientError) -> GatehouseError:
     code, message = str(answer.get("Code", "")), _first_line(str(answer.get("Message", "")))
     where = f"AWS {error.operation_name}"
     if code in _DENIED:
-        found = _ACTION.search(message)
-        permission = found.group(1) if found else error.operation_name
-        resource = f" on {found.group(2)}" if found and found.group(2) else ""
-        return GatehouseError(
-            f"permission {permission}{resource} is missing",
-            where=where,
-            remedy="Have it added to the policy of the role or user that you are logged in as",
-        )
+        return _denied(message, where, error.operation_name)
     if code in _EXPIRED:
         return GatehouseError("the AWS credentials have expired", where=where, remedy="Log in again")
     if code in _INVALID:
         return GatehouseError(
             f"AWS does not accept the credentials ({code})", where=where, remedy="Log in again"
         )
-    if code in _THROTTLED:
+    if code in throttling.CODES:
         return GatehouseError(
             f"AWS throttles the calls ({code}) and repeating them did not help",
             where=where,
             remedy="Wait a minute and try again",
         )
     return GatehouseError(f"{message or 'no message'} ({code})", where=where)
+
+
+def _denied(message: str, where: str, operation: str) -> GatehouseError:
+    """Which permission is missing, on what and for whom, as far as AWS says: S3 only says no."""
+    found = _DENIAL.search(message)
+    permission, resource, who = operation, "", "the role or user that you are logged in as"
+    if found:
+        permission = found["action"]
+        resource = f" on {found['resource']}" if found["resource"] else ""
+        who = _principal(found["who"]) if found["who"] else who
+    if found and found["explicit"]:
+        return GatehouseError(
+            f"permission {permission}{resource} is denied to {who} by an explicit Deny",
+            where=where,
+            remedy="An Allow does not help: have the statement with the Deny changed",
+        )
+    return GatehouseError(
+        f"permission {permission}{resource} is missing",
+        where=where,
+        remedy=f"Have it added to the policy of {who}",
+    )
+
+
+def _principal(arn: str) -> str:
+    """A session of a role by its role, which is what holds the policies; anything else as it is."""
+    session = _ROLE_SESSION.match(arn)
+    return f"role {session[2]} in account {session[1]}" if session else arn
 
 
 def _first_line(text: str) -> str:

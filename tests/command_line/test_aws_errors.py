@@ -26,7 +26,31 @@ def refused(code: str, message: str) -> ClientError:
                 "sagemaker:CreatePipeline on resource: arn:aws:sagemaker:eu-west-1:111122223333:pipeline/x "
                 "because no identity-based policy allows it",
             ),
-            ["sagemaker:CreatePipeline", "arn:aws:sagemaker:eu-west-1:111122223333:pipeline/x", "policy"],
+            [
+                "permission sagemaker:CreatePipeline on arn:aws:sagemaker:eu-west-1:111122223333:pipeline/x",
+                "is missing",
+                "the policy of arn:aws:iam::111122223333:user/ana",
+            ],
+        ),
+        (
+            refused(
+                "AccessDeniedException",
+                "User: arn:aws:sts::111122223333:assumed-role/gatehouse-ci/AWSCodeBuild-1 is not authorized "
+                "to perform: iam:PassRole on resource: arn:aws:iam::111122223333:role/x because no "
+                "identity-based policy allows the iam:PassRole action",
+            ),
+            [
+                "permission iam:PassRole on arn:aws:iam::111122223333:role/x is missing",
+                "the policy of role gatehouse-ci in account 111122223333",
+            ],
+        ),
+        (
+            refused(
+                "AccessDeniedException",
+                "User: arn:aws:iam::111122223333:user/ana is not authorized to perform: s3:PutObject on "
+                "resource: arn:aws:s3:::b/k with an explicit deny in a service control policy",
+            ),
+            ["s3:PutObject on arn:aws:s3:::b/k is denied to", "user/ana", "explicit Deny", "does not help"],
         ),
         (refused("AccessDenied", "Access Denied"), ["CreatePipeline", "is missing"]),
         (refused("ExpiredTokenException", "The security token expired"), ["expired", "Log in"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,29 @@ def test_a_local_client_ignores_the_users_aws_configuration(
 def test_a_target_gives_the_same_client_again(project: Project) -> None:
     target = resolve_target(project, "local", {}).at("http://127.0.0.1:4711")
     assert target.client("sagemaker") is target.client("sagemaker")
+
+
+def test_a_throttled_call_is_repeated_and_said(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+    """AWS itself does not throttle on demand, so a server that answers as it would stands in for it."""
+    asked = []
+
+    class Throttling(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.headers["X-Amz-Target"])
+            busy = len(asked) == 1
+            body = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}' if busy else b"{}"
+            self.send_response(400 if busy else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Silent."""
+
+    with HTTPServer(("127.0.0.1", 0), Throttling) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        target = resolve_target(project, "local", {}).at(f"http://127.0.0.1:{server.server_port}")
+        target.client("sagemaker").list_pipelines()
+        server.shutdown()
+    assert asked == ["SageMaker.ListPipelines"] * 2
+    assert caplog.messages == ["AWS throttles ListPipelines; waiting, then trying again (2 of 5)"]
