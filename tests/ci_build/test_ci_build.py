@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,17 @@ from sagemaker_local import endpoint
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "health-tumor-diagnosis"
 ROLE = "arn:aws:iam::000000000000:role/pipeline"
-Build = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@dataclass(frozen=True)
+class Built:
+    """How a build ended: the exit code of the command that failed, if one did, and all that was printed."""
+
+    code: int
+    out: str
+
+
+Build = Callable[..., Built]
 
 
 @pytest.fixture(scope="module")
@@ -53,25 +64,28 @@ def build(local: endpoint.Endpoint, tmp_path: Path) -> Build:
         "SAGEMAKER_PIPELINE_ROLE_ARN": ROLE,
     }
     phases = specification["phases"]
-    commands = [
-        command
-        for phase in ("pre_build", "build", "post_build")
-        for command in phases[phase]["commands"]
-        if "pytest" not in command
-    ]
 
-    def run(threshold: str = "0.90", **more: str) -> subprocess.CompletedProcess[str]:
+    def run(threshold: str = "0.90", **more: str) -> Built:
         settings = tmp_path / "projects.toml"
         text = settings.read_text(encoding="utf-8")
         settings.write_text(text.replace("accuracy_threshold = 0.90", f"accuracy_threshold = {threshold}"))
-        return subprocess.run(
-            ["bash", "-ec", "\n".join(commands)],
-            cwd=tmp_path,
-            env=environment | more,
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )
+        out, code = "", 0
+        for name in ("pre_build", "build", "post_build"):
+            commands = [line for line in phases[name]["commands"] if "pytest" not in line]
+            done = subprocess.run(
+                ["bash", "-ec", "\n".join(commands)],
+                cwd=tmp_path,
+                env=environment | more | {"CODEBUILD_BUILD_SUCCEEDING": str(int(code == 0))},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=180,
+            )
+            out, code = out + done.stdout, code or done.returncode
+            # As CodeBuild has it: the last phase runs after a build that failed, unless that aborted.
+            if done.returncode and (name == "pre_build" or phases[name].get("on-failure") == "ABORT"):
+                break
+        return Built(code, out)
 
     return run
 
@@ -83,8 +97,8 @@ def versions(local: endpoint.Endpoint) -> int:
 
 def test_a_pull_request_stops_after_the_plan(local: endpoint.Endpoint, build: Build) -> None:
     done = build(CODEBUILD_WEBHOOK_EVENT="PULL_REQUEST_UPDATED")
-    assert done.returncode == 0, done.stderr
-    assert "would be created" in done.stdout
+    assert done.code == 0, done.out
+    assert "would be created" in done.out
     assert client_of(local.url, "sagemaker").list_pipelines()["PipelineSummaries"] == []
 
 
@@ -92,9 +106,19 @@ def test_a_push_registers_a_version_and_a_shut_gate_ends_the_build_with_3(
     local: endpoint.Endpoint, build: Build
 ) -> None:
     done = build(CODEBUILD_WEBHOOK_EVENT="PUSH")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.code == 0, done.out
     assert versions(local) == 1
+    assert f"Registered  {NAME} version 1" in done.out
     shut = build("0.9999", CODEBUILD_WEBHOOK_EVENT="PUSH")
-    assert shut.returncode == 3, shut.stdout + shut.stderr
-    assert "threshold 0.9999" in shut.stdout + shut.stderr
+    assert shut.code == 3, shut.out
+    assert "The gate stayed shut" in shut.out
+    assert "threshold 0.9999" in shut.out
     assert versions(local) == 1
+
+
+def test_a_build_that_nobody_can_run_ends_with_one_line_of_what_and_where(build: Build) -> None:
+    done = build(CODEBUILD_WEBHOOK_EVENT="PUSH", GATEHOUSE_PROJECT="health-tumour-diagnosis")
+    assert done.code == 1, done.out
+    assert done.out.count("Error: ") == 1
+    assert "health-tumor-diagnosis" in done.out
+    assert "Traceback" not in done.out
