@@ -1,8 +1,7 @@
-"""What differs between two definitions, in words: by step and argument, and what will run again.
+"""What differs between two definitions, in words: by step and argument.
 
 The words are for people who decide whether to go on: a parameter's default, a piece of code by its
-digest, an argument by its path. What will run again follows AWS's cache keys for each type of step,
-and from there along the references: a step whose input is another step's output runs again after it.
+digest, an argument by its path.
 """
 
 from __future__ import annotations
@@ -12,21 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipelines.limits import all_steps, resolved
-
-_CACHE_KEYS = {
-    "Processing": ("AppSpecification", "Environment", "ProcessingInputs"),
-    "Training": (
-        "AlgorithmSpecification",
-        "CheckpointConfig",
-        "DebugHookConfig",
-        "DebugRuleConfigurations",
-        "Environment",
-        "HyperParameters",
-        "InputDataConfig",
-    ),
-}
-"""The arguments that the step cache compares ("Caching pipeline steps" in the SageMaker guide)."""
+from pipelines.limits import all_steps
 
 _CONTENT_NAMED = re.compile(r"s3://[^/]+/[^/]+/(code|settings)/([0-9a-f]{16})/")
 _CODE_OF = {"PreprocessData": "processing", "TrainModel": "training", "EvaluateModel": "evaluation"}
@@ -42,17 +27,21 @@ def describe_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> tupl
     return (*_parameter_changes(live, wanted), *_step_changes(live, wanted), *_other_changes(live, wanted))
 
 
-def steps_to_run_again(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of the steps that the cache can no longer answer for, given the default parameters."""
-    keys_before = {name: _cache_key(step, _defaults(live)) for name, step in _by_name(live).items()}
-    again: list[str] = []
-    for name, step in _by_name(wanted).items():
-        if step["Type"] not in _CACHE_KEYS:
-            continue
-        depends = {reference.split(".")[1] for reference in _references(step["Arguments"], "Steps.")}
-        if keys_before.get(name) != _cache_key(step, _defaults(wanted)) or depends & set(again):
-            again.append(name)
-    return tuple(again)
+def arguments_in_words(step: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Each difference between two sets of a step's arguments, without the step's name before it."""
+    return [_in_words(step, path, before, after) for path, before, after in _differences(old, new, "")]
+
+
+def references(value: Any, kind: str) -> set[str]:
+    """All ``Get`` references below a value that begin with `kind`."""
+    if isinstance(value, list):
+        return {found for item in value for found in references(item, kind)}
+    if isinstance(value, dict):
+        reference = value.get("Get")
+        if isinstance(reference, str) and len(value) == 1:
+            return {reference} if reference.startswith(kind) else set()
+        return {found for item in value.values() for found in references(item, kind)}
+    return set()
 
 
 def _parameter_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
@@ -136,40 +125,18 @@ def _own(step: Mapping[str, Any]) -> dict[str, Any]:
     return {**step, "Arguments": arguments}
 
 
-def _cache_key(step: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
-    arguments = resolved(step["Arguments"], defaults)
-    kept = {key: arguments.get(key) for key in _CACHE_KEYS.get(step["Type"], ())}
-    return json.dumps(kept, sort_keys=True)
-
-
 def _users(document: Mapping[str, Any], parameter: str) -> str:
     """The steps that a parameter goes into, for the head of a line."""
     names = [
         name
         for name, step in _by_name(document).items()
-        if f"Parameters.{parameter}" in _references(_own(step)["Arguments"], "Parameters.")
+        if f"Parameters.{parameter}" in references(_own(step)["Arguments"], "Parameters.")
     ]
     return ", ".join(names) or "the pipeline"
 
 
-def _references(value: Any, kind: str) -> set[str]:
-    """All ``Get`` references below a value that begin with `kind`."""
-    if isinstance(value, list):
-        return {found for item in value for found in _references(item, kind)}
-    if isinstance(value, dict):
-        reference = value.get("Get")
-        if isinstance(reference, str) and len(value) == 1:
-            return {reference} if reference.startswith(kind) else set()
-        return {found for item in value.values() for found in _references(item, kind)}
-    return set()
-
-
 def _by_name(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {step["Name"]: step for step in all_steps(document)}
-
-
-def _defaults(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {item["Name"]: item.get("DefaultValue") for item in document.get("Parameters", ())}
 
 
 def _in_order(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:

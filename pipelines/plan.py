@@ -1,8 +1,8 @@
 """What an upsert would do, found by reading only.
 
 ``plan_upsert`` compares a compiled pipeline with the one that is live and says in words what would
-change, which steps would run again, and what would be uploaded. ``upsert.apply_plan`` carries the
-same plan out. A ``--dry-run`` and the real thing share everything but that last call.
+change and what would be uploaded. ``upsert.apply_plan`` carries the same plan out: looking at it and the
+real thing share everything but that last call. ``next_start`` adds what the step cache would answer.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipelines.bundles import missing_files
-from pipelines.changes import describe_changes, steps_to_run_again
+from pipelines.changes import describe_changes
 from pipelines.compile import Compiled
 from pipelines.dataset import missing_data
+from pipelines.errors import GatehouseError
+from pipelines.step_cache import Foreseen, foresee, never_run
 from pipelines.target import Target
+
+_OWNERSHIP_TAGS = ("gatehouse:team", "gatehouse:project")
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,6 @@ class Plan:
     Attributes:
         action: what happens to the pipeline; files may be missing even where it stays as it is.
         changes: one line each, by step and argument; empty for ``create`` and ``none``.
-        runs_again: steps that the cache no longer answers for at the next start.
         missing_bundles: names of bundles that are not wholly in the bucket.
         missing_data: names of data files that are not in the bucket.
         live: what was compared with; None for ``create``.
@@ -46,27 +49,36 @@ class Plan:
 
     action: Literal["create", "update", "none"]
     changes: tuple[str, ...]
-    runs_again: tuple[str, ...]
     missing_bundles: tuple[str, ...]
     missing_data: tuple[str, ...]
     compiled: Compiled
     live: Live | None
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of everything that would be uploaded."""
+        return (*self.missing_bundles, *self.missing_data)
+
+    @property
     def changes_something(self) -> bool:
         """Whether applying it would write anything at all."""
-        return self.action != "none" or bool(self.missing_bundles or self.missing_data)
+        return self.action != "none" or bool(self.missing)
 
 
 def plan_upsert(compiled: Compiled, target: Target) -> Plan:
-    """Compare a compiled pipeline with the live one of its name. Reads only."""
+    """Compare a compiled pipeline with the live one of its name. Reads only.
+
+    Raises:
+        GatehouseError: the live pipeline of that name is not this project's.
+    """
     live = read_live(compiled.name, target)
+    if live is not None:
+        _refuse_foreign(live, compiled)
     s3 = target.client("s3")
     changes = () if live is None else _changes(live, compiled, target)
     return Plan(
         action="create" if live is None else "update" if changes else "none",
         changes=changes,
-        runs_again=_runs_again(live, compiled),
         missing_bundles=tuple(
             bundle.name for bundle in compiled.bundles if missing_files(bundle, target.bucket, s3)
         ),
@@ -74,6 +86,13 @@ def plan_upsert(compiled: Compiled, target: Target) -> Plan:
         compiled=compiled,
         live=live,
     )
+
+
+def next_start(plan: Plan, target: Target) -> tuple[Foreseen, ...]:
+    """What the step cache would answer for, once the plan has been carried out. Reads only."""
+    if plan.live is None:
+        return never_run(plan.compiled.definition)
+    return foresee(plan.compiled.definition, plan.compiled.name, target)
 
 
 def read_live(name: str, target: Target) -> Live | None:
@@ -104,6 +123,20 @@ def missing_tags(live: Live, wanted: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in wanted.items() if there.get(key) != value}
 
 
+def _refuse_foreign(live: Live, compiled: Compiled) -> None:
+    """A pipeline is a project's if its tags name the team and the project: nobody else sets them."""
+    there, own = dict(live.tags), {key: compiled.tags[key] for key in _OWNERSHIP_TAGS}
+    if all(there.get(key) == value for key, value in own.items()):
+        return
+    pairs = " ".join(f"Key={key},Value={value}" for key, value in own.items())
+    raise GatehouseError(
+        f"the name {compiled.name} is in use by a pipeline that is not this project's",
+        where=live.arn,
+        remedy="Give the project another name; or, if the pipeline is yours, say so:"
+        f" aws sagemaker add-tags --resource-arn {live.arn} --tags {pairs}",
+    )
+
+
 def _changes(live: Live, compiled: Compiled, target: Target) -> tuple[str, ...]:
     changes: list[str] = []
     if live.definition != compiled.definition:
@@ -117,11 +150,6 @@ def _changes(live: Live, compiled: Compiled, target: Target) -> tuple[str, ...]:
     for key, value in missing_tags(live, compiled.tags).items():
         changes.append(f"the pipeline: tag {key} {dict(live.tags).get(key, 'nothing')} -> {value}")
     return tuple(changes)
-
-
-def _runs_again(live: Live | None, compiled: Compiled) -> tuple[str, ...]:
-    before = {"Parameters": [], "Steps": []} if live is None else _document(live.definition)
-    return steps_to_run_again(before, json.loads(compiled.definition))
 
 
 def _document(definition: str) -> dict[str, Any]:

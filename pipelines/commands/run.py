@@ -10,7 +10,7 @@ from pipelines.commands.local_endpoint import reaching
 from pipelines.commands.options import json_option, parameter_option, project_argument, target_option
 from pipelines.commands.output import remark
 from pipelines.commands.place import find_place
-from pipelines.commands.plan import DONE, plan_in_words
+from pipelines.commands.plan_report import DONE, plan_in_words
 from pipelines.compile import compile_pipeline
 from pipelines.outline import read_outline
 from pipelines.overrides import check_overrides, with_dataset

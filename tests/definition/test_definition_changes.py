@@ -1,4 +1,4 @@
-"""A plan's words: which step, which argument, from what to what, and what will run again."""
+"""A plan's words: which step, which argument, from what to what."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.changes import describe_changes, steps_to_run_again
+from pipelines.changes import describe_changes
 from pipelines.compile import Compiled
 from pipelines.limits import all_steps
 
@@ -35,20 +35,17 @@ def default(document: Document, name: str, value: Any) -> None:
 
 def test_equal_definitions_have_no_differences(live: Document, wanted: Document) -> None:
     assert describe_changes(live, wanted) == ()
-    assert steps_to_run_again(live, wanted) == ()
 
 
 def test_a_parameters_default_is_told_with_the_steps_that_use_it(live: Document, wanted: Document) -> None:
     default(wanted, "MaxDepth", 6)
     assert describe_changes(live, wanted) == ("TrainModel, RegisterModel: MaxDepth default 4 -> 6",)
-    assert steps_to_run_again(live, wanted) == ("TrainModel", "EvaluateModel")
 
 
-def test_the_threshold_changes_the_gate_and_runs_nothing_again(live: Document, wanted: Document) -> None:
+def test_the_threshold_changes_the_gate(live: Document, wanted: Document) -> None:
     default(wanted, "AccuracyThreshold", 0.95)
     (change,) = describe_changes(live, wanted)
     assert change.startswith("CheckAccuracy, RegisterModel, AccuracyTooLow: AccuracyThreshold default 0.9 ->")
-    assert steps_to_run_again(live, wanted) == ()
 
 
 def test_code_is_told_by_its_digests(live: Document, wanted: Document) -> None:
@@ -57,17 +54,13 @@ def test_code_is_told_by_its_digests(live: Document, wanted: Document) -> None:
     old = uri.split("/")[-2]
     channel["DataSource"]["S3DataSource"]["S3Uri"] = uri.replace(old, "0123456789abcdef")
     assert describe_changes(live, wanted) == (f"TrainModel: training code {old[:8]} -> 01234567",)
-    assert steps_to_run_again(live, wanted) == ("TrainModel", "EvaluateModel")
 
 
-def test_the_data_settings_are_told_by_their_digests_and_run_everything_again(
-    live: Document, wanted: Document
-) -> None:
+def test_the_data_settings_are_told_by_their_digests(live: Document, wanted: Document) -> None:
     source = arguments(wanted, "PreprocessData")["ProcessingInputs"][1]["S3Input"]
     old = source["S3Uri"].split("/")[-2]
     source["S3Uri"] = source["S3Uri"].replace(old, "0123456789abcdef")
     assert describe_changes(live, wanted) == (f"PreprocessData: data settings {old[:8]} -> 01234567",)
-    assert steps_to_run_again(live, wanted) == ("PreprocessData", "TrainModel", "EvaluateModel")
 
 
 def test_any_other_argument_is_told_by_its_path(live: Document, wanted: Document) -> None:
@@ -95,8 +88,3 @@ def test_added_and_removed_steps_and_parameters_are_told(live: Document, wanted:
     assert "Explain: step added" in changes
     assert "AccuracyTooLow: step removed" in changes
     assert 'CheckAccuracy: ElseSteps ["AccuracyTooLow"] -> []' in changes
-
-
-def test_everything_runs_the_first_time(wanted: Document) -> None:
-    nothing: Document = {"Parameters": [], "Steps": []}
-    assert steps_to_run_again(nothing, wanted) == ("PreprocessData", "TrainModel", "EvaluateModel")

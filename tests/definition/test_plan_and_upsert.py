@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,7 +17,7 @@ from pipelines.bundles import code_bundle, missing_files, publish_bundle
 from pipelines.compile import Compiled
 from pipelines.dataset import find_dataset, publish, publish_data
 from pipelines.errors import GatehouseError
-from pipelines.plan import plan_upsert
+from pipelines.plan import next_start, plan_upsert
 from pipelines.project import Project
 from pipelines.sources import Sources
 from pipelines.target import Target
@@ -64,7 +65,11 @@ def test_a_new_pipeline_is_created_with_all_that_it_refers_to(target: Target, mi
     assert (plan.action, plan.changes, plan.live) == ("create", (), None)
     assert plan.missing_bundles == ("processing code", "training code", "evaluation code", "data settings")
     assert plan.missing_data == ("payments.csv",)
-    assert plan.runs_again == ("PreprocessData", "TrainModel", "EvaluateModel")
+    assert [(one.step, one.cached_from) for one in next_start(plan, target)] == [
+        ("PreprocessData", None),
+        ("TrainModel", None),
+        ("EvaluateModel", None),
+    ]
 
     arn = apply_plan(plan, target)
     found = describe(target, mine.name)
@@ -89,7 +94,7 @@ def test_nothing_is_done_when_nothing_changed(target: Target, mine: Compiled) ->
     arn = apply_plan(plan_upsert(mine, target), target)
     before = describe(target, mine.name)["LastModifiedTime"]
     plan = plan_upsert(mine, target)
-    assert (plan.action, plan.changes, plan.runs_again) == ("none", (), ())
+    assert (plan.action, plan.changes) == ("none", ())
     assert not plan.changes_something
     assert apply_plan(plan, target) == arn
     assert describe(target, mine.name)["LastModifiedTime"] == before
@@ -98,7 +103,8 @@ def test_nothing_is_done_when_nothing_changed(target: Target, mine: Compiled) ->
 def test_an_update_is_told_before_and_keeps_the_tags_of_others(target: Target, mine: Compiled) -> None:
     arn = apply_plan(plan_upsert(mine, target), target)
     target.client("sagemaker").add_tags(ResourceArn=arn, Tags=[{"Key": "cost-center", "Value": "17"}])
-    changed = replace(with_default(mine, "MaxDepth", 6), description="Now deeper", tags={"owner": "me"})
+    changed = replace(with_default(mine, "MaxDepth", 6), description="Now deeper")
+    changed = replace(changed, tags={**mine.tags, "owner": "me"})
     plan = plan_upsert(changed, target)
     assert plan.action == "update"
     assert plan.changes == (
@@ -106,7 +112,6 @@ def test_an_update_is_told_before_and_keeps_the_tags_of_others(target: Target, m
         "the pipeline: description 'Finds fraudulent card payments' -> 'Now deeper'",
         "the pipeline: tag owner nothing -> me",
     )
-    assert plan.runs_again == ("TrainModel", "EvaluateModel")
     assert apply_plan(plan, target) == arn
     assert describe(target, mine.name)["PipelineDescription"] == "Now deeper"
     assert tags_of(target, arn) == {**mine.tags, "cost-center": "17", "owner": "me"}
@@ -134,6 +139,23 @@ def test_a_pipeline_created_or_deleted_since_the_plan_is_noticed(target: Target,
     target.client("sagemaker").delete_pipeline(PipelineName=mine.name)
     with pytest.raises(GatehouseError, match="it was updated or deleted"):
         apply_plan(update, target)
+
+
+def test_a_name_in_use_by_something_else_is_refused_and_left_as_it_is(target: Target, mine: Compiled) -> None:
+    sagemaker = target.client("sagemaker")
+    theirs = json.dumps({"Version": "2020-12-01", "Steps": [{"Name": "No", "Type": "Fail", "Arguments": {}}]})
+    made = sagemaker.create_pipeline(
+        PipelineName=mine.name, RoleArn=target.role_arn, PipelineDefinition=theirs
+    )
+    with pytest.raises(GatehouseError, match="is in use by a pipeline that is not this project's") as refused:
+        plan_upsert(mine, target)
+    assert describe(target, mine.name)["PipelineDefinition"] == theirs
+    # The remedy, as it is printed.
+    pairs = re.findall(r"Key=([^,]+),Value=([\w-]+)", str(refused.value))
+    sagemaker.add_tags(
+        ResourceArn=made["PipelineArn"], Tags=[{"Key": key, "Value": value} for key, value in pairs]
+    )
+    assert plan_upsert(mine, target).action == "update"
 
 
 def test_a_long_definition_goes_by_way_of_s3(target: Target, mine: Compiled) -> None:

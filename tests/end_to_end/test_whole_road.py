@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from road import TUMORS, Finished, Shell
+from road import ROOT, TUMORS, Finished, Shell
 
 
 def test_the_run_ends_with_a_registered_version_that_waits_for_approval(
@@ -41,6 +42,38 @@ def test_a_second_run_takes_every_job_from_the_step_cache_and_says_so(
     assert outcome.code == 1, "a succeeded execution is not retried"
     assert "Only a failed or stopped execution can be retried" in outcome.err
     assert first_run.document["accuracy"] > 0.9
+
+
+def test_a_plan_says_what_an_upsert_then_changes_and_what_the_next_start_runs(
+    shell: Shell, first_run: Finished, tmp_path: Path
+) -> None:
+    shutil.copytree(shell.home, tmp_path / "home")
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    text = shell.settings.read_text()
+    own = Shell(tmp_path / "projects.toml", tmp_path / "home")
+    own.settings.write_text(text)
+    assert own.run("upsert", TUMORS).code == 0  # outside of the checkout its commit is not known
+    unchanged = own.run("plan", TUMORS, "--json").document
+    assert (unchanged["action"], unchanged["changes"]) == ("none", [])
+    assert {one["cached_from"] for one in unchanged["next_start"]} == {first_run.document["execution_arn"]}
+
+    own.settings.write_text(text.replace("max_depth = 4", "max_depth = 5"))
+    planned = own.run("plan", TUMORS)
+    assert planned.code == 0, planned.err
+    assert "TrainModel, RegisterModel: MaxDepth default 4 -> 5" in planned.out
+    assert "PreprocessData comes from the step cache" in planned.out
+    assert "TrainModel runs: HyperParameters.max_depth 4 -> 5" in planned.out
+    assert "EvaluateModel runs: after TrainModel" in planned.out
+    page = own.run("plan", TUMORS, "--markdown").out
+    assert "- `TrainModel, RegisterModel: MaxDepth default 4 -> 5`" in page
+    assert "| `EvaluateModel` | runs | `after TrainModel` |" in page
+    assert own.run("plan", TUMORS, "--json", "--markdown").code == 2
+    assert own.run("plan", TUMORS, "--json").document["action"] == "update", "planning changed something"
+
+    upserted = own.run("upsert", TUMORS)
+    assert upserted.out.startswith(planned.out.rpartition("Next: ")[0])
+    outcome = own.run("start", TUMORS, "--wait", "--json").document
+    assert [step["name"] for step in outcome["steps"] if step["cached"]] == ["PreprocessData"]
 
 
 @pytest.mark.parametrize(

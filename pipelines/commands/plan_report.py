@@ -1,0 +1,86 @@
+"""A plan in words, as JSON, and as Markdown for a pull request: `plan`, `upsert` and `run` say the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipelines.plan import Plan
+from pipelines.step_cache import Foreseen
+
+PLANNED = {
+    "create": "would be created",
+    "update": "would be updated",
+    "none": "up to date",
+    "upload": "would be uploaded",
+}
+DONE = {"create": "created", "update": "updated", "none": "up to date", "upload": "uploaded"}
+
+
+def plan_in_words(plan: Plan, words: Mapping[str, str]) -> Iterator[str]:
+    """The plan line by line; `words` is `PLANNED` before it is carried out, `DONE` after."""
+    yield f"Pipeline {plan.compiled.name}: {words[plan.action]}"
+    for change in plan.changes:
+        yield f"  {change}"
+    if plan.missing:
+        yield f"  {words['upload']}: {', '.join(plan.missing)}"
+
+
+def next_start_in_words(foreseen: Sequence[Foreseen]) -> Iterator[str]:
+    """What the next start, with the default parameters, does with each step."""
+    yield "The next start:"
+    for one in foreseen:
+        if one.cached_from is None:
+            yield f"  {one.step} runs: {one.reason}"
+        else:
+            yield f"  {one.step} comes from the step cache, execution {_id(one)}"
+
+
+def plan_document(plan: Plan, foreseen: Sequence[Foreseen]) -> dict[str, Any]:
+    """The JSON form; its keys are part of the interface."""
+    return {
+        "pipeline": plan.compiled.name,
+        "action": plan.action,
+        "changes": list(plan.changes),
+        "missing_bundles": list(plan.missing_bundles),
+        "missing_data": list(plan.missing_data),
+        "next_start": [
+            {"step": one.step, "cached_from": one.cached_from, "reason": one.reason or None}
+            for one in foreseen
+        ],
+    }
+
+
+def plan_in_markdown(plan: Plan, foreseen: Sequence[Foreseen]) -> Iterator[str]:
+    """The plan for a pull request's page, line by line."""
+    yield f"### Pipeline {_code(plan.compiled.name)}: {PLANNED[plan.action]}"
+    yield ""
+    for change in plan.changes:
+        yield f"- {_code(change)}"
+    if plan.missing:
+        yield f"- {PLANNED['upload']}: {', '.join(map(_code, plan.missing))}"
+    if plan.changes or plan.missing:
+        yield ""
+    yield "| step | next start | why |"
+    yield "| --- | --- | --- |"
+    for one in foreseen:
+        if one.cached_from is None:
+            yield f"| {_code(one.step)} | runs | {_cell(one.reason)} |"
+        else:
+            yield f"| {_code(one.step)} | step cache | execution {_code(_id(one))} |"
+
+
+def _id(one: Foreseen) -> str:
+    return str(one.cached_from).rpartition("/")[2]
+
+
+def _code(text: str) -> str:
+    """A code span, which Markdown leaves as it is; with a longer fence where the text has backticks."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    return f"{'`' * (longest + 1)} {text} {'`' * (longest + 1)}" if longest else f"`{text}`"
+
+
+def _cell(text: str) -> str:
+    """Text in a table: a bar would end its cell, and only a code span keeps the rest as it is."""
+    return _code(text).replace("|", "\\|")
