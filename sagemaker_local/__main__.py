@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from sagemaker_local import endpoint
+from sagemaker_local.errors import CannotStart
 from sagemaker_local.events import templates
 
 
@@ -40,7 +41,7 @@ def main() -> int:
             interpreters=dict(arguments.interpreter),
             templates=arguments.template,
         )
-    except endpoint.CannotStart as error:
+    except CannotStart as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -1,17 +1,11 @@
 """The endpoint: a socket on 127.0.0.1, and everything behind it, in this process.
 
 A short command starts one in a background thread for as long as it needs it; ``serve`` keeps one up in
-the foreground. One that is kept up is advertised in the home folder, for others to find. An
-advertisement names its process's place among the home's owners, which the kernel frees at any death:
-so ``running`` never takes a killed endpoint for a live one.
+the foreground. One that is kept up is advertised in the home folder, for others to find (advertisement.py).
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import secrets
 import signal
 import socket
 import sqlite3
@@ -19,16 +13,17 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from botocore.loaders import Loader
 
+from sagemaker_local import advertisement
 from sagemaker_local.api import Api
 from sagemaker_local.app import App
 from sagemaker_local.context import Call, Services
+from sagemaker_local.errors import CannotStart
 from sagemaker_local.events import messages, outbox
 from sagemaker_local.events.cloudformation import TemplateError
 from sagemaker_local.events.dispatcher import Dispatcher
@@ -36,7 +31,7 @@ from sagemaker_local.events.emission import WATCHERS
 from sagemaker_local.events.functions import Functions
 from sagemaker_local.events.templates import Template, play_file
 from sagemaker_local.execution.engine import Engine
-from sagemaker_local.home import Home, Owner, is_alive
+from sagemaker_local.home import Home, Owner
 from sagemaker_local.hosting.endpoints import HostedEndpoints
 from sagemaker_local.hosting.transform import TransformJobs
 from sagemaker_local.jobs.job import Surroundings
@@ -53,18 +48,6 @@ _BACKLOG = 512
 _KEEP_ALIVE_SECONDS = 75
 _GRACE_SECONDS = 5
 """For requests that are being answered when the endpoint closes."""
-
-
-class CannotStart(Exception):
-    """Why there is no endpoint, in one line that says what to do."""
-
-
-@dataclass(frozen=True)
-class Advertisement:
-    """An endpoint that is kept up for others."""
-
-    url: str
-    pid: int
 
 
 class Endpoint:
@@ -87,7 +70,7 @@ class Endpoint:
         self.home = home
         with ExitStack() as undo:
             if advertise:
-                undo.enter_context(_advertisement_lock(home))
+                undo.enter_context(advertisement.sole_advertiser(home))
             listener = undo.enter_context(_listener(port))
             port = listener.getsockname()[1]
             self.url = f"http://{_ADDRESS}:{port}"
@@ -120,7 +103,7 @@ class Endpoint:
             undo.callback(self._stop_serving)
             if advertise:
                 undo.callback(home.advertisement.unlink, missing_ok=True)
-                _write_advertisement(home, owner, self.url)
+                advertisement.write(home, owner, self.url)
                 self._dispatcher.start()
                 self._clock.start()
             self._undo = undo.pop_all()
@@ -161,8 +144,8 @@ def start(
         home: the folder of state, made where there is none.
         port: 0 for one that is free.
         interpreters: image pattern -> Python interpreter, for jobs of foreign images.
-        advertise: let :func:`running` find it, deliver events and start what is scheduled; one endpoint
-            of a home can be.
+        advertise: let others find it (``advertisement.running``), deliver events and start what is
+            scheduled; one endpoint of a home can be.
         templates: CloudFormation templates whose rules, functions, topics and queues are made here.
         descriptions: botocore's loader of this process's clients, so that what AWS's services look like
             is read once for both sides.
@@ -180,18 +163,6 @@ def start(
             f"The local SageMaker cannot keep its state in {home}: {error}. Free or repair it, or choose"
             " another folder."
         ) from error
-
-
-def running(home: Path) -> Advertisement | None:
-    """The advertised endpoint of a home, if it is alive."""
-    place = Home(home)
-    try:
-        found = json.loads(place.advertisement.read_text())
-    except FileNotFoundError:
-        return None
-    if not is_alive(place, found["owner"]):
-        return None
-    return Advertisement(found["url"], found["pid"])
 
 
 def serve(
@@ -301,35 +272,6 @@ def _listener(port: int) -> socket.socket:
         listener.close()
         raise CannotStart(f"There is no port {port}; choose one up to 65535.") from error
     return listener
-
-
-class _advertisement_lock:
-    """The right to advertise an endpoint of a home, held with a lock that the kernel frees at death."""
-
-    def __init__(self, home: Home) -> None:
-        self._descriptor = os.open(home.advertisement_lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._descriptor)
-            found = running(home.root)
-            where = f" at {found.url} (process {found.pid})" if found else ""
-            raise CannotStart(
-                f"The local SageMaker of {home.root} is up already{where}. Use it, or end it first."
-            ) from error
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, *_error: object) -> None:
-        os.close(self._descriptor)
-
-
-def _write_advertisement(home: Home, owner: Owner, url: str) -> None:
-    content = {"url": url, "pid": os.getpid(), "owner": owner.name}
-    temporary = home.advertisement.with_suffix(f".{secrets.token_hex(4)}")
-    temporary.write_text(json.dumps(content))
-    temporary.rename(home.advertisement)
 
 
 def _say(line: str) -> None:

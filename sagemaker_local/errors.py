@@ -1,4 +1,4 @@
-"""The one error that reaches a client: AWS's code, a message that says what to do, a status."""
+"""What goes wrong in AWS's own terms, for clients; and why there is no endpoint at all."""
 
 from __future__ import annotations
 
@@ -32,3 +32,7 @@ def not_found(what: str, name: str) -> AwsError:
 def not_implemented(what: str) -> AwsError:
     """A clear refusal, never a made-up success."""
     return AwsError("UnknownOperationException", f"{what} is not implemented by the local SageMaker.", 501)
+
+
+class CannotStart(Exception):
+    """Why there is no endpoint, in one line that says what to do."""

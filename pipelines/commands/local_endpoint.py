@@ -18,16 +18,20 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.commands.output import remark
 from pipelines.errors import GatehouseError
 from pipelines.service_models import loader
 from pipelines.settings import Settings
 from pipelines.target import Target
-from sagemaker_local import endpoint
-from sagemaker_local.events import templates
+from sagemaker_local import advertisement
+from sagemaker_local.advertisement import Advertisement
+from sagemaker_local.errors import CannotStart
 from sagemaker_local.home import Home, is_alive
+
+if TYPE_CHECKING:
+    from sagemaker_local.endpoint import Endpoint
 
 START_LIMIT = 60.0
 """Seconds that a new endpoint may take until it answers."""
@@ -54,12 +58,14 @@ def reaching(target: Target, settings: Settings) -> Iterator[Callable[[], Target
         yield lambda: target
         return
     home = home_folder(settings)
-    kept_up = endpoint.running(home)
+    kept_up = advertisement.running(home)
     if kept_up is not None:
         yield lambda: target.at(kept_up.url)
         return
+    from sagemaker_local import endpoint  # a quarter of a second that AWS and a kept one spare a command
+
     with ThreadPoolExecutor(1, thread_name_prefix="endpoint") as threads:
-        starting: Future[endpoint.Endpoint] = threads.submit(
+        starting: Future[Endpoint] = threads.submit(
             endpoint.start, home, interpreters=interpreters(settings), descriptions=loader()
         )
         try:
@@ -71,7 +77,7 @@ def reaching(target: Target, settings: Settings) -> Iterator[Callable[[], Target
 
 def is_kept_up(settings: Settings) -> bool:
     """Whether an endpoint is advertised that outlives this command."""
-    return endpoint.running(home_folder(settings)) is not None
+    return advertisement.running(home_folder(settings)) is not None
 
 
 def interpreters(settings: Settings) -> dict[str, str]:
@@ -82,10 +88,10 @@ def interpreters(settings: Settings) -> dict[str, str]:
     }
 
 
-def _answering(starting: Future[endpoint.Endpoint]) -> endpoint.Endpoint:
+def _answering(starting: Future[Endpoint]) -> Endpoint:
     try:
         started = starting.result()
-    except endpoint.CannotStart as error:
+    except CannotStart as error:
         raise GatehouseError(str(error)) from error
     for execution in started.interrupted:
         tell_interrupted(execution)
@@ -101,7 +107,7 @@ def tell_interrupted(execution: Mapping[str, Any]) -> None:
     remark(f"  Run what is left of it with: gatehouse retry {arn} --wait")
 
 
-def keep_up(settings: Settings, port: int) -> endpoint.Advertisement:
+def keep_up(settings: Settings, port: int) -> Advertisement:
     """Start an endpoint in a process of its own and return once it answers.
 
     Raises:
@@ -122,7 +128,7 @@ def keep_up(settings: Settings, port: int) -> endpoint.Advertisement:
         )
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline:
-        advertised = endpoint.running(home)
+        advertised = advertisement.running(home)
         if advertised is not None:
             return advertised
         if process.poll() is not None:
@@ -142,6 +148,9 @@ def keep_up(settings: Settings, port: int) -> endpoint.Advertisement:
 
 def serve(settings: Settings, port: int) -> None:
     """Keep an endpoint up in this process until Ctrl-C or SIGTERM."""
+    from sagemaker_local import endpoint
+    from sagemaker_local.events import templates
+
     home = home_folder(settings)
     _refuse_second(home)
     try:
@@ -151,24 +160,24 @@ def serve(settings: Settings, port: int) -> None:
             interpreters=interpreters(settings),
             templates=[templates.parse(text) for text in _templates(settings)],
         )
-    except endpoint.CannotStart as error:
+    except CannotStart as error:
         raise GatehouseError(str(error)) from error
 
 
-def take_down(settings: Settings) -> endpoint.Advertisement | None:
+def take_down(settings: Settings) -> Advertisement | None:
     """End the endpoint that is kept up, its jobs included; None if there is none.
 
     Raises:
         GatehouseError: it did not leave in time.
     """
     home = home_folder(settings)
-    advertised = endpoint.running(home)
+    advertised = advertisement.running(home)
     if advertised is None:
         return None
     os.kill(advertised.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_LIMIT
     while time.monotonic() < deadline:
-        if endpoint.running(home) is None:
+        if advertisement.running(home) is None:
             return advertised
         time.sleep(0.05)
     raise GatehouseError(
@@ -177,9 +186,9 @@ def take_down(settings: Settings) -> endpoint.Advertisement | None:
     )
 
 
-def advertised(settings: Settings) -> endpoint.Advertisement | None:
+def advertised(settings: Settings) -> Advertisement | None:
     """The endpoint that is kept up, if there is one."""
-    return endpoint.running(home_folder(settings))
+    return advertisement.running(home_folder(settings))
 
 
 def owners_alive(settings: Settings) -> list[str]:
@@ -217,7 +226,7 @@ def remove_home(settings: Settings) -> Path:
 
 
 def _refuse_second(home: Path) -> None:
-    found = endpoint.running(home)
+    found = advertisement.running(home)
     if found is not None:
         raise GatehouseError(
             f"the local SageMaker is up already, at {found.url} (process {found.pid})",

@@ -14,6 +14,7 @@ from event_places import put_event, take
 from wire_clients import advertised_by, client_of, wait_for
 
 from sagemaker_local import endpoint
+from sagemaker_local.errors import CannotStart
 from sagemaker_local.events.templates import Template, parse
 
 TEMPLATE = """
@@ -149,7 +150,7 @@ def test_a_template_that_cannot_be_played_is_a_clear_error(
     text = template.read_text()
     assert before in text
     template.write_text(text.replace(before, after))
-    with pytest.raises(endpoint.CannotStart, match=reason):
+    with pytest.raises(CannotStart, match=reason):
         endpoint.start(tmp_path / "home", templates=[Template(template, {"Project": "zoo"})])
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from sagemaker_local import endpoint
+from sagemaker_local import advertisement, endpoint
 
 HOLD = """
 (SHARED / "holding").touch()
@@ -31,7 +31,7 @@ def url_of(home: Path) -> str:
     """Where the server of this home listens, once it does."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        found = endpoint.running(home)
+        found = advertisement.running(home)
         if found is not None:
             return found.url
         time.sleep(0.02)

@@ -15,7 +15,8 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from wire_clients import SIGNED, Client, client_of, server_process, wait_for
 
-from sagemaker_local import endpoint
+from sagemaker_local import advertisement, endpoint
+from sagemaker_local.errors import CannotStart
 from sagemaker_local.home import Home
 
 # Files may not grow beyond 3 MiB: the kernel answers like a full disk, without root and without one.
@@ -149,29 +150,29 @@ def test_objects_overwritten_and_read_at_once_are_never_mixed(s3: Client, bucket
 
 
 def test_an_advertised_endpoint_is_found_until_it_is_killed(tmp_path: Path) -> None:
-    assert endpoint.running(tmp_path) is None
+    assert advertisement.running(tmp_path) is None
     with server_process(tmp_path) as (process, url):
-        assert endpoint.running(tmp_path) == endpoint.Advertisement(url, process.pid)
+        assert advertisement.running(tmp_path) == advertisement.Advertisement(url, process.pid)
         process.kill()
         process.wait()
         assert Home(tmp_path).advertisement.exists()
-        assert endpoint.running(tmp_path) is None
+        assert advertisement.running(tmp_path) is None
     with server_process(tmp_path) as (process, url):
-        assert endpoint.running(tmp_path) == endpoint.Advertisement(url, process.pid)
+        assert advertisement.running(tmp_path) == advertisement.Advertisement(url, process.pid)
 
 
 def test_an_endpoint_that_is_not_advertised_is_not_found_and_stands_beside_one_that_is(
     tmp_path: Path,
 ) -> None:
     with endpoint.start(tmp_path) as short:
-        assert endpoint.running(tmp_path) is None
+        assert advertisement.running(tmp_path) is None
         with endpoint.start(tmp_path, advertise=True) as kept_up:
-            found = endpoint.running(tmp_path)
+            found = advertisement.running(tmp_path)
             assert found is not None
             assert found.url == kept_up.url
             client_of(short.url, "s3").create_bucket(Bucket="shared")
             assert client_of(kept_up.url, "s3").head_bucket(Bucket="shared")
-        assert endpoint.running(tmp_path) is None
+        assert advertisement.running(tmp_path) is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -179,7 +180,7 @@ def test_a_signal_ends_a_kept_up_endpoint_cleanly(tmp_path: Path, number: signal
     with server_process(tmp_path) as (process, _):
         process.send_signal(number)
         assert process.wait(timeout=20) == 0
-    assert endpoint.running(tmp_path) is None
+    assert advertisement.running(tmp_path) is None
     assert list(Home(tmp_path).owners.iterdir()) == []
 
 
@@ -222,9 +223,9 @@ def test_a_second_advertised_endpoint_is_refused_with_the_address_of_the_first(t
     with endpoint.start(tmp_path, advertise=True) as first:
         line = failing("--home", str(tmp_path))
         assert f"is up already at {first.url}" in line
-        with pytest.raises(endpoint.CannotStart, match="up already"):
+        with pytest.raises(CannotStart, match="up already"):
             endpoint.start(tmp_path, advertise=True)
-        found = endpoint.running(tmp_path)
+        found = advertisement.running(tmp_path)
         assert found is not None
         assert found.url == first.url
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
-from sagemaker_local import endpoint
+from sagemaker_local import advertisement
 
 Client = Any
 Found = TypeVar("Found")
@@ -52,7 +52,7 @@ def server_process(
 
 def advertised_by(home: Path, process: subprocess.Popen[bytes]) -> str | None:
     assert process.poll() is None, "the endpoint ended at once"
-    found = endpoint.running(home)
+    found = advertisement.running(home)
     return found.url if found and found.pid == process.pid else None
 
 

@@ -1,0 +1,70 @@
+"""How an endpoint that is kept up is found: a file in the home folder, and whether its writer lives.
+
+An advertisement names its process's place among the home's owners, which the kernel frees at any death:
+so :func:`running` never takes a killed endpoint for a live one. Looking is all that most commands need,
+and this imports nothing of what an endpoint itself is made of.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagemaker_local.errors import CannotStart
+from sagemaker_local.home import Home, Owner, is_alive
+
+
+@dataclass(frozen=True)
+class Advertisement:
+    """An endpoint that is kept up for others."""
+
+    url: str
+    pid: int
+
+
+def running(home: Path) -> Advertisement | None:
+    """The advertised endpoint of a home, if it is alive."""
+    place = Home(home)
+    try:
+        found = json.loads(place.advertisement.read_text())
+    except FileNotFoundError:
+        return None
+    if not is_alive(place, found["owner"]):
+        return None
+    return Advertisement(found["url"], found["pid"])
+
+
+@contextmanager
+def sole_advertiser(home: Home) -> Iterator[None]:
+    """The right to advertise an endpoint of a home, held with a lock that the kernel frees at death.
+
+    Raises:
+        CannotStart: another process has it.
+    """
+    descriptor = os.open(home.advertisement_lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            found = running(home.root)
+            where = f" at {found.url} (process {found.pid})" if found else ""
+            raise CannotStart(
+                f"The local SageMaker of {home.root} is up already{where}. Use it, or end it first."
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write(home: Home, owner: Owner, url: str) -> None:
+    """Advertise this process's endpoint; by the one that holds :func:`sole_advertiser`."""
+    content = {"url": url, "pid": os.getpid(), "owner": owner.name}
+    temporary = home.advertisement.with_suffix(f".{secrets.token_hex(4)}")
+    temporary.write_text(json.dumps(content))
+    temporary.rename(home.advertisement)
