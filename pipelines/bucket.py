@@ -16,21 +16,29 @@ def ensure_bucket(target: Target, s3: Any) -> None:
     Raises:
         GatehouseError: in AWS, there is no such bucket.
     """
+    if bucket_exists(target.bucket, s3):
+        return
+    if target.name == "aws":
+        raise GatehouseError(
+            f"the bucket {target.bucket!r} does not exist",
+            where=f"account {target.account}, {target.region}",
+            remedy="Create it, or name another with the key bucket or the variable ARTIFACT_BUCKET",
+        )
+    place = {} if target.region == "us-east-1" else {"LocationConstraint": target.region}
+    s3.create_bucket(Bucket=target.bucket, **({"CreateBucketConfiguration": place} if place else {}))
+
+
+def bucket_exists(bucket: str, s3: Any) -> bool:
+    """Whether there is such a bucket. Only reads."""
     from botocore.exceptions import ClientError
 
     try:
-        s3.head_bucket(Bucket=target.bucket)
+        s3.head_bucket(Bucket=bucket)
     except ClientError as error:
-        if error.response["ResponseMetadata"].get("HTTPStatusCode") != 404:
-            raise
-        if target.name == "aws":
-            raise GatehouseError(
-                f"the bucket {target.bucket!r} does not exist",
-                where=f"account {target.account}, {target.region}",
-                remedy="Create it, or name another with the key bucket or the variable ARTIFACT_BUCKET",
-            ) from error
-        place = {} if target.region == "us-east-1" else {"LocationConstraint": target.region}
-        s3.create_bucket(Bucket=target.bucket, **({"CreateBucketConfiguration": place} if place else {}))
+        if error.response["ResponseMetadata"].get("HTTPStatusCode") == 404:
+            return False
+        raise
+    return True
 
 
 def stored_sizes(bucket: str, prefix: str, s3: Any) -> dict[str, int]:

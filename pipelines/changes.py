@@ -82,7 +82,7 @@ def _other_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterat
 
 def _in_words(step: str, path: str, old: Any, new: Any) -> str:
     olds, news = (_CONTENT_NAMED.fullmatch(value) if isinstance(value, str) else None for value in (old, new))
-    if olds and news and olds[1] == news[1]:
+    if olds and news and olds[1] == news[1] and olds[2] != news[2]:
         what = f"{_CODE_OF.get(step, 'its')} code" if olds[1] == "code" else "data settings"
         return f"{what} {olds[2][:8]} -> {news[2][:8]}"
     if old is _ABSENT:

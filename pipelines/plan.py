@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipelines.bucket import bucket_exists
 from pipelines.bundles import missing_files
 from pipelines.changes import describe_changes
 from pipelines.compile import Compiled
@@ -44,6 +45,7 @@ class Plan:
         changes: one line each, by step and argument; empty for ``create`` and ``none``.
         missing_bundles: names of bundles that are not wholly in the bucket.
         missing_data: names of data files that are not in the bucket.
+        missing_bucket: the bucket's name, if it is not there and an upsert would not make it.
         live: what was compared with; None for ``create``.
     """
 
@@ -51,6 +53,7 @@ class Plan:
     changes: tuple[str, ...]
     missing_bundles: tuple[str, ...]
     missing_data: tuple[str, ...]
+    missing_bucket: str | None
     compiled: Compiled
     live: Live | None
 
@@ -76,13 +79,15 @@ def plan_upsert(compiled: Compiled, target: Target) -> Plan:
         _refuse_foreign(live, compiled)
     s3 = target.client("s3")
     changes = () if live is None else _changes(live, compiled, target)
+    bundles = tuple(bundle.name for bundle in compiled.bundles if missing_files(bundle, target.bucket, s3))
+    data = tuple(file.path.name for file in missing_data(compiled.dataset, target.bucket, s3))
+    no_bucket = target.name == "aws" and bool(bundles or data) and not bucket_exists(target.bucket, s3)
     return Plan(
         action="create" if live is None else "update" if changes else "none",
         changes=changes,
-        missing_bundles=tuple(
-            bundle.name for bundle in compiled.bundles if missing_files(bundle, target.bucket, s3)
-        ),
-        missing_data=tuple(file.path.name for file in missing_data(compiled.dataset, target.bucket, s3)),
+        missing_bundles=bundles,
+        missing_data=data,
+        missing_bucket=target.bucket if no_bucket else None,
         compiled=compiled,
         live=live,
     )

@@ -25,6 +25,8 @@ def plan_in_words(plan: Plan, words: Mapping[str, str]) -> Iterator[str]:
         yield f"  {change}"
     if plan.missing:
         yield f"  {words['upload']}: {', '.join(plan.missing)}"
+    if plan.missing_bucket:
+        yield f"  {_no_bucket(plan.missing_bucket)}"
 
 
 def next_start_in_words(foreseen: Sequence[Foreseen]) -> Iterator[str]:
@@ -45,6 +47,7 @@ def plan_document(plan: Plan, foreseen: Sequence[Foreseen]) -> dict[str, Any]:
         "changes": list(plan.changes),
         "missing_bundles": list(plan.missing_bundles),
         "missing_data": list(plan.missing_data),
+        "missing_bucket": plan.missing_bucket,
         "next_start": [
             {"step": one.step, "cached_from": one.cached_from, "reason": one.reason or None}
             for one in foreseen
@@ -60,6 +63,8 @@ def plan_in_markdown(plan: Plan, foreseen: Sequence[Foreseen]) -> Iterator[str]:
         yield f"- {_code(change)}"
     if plan.missing:
         yield f"- {PLANNED['upload']}: {', '.join(map(_code, plan.missing))}"
+    if plan.missing_bucket:
+        yield f"- {_no_bucket(plan.missing_bucket)}"
     if plan.changes or plan.missing:
         yield ""
     yield "| step | next start | why |"
@@ -69,6 +74,10 @@ def plan_in_markdown(plan: Plan, foreseen: Sequence[Foreseen]) -> Iterator[str]:
             yield f"| {_code(one.step)} | runs | {_cell(one.reason)} |"
         else:
             yield f"| {_code(one.step)} | step cache | execution {_code(_id(one))} |"
+
+
+def _no_bucket(name: str) -> str:
+    return f"the bucket {name} does not exist: an upsert would stop before it changes anything"
 
 
 def _id(one: Foreseen) -> str:

@@ -56,6 +56,15 @@ def test_code_is_told_by_its_digests(live: Document, wanted: Document) -> None:
     assert describe_changes(live, wanted) == (f"TrainModel: training code {old[:8]} -> 01234567",)
 
 
+def test_the_same_code_in_another_bucket_is_told_by_its_place(live: Document, wanted: Document) -> None:
+    source = arguments(wanted, "EvaluateModel")["ProcessingInputs"][2]["S3Input"]
+    old = source["S3Uri"]
+    source["S3Uri"] = f"s3://elsewhere/{old.split('/', 3)[3]}"
+    assert describe_changes(live, wanted) == (
+        f"EvaluateModel: ProcessingInputs[code].S3Input.S3Uri {old} -> {source['S3Uri']}",
+    )
+
+
 def test_the_data_settings_are_told_by_their_digests(live: Document, wanted: Document) -> None:
     source = arguments(wanted, "PreprocessData")["ProcessingInputs"][1]["S3Input"]
     old = source["S3Uri"].split("/")[-2]

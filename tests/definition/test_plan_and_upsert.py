@@ -14,6 +14,7 @@ import pytest
 
 from pipelines.bucket import ensure_bucket, stored_sizes
 from pipelines.bundles import code_bundle, missing_files, publish_bundle
+from pipelines.commands.plan_report import PLANNED, plan_in_words
 from pipelines.compile import Compiled
 from pipelines.dataset import find_dataset, publish, publish_data
 from pipelines.errors import GatehouseError
@@ -213,11 +214,23 @@ def test_data_that_changes_while_it_is_uploaded_is_not_taken_for_what_it_was(
     assert stored_sizes(target.bucket, "", s3) == {}
 
 
-def test_in_aws_a_missing_bucket_is_an_error_and_none_is_made(target: Target) -> None:
+def test_in_aws_a_missing_bucket_is_told_by_the_plan_and_none_is_made(
+    target: Target, mine: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # For the target aws the clients are the user's own: these lead them to the endpoint of this test.
+    assert target.endpoint_url is not None
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", target.endpoint_url)
     aws = replace(target, name="aws", bucket="no-such-bucket")
     s3 = target.client("s3")
     with pytest.raises(GatehouseError, match="the bucket 'no-such-bucket' does not exist"):
         ensure_bucket(aws, s3)
+    plan = plan_upsert(mine, aws)
+    assert plan.missing_bucket == "no-such-bucket"
+    assert any("the bucket no-such-bucket does not exist" in line for line in plan_in_words(plan, PLANNED))
+    with pytest.raises(GatehouseError, match="the bucket 'no-such-bucket' does not exist"):
+        apply_plan(plan, aws)
     assert "no-such-bucket" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
 
 
