@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -131,16 +131,13 @@ def _differing(step: Mapping[str, Any], earlier: Mapping[str, Any], key: Mapping
 class _Past:
     """One earlier execution: what ran, with which arguments, and whose work it was."""
 
-    def __init__(self, arn: str, sagemaker: Any) -> None:
+    def __init__(self, arn: str, target: Target) -> None:
         self.arn = arn
-        self._sagemaker = sagemaker
+        self._target = target
 
     @cached_property
     def succeeded(self) -> dict[str, dict[str, Any]]:
-        pages = self._sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
-            PipelineExecutionArn=self.arn
-        )
-        steps = [step for page in pages for step in page["PipelineExecutionSteps"]]
+        steps = executions.listed_steps(self._target, self.arn)
         return {step["StepName"]: step for step in steps if step["StepStatus"] == "Succeeded"}
 
     def origin(self, step: str) -> str | None:
@@ -156,30 +153,23 @@ class _Past:
 
     @cached_property
     def _definition(self) -> dict[str, Any]:
-        described = self._sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=self.arn)
-        document: dict[str, Any] = json.loads(described["PipelineDefinition"])
+        document: dict[str, Any] = json.loads(executions.definition_of(self._target, self.arn))
         return document
 
     @cached_property
     def _parameters(self) -> dict[str, Any]:
-        pages = self._sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
-            PipelineExecutionArn=self.arn
-        )
         types = {item["Name"]: item["Type"] for item in self._definition.get("Parameters", ())}
-        return {
-            given["Name"]: _as_text(types.get(given["Name"], "String"), given["Value"])
-            for page in pages
-            for given in page["PipelineParameters"]
-        }
+        given = executions.given_parameters(self._target, self.arn)
+        return {name: _as_text(types.get(name, "String"), value) for name, value in given.items()}
 
 
 class _History:
     """Earlier executions, newest first; each is read when it is first looked at."""
 
     def __init__(self, pipeline: str, target: Target) -> None:
-        self._sagemaker = target.client("sagemaker")
-        summaries: Sequence[executions.Summary] = executions.list_executions(target, pipeline, LOOKED_AT)
-        self._known = {one.execution_arn: _Past(one.execution_arn, self._sagemaker) for one in summaries}
+        self._target = target
+        newest_first = executions.list_executions(target, pipeline, LOOKED_AT)
+        self._known = {one.execution_arn: _Past(one.execution_arn, target) for one in newest_first}
         self._newest_first = tuple(self._known.values())
 
     def __iter__(self) -> Iterator[_Past]:
@@ -188,14 +178,16 @@ class _History:
     def ended(self, step: str, arn: str | None) -> datetime:
         """When the execution finished the step; long ago if it does not say."""
         assert arn is not None
-        past = self._known.setdefault(arn, _Past(arn, self._sagemaker))
+        past = self._known.setdefault(arn, _Past(arn, self._target))
         found: datetime | None = past.succeeded.get(step, {}).get("EndTime")
         return found or datetime.min.replace(tzinfo=UTC)
 
 
 def _key(step: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     arguments = resolved(step["Arguments"], values)
-    return {name: arguments[name] for name in _CACHE_KEYS[step["Type"]] if arguments.get(name) is not None}
+    return {
+        name: arguments[name] for name in _CACHE_KEYS.get(step["Type"], ()) if arguments.get(name) is not None
+    }
 
 
 def _needs(key: Mapping[str, Any]) -> set[str]:

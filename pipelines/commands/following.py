@@ -16,13 +16,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pipelines import executions
+from pipelines import executions, watching
 from pipelines.commands import GATE_SHUT, INTERRUPTED
 from pipelines.commands.output import document, duration, remark, say
 from pipelines.commands.progress import Screen, log_command, open_screen
-from pipelines.executions import Outcome, Snapshot, Step
 from pipelines.job_records import log_lines
 from pipelines.target import Target
+from pipelines.watching import Outcome, Snapshot, Step
 
 LOG_TAIL = 15
 """Lines of a failed job's log that are shown."""
@@ -36,7 +36,7 @@ def follow_and_report(target: Target, project: str, execution_arn: str, *, as_js
     Raises:
         KeyboardInterrupt: the user interrupted it; the execution has ended by then.
     """
-    outcome = executions.outcome_of(_to_the_end(target, project, execution_arn))
+    outcome = watching.outcome_of(_to_the_end(target, project, execution_arn))
     if as_json:
         document(outcome_document(outcome))
     else:
@@ -88,7 +88,7 @@ def _to_the_end(target: Target, project: str, execution_arn: str) -> Snapshot:
 def _shown(target: Target, execution_arn: str, screen: Screen) -> Snapshot:
     """Show the execution until it has ended; the last snapshot."""
     last: Snapshot | None = None
-    for last in executions.follow(target, execution_arn):
+    for last in watching.follow(target, execution_arn):
         screen.show(last)
     assert last is not None  # following yields at least one
     return last

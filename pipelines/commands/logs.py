@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import click
 
-from pipelines import executions
+from pipelines import executions, watching
 from pipelines.commands.local_endpoint import reaching
 from pipelines.commands.options import execution_arguments, json_option, target_option, which_execution
 from pipelines.commands.output import document, remark, say
 from pipelines.commands.place import find_place
 from pipelines.errors import GatehouseError
-from pipelines.executions import Snapshot, Step
 from pipelines.job_records import LogLine, LogTail
 from pipelines.target import Target
+from pipelines.watching import Snapshot, Step
 
 
 @click.command("logs")
@@ -47,9 +47,9 @@ def command(
         live = reach()
         execution_arn = executions.find(live, place.project.name, execution)
         looks = (
-            executions.follow(live, execution_arn)
+            watching.follow(live, execution_arn)
             if follow
-            else iter([executions.Watch(live, execution_arn).look()])
+            else iter([watching.Watch(live, execution_arn).look()])
         )
         lines = _lines(live, looks, step_name)
         if as_json:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from pipelines import executions
+from pipelines import executions, watching
 from pipelines.commands.local_endpoint import reaching
 from pipelines.commands.options import execution_arguments, json_option, target_option, which_execution
 from pipelines.commands.output import document, remark, say
 from pipelines.commands.place import find_place
-from pipelines.executions import UNDER_WAY
+from pipelines.watching import UNDER_WAY
 
 
 @click.command("stop")
@@ -26,11 +26,11 @@ def command(project: str | None, execution: str | None, target: str, as_json: bo
     with reaching(place.target, place.settings) as reach:
         live = reach()
         execution_arn = executions.find(live, place.project.name, execution)
-        status = executions.outcome(live, execution_arn).status
+        status = watching.outcome(live, execution_arn).status
         if status in UNDER_WAY:
             executions.stop(live, execution_arn)
             remark("Stopping the execution and its jobs.")
-            for snapshot in executions.follow(live, execution_arn):
+            for snapshot in watching.follow(live, execution_arn):
                 status = snapshot.status
         else:
             remark("The execution had ended already.")

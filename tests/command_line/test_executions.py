@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from pipelines import executions, job_records
+from pipelines import executions, job_records, watching
 from pipelines.errors import GatehouseError
-from pipelines.executions import Outcome, Snapshot
+from pipelines.watching import Outcome, Snapshot
 
 NAME = "bank-churn"
 
 
 def run(local: Any, **parameters: str) -> tuple[Outcome, list[Snapshot]]:
     arn = executions.start(local.target, NAME, parameters)
-    snapshots = list(executions.follow(local.target, arn))
-    return executions.outcome(local.target, arn), snapshots
+    snapshots = list(watching.follow(local.target, arn))
+    return watching.outcome(local.target, arn), snapshots
 
 
 def statuses(outcome: Outcome) -> dict[str, str]:
@@ -93,13 +93,13 @@ def test_a_running_step_shows_the_newest_line_of_its_log(local: Any) -> None:
     local.upsert(local.gated("echo round 1; echo round 2; exec sleep 60"))
     arn = executions.start(local.target, NAME, {})
     seen = None
-    for snapshot in executions.follow(local.target, arn):
+    for snapshot in watching.follow(local.target, arn):
         seen = snapshot.steps[0].latest
         if snapshot.ended or seen == "round 2":
             break
     assert seen == "round 2"
     executions.stop(local.target, arn)
-    *_, last = executions.follow(local.target, arn)
+    *_, last = watching.follow(local.target, arn)
     assert last.status == "Stopped"
     assert last.steps[0].status == "Stopped"
 
@@ -110,9 +110,9 @@ def test_a_failed_execution_is_retried_under_its_own_arn(local: Any, tmp_path: A
     assert failed.status == "Failed"
     (tmp_path / "repaired").touch()
     executions.retry(local.target, failed.execution_arn)
-    *_, last = executions.follow(local.target, failed.execution_arn)
+    *_, last = watching.follow(local.target, failed.execution_arn)
     assert last.status == "Succeeded"
-    assert executions.outcome_of(last).model_package_arn is not None
+    assert watching.outcome_of(last).model_package_arn is not None
 
 
 def test_an_execution_with_more_steps_than_a_page_is_seen_whole(local: Any) -> None:

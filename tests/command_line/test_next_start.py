@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import executions
+from pipelines import executions, watching
 from pipelines.step_cache import Foreseen, foresee
 
 NAME = "bank-churn"
@@ -43,7 +43,7 @@ def pipeline(
 def run(local: Any, **parameters: str) -> dict[str, str | None]:
     """Start the pipeline and follow it; where each step that succeeded came from."""
     arn = executions.start(local.target, NAME, parameters)
-    *_, last = executions.follow(local.target, arn)
+    *_, last = watching.follow(local.target, arn)
     return {step.name: step.cached_from for step in last.steps if step.status == "Succeeded"}
 
 
