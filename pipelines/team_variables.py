@@ -6,8 +6,8 @@
     ENABLE_MODEL_REGISTRY=true
 
 A team's variable is its name in capitals, with underscores for hyphens. ``ENABLE_MODEL_REGISTRY`` set to
-anything but ``true``, ``1``, ``yes`` or ``on`` switches the registry off. An env file holds such lines, with
-or without ``export``.
+anything but ``true``, ``1``, ``yes`` or ``on`` switches the registry off, for the projects of the settings
+too. An env file holds such lines, with or without ``export``.
 """
 
 from __future__ import annotations
@@ -63,13 +63,14 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 
 def read_teams(variables: Mapping[str, str]) -> TeamVariables | None:
-    """The teams and projects that the variables name; None if ``TEAMS`` is not among them.
+    """The teams and projects that the variables name; None if they leave that to the settings.
 
     Raises:
         GatehouseError: a team has no projects, or a name cannot be part of a group's name.
     """
+    enabled = variables.get("ENABLE_MODEL_REGISTRY", "true").strip().lower() in _ON
     if "TEAMS" not in variables:
-        return None
+        return None if enabled else TeamVariables(())
     pairs = []
     for team in _names(variables, "TEAMS"):
         variable = f"{team.upper().replace('-', '_')}_PROJECTS"
@@ -80,7 +81,6 @@ def read_teams(variables: Mapping[str, str]) -> TeamVariables | None:
                 remedy=f"Set {variable}, or leave the team out",
             )
         pairs += [(team, project) for project in _names(variables, variable)]
-    enabled = variables.get("ENABLE_MODEL_REGISTRY", "true").strip().lower() in _ON
     return TeamVariables(tuple(pairs) if enabled else ())
 
 

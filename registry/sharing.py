@@ -18,7 +18,7 @@ from pipelines.errors import GatehouseError
 from registry.clients import Clients, is_absent
 from registry.model_packages import no_versions
 
-_ACCOUNT = re.compile(r"\d{12}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _READ = ("sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages")
 _USE = ("sagemaker:UpdateModelPackage", "sagemaker:CreateModel")
 

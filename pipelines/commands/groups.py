@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pipelines.commands.options import json_option, target_option
 from pipelines.commands.output import document, remark, say, table
 from pipelines.environment import all_environments, ownership_tags
 from pipelines.errors import GatehouseError
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import Settings, load_settings, which_one
 from pipelines.target import Target, resolve_target
 from pipelines.team_variables import read_env_file, read_teams
 from registry.environments import deployed_versions
@@ -46,7 +47,7 @@ def command() -> None:
     """Model package groups: one for each project of each team, {team}-{project}.
 
     The projects are those of projects.toml, without those that say `registry = false`. Where the
-    variable TEAMS is set, or --env-file is given, they are those of the variables instead:
+    variable TEAMS is set, here or in --env-file, they are those of the variables instead:
 
     \b
       TEAMS="rc algo"
@@ -102,8 +103,11 @@ def verify(projects: tuple[str, ...], env_file: Path | None, target: str, as_jso
             [(state.spec.name, "; ".join(state.differences) or "as it should be") for state in states],
         )
     if wrong:
-        names = " ".join(state.spec.name for state in wrong)
-        remark(f"{len(wrong)} of {len(states)} groups differ. Mend it with: gatehouse groups setup {names}")
+        words = [state.spec.name for state in wrong]
+        words += ["--env-file", shlex.quote(str(env_file))] if env_file else []
+        words += ["--target", target] if target != "local" else []
+        remark(f"{len(wrong)} of {len(states)} groups differ.")
+        remark(f"Mend it with: gatehouse groups setup {' '.join(words)}")
     return 1 if wrong else 0
 
 
@@ -163,17 +167,27 @@ def _places(projects: tuple[str, ...], env_file: Path | None, target: str) -> It
     """The groups that are meant, by the region they belong to, within reach."""
     settings = load_settings()
     variables = {**os.environ, **(read_env_file(env_file) if env_file else {})}
+    if env_file is not None and read_teams(variables) is None:
+        # Else `cleanup --env-file` would take the projects of the settings for those of the file.
+        raise GatehouseError(
+            "the file names no teams",
+            where=str(env_file),
+            remedy='Add TEAMS="..." to it, or leave out --env-file',
+        )
     specs: dict[Target, list[GroupSpec]] = {}
+    known = set()
     for at, spec in _specs(settings, variables, target):
+        known.add(spec.name)
         if not projects or spec.name in projects:
             specs.setdefault(at, []).append(spec)
-    known = {spec.name for found in specs.values() for spec in found}
     for name in projects:
         if name not in known:
             raise GatehouseError(
                 f"there is no project {name!r} whose registry is on",
                 where=str(env_file or settings.file),
-                remedy="See the key registry, or the variables TEAMS and ENABLE_MODEL_REGISTRY",
+                remedy=which_one(name, known, "projects with a registry")
+                if known and name not in settings.projects
+                else "See the key registry, or the variables TEAMS and ENABLE_MODEL_REGISTRY",
             )
     if not specs:
         remark("There is no project whose registry is on.")

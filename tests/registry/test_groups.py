@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 
 import pytest
 from registered_models import Registry
@@ -108,6 +109,38 @@ def test_the_variables_can_switch_the_whole_registry_off(registry: Registry, tea
     assert teams
 
 
+def test_the_registry_of_the_projects_in_the_settings_is_switched_off_as_well(
+    registry: Registry, monkeypatch
+) -> None:
+    monkeypatch.setenv("ENABLE_MODEL_REGISTRY", "false")
+    assert registry.done("groups", "setup", "--json").document == []
+
+
+def test_an_env_file_without_teams_never_stands_for_the_projects_of_the_settings(registry: Registry) -> None:
+    registry.register()
+    (registry.folder / "teams.env").write_text("RC_PROJECTS=fraud-detection\n")
+    ended = registry.gatehouse("groups", "cleanup", "--env-file", "teams.env", "--yes")
+    assert ended.code == 1
+    assert "teams.env: the file names no teams" in ended.err
+    assert len(registry.done("models", "--json").document) == 1
+
+
+def test_a_difference_is_mended_by_the_command_that_verify_prints(registry: Registry) -> None:
+    n = next(_teams)
+    (registry.folder / "our teams.env").write_text(f"TEAMS=ops{n}\nOPS{n}_PROJECTS=tickets\n")
+    ended = registry.gatehouse("groups", "verify", "--env-file", "our teams.env")
+    assert ended.code == 1
+    command = ended.err.strip().rpartition("gatehouse ")[2]
+    registry.done(*shlex.split(command))
+    registry.done("groups", "verify", "--env-file", "our teams.env")
+
+
+def test_a_group_with_a_typing_error_gets_a_suggestion(registry: Registry) -> None:
+    ended = registry.gatehouse("groups", "setup", registry.project.replace("churn", "chrun"))
+    assert ended.code == 1
+    assert f"Did you mean '{registry.project}'?" in ended.err
+
+
 def test_teams_and_projects_may_come_from_an_env_file(registry: Registry) -> None:
     n = next(_teams)
     (registry.folder / "teams.env").write_text(
@@ -187,7 +220,7 @@ def test_sharing_can_be_planned_and_the_last_revocation_deletes_the_policy(regis
         sagemaker.get_model_package_group_policy(ModelPackageGroupName=registry.project)
 
 
-@pytest.mark.parametrize("account", ["123", "11112222333x", "1111-2222-3333", "000000000000"])
+@pytest.mark.parametrize("account", ["123", "11112222333x", "1111-2222-3333", "\uff11" * 12, "000000000000"])
 def test_a_malformed_account_or_ones_own_is_refused(registry: Registry, account) -> None:
     registry.register()
     ended = registry.gatehouse("share", "--account", account)
