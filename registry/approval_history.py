@@ -21,6 +21,9 @@ from datetime import UTC, datetime
 
 PREFIX = "approval."
 KEPT = 10
+MOST = 50
+"""Properties that one model package can have."""
+
 VALUE_LIMIT = 256
 
 _TIME = "%Y%m%dT%H%M%S.%fZ"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 _ABSENT_CODES = frozenset(
     {
@@ -45,7 +45,7 @@ def caller_arn(clients: Clients) -> str:
 
 
 def read_object(s3: Any, uri: str) -> bytes | None:
-    """A small S3 object's content; None if it is not there."""
+    """A small S3 object's content; None if it is not there, or if the URI is none that S3 could hold."""
     bucket, key = bucket_and_key(uri)
     try:
         content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -53,6 +53,8 @@ def read_object(s3: Any, uri: str) -> bytes | None:
         if is_absent(error):
             return None
         raise
+    except ParamValidationError:  # `https://...`, which AWS takes for an artifact too, or no key
+        return None
     return content
 
 

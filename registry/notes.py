@@ -10,9 +10,6 @@ from registry import approval_history
 from registry.clients import Clients
 from registry.model_packages import describe
 
-MOST = 50
-"""Properties that one model package can have."""
-
 _KEY_LIMIT, _VALUE_LIMIT = 128, 256
 _PUNCTUATION = "_.:/=+-@"
 
@@ -51,9 +48,9 @@ def plan_notes(
         _check("name", key, _KEY_LIMIT)
         _check(f"value of {key}", value, _VALUE_LIMIT)
     changed = {key: value for key, value in set_.items() if held.get(key) != value}
-    if len((held.keys() | set_.keys()) - set(unset)) > MOST:
+    if len((held.keys() | set_.keys()) - set(unset)) > approval_history.MOST:
         raise GatehouseError(
-            f"a version can have {MOST} properties and would have more",
+            f"a version can have {approval_history.MOST} properties and would have more",
             remedy="Take some away with --unset",
         )
     return NotesPlan(described["ModelPackageArn"], changed, tuple(unset))

@@ -52,7 +52,8 @@ class ReviewPlan:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """How it ended: the status that the version has now, and who decided otherwise meanwhile, if anybody."""
+    """How it ended: the status that the version has now, and who decided otherwise meanwhile, as far as the
+    history tells: a status that was set by other means leaves no entry."""
 
     approval: str
     overtaken_by: Decision | None
@@ -82,11 +83,18 @@ def plan_review(
             remedy="Decide anew with --force",
         )
     decision = Decision(status, caller_arn(clients), datetime.now(UTC), note.strip())
+    forgotten = tuple(approval_history.outdated(found.properties))
+    if len(found.properties) - len(forgotten) >= approval_history.MOST:
+        raise GatehouseError(
+            f"version {version} of model {group} has {len(found.properties)} notes, all that SageMaker"
+            " allows: the decision would not find room in its history",
+            remedy=f"Take one away: `gatehouse model {group} {version} --unset KEY`",
+        )
     archived = found.card_status == _ARCHIVED
     return ReviewPlan(
         version=found,
         decision=decision,
-        forgotten=tuple(approval_history.outdated(found.properties)),
+        forgotten=forgotten,
         card=None if archived else json.dumps(model_cards.content(found), sort_keys=True),
         card_status=None if archived else _CARD_STATUS[status],
     )

@@ -8,6 +8,7 @@ never there because the version was registered by hand, is left empty.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from registry.approval_history import Decision
 from registry.clients import Clients, is_absent
 from registry.model_quality import Metric, metrics_in, read_statistics, rows_in
 
+_EXECUTION = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{12}:pipeline/[^/]+/execution/[^/]+")
 _HYPERPARAMETER = "hyperparameter."  # one property for each that has no pipeline parameter
 _HYPERPARAMETERS = "hyperparameters"  # one property with all the others: `eta=0.1 max_depth=4 ...`
 
@@ -105,7 +107,7 @@ def read_arn(clients: Clients, arn: str) -> VersionDetails:
     statistics_uri = model_packages.statistics_uri(described)
     statistics = read_statistics(clients.client("s3"), statistics_uri)
     properties: dict[str, str] = described.get("CustomerMetadataProperties", {})
-    execution = properties.get("execution_arn")
+    execution = _execution(properties)
     card = described.get("ModelCard", {})
     data_quality = described.get("ModelMetrics", {}).get("ModelDataQuality", {})
     return VersionDetails(
@@ -139,6 +141,12 @@ def read_arn(clients: Clients, arn: str) -> VersionDetails:
         card=_card_content(card.get("ModelCardContent")),
         card_status=card.get("ModelCardStatus"),
     )
+
+
+def _execution(properties: Mapping[str, str]) -> str | None:
+    """The execution that registered the version; anybody may set the property, and to anything."""
+    found = properties.get("execution_arn", "")
+    return found if _EXECUTION.fullmatch(found) else None
 
 
 def _hyperparameters(properties: Mapping[str, str]) -> dict[str, str]:

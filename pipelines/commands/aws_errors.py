@@ -48,6 +48,8 @@ def explain(error: Exception) -> GatehouseError | None:
             where=str(url) if url else None,
             remedy=f"Check the network, the proxy and the region ({_first_line(str(error))})",
         )
+    if isinstance(error, exceptions.ParamValidationError):
+        return GatehouseError(" ".join(str(error).split()))
     if isinstance(error, exceptions.BotoCoreError):
         return GatehouseError(_first_line(str(error)))
     return None

@@ -9,6 +9,7 @@ import click
 from pipelines.commands.options import json_option, target_option
 from pipelines.commands.output import document, moment, remark, say, table
 from pipelines.commands.registered import registry_of, version_arguments, which_version
+from pipelines.errors import GatehouseError
 from registry import card_pages, model_cards
 from registry.environments import deployed_versions
 from registry.notes import apply_notes, plan_notes
@@ -24,6 +25,8 @@ def _pairs(context: click.Context, parameter: click.Parameter, words: tuple[str,
             raise click.BadParameter(
                 f"{word!r} is not KEY=VALUE, e.g. dataset_version=2026-10", context, parameter
             )
+        if key in pairs:
+            raise click.BadParameter(f"{key} is given twice", context, parameter)
         pairs[key] = value
     return pairs
 
@@ -75,6 +78,8 @@ def command(
     project, number = which_version(words)
     if (as_html or output) and not card:
         raise click.UsageError("--html and --output belong to --card.")
+    if both := changed.keys() & set(removed):
+        raise click.UsageError(f"--set and --unset both name {min(both)}.")
     with registry_of(project, target) as at:
         name = at.project.name
         if changed or removed:
@@ -97,7 +102,10 @@ def _print_card(version: VersionDetails, as_html: bool, output: Path | None) -> 
     if output is None:
         click.echo(text, nl=False)
         return
-    output.write_text(text, encoding="utf-8")
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise GatehouseError(f"the card cannot be written: {error.strerror}", where=str(output)) from error
     remark(f"Wrote {output}")
 
 

@@ -41,8 +41,10 @@ def command(project: str | None, approval: str | None, limit: int, target: str, 
         document([_document(version, where) for version in shown])
         return
     if not shown:
-        which = f"no version that is {approval}" if approval else "no registered version yet"
-        remark(f"Model {name} has {which}. Next: gatehouse run {name}")
+        if approval:
+            remark(f"Model {name} has no version that is {approval}. All of them: gatehouse models {name}")
+        else:
+            remark(f"Model {name} has no registered version yet. Next: gatehouse run {name}")
         return
     second = next((version.headline.name for version in shown if version.headline), "auc")
     table(

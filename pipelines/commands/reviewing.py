@@ -40,6 +40,12 @@ def review(words: tuple[str, ...], status: str, note: str, force: bool, target: 
             f" it is {ended.approval} now, and the history holds both decisions",
             remedy=f"Talk to each other and decide anew with --force: `gatehouse model {name} {number}`",
         )
+    if ended.approval != status:
+        raise GatehouseError(
+            f"somebody set version {number} of model {name} to {ended.approval} at the same moment,"
+            " by other means than this command",
+            remedy=f"Talk to each other and decide anew with --force: `gatehouse model {name} {number}`",
+        )
     if as_json:
         document(
             {

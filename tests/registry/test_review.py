@@ -113,6 +113,34 @@ def test_whoever_is_overtaken_is_told_on_the_command_line(registry: Registry, mo
     assert "to Rejected at the same moment" in ended.err
 
 
+def test_a_status_that_was_set_by_other_means_meanwhile_is_told_as_well(
+    registry: Registry, monkeypatch
+) -> None:
+    registry.register()
+    from registry import review
+
+    describe = review.describe_arn
+
+    def describe_after_another_has_decided(clients, arn):
+        registry.client("sagemaker").update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
+        return describe(clients, arn)
+
+    monkeypatch.setattr(review, "describe_arn", describe_after_another_has_decided)
+    ended = registry.gatehouse("approve", 1)
+    assert ended.code == 1
+    assert "somebody set version 1" in ended.err
+    assert "to Rejected" in ended.err
+
+
+def test_a_version_full_of_notes_says_that_the_decision_has_no_room(registry: Registry) -> None:
+    registry.register(CustomerMetadataProperties={f"key{n}": "x" for n in range(50)})
+    ended = registry.gatehouse("approve", 1)
+    assert ended.code == 1
+    assert f"gatehouse model {registry.project} 1 --unset KEY" in ended.err
+    registry.done("model", 1, "--unset", "key7")
+    registry.done("approve", 1)
+
+
 def test_ten_registrations_at_once_get_ten_numbers_without_gaps(registry: Registry) -> None:
     registry.register()
     with ThreadPoolExecutor(10) as pipelines:

@@ -63,6 +63,25 @@ def test_a_version_from_elsewhere_without_statistics_is_shown_all_the_same(regis
     assert registry.done("model", 1, "--json").document["metrics"] == {}
 
 
+@pytest.mark.parametrize("uri", ["https://example.com/statistics.json", "s3://registry-tests", "s3://No_/x"])
+def test_statistics_that_lie_nowhere_in_s3_hide_no_other_version(registry: Registry, uri: str) -> None:
+    registry.register()
+    statistics = {"Statistics": {"ContentType": "application/json", "S3Uri": uri}}
+    registry.register(ModelMetrics={"ModelQuality": statistics})
+    listed = registry.done("models", "--json").document
+    assert [entry["accuracy"] is None for entry in listed] == [True, False]
+    assert registry.done("model", 2, "--json").document["statistics"] == uri
+    registry.done("approve", 2)
+
+
+def test_a_note_named_like_the_execution_does_not_spoil_its_version(registry: Registry) -> None:
+    registry.register()
+    shown = registry.done("model", 1, "--set", "execution_arn=the one of Monday", "--json").document
+    assert (shown["execution"], shown["jobs"]) == (None, [])
+    assert shown["metadata"]["execution_arn"] == "the one of Monday"
+    registry.done("approve", 1)
+
+
 def test_a_comparison_says_whether_a_difference_is_more_than_noise(registry: Registry) -> None:
     registry.register(accuracy=0.80)
     registry.register(accuracy=0.90)
@@ -112,6 +131,19 @@ def test_a_note_that_cannot_be_is_refused(registry: Registry, words, complaint) 
     ended = registry.gatehouse("model", 1, *words)
     assert ended.code == 1
     assert complaint in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_a_note_that_is_given_twice_is_wrong_usage(registry: Registry) -> None:
+    assert registry.gatehouse("model", 1, "--set", "a=1", "--set", "a=2").code == 2
+    assert registry.gatehouse("model", 1, "--set", "a=1", "--unset", "a").code == 2
+
+
+def test_a_card_that_cannot_be_written_is_an_error_of_one_line(registry: Registry) -> None:
+    registry.register()
+    ended = registry.gatehouse("model", 1, "--card", "--output", "nowhere/card.html")
+    assert ended.code == 1
+    assert "nowhere/card.html: the card cannot be written: No such file" in ended.err
     assert ended.err.count("\n") == 1
 
 

@@ -130,7 +130,6 @@ class Registry:
         made = sagemaker.create_model_package(
             ModelPackageGroupName=self.project,
             ModelApprovalStatus="Approved" if approved else "PendingManualApproval",
-            ModelMetrics={"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": uri}}},
             InferenceSpecification={
                 "Containers": containers or [{"Image": IMAGE, "ModelDataUrl": model, "Environment": SERVING}],
                 "SupportedContentTypes": ["text/csv", "application/json", "application/x-parquet"],
@@ -139,7 +138,13 @@ class Registry:
                 "SupportedTransformInstanceTypes": ["ml.m5.large"],
             },
             SamplePayloadUrl=payload,
-            **{"CustomerMetadataProperties": {"owner": "rc-ml", "dataset_version": "1"}, **more},
+            **{
+                "CustomerMetadataProperties": {"owner": "rc-ml", "dataset_version": "1"},
+                "ModelMetrics": {
+                    "ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": uri}}
+                },
+                **more,
+            },
         )
         return int(made["ModelPackageArn"].rpartition("/")[2])
 
