@@ -73,12 +73,20 @@ def _csv_payloads(source: BinaryIO, name: str, header: bool | None, delimiter: s
     first = next(rows, None)
     if first is None:
         return
-    if header is None:
-        header = _looks_like_header(first, delimiter)
-    head = first if header else b""
-    if not header:
+    judged = _looks_like_header(first, delimiter) if header is None else header
+    if not judged:
         rows = _put_back(first, rows)
-    yield from _packed(rows, head, name)
+    payloads = _packed(rows, first if judged else b"", name)
+    one = next(payloads, None)
+    if one is None and header is None:
+        raise GatehouseError(
+            "there are no rows after the first line, which reads like a header",
+            where=name,
+            remedy="If it is a row, say --no-header",
+        )
+    if one is not None:
+        yield one
+    yield from payloads
 
 
 def _csv_rows(source: BinaryIO, name: str) -> Iterator[bytes]:
@@ -152,7 +160,7 @@ def _json_payloads(source: BinaryIO, name: str) -> Iterator[Payload]:
     """``[...]``, ``{"instances": [...]}``, ``{"columns": {...}}``, or one object for one row."""
     try:
         document = json.loads(source.read())
-    except ValueError as error:  # not JSON, or not text at all
+    except (ValueError, RecursionError) as error:  # not JSON, not text at all, or nested without end
         raise GatehouseError(f"this is no JSON: {error}", where=name) from error
     for first, instances in _batches(_instances(document, name)):
         yield from _halved(instances, first, name)
@@ -207,7 +215,7 @@ def _parquet_payloads(source: BinaryIO, name: str) -> Iterator[Payload]:
             if batch.num_rows:
                 yield from _halved_table(pa.Table.from_batches([batch]), first, name)
                 first += batch.num_rows
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:  # no Parquet; damaged pages; a codec that is not here
         reason = str(error).partition("\n")[0]
         raise GatehouseError(f"this is no Parquet file: {reason}", where=name) from error
 

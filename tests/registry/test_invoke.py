@@ -25,6 +25,13 @@ def asked(serving: Registry, tmp_path: Path) -> Registry:
     return Registry(serving.url, tmp_path, serving.project, serving.model, serving.clients)
 
 
+def damaged_parquet() -> bytes:
+    """A file whose footer is whole and whose pages are not."""
+    written = io.BytesIO()
+    pq.write_table(pa.table({"plan": [f"plan {n}" for n in range(500)]}), written)
+    return written.getvalue()[:100] + b"\0" * 400 + written.getvalue()[500:]
+
+
 def answers(asked: Registry, file: str, content: bytes, *more: object) -> list[dict[str, object]]:
     path = asked.folder / file
     path.write_bytes(content)
@@ -91,7 +98,10 @@ def test_seven_megabytes_go_in_two_requests(asked: Registry) -> None:
         ("none.json", b"[]", "there are no rows"),
         ("word.json", b'"age"', "neither a list"),
         ("ragged.json", b'{"columns": {"age": [1], "plan": []}}', "not lists of one length"),
+        ("deep.json", b"[" * 100_000, "this is no JSON"),
+        ("words.csv", b"gold,basic\n", "reads like a header. If it is a row, say --no-header"),
         ("text.parquet", b"PAR1", "this is no Parquet file"),
+        ("damaged.parquet", damaged_parquet(), "this is no Parquet file"),
         ("rows.xls", b"", "--format"),
     ],
 )
