@@ -14,7 +14,7 @@ from typing import Any
 
 from pipelines.errors import GatehouseError
 from registry.clients import Clients, bucket_and_key
-from registry.deployments import named
+from registry.deployments import check_servable, named
 from registry.invocations import CSV, Payload
 from registry.model_packages import APPROVED, describe, group_and_version, newest_approved
 from registry.rollout import ensure_model
@@ -82,6 +82,7 @@ def plan_transform(
             f"version {number} of model {group} is {approval}; only an approved version is used",
             remedy=f"Review it: `gatehouse model {group} {number}`, `gatehouse approve {group} {number}`",
         )
+    check_servable(described)
     supported = described.get("InferenceSpecification", {}).get("SupportedTransformInstanceTypes", ())
     chosen = instance_type or (supported[0] if supported else _DEFAULT_INSTANCE)
     if supported and chosen not in supported:

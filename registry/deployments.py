@@ -33,7 +33,8 @@ class DeploymentPlan:
         state: the environment before.
         arn: the version's.
         action: how it comes about: deploy, rollback or promote.
-        endpoint_action: create, replace (a failed one), update, or none where it serves the version already.
+        endpoint_action: create, replace (a failed one), update, await (what is on its way there already), or
+            none where it serves the version already.
         model, config: the requests that make them, used where they are not there yet.
         sample: where the sample payload lies; None if the version has none.
         accept: what the sample's answer is asked for as.
@@ -71,8 +72,8 @@ def plan_deployment(
         action: a rollback may go to a version that is no longer approved.
 
     Raises:
-        GatehouseError: there is no such version, it is not approved, it lies in another region, or the
-            environment is busy.
+        GatehouseError: there is no such version, it is not approved, it cannot be served, it lies in another
+            region, or the environment is busy with something else.
     """
     described = describe_arn(registry, arn)
     group, version = group_and_version(arn)
@@ -82,17 +83,19 @@ def plan_deployment(
             f"version {version} of model {group} is {approval}; only an approved version is deployed",
             remedy=f"Review it: `gatehouse model {group} {version}`, `gatehouse approve {group} {version}`",
         )
+    check_servable(described)
     _check_region(environment, arn)
     state = environments.read_state(environment)
-    if state.endpoint is not None and state.endpoint.status in UNDER_WAY:
+    model = model_request(environment, arn)
+    config = config_request(environment, model["ModelName"])
+    endpoint_action = _endpoint_action(state.endpoint, config["EndpointConfigName"])
+    if endpoint_action == "busy":
+        assert state.endpoint is not None
         raise GatehouseError(
             f"the endpoint is {state.endpoint.status}",
             where=environment.endpoint,
             remedy=f"Wait until it is InService: `gatehouse environments {environment.project}`",
         )
-    model = model_request(environment, arn)
-    config = config_request(environment, model["ModelName"])
-    endpoint_action = _endpoint_action(state.endpoint, config["EndpointConfigName"])
     return DeploymentPlan(
         state=state,
         arn=arn,
@@ -107,6 +110,16 @@ def plan_deployment(
         classes=classes_in(read_statistics(registry.client("s3"), statistics_uri(described))),
         changes=tuple(_changes(environment, state, arn, endpoint_action)),
     )
+
+
+def check_servable(described: Mapping[str, Any]) -> None:
+    """Raises GatehouseError if a described version says nothing about how it is served."""
+    if not described.get("InferenceSpecification", {}).get("Containers"):
+        raise GatehouseError(
+            f"version {described['ModelPackageVersion']} of model {described['ModelPackageGroupName']} has no"
+            " inference specification: it cannot be served",
+            remedy="Register the artifact anew, with an image and the place of its artifact",
+        )
 
 
 def _check_region(environment: Environment, arn: str) -> None:
@@ -173,6 +186,10 @@ def _endpoint_action(endpoint: Endpoint | None, config: str) -> str:
         return "create"
     if endpoint.status == "Failed":
         return "replace"
+    if endpoint.status in UNDER_WAY:
+        # An earlier deployment of the same version broke off, or is at it now: wait for what it began.
+        coming = endpoint.config if endpoint.status == "Creating" else endpoint.pending
+        return "await" if coming == config else "busy"
     return "none" if endpoint.config == config and endpoint.status == "InService" else "update"
 
 
@@ -184,6 +201,8 @@ def _changes(environment: Environment, state: State, arn: str, endpoint_action: 
         found = [f"create endpoint {environment.endpoint} with version {version} on {size}"]
     elif endpoint_action == "replace":
         found = [f"replace the failed endpoint {environment.endpoint}: version {version} on {size}"]
+    elif endpoint_action == "await":
+        found = [f"wait for endpoint {environment.endpoint}, which is on its way to version {version}"]
     elif endpoint_action == "update":
         now = f"version {serving}" if serving is not None else "what it serves now"
         kind = "the new settings" if serving == version else f"version {version}"
@@ -191,7 +210,7 @@ def _changes(environment: Environment, state: State, arn: str, endpoint_action: 
     else:
         found = []
     if state.deployed is None or state.deployed.arn != arn:
-        before = f"version {state.deployed.version}" if state.deployed else "nothing"
+        before = state.deployed.names if state.deployed else "nothing"
         found.append(f"set {environment.parameter} from {before} to version {version}")
     return found
 

@@ -10,6 +10,7 @@ Parameter Store keeps the last hundred.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,8 @@ from registry.clients import Clients, is_absent
 from registry.model_packages import group_and_version
 
 DEPLOY, ROLLBACK, PROMOTE = "deploy", "rollback", "promote"
+
+_VERSION = re.compile(r"^arn:[^/]+:model-package/[^/]+/[0-9]+$")
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Deployment:
 
     Attributes:
         number: the parameter's version.
+        arn: the value: a version's ARN, or whatever somebody else wrote there.
         action: deploy, rollback or promote; empty where somebody else wrote the parameter.
         note: what the description says besides.
         by: the ARN of who wrote it.
@@ -89,7 +93,19 @@ class Deployment:
 
     @property
     def version(self) -> int:
+        """The number of the version that it names; only where it names one."""
         return group_and_version(self.arn)[1]
+
+    @property
+    def known_version(self) -> int | None:
+        """The same, and None where the value is no version's ARN."""
+        return self.version if _VERSION.search(self.arn) else None
+
+    @property
+    def names(self) -> str:
+        """What it names, in words."""
+        known = self.known_version
+        return f"{self.arn!r}, which is no version" if known is None else f"version {known}"
 
 
 @dataclass(frozen=True)
@@ -98,6 +114,8 @@ class Endpoint:
 
     Attributes:
         status: SageMaker's endpoint status.
+        config: the endpoint configuration that it serves, or is being made from.
+        pending: the one that an update under way brings; None without an update.
         packages: the ARNs of the model packages behind it; several if its containers come from several.
     """
 
@@ -106,6 +124,7 @@ class Endpoint:
     config: str | None
     packages: tuple[str, ...]
     failure: str | None
+    pending: str | None = None
 
     @property
     def version(self) -> int | None:
@@ -166,14 +185,19 @@ def earlier(deployments: Iterable[Deployment]) -> tuple[Deployment, ...]:
     the next goes to 1, never forth to 3 again.
     """
     stack: list[Deployment] = []
-    for deployment in sorted(deployments, key=lambda found: found.number):
+    entries = sorted(deployments, key=lambda found: found.number)
+    for deployment in entries:
+        if deployment.known_version is None:
+            continue
         # One to a version that is not there is none: its description is an older entry's.
         if deployment.action == ROLLBACK and any(entry.arn == deployment.arn for entry in stack):
             while stack[-1].arn != deployment.arn:
                 stack.pop()
         if not stack or stack[-1].arn != deployment.arn:
             stack.append(deployment)
-    return tuple(reversed(stack[:-1]))
+    # Where the parameter's value is no version, the current one is none of those in the stack.
+    current_is_there = bool(entries) and entries[-1].known_version is not None
+    return tuple(reversed(stack[:-1] if current_is_there else stack))
 
 
 def record(environment: Environment, arn: str, action: str, note: str) -> None:
@@ -197,12 +221,14 @@ def read_endpoint(environment: Environment) -> Endpoint | None:
             return None
         raise
     config = described.get("EndpointConfigName")
+    summary = described.get("PendingDeploymentSummary", {})
     return Endpoint(
         name=environment.endpoint,
         status=described["EndpointStatus"],
         config=config,
         packages=_packages(sagemaker, config) if config else (),
         failure=described.get("FailureReason"),
+        pending=summary.get("EndpointConfigName"),
     )
 
 

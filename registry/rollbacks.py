@@ -32,13 +32,14 @@ def plan_rollback(registry: Clients, environment: Environment, version: int | No
         found = before(deployments)
         if found is None:
             raise GatehouseError(
-                f"version {deployments[0].version} is the first in {environment.name}; there is none before",
+                f"{deployments[0].names} is the first in {environment.name}; there is none before",
                 remedy="Deploy another with `gatehouse deploy`",
             )
     else:
-        found = next((entry for entry in deployments if entry.version == version), None)
+        found = next((entry for entry in deployments if entry.known_version == version), None)
         if found is None:
-            known = ", ".join(str(number) for number in sorted({entry.version for entry in deployments}))
+            numbers = {entry.version for entry in deployments if entry.known_version is not None}
+            known = ", ".join(map(str, sorted(numbers)))
             raise GatehouseError(
                 f"version {version} was never deployed in {environment.name}",
                 remedy=f"These were: {known}",
@@ -60,8 +61,8 @@ def plan_promotion(registry: Clients, source: Environment, destination: Environm
         if state.endpoint and state.endpoint.status == "InService":
             endpoint = "serves another version"
         raise GatehouseError(
-            f"version {state.deployed.version} should serve in {source.name}, and its endpoint {endpoint}",
+            f"{state.deployed.names} should serve in {source.name}, and its endpoint {endpoint}",
             remedy=f"Deploy it there first: `gatehouse deploy {source.project} --env {source.name}"
-            f" --version {state.deployed.version}`",
+            f" --version {state.deployed.known_version or 'N'}`",
         )
     return plan_deployment(registry, destination, state.deployed.arn, action=PROMOTE)

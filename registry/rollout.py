@@ -57,6 +57,13 @@ def apply_deployment(
     except (GatehouseError, ClientError, BotoCoreError):
         _put_back(plan, tell)
         raise
+    if not _is_ours(plan):
+        raise GatehouseError(
+            "somebody else has moved the endpoint meanwhile; the parameter is as it was",
+            where=f"endpoint {environment.endpoint}",
+            remedy=f"See `gatehouse environments {environment.project}`, and deploy again if it has to be",
+        )
+    _tell_of_others(plan, tell)
     environments.record(environment, plan.arn, plan.action, note)
     tell(f"{environment.parameter} names version {plan.version}")
 
@@ -66,7 +73,7 @@ def start_deployment(plan: DeploymentPlan, *, tell: Tell = lambda _: None) -> No
 
     For those who hear by an event that the endpoint is in service and then call :func:`prove_deployment`.
     """
-    if plan.endpoint_action == "none":
+    if plan.endpoint_action in ("none", "await"):
         return
     _make_model_and_config(plan, tell)
     environment, config = plan.state.environment, plan.config["EndpointConfigName"]
@@ -196,10 +203,14 @@ def prove_deployment(plan: DeploymentPlan, registry: Clients, *, tell: Tell = la
 
 
 def _put_back(plan: DeploymentPlan, tell: Tell) -> None:
-    """Undo what the plan did to the endpoint."""
-    environment = plan.state.environment
+    """Undo what the plan did to the endpoint, unless that is somebody else's by now."""
+    environment, before = plan.state.environment, plan.state.endpoint
+    if not _is_ours(plan):
+        tell(f"somebody else has moved endpoint {environment.endpoint} meanwhile: it is left as it is")
+        return
     sagemaker = environment.clients.client("sagemaker")
-    if plan.endpoint_action in ("create", "replace"):
+    was_being_made = before is not None and before.status == "Creating"
+    if plan.endpoint_action in ("create", "replace") or was_being_made:
         tell(f"deleting endpoint {environment.endpoint}: it never answered well")
         sagemaker.delete_endpoint(EndpointName=environment.endpoint)
         _wait(environment, tell)
@@ -209,12 +220,34 @@ def _put_back(plan: DeploymentPlan, tell: Tell) -> None:
         _wait(environment, tell)
 
 
+def _is_ours(plan: DeploymentPlan) -> bool:
+    """Whether the endpoint still serves what the plan brought it to.
+
+    SageMaker has no "only if nobody else did": two deployments at once are kept apart by its refusal of an
+    update during another, and by this look before what cannot be undone.
+    """
+    endpoint = environments.read_endpoint(plan.state.environment)
+    return (
+        endpoint is not None
+        and endpoint.status not in UNDER_WAY
+        and endpoint.config == plan.config["EndpointConfigName"]
+    )
+
+
+def _tell_of_others(plan: DeploymentPlan, tell: Tell) -> None:
+    """Say who set the parameter meanwhile. The endpoint is ours, so the parameter has to name our version."""
+    deployments, known = environments.history(plan.state.environment), plan.state.deployed
+    if deployments and (known is None or deployments[0].number != known.number):
+        newest = deployments[0]
+        tell(f"{newest.by} set {plan.state.environment.parameter} to {newest.names} meanwhile")
+
+
 def _config_before(plan: DeploymentPlan) -> str | None:
     """The configuration that served before; None if it is the one that serves."""
     before, deployed, environment = plan.state.endpoint, plan.state.deployed, plan.state.environment
-    if plan.endpoint_action == "update" and before is not None:
+    if plan.endpoint_action in ("update", "await") and before is not None:
         return before.config
-    if deployed is None or deployed.arn == plan.arn:
+    if deployed is None or deployed.arn == plan.arn or deployed.known_version is None:
         return None
     # An earlier deployment moved the endpoint and broke off before it had the answer.
     model = model_request(environment, deployed.arn)["ModelName"]
@@ -229,26 +262,38 @@ def _did_not_come_up(plan: DeploymentPlan, reached: Endpoint | None) -> Gatehous
     return GatehouseError(
         f"version {plan.version} did not come up: {_shortened(reason)}",
         where=f"endpoint {environment.endpoint}",
-        remedy=_what_serves(plan),
+        remedy=_what_serves(plan) if reached else "Nothing serves; the parameter is unchanged",
     )
 
 
 def _what_serves(plan: DeploymentPlan) -> str:
-    deployed = plan.state.deployed
-    serving = f"Version {deployed.version} serves as before" if deployed else "Nothing serves, as before"
+    before, deployed = plan.state.endpoint, plan.state.deployed
+    if before is None or before.status in ("Failed", "Creating"):
+        serving = "Nothing serves, as before"
+    elif plan.endpoint_action != "none":
+        serving = f"{_named(before.version)} serves as before"
+    elif _config_before(plan) is None or deployed is None:
+        serving = f"Version {plan.version} goes on serving"
+    else:
+        serving = f"{_named(deployed.known_version)} serves again"
     return f"{serving}; the parameter is unchanged"
+
+
+def _named(version: int | None) -> str:
+    return "What was there" if version is None else f"Version {version}"
 
 
 def _tell_log_end(environment: Environment, tell: Tell) -> None:
     """Tell the last lines that the endpoint's containers wrote, if there are any."""
     logs, group = environment.clients.client("logs"), f"/aws/sagemaker/Endpoints/{environment.endpoint}"
     try:
-        streams = logs.describe_log_streams(
-            logGroupName=group, orderBy="LastEventTime", descending=True, limit=1
-        )["logStreams"]
+        streams = logs.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True)[
+            "logStreams"
+        ]
         if not streams:
             return
-        stream = streams[0]["logStreamName"]
+        # What served before goes on writing; what was started last is the one that did not come up.
+        stream = max(streams, key=lambda found: found["creationTime"])["logStreamName"]
         events = logs.get_log_events(
             logGroupName=group, logStreamName=stream, limit=LOG_LINES, startFromHead=False
         )["events"]

@@ -50,7 +50,7 @@ def _print_history(
         table(
             ("Version", "When", "By", "How", "Note"),
             [
-                (str(found.version), moment(found.when), found.by, found.action or "-", found.note)
+                (_shown(found), moment(found.when), found.by, found.action or "-", found.note)
                 for found in deployments
             ],
         )
@@ -64,7 +64,7 @@ def _state_row(state: State) -> tuple[str, ...]:
     how = f"{deployed.action}: {deployed.note}" if deployed.note else deployed.action
     return (
         state.environment.name,
-        str(deployed.version),
+        _shown(deployed),
         moment(deployed.when),
         deployed.by,
         how or "-",
@@ -72,18 +72,22 @@ def _state_row(state: State) -> tuple[str, ...]:
     )
 
 
+def _shown(deployment: Deployment) -> str:
+    return deployment.arn if deployment.known_version is None else str(deployment.known_version)
+
+
 def _drift(state: State) -> str | None:
     """Where the endpoint is not what the parameter says, in words."""
     if state.deployed is None:
         return None if state.endpoint is None else "an endpoint is there and no version is recorded for it"
     if state.endpoint is None:
-        return f"version {state.deployed.version} should serve, and there is no endpoint"
+        return f"{state.deployed.names} should serve, and there is no endpoint"
     if state.serves:
         return None
     if state.endpoint.status not in ("InService", "Updating", "SystemUpdating"):
         reason = f": {state.endpoint.failure}" if state.endpoint.failure else ""
         return f"the endpoint is {state.endpoint.status}{reason}"
-    return f"version {state.deployed.version} should serve, and the endpoint has another"
+    return f"{state.deployed.names} should serve, and the endpoint has another"
 
 
 def _state_document(state: State) -> dict[str, object]:
@@ -100,7 +104,7 @@ def _state_document(state: State) -> dict[str, object]:
 
 def _deployment_document(deployment: Deployment | None) -> dict[str, object]:
     return {
-        "version": deployment.version if deployment else None,
+        "version": deployment.known_version if deployment else None,
         "arn": deployment.arn if deployment else None,
         "since": deployment.when if deployment else None,
         "by": deployment.by if deployment else None,

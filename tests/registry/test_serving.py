@@ -137,6 +137,7 @@ def test_a_deployment_that_fails_leaves_the_old_version_and_the_parameter(regist
     ended = registry.gatehouse("deploy", "--env", "dev", "--version", 3)
     assert ended.code == 1
     assert "going back to" in ended.err
+    assert "Version 1 serves again; the parameter is unchanged." in ended.err
     assert classes(registry) == set(YES_NO)
 
 
