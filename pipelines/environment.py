@@ -27,8 +27,8 @@ class AssumedRole:
     role_arn: str
 
     def client(self, service: str) -> Any:
-        """A boto3 client with the role's credentials, which last an hour."""
-        return _assumed_session(self).client(service, region_name=self.target.region)
+        """A boto3 client with the role's credentials, the same one at each call."""
+        return _assumed_client(self, service)
 
 
 def resolve_environment(project: Project, target: Target, name: str) -> Environment:
@@ -105,15 +105,26 @@ def ownership_tags(project: Project) -> dict[str, str]:
     }
 
 
+@functools.lru_cache(maxsize=64)
+def _assumed_client(assumed: AssumedRole, service: str) -> Any:
+    from botocore.config import Config
+
+    config = Config(retries={"mode": "standard", "max_attempts": 5})
+    return _assumed_session(assumed).client(service, region_name=assumed.target.region, config=config)
+
+
 @functools.lru_cache(maxsize=16)
 def _assumed_session(assumed: AssumedRole) -> Any:
-    import boto3
+    """A session that assumes the role at its first call, and anew before its hour is over.
 
-    credentials = assumed.target.client("sts").assume_role(
-        RoleArn=assumed.role_arn, RoleSessionName="gatehouse"
-    )["Credentials"]
-    return boto3.session.Session(
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials["SessionToken"],
-    )
+    A deployment with a canary and a bake time waits for longer than an hour.
+    """
+    import boto3
+    import botocore.session
+    from botocore.credentials import DeferredRefreshableCredentials, create_assume_role_refresher
+
+    role = {"RoleArn": assumed.role_arn, "RoleSessionName": "gatehouse"}
+    refresh = create_assume_role_refresher(assumed.target.client("sts"), role)
+    session = botocore.session.get_session()
+    session._credentials = DeferredRefreshableCredentials(refresh, "assume-role")
+    return boto3.session.Session(botocore_session=session)

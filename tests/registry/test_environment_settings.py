@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
+import botocore.client
 import pytest
 from registered_models import SETTINGS, Registry
 
@@ -54,6 +56,59 @@ canary_percent = 10
     assert prod.clients.role_arn == "arn:aws:iam::444455556666:role/gatehouse"
     assert prod.role_arn == "arn:aws:iam::444455556666:role/serving"
     assert (prod.alarms, prod.canary_percent) == (("latency",), 10)
+
+
+def test_a_deployment_to_another_account_goes_under_the_assumed_role_and_outlives_its_hour(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as this machine can show it: target aws, with every client led to the local SageMaker."""
+    registry.register(approved=True)
+    registry.settings(
+        f"""
+[projects.rc.{registry.project.removeprefix("rc-")}.environments.prod]
+account = "444455556666"
+role = "arn:aws:iam::444455556666:role/serving"
+assume_role = "arn:aws:iam::444455556666:role/gatehouse"
+"""
+    )
+    for name, value in {
+        "AWS_ENDPOINT_URL": registry.url,
+        "AWS_ACCESS_KEY_ID": "mine",
+        "AWS_SECRET_ACCESS_KEY": "mine",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "SAGEMAKER_PIPELINE_ROLE_ARN": "arn:aws:iam::000000000000:role/pipelines",
+    }.items():
+        monkeypatch.setenv(name, value)
+    made: list[tuple[str, str]] = []
+    real = botocore.client.BaseClient._make_api_call
+
+    def spy(client: botocore.client.BaseClient, operation: str, parameters: object) -> object:
+        made.append((operation, client._request_signer._credentials.access_key))
+        return real(client, operation, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", spy)
+    registry.done("deploy", "--env", "prod", "--target", "aws")
+    mine = {operation for operation, key in made if key == "mine"}
+    assert mine == {
+        "AssumeRole",
+        "DescribeModelPackageGroup",
+        "ListModelPackages",
+        "DescribeModelPackage",
+    } | {"GetObject"}
+    theirs = {operation for operation, key in made if key != "mine"}
+    assert theirs >= {"CreateModel", "CreateEndpoint", "InvokeEndpoint", "PutParameter"}
+    assert [operation for operation, _ in made].count("AssumeRole") == 1
+    model = registry.client("sagemaker").list_models(NameContains=registry.project)["Models"][0]["ModelName"]
+    described = registry.client("sagemaker").describe_model(ModelName=model)
+    assert described["ExecutionRoleArn"] == "arn:aws:iam::444455556666:role/serving"
+
+    project = load_settings().project()
+    prod = resolve_environment(project, resolve_target(project, "aws"), "prod")
+    sagemaker = prod.clients.client("sagemaker")
+    assert sagemaker is prod.clients.client("sagemaker")
+    sagemaker._request_signer._credentials._expiry_time = datetime.now(UTC)
+    sagemaker.describe_model(ModelName=model)
+    assert [operation for operation, _ in made].count("AssumeRole") == 2
 
 
 def test_another_account_without_roles_is_refused(tmp_path: Path) -> None:
