@@ -41,7 +41,8 @@ def command(words: tuple[str, ...], target: str, as_json: bool) -> None:
     parameters = _different_hyperparameters(compared)
     if parameters:
         say()
-        table(("Hyperparameter", f"Version {first}", f"Version {second}"), parameters)
+        rows = [(name, ours or "-", theirs or "-") for name, ours, theirs in parameters]
+        table(("Hyperparameter", f"Version {first}", f"Version {second}"), rows)
     for line in compared.remarks:
         remark(f"Note: {line}")
 
@@ -66,10 +67,10 @@ def _figure(metric: Metric | None) -> str:
     return f"{metric.value:.4f}{spread}"
 
 
-def _different_hyperparameters(compared: Comparison) -> list[tuple[str, str, str]]:
+def _different_hyperparameters(compared: Comparison) -> list[tuple[str, str | None, str | None]]:
     ours, theirs = compared.first.hyperparameters, compared.second.hyperparameters
     return [
-        (name, ours.get(name, "-"), theirs.get(name, "-"))
+        (name, ours.get(name), theirs.get(name))
         for name in sorted({*ours, *theirs})
         if ours.get(name) != theirs.get(name)
     ]
