@@ -28,7 +28,7 @@ def markdown(version: VersionDetails) -> str:
     lines = [f"# Model card: {version.group}, version {version.version}", ""]
     for section in sections(version):
         lines += [f"## {section.title}", ""]
-        lines += [f"- **{name}:** {' '.join(value.split())}" for name, value in section.facts]
+        lines += [f"- **{name}:** {_text(value)}" for name, value in section.facts]
         if section.facts:
             lines.append("")
         if section.rows:
@@ -63,7 +63,7 @@ def sections(version: VersionDetails) -> list[Section]:
     additional = card.get("additional_information", {})
     found = [
         Section("This version", tuple(_overview(version, card))),
-        Section("Intended uses", tuple(_facts(card.get("intended_uses", {})))),
+        Section("Intended uses", tuple(_facts(_in_order(card.get("intended_uses", {}), _USES)))),
         Section("Business", tuple(_facts(card.get("business_details", {})))),
         Section(
             "Training",
@@ -83,6 +83,20 @@ def _overview(version: VersionDetails, card: Mapping[str, Any]) -> Iterator[tupl
     yield "Card", version.card_status or "none attached"
     yield "Created", f"{version.created:%Y-%m-%d %H:%M:%S %Z}".strip()
     yield from _facts(card.get("model_overview", {}))
+
+
+_USES = (
+    "purpose_of_model",
+    "intended_uses",
+    "factors_affecting_model_efficiency",
+    "risk_rating",
+    "explanations_for_risk_rating",
+)
+
+
+def _in_order(table: Mapping[str, Any], first: tuple[str, ...]) -> dict[str, Any]:
+    """The table with these keys first: the definition sorts them by name."""
+    return {key: table[key] for key in (*(key for key in first if key in table), *table)}
 
 
 def _facts(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -129,7 +143,12 @@ def _figure(value: Any) -> str:
 
 
 def _row(cells: Any) -> str:
-    return "| " + " | ".join(" ".join(cell.replace("|", r"\|").split()) for cell in cells) + " |"
+    return "| " + " | ".join(_text(cell).replace("|", r"\|") for cell in cells) + " |"
+
+
+def _text(value: str) -> str:
+    """On one line, and nothing in it taken for HTML, which Markdown would let through."""
+    return " ".join(value.replace("<", r"\<").split())
 
 
 def _cells(cells: Any, tag: str) -> str:

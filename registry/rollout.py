@@ -64,7 +64,11 @@ def apply_deployment(
             remedy=f"See `gatehouse environments {environment.project}`, and deploy again if it has to be",
         )
     _tell_of_others(plan, tell)
-    environments.record(environment, plan.arn, plan.action, note)
+    try:
+        environments.record(environment, plan.arn, plan.action, note)
+    except ClientError:  # refused; where no answer came it may have been written, and a second run finds out
+        _put_back(plan, tell)
+        raise
     tell(f"{environment.parameter} names version {plan.version}")
 
 

@@ -170,9 +170,10 @@ def _print(version: VersionDetails, where: tuple[str, ...]) -> None:
     for number, container in enumerate(version.containers, 1):
         which = f" {number}" if len(version.containers) > 1 else ""
         facts[f"Image{which}"], facts[f"Artifact{which}"] = container.image, container.artifact
+    width = max(map(len, facts))
     for name, value in facts.items():
         if value:
-            say(f"  {name:<20} {value}")
+            say(f"  {name:<{width}} {value}")
     if version.metrics:
         say()
         table(

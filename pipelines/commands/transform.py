@@ -77,6 +77,9 @@ def command(
     in_s3, out_s3 = source.startswith("s3://"), output.startswith("s3://")
     if split_lines and not in_s3:
         raise click.UsageError("--split-lines is for input in S3; a file is cut on row boundaries anyway.")
+    if not out_s3 and (Path(output).is_dir() or not Path(output).absolute().parent.is_dir()):
+        # Found out now, and not after the job.
+        raise GatehouseError("the results cannot be written there", where=output, remedy="Name a file")
     known = form or (_form_in_s3(source) if in_s3 else form_of(Path(source)))
     with registry_of(project, target) as at:
         name = at.project.name

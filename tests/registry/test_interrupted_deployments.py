@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from botocore.exceptions import ClientError
 from registered_models import Registry
 
 from registry import rollout
@@ -158,6 +159,24 @@ def test_whoever_set_the_parameter_meanwhile_is_named_and_it_names_what_serves(
     assert f"user/local set {name} to version 2 meanwhile" in ended.err
     assert history(registry) == [1, 2]
     assert registry.done("environments", "--json").document[0]["serves"] is True
+
+
+def test_a_parameter_that_cannot_be_written_brings_the_old_version_back(
+    registry: Registry, monkeypatch
+) -> None:
+    registry.register(approved=True)
+    registry.register(artifact=registry.model.speaking(*UP_DOWN), approved=True)
+    registry.done("deploy", "--env", "dev", "--version", 1)
+
+    def refused(*_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "PutParameter")
+
+    monkeypatch.setattr(rollout.environments, "record", refused)
+    ended = registry.gatehouse("deploy", "--env", "dev", "--version", 2)
+    assert ended.code == 1
+    assert "PutParameter" in ended.err
+    assert registry.parameter("dev") == registry.arn(1)
+    assert classes(registry) == set(YES_NO)
 
 
 def test_a_parameter_that_names_no_version_is_shown_and_mended(registry: Registry) -> None:

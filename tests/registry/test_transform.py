@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from registered_models import BUCKET, Registry
 
 
@@ -29,6 +30,17 @@ def test_input_in_s3_is_scored_where_it_lies(registry: Registry) -> None:
     registry.done("transform", "--input", source, "--output", output, "--split-lines")
     found = registry.client("s3").get_object(Bucket=BUCKET, Key=f"{registry.project}/scored/rows.csv.out")
     assert len(found["Body"].read().splitlines()) == 100
+
+
+@pytest.mark.parametrize("output", ["nowhere/scored.csv", "."])
+def test_a_place_that_cannot_take_the_results_is_found_out_before_the_job(
+    registry: Registry, output: str
+) -> None:
+    registry.register(approved=True)
+    ended = registry.gatehouse("transform", "--input", "rows.csv", "--output", output)
+    assert ended.code == 1
+    assert f"{output}: the results cannot be written there" in ended.err
+    assert ended.err.count("\n") == 1
 
 
 def test_a_plan_uploads_and_starts_nothing(registry: Registry) -> None:

@@ -150,17 +150,23 @@ def test_a_card_that_cannot_be_written_is_an_error_of_one_line(registry: Registr
 def test_a_model_card_is_completed_with_metrics_and_exported(registry: Registry) -> None:
     draft = {
         "model_overview": {"model_creator": "rc-ml"},
-        "intended_uses": {"purpose_of_model": "Warns <early>", "risk_rating": "Low"},
+        "intended_uses": {
+            "explanations_for_risk_rating": "Few are harmed",
+            "purpose_of_model": "Warns <early>",
+            "risk_rating": "Low",
+        },
     }
     registry.register(ModelCard={"ModelCardStatus": "Draft", "ModelCardContent": json.dumps(draft)})
     text = registry.done("model", 1, "--card").out
     assert text.startswith(f"# Model card: {registry.project}, version 1\n")
-    assert "Warns <early>" in text
+    assert r"Warns \<early>" in text, "Markdown would take it for HTML"
+    assert text.index("Purpose of model") < text.index("Risk rating")
     assert "| accuracy |" in text
     assert "evaluation/report.html" in text
     registry.done("model", 1, "--card", "--output", "card.html")
     page = (registry.folder / "card.html").read_text()
     assert "Warns &lt;early&gt;" in page
+    assert page.index("Risk rating") < page.index("Explanations for risk rating")
     assert "<td>accuracy</td>" in page
     assert registry.describe(1)["ModelCard"]["ModelCardStatus"] == "Draft"
 
