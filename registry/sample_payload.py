@@ -1,8 +1,8 @@
 """The proof that a deployed version works: its own sample payload, sent and answered.
 
-A version registers a few raw rows, as a client would send them, as ``payload.csv`` in a small tarball. The
-answer must parse, hold one prediction for each row, and each must be a prediction: a class, and where
-probabilities come with it they lie between 0 and 1.
+A version registers a few raw rows, as a client would send them, as ``payload.csv`` in a small tarball; one
+from elsewhere may have another CSV or JSON file there. The answer must parse, hold one prediction for each
+row, and each must be a prediction: a class, and where probabilities come with it they lie between 0 and 1.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from pipelines.errors import GatehouseError
@@ -21,6 +22,7 @@ from registry.environments import Environment
 from registry.invocations import CSV, JSON, Payload
 
 MEMBER = "payload.csv"
+_TYPES = {".csv": CSV, ".json": JSON}
 SIZE_LIMIT = 6 * 1024 * 1024
 """Bytes of a sample: what one request to an endpoint can carry."""
 
@@ -35,27 +37,45 @@ def read_sample(s3: Any, uri: str) -> Payload:
     """The rows in a version's sample payload.
 
     Raises:
-        GatehouseError: the tarball is gone, is none, or holds no ``payload.csv``.
+        GatehouseError: the tarball is gone, is none, or holds no rows that are understood.
     """
     content = read_object(s3, uri)
     if content is None:
         raise GatehouseError("the version's sample payload is gone", where=uri)
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:*") as archive:
-            names = [item for item in archive.getmembers() if item.name.rpartition("/")[2] == MEMBER]
-            member = archive.extractfile(names[0]) if names else None
+            files = [item for item in archive.getmembers() if item.isfile() and _type(item.name)]
+            chosen = min(files, key=lambda item: item.name.rpartition("/")[2] != MEMBER, default=None)
+            member = archive.extractfile(chosen) if chosen else None
             body = member.read(SIZE_LIMIT + 1) if member else b""
     except (tarfile.TarError, EOFError, OSError) as error:
         raise GatehouseError(f"the version's sample payload is no tarball: {error}", where=uri) from error
+    kind = _type(chosen.name) if chosen else CSV
     try:
-        rows = sum(1 for row in csv.reader(io.StringIO(body.decode("utf-8", "replace"), newline="")) if row)
-    except csv.Error as error:
-        raise GatehouseError(f"the version's sample payload is no CSV: {error}", where=uri) from error
+        rows = _rows(body, kind)
+    except (ValueError, csv.Error) as error:
+        raise GatehouseError(f"the version's sample payload is no {kind}: {error}", where=uri) from error
     if not rows or len(body) > SIZE_LIMIT:
         raise GatehouseError(
-            f"the version's sample payload holds no rows in {MEMBER}, or more than 6 MB", where=uri
+            f"the version's sample payload holds no rows in {MEMBER} or another CSV or JSON file, or more"
+            " than 6 MB",
+            where=uri,
         )
-    return Payload(body, CSV, rows, first_row=1)
+    return Payload(body, kind, rows, first_row=1)
+
+
+def _type(name: str) -> str:
+    """The content type of a file in the tarball; empty where that cannot be said."""
+    return _TYPES.get(PurePosixPath(name).suffix.lower(), "")
+
+
+def _rows(body: bytes, kind: str) -> int:
+    """Raises ValueError, csv.Error."""
+    if kind == CSV:
+        return sum(1 for row in csv.reader(io.StringIO(body.decode("utf-8", "replace"), newline="")) if row)
+    document = json.loads(body[:SIZE_LIMIT])
+    rows = document.get("instances", [document]) if isinstance(document, dict) else document
+    return len(rows) if isinstance(rows, list) else 0
 
 
 def check(environment: Environment, sample: Payload, accept: str, classes: Sequence[str] = ()) -> int:

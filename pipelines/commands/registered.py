@@ -18,6 +18,9 @@ from registry.environments import Environment
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
+_DIGITS = 9
+"""Of a version's number: no model package's ARN takes more."""
+
 
 @dataclass(frozen=True)
 class Registered:
@@ -71,7 +74,7 @@ def which_versions(words: tuple[str, ...], count: int) -> tuple[str | None, tupl
     project = words[0] if len(words) > count else None
     numbers = words[-count:]
     for word in numbers:
-        if not word.isdecimal() or int(word) < 1:
+        if not word.isdecimal() or len(word) > _DIGITS or int(word) < 1:
             raise click.UsageError(f"{word!r} is no version's number; `gatehouse models` lists them.")
     return project, tuple(int(word) for word in numbers)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from registered_models import IMAGE, SERVING, Registry, packed
 from wire_clients import wait_for
@@ -163,6 +165,24 @@ def test_an_inference_pipeline_is_deployed_with_its_containers_in_order(registry
     answers = registry.done("invoke", "--env", "dev", "--data", "ids.csv", "--no-header", "--json").document
     assert len(answers) == 3
     assert set(answers[0]["probabilities"]) == set(YES_NO)
+
+
+def test_a_version_from_elsewhere_may_have_another_sample(registry: Registry) -> None:
+    head, row = registry.model.rows[0].split(",")[:-1], registry.model.rows[1].split(",")[:-1]
+    instances = [dict(zip(head, row, strict=True))] * 3
+    sample = packed("samples/three.json", json.dumps({"instances": instances}).encode())
+    registry.register(approved=True, sample=sample)
+    assert "the sample payload's 3 rows are answered" in registry.done("deploy", "--env", "dev").err
+    for name, content in (
+        ("three.json", b"{}}"),
+        ("three.json", b"3"),
+        ("notes.txt", b"age"),
+        ("a.csv", b""),
+    ):
+        version = registry.register(approved=True, sample=packed(name, content))
+        ended = registry.gatehouse("deploy", "--env", "dev", "--version", version)
+        assert ended.code == 1
+        assert "the version's sample payload" in ended.err.rpartition("\nError: ")[2]
 
 
 @pytest.mark.parametrize("status", ["PendingManualApproval", "Rejected"])

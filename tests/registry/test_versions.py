@@ -203,6 +203,8 @@ def test_a_model_without_versions_says_how_to_get_one(registry: Registry) -> Non
     assert f"gatehouse run {registry.project}" in ended.err
 
 
-@pytest.mark.parametrize("words", [("model",), ("model", "x"), ("model", "a", "b", "1"), ("compare", "1")])
+@pytest.mark.parametrize(
+    "words", [("model",), ("model", "x"), ("model", "9" * 5000), ("model", "a", "b", "1"), ("compare", "1")]
+)
 def test_words_that_are_no_version_are_wrong_usage(registry: Registry, words) -> None:
     assert registry.gatehouse(*words).code == 2
