@@ -94,7 +94,8 @@ def plan_deployment(
         raise GatehouseError(
             f"the endpoint is {state.endpoint.status}",
             where=environment.endpoint,
-            remedy=f"Wait until it is InService: `gatehouse environments {environment.project}`",
+            remedy=f"Wait until it is {'gone' if state.endpoint.status == 'Deleting' else 'InService'}:"
+            f" `gatehouse environments {environment.project}`",
         )
     return DeploymentPlan(
         state=state,

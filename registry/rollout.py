@@ -230,11 +230,13 @@ def _is_ours(plan: DeploymentPlan) -> bool:
     SageMaker has no "only if nobody else did": two deployments at once are kept apart by its refusal of an
     update during another, and by this look before what cannot be undone.
     """
-    endpoint = environments.read_endpoint(plan.state.environment)
+    endpoint, ours = environments.read_endpoint(plan.state.environment), plan.config["EndpointConfigName"]
     return (
         endpoint is not None
-        and endpoint.status not in UNDER_WAY
-        and endpoint.config == plan.config["EndpointConfigName"]
+        and endpoint.config == ours
+        and endpoint.pending
+        in (None, ours)  # SageMaker's own maintenance (SystemUpdating) brings nothing else
+        and endpoint.status != "Deleting"
     )
 
 
@@ -249,8 +251,9 @@ def _tell_of_others(plan: DeploymentPlan, tell: Tell) -> None:
 def _config_before(plan: DeploymentPlan) -> str | None:
     """The configuration that served before; None if it is the one that serves."""
     before, deployed, environment = plan.state.endpoint, plan.state.deployed, plan.state.environment
-    if plan.endpoint_action in ("update", "await") and before is not None:
-        return before.config
+    was = before.config if before is not None else None
+    if plan.endpoint_action in ("update", "await") and was != plan.config["EndpointConfigName"]:
+        return was
     if deployed is None or deployed.arn == plan.arn or deployed.known_version is None:
         return None
     # An earlier deployment moved the endpoint and broke off before it had the answer.
