@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -252,8 +253,33 @@ def test_a_lease_that_a_killed_function_left_behind_is_taken_over(road: Road, mo
     clients = read_surroundings().clients
     name = f"/gatehouse/{road.registry.project}/dev/lease"
     clients.client("ssm").put_parameter(Name=name, Value="held", Type="String")
+    assert lease.LIFETIME < lease.PATIENCE, "the first who waits for it takes it over, none gives up before"
     monkeypatch.setattr(lease, "PATIENCE", 0.1)
     with pytest.raises(GatehouseError, match="another function"):
         road.changed("dev")
-    monkeypatch.setattr(lease, "LIFETIME", 0.0)
+    monkeypatch.setattr(lease, "PATIENCE", 60)
+    monkeypatch.setattr(lease, "LIFETIME", 0.5)
+    at_work: list[int] = []
+
+    def work() -> None:
+        with lease.lease(clients, name):
+            at_work.append(1)
+            assert len(at_work) == 1, "only one of those who saw it stand still takes it over"
+            time.sleep(0.2)
+            at_work.clear()
+
+    with ThreadPoolExecutor(4) as functions:
+        for done in [functions.submit(work) for _ in range(4)]:
+            done.result()
+    assert "nothing is wanted" in road.changed("dev")
+
+
+def test_a_lease_is_not_taken_from_a_function_at_work(road: Road, monkeypatch) -> None:
+    clients = read_surroundings().clients
+    name = f"/gatehouse/{road.registry.project}/dev/lease"
+    monkeypatch.setattr(lease, "RENEWAL", 0.1)
+    monkeypatch.setattr(lease, "LIFETIME", 1.0)
+    monkeypatch.setattr(lease, "PATIENCE", 3.0)
+    with lease.lease(clients, name), pytest.raises(GatehouseError, match="another function"):
+        road.changed("dev")
     assert "nothing is wanted" in road.changed("dev")
