@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from automation.surroundings import AUTOMATIC, Stage, Surroundings
 from registry import environments
+from registry.environments import Deployment
 from registry.model_packages import APPROVED, group_and_version
 from registry.version_details import VersionDetails, read_arn
 
@@ -47,19 +48,24 @@ def request_review(surroundings: Surroundings, version: VersionDetails) -> None:
     )
 
 
-def announce(surroundings: Surroundings, stage: Stage, number: int, action: str, next_step: str) -> None:
+def announce(surroundings: Surroundings, stage: Stage, deployment: Deployment, next_step: str) -> None:
     """Say that a version serves in an environment, and what happens next."""
-    again = " again" if action == environments.ROLLBACK else ""
+    project, number = surroundings.project, deployment.version
+    again = " again" if deployment.action == environments.ROLLBACK else ""
+    lines = [f"History: {surroundings.command('environments', project, '--env', stage.name)}"]
+    back = environments.before(environments.history(stage.environment))
+    if back is not None:
+        to = f"version {group_and_version(back.arn)[1]}"
+        lines.append(f"Back to {to}: {surroundings.command('rollback', project, '--env', stage.name)}")
     publish(
         surroundings,
         f"version {number} serves in {stage.name}{again}",
-        f"Version {number} of model {surroundings.project} serves in {stage.name}{again}.",
+        f"Version {number} of model {project} serves in {stage.name}{again}.",
         f"Endpoint {stage.environment.endpoint} is in service and has answered the version's sample payload.",
         "",
         next_step,
         "",
-        f"History: {surroundings.command('environments', surroundings.project, '--env', stage.name)}",
-        f"Back:    {surroundings.command('rollback', surroundings.project, '--env', stage.name)}",
+        *lines,
     )
 
 
@@ -88,8 +94,16 @@ def stays_rejected(surroundings: Surroundings, stage: Stage, number: int | str, 
         f"Why it should not: {reason}",
         "",
         f"Deploy another: {surroundings.command('deploy', project, '--env', stage.name, '--version', 'N')}",
-        f"Or switch off:  aws sagemaker delete-endpoint --endpoint-name {stage.environment.endpoint}",
+        f"Or switch off:  {_switch_off(surroundings, stage)}",
     )
+
+
+def _switch_off(surroundings: Surroundings, stage: Stage) -> str:
+    """The AWS CLI's command; locally with the address of this machine's SageMaker, or it would reach AWS."""
+    command = (
+        f"aws sagemaker delete-endpoint --region {stage.region} --endpoint-name {stage.environment.endpoint}"
+    )
+    return command if surroundings.target == "aws" else f'(eval "$(gatehouse local env)" && {command})'
 
 
 def _quality(surroundings: Surroundings, version: VersionDetails) -> list[str]:

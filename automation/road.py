@@ -73,7 +73,7 @@ def _settle(surroundings: Surroundings, stage: Stage) -> str:
     )
     start_deployment(plan)
     # Afterwards: one that broke off before it was asked for is started again, not given up.
-    _label(stage.environment, STARTED, state.deployed)
+    _label(stage.environment, state.deployed, STARTED)
     return f"{_of(state.deployed)} is on its way to {stage.name}"
 
 
@@ -131,8 +131,8 @@ def _finish(surroundings: Surroundings, stage: Stage, deployment: Deployment) ->
         state = environments.read_state(stage.environment)
         return _go_back(surroundings, stage, state, error.what)
     next_step = _onward(surroundings, stage, deployment)
-    messages.announce(surroundings, stage, deployment.version, deployment.action, next_step)
-    _label(stage.environment, ANNOUNCED, deployment)
+    messages.announce(surroundings, stage, deployment, next_step)
+    _label_settled(stage.environment, deployment)
     return f"{_of(deployment)} serves in {stage.name}"
 
 
@@ -175,7 +175,7 @@ def _go_back(surroundings: Surroundings, stage: Stage, state: State, reason: str
         outcome = f"{stage.name} goes back to version {candidate.version}."
         if settled and now.deployed is not None and now.deployed.arn == candidate.arn:
             outcome = f"Version {candidate.version} serves there as before."
-            _label(environment, ANNOUNCED, now.deployed)
+            _label_settled(environment, now.deployed)
         messages.gone_back(surroundings, stage, _number(current), reason, outcome)
         return f"{stage.name} goes back to version {candidate.version}"
     # What never answered is taken away; what people use, by our doing or by theirs, is not.
@@ -183,7 +183,7 @@ def _go_back(surroundings: Surroundings, stage: Stage, state: State, reason: str
     if in_use and state.serves:
         if not _has(environment, KEPT, current):
             messages.stays_rejected(surroundings, stage, _number(current), reason)
-            _label(environment, KEPT, current)
+            _label(environment, current, KEPT)
         return f"{_of(current)} stays in {stage.name}: there is none before"
     environment.clients.client("ssm").delete_parameter(Name=environment.parameter)
     messages.gone_back(
@@ -213,21 +213,39 @@ def _remove_unwanted(surroundings: Surroundings, stage: Stage, state: State) -> 
 
 def _has(environment: Environment, label: str, deployment: Deployment) -> bool:
     """Whether that entry of the history carries a label."""
+    return _labelled(environment, label) == deployment.number
+
+
+def _labelled(environment: Environment, label: str) -> int | None:
+    """The number of the entry that carries a label; None if none does."""
     try:
         labelled: dict[str, Any] = environment.clients.client("ssm").get_parameter(
             Name=f"{environment.parameter}:{label}"
         )
     except ClientError as error:
         if is_absent(error) or error.response["Error"]["Code"] == "ParameterVersionNotFound":
-            return False
+            return None
         raise
-    return bool(labelled["Parameter"]["Version"] == deployment.number)
+    return int(labelled["Parameter"]["Version"])
 
 
-def _label(environment: Environment, label: str, deployment: Deployment) -> None:
+def _label(environment: Environment, deployment: Deployment, *labels: str) -> None:
     environment.clients.client("ssm").label_parameter_version(
-        Name=environment.parameter, ParameterVersion=deployment.number, Labels=[label]
+        Name=environment.parameter, ParameterVersion=deployment.number, Labels=list(labels)
     )
+
+
+def _label_settled(environment: Environment, deployment: Deployment) -> None:
+    """Announced; and no label stays behind on an older entry.
+
+    Parameter Store keeps a hundred entries, and refuses the next while the oldest of them has a label.
+    """
+    _label(environment, deployment, STARTED, ANNOUNCED)
+    kept = _labelled(environment, KEPT)
+    if kept is not None:
+        environment.clients.client("ssm").unlabel_parameter_version(
+            Name=environment.parameter, ParameterVersion=kept, Labels=[KEPT]
+        )
 
 
 def _number(deployment: Deployment) -> int | str:

@@ -56,6 +56,7 @@ class Stage:
 
     environment: Environment
     promotion: str
+    region: str
 
     @property
     def name(self) -> str:
@@ -120,15 +121,16 @@ def _stage(project: str, told: Mapping[str, Any], region: str) -> Stage:
     for name in ("alarms", "subnets", "security_groups"):
         if told.get(name):
             sizes[name] = tuple(told[name])
+    there = told.get("region") or region
     environment = Environment(
         project=project,
         name=told["name"],
-        clients=Region(told.get("region") or region, told.get("assume_role")),
+        clients=Region(there, told.get("assume_role")),
         role_arn=told["role"],
         tags=told.get("tags", {}),
         **sizes,
     )
-    return Stage(environment, told["promotion"])
+    return Stage(environment, told["promotion"], there)
 
 
 @functools.lru_cache(maxsize=64)

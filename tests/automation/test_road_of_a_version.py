@@ -42,6 +42,7 @@ def test_a_version_goes_from_registration_to_a_waiting_prod_and_another_back_by_
     (_, in_dev), (in_test, waits) = road.messages()
     assert "It goes on to test by itself." in in_dev
     assert in_test == f"version {first} serves in test"
+    assert "Back" not in in_dev, "there is nothing to go back to: the command would fail"
     assert f"gatehouse promote {registry.project} --from test --to prod" in waits
     assert road.serving("test") == registry.arn(first)
 
@@ -52,7 +53,9 @@ def test_a_version_goes_from_registration_to_a_waiting_prod_and_another_back_by_
     road.decided(second)
     road.deployed("dev")
     assert road.serving("dev") == registry.arn(second)
-    assert road.subjects() == [f"version {second} serves in dev"]
+    [(subject, text)] = road.messages()
+    assert subject == f"version {second} serves in dev"
+    assert f"Back to version {first}: gatehouse rollback {registry.project} --env dev" in text
 
     registry.done("reject", second, "--force", "--note", "it is unfair")
     road.decided(second)
@@ -155,8 +158,10 @@ def test_the_only_version_stays_when_it_is_rejected_and_people_are_told_once(roa
     road.decided(only)
     road.decided(only)
     road.timer()
-    subjects = road.subjects()
-    assert subjects.count(f"version {only} still serves in dev") == 1
+    messages = [text for subject, text in road.messages() if subject == f"version {only} still serves in dev"]
+    assert len(messages) == 1
+    # Pasted as it stands, it must not reach an endpoint of that name in AWS.
+    assert '(eval "$(gatehouse local env)" && aws sagemaker delete-endpoint' in messages[0]
     assert road.serving("dev") == registry.arn(only)
     assert registry.parameter("test") is None, "it never answered there"
 
@@ -225,6 +230,26 @@ def test_a_parameter_that_somebody_sets_to_what_nobody_approved_is_set_back(road
         road.changed("dev")
         assert registry.parameter("dev") == registry.arn(first)
     assert road.serving("dev") == registry.arn(first)
+
+
+def test_an_environment_may_change_more_often_than_parameter_store_remembers(road: Road) -> None:
+    """It keeps a hundred entries, and refuses another while the oldest has a label."""
+    registry, ssm = road.registry, road.registry.client("ssm")
+    name = f"/gatehouse/{registry.project}/dev/model-package"
+    first, second = registry.register(approved=True), registry.register(approved=True)
+    road.decided(first)
+    road.deployed("dev")
+    registry.done("reject", first, "--force")
+    road.timer()  # stays, and people know
+    road.decided(second)
+    road.deployed("dev")
+    for number in range(99):
+        ssm.put_parameter(Name=name, Value=registry.arn(second), Type="String", Overwrite=True)
+        if number % 33 == 0:
+            road.changed("dev")
+    third = registry.register(approved=True)
+    road.decided(third)
+    assert registry.parameter("dev") == registry.arn(third)
 
 
 def test_events_of_other_projects_are_none_of_ours(road: Road) -> None:
