@@ -4,7 +4,7 @@ One thread routes: it takes an event out of the outbox and writes a delivery for
 transaction. A few threads deliver; each claims one delivery at a time. Several dispatchers may work on
 one home: an event is routed once, and a delivery is made by one of them at a time.
 
-Another thread fires the rules that have a rate. Times that were missed because nothing was up are made
+Another thread fires the rules that have a schedule. Times that were missed because nothing was up are made
 good once, at once.
 """
 
@@ -16,8 +16,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import lru_cache
 
+import schedule_expressions
 from sagemaker_local.context import Services
 from sagemaker_local.events import outbox, patterns, targets, transformers
 from sagemaker_local.events.functions import Closing
@@ -101,16 +103,17 @@ class Dispatcher:
     def _fire_due(self) -> bool:
         """Fire the rules whose time has come; always False, since it fires all of them."""
         store, now = self._services.store, time.time()
-        if any(rule.get("_Next", now + 1) <= now for rule in store.list(RULE)):
+        if any(_is_due(rule, now) for rule in store.list(RULE)):
             with store.transaction():
                 for rule in store.list(RULE):
-                    if rule.get("_Next", now + 1) <= now:
+                    if _is_due(rule, now):
                         self._fire(rule, now)
         return False
 
     def _fire(self, rule: Document, now: float) -> None:
         region = rule["Arn"].split(":")[3]
-        self._services.store.put(RULE, region, rule["Name"], {**rule, "_Next": now + rule["_Seconds"]})
+        following = next_firing(rule["ScheduleExpression"], now, counted_from=rule["_Next"])
+        self._services.store.put(RULE, region, rule["Name"], {**rule, "_Next": following})
         if rule["State"] == "ENABLED":
             event = outbox.envelope(region, "aws.events", "Scheduled Event", {}, [rule["Arn"]])
             _put_deliveries(self._services, region, rule, event)
@@ -141,6 +144,25 @@ class Dispatcher:
                 self._closed.wait(_AFTER_TROUBLE_SECONDS)
             else:
                 return
+
+
+def next_firing(schedule: str, now: float, *, counted_from: float) -> float | None:
+    """When a rule with that schedule fires next, POSIX seconds; None if its years are over.
+
+    Args:
+        counted_from: an earlier firing of a rate, or its beginning.
+    """
+    moments = schedule_expressions.times(
+        schedule_expressions.parse(schedule),
+        schedule_expressions.time_zone("UTC"),
+        datetime.fromtimestamp(now, UTC),
+        anchor=datetime.fromtimestamp(counted_from, UTC),
+    )
+    return next((moment.timestamp() for moment in moments), None)
+
+
+def _is_due(rule: Document, now: float) -> bool:
+    return rule.get("_Next") is not None and bool(rule["_Next"] <= now)
 
 
 def route(services: Services, event: Event) -> None:

@@ -2,7 +2,7 @@
 
 What is played (``cloudformation`` says which functions a template may use):
 
-    AWS::Events::Rule               with an EventPattern or a rate, on the default bus; its Targets
+    AWS::Events::Rule               with an EventPattern or a ScheduleExpression, on the default bus
     AWS::Lambda::Function           Python, Handler, Environment, Timeout, DeadLetterConfig; its code is a
                                     folder: ``Code`` as a path (as ``aws cloudformation package`` reads it)
                                     starts at the template; ``Code.ZipFile`` is the text of index.py;
@@ -12,10 +12,10 @@ What is played (``cloudformation`` says which functions a template may use):
     AWS::SQS::Queue
 
 Every other resource is left out, and named in what :func:`play` returns: its ``Ref`` is its name and its
-``Arn`` one that looks as on AWS, so that templates that use a role or a key can be played. Rules with a
-cron expression are left out, too. A physical name that a template does not give is
-``<stack>-<logical id>``. Playing a stack again makes it what the template says now: rules and functions
-that it made before and that are gone from the template are deleted; topics and queues stay.
+``Arn`` one that looks as on AWS, so that templates that use a role or a key can be played. A physical name
+that a template does not give is ``<stack>-<logical id>``. Playing a stack again makes it what the template
+says now: rules and functions that it made before and that are gone from the template are deleted; topics
+and queues stay.
 """
 
 from __future__ import annotations
@@ -230,8 +230,6 @@ def _invoke_config(playing: _Playing, _logical: str, properties: Mapping[str, An
 
 
 def _rule(playing: _Playing, logical: str, properties: Mapping[str, Any]) -> str:
-    if str(properties.get("ScheduleExpression", "")).startswith("cron("):
-        return ""
     name, kept = playing.name(logical), ("Description", "State", "EventBusName", "ScheduleExpression")
     wire = {"Name": name, **{key: properties[key] for key in kept if key in properties}}
     if "EventPattern" in properties:

@@ -12,8 +12,9 @@ The rules, where AWS leaves them open or a machine differs from AWS:
   meets the same token.
 - An execution that is still under way is no reason to wait: the next one starts beside it, as on AWS,
   where the Scheduler is done once it has called StartPipelineExecution.
-- A start that is refused is not repeated, whatever MaximumRetryAttempts says: on one machine the refusal
-  would be the same a minute later.
+- A start that is refused is tried again as the target's RetryPolicy says, after seconds where AWS waits
+  minutes: 1, 2, 4, ... up to 60; but only until the schedule is due again, or is changed: of due times that
+  could not be started, too, the latest counts.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ from sagemaker_local.store import Document
 
 _LOOK_SECONDS = 0.5
 """How late a start may be; AWS itself promises a minute."""
+
+_LONGEST_WAIT = 60.0
+"""Seconds between two tries at a start that is refused."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +66,8 @@ class Clock:
                 start_due(self._services, self._now())
             except sqlite3.Error:  # a full disk: the store has it all, and space may come
                 _log.exception("schedules wait: the store cannot be written")
+            except Exception:  # a mistake of ours: what is due later must still be started
+                _log.exception("what is due could not be started")
 
 
 def start_due(services: Services, now: float) -> list[str]:
@@ -74,9 +80,13 @@ def start_due(services: Services, now: float) -> list[str]:
 
 
 def _look(call: Call, document: Document, now: float) -> list[str]:
-    due, last = document["_Next"], document.get("_Last")
+    due, last, refused = document["_Next"], document.get("_Last"), document.get("_Refused")
     if due is not None and due <= now:
         return _fire(call, document, now)
+    if refused is not None and refused["Again"] <= now:
+        started, refused = _attempt(call, document, refused["Due"], refused["Attempts"], now)
+        _note(call, document, {"_Refused": refused})
+        return started
     if last is not None and last > now:  # the clock was put back
         following = next(due_times(document, now), None)
         if following != due:
@@ -86,16 +96,33 @@ def _look(call: Call, document: Document, now: float) -> list[str]:
 
 def _fire(call: Call, document: Document, now: float) -> list[str]:
     due, following = latest_due(document, now)
-    started = []
+    started, refused = [], None
     if now - due <= document["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"]:
-        try:
-            started.append(_start(call, document, due))
-        except AwsError as error:
-            _log.error("schedule %s could not start its pipeline: %s", document["Name"], error.message)
+        started, refused = _attempt(call, document, due, 0, now)
     else:
         _log.warning("schedule %s: %s is too long ago and is not started", document["Name"], time.ctime(due))
-    _note(call, document, {"_Next": following, "_Last": due})
+    _note(call, document, {"_Next": following, "_Last": due, "_Refused": refused})
     return started
+
+
+def _attempt(
+    call: Call, document: Document, due: float, refusals: int, now: float
+) -> tuple[list[str], Document | None]:
+    """Start what was due after so many refusals: the execution's ARN, or when to try again, if at all."""
+    try:
+        return [_start(call, document, due)], None
+    except AwsError as error:
+        policy = document["Target"]["RetryPolicy"]
+        again = now + min(2.0**refusals, _LONGEST_WAIT)
+        is_last = refusals >= policy["MaximumRetryAttempts"] or again - due > policy["MaximumEventAgeInSeconds"]
+        if is_last or refusals == 0:
+            _log.error(
+                "schedule %s could not start its pipeline%s: %s",
+                document["Name"],
+                " and gives up" if is_last else "; it is tried again",
+                error.message,
+            )
+    return [], None if is_last else {"Due": due, "Attempts": refusals + 1, "Again": again}
 
 
 def _start(call: Call, document: Document, due: float) -> str:
@@ -116,8 +143,9 @@ def _note(call: Call, document: Document, members: Document) -> None:
         current = call.store.get(SCHEDULE, call.region, name)
         if current is None or current["LastModificationDate"] != document["LastModificationDate"]:
             return
-        is_over = members["_Next"] is None and document.get("ActionAfterCompletion") == "DELETE"
-        if is_over:
+        current |= members
+        is_over = current["_Next"] is None and current.get("_Refused") is None
+        if is_over and document.get("ActionAfterCompletion") == "DELETE":
             call.store.delete(SCHEDULE, call.region, name)
         else:
-            call.store.put(SCHEDULE, call.region, name, current | members)
+            call.store.put(SCHEDULE, call.region, name, current)

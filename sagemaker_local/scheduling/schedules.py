@@ -4,7 +4,8 @@ A schedule is a document of kind ``SCHEDULE``, named ``<group>/<name>``: GetSche
 
 - ``_Anchor``: where a rate without a StartDate begins to count, POSIX seconds;
 - ``_Next``: the next due time, None if there is none; stored before anything is started;
-- ``_Last``: the due time that was last started.
+- ``_Last``: the due time that was last started, or refused.
+- ``_Refused``: a start that was refused: which ``Due`` time, how many ``Attempts``, when ``Again``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """EventBridge: rules, their targets, and events that a client puts. There is the default bus only.
 
 A rule's pattern and its targets' inputs are checked when they are put, as on AWS. A target is accepted if
-it can be delivered to here: a Lambda function, a topic, a queue, or a pipeline. A rule may fire at a rate;
-one with a cron expression is refused: that is EventBridge Scheduler's, which knows time zones as well.
+it can be delivered to here: a Lambda function, a topic, a queue, or a pipeline. A rule with a schedule fires
+at a rate or by cron, in UTC; ``at(...)`` and time zones are EventBridge Scheduler's.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import re
 import time
 from typing import Any
 
+import schedule_expressions
 from sagemaker_local.context import ACCOUNT, Call, Handler
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.events import outbox, patterns, transformers
-from sagemaker_local.events.dispatcher import RULE
+from sagemaker_local.events.dispatcher import RULE, next_firing
 from sagemaker_local.events.targets import kind_of
 from sagemaker_local.services import paging
 from sagemaker_local.store import Document
@@ -25,8 +26,7 @@ MOST_TARGETS = 5
 """Of one rule."""
 
 _LARGEST_ENTRY = 256 << 10
-_RATE = re.compile(r"rate\((?P<number>\d+) (?P<unit>minute|hour|day)(?P<plural>s?)\)")
-_UNITS = {"minute": 60, "hour": 3600, "day": 86_400}
+_RATE = re.compile(r"rate\((?P<number>\d+) [a-z]*?(?P<plural>s?)\)")
 _KINDS_OF_TARGET = "a Lambda function, an SNS topic, an SQS queue or a SageMaker pipeline"
 _MEMBERS_OF_TARGET = (
     "Id",
@@ -51,7 +51,8 @@ def put_rule(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         raise validation_error("Parameter(s) EventPattern or ScheduleExpression must be specified.")
     if pattern:
         _parsed(pattern)
-    seconds = _rate(schedule) if schedule else None
+    if schedule:
+        _check_schedule(schedule)
     with call.store.transaction():
         before = call.store.get(RULE, call.region, name) or {"_Targets": [], "CreationTime": time.time()}
         document = {
@@ -67,10 +68,10 @@ def put_rule(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             "CreationTime": before["CreationTime"],
             "_Targets": before["_Targets"],
         }
-        if seconds is not None:
+        if schedule:
             # The same rule put again goes on counting.
-            is_known = before.get("ScheduleExpression") == schedule
-            document |= {"_Seconds": seconds, "_Next": before["_Next"] if is_known else time.time() + seconds}
+            is_known, now = before.get("ScheduleExpression") == schedule, time.time()
+            document["_Next"] = before["_Next"] if is_known else next_firing(schedule, now, counted_from=now)
         call.store.put(RULE, call.region, name, document)
     return {"RuleArn": document["Arn"]}
 
@@ -245,15 +246,15 @@ def _parsed(text: str) -> patterns.Pattern:
         ) from error
 
 
-def _rate(expression: str) -> int:
-    """Seconds between two firings."""
-    match = _RATE.fullmatch(expression)
-    if match is None and expression.startswith("cron("):
-        raise not_implemented("A rule with a cron expression (EventBridge Scheduler is)")
-    number = int(match["number"]) if match else 0
-    if match is None or number < 1 or (number == 1) == bool(match["plural"]):
-        raise validation_error("Parameter ScheduleExpression is not valid.")
-    return number * _UNITS[match["unit"]]
+def _check_schedule(expression: str) -> None:
+    """A rule's dialect is the Scheduler's, without ``at`` and with the singular for one and for one only."""
+    rate = _RATE.fullmatch(expression)
+    try:
+        if expression.startswith("at(") or (rate and (int(rate["number"]) == 1) == bool(rate["plural"])):
+            raise schedule_expressions.ExpressionError(f"a rule cannot have '{expression}'")
+        schedule_expressions.parse(expression)
+    except schedule_expressions.ExpressionError as error:
+        raise validation_error(f"Parameter ScheduleExpression is not valid: {error}.") from error
 
 
 def _check_bus(parameters: dict[str, Any]) -> None:

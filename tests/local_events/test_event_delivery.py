@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -217,11 +218,10 @@ def test_a_rule_that_is_not_acceptable_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(ClientError, match=r"InvalidEventPatternException.*must not be an empty list"):
         events.put_rule(Name=name, EventPattern='{"source": []}')
-    with pytest.raises(ClientError, match="EventBridge Scheduler"):
-        events.put_rule(Name=name, ScheduleExpression="cron(0 3 * * ? *)")
-    for rate in ("rate(1 days)", "rate(2 day)", "rate(0 minutes)", "rate(1 second)", "daily"):
-        with pytest.raises(ClientError, match="ScheduleExpression is not valid"):
-            events.put_rule(Name=name, ScheduleExpression=rate)
+    rates = ("rate(1 days)", "rate(2 day)", "rate(0 minutes)", "rate(1 second)", "daily")
+    for schedule in (*rates, "cron(0 3 * * * *)", "cron(0 25 * * ? *)", "at(2030-01-31T03:00:00)"):
+        with pytest.raises(ClientError, match="ScheduleExpression is not valid: "):
+            events.put_rule(Name=name, ScheduleExpression=schedule)
     make_rule(events, name, {"source": [name]}, {"Arn": queue[1]})
     transformer = {"InputTemplate": '"<who>"'}
     with pytest.raises(ClientError, match=r"<who> is not in InputPathsMap"):
@@ -257,6 +257,29 @@ def test_a_rule_with_a_rate_fires_once_for_the_times_it_missed(tmp_path: Path) -
         kept = Store(tmp_path / "state.db").get("event-rule", "eu-west-1", "timer")
         assert kept is not None
         assert kept["_Next"] > time.time() + 600
+        assert "Messages" not in sqs.receive_message(QueueUrl=url)
+
+
+def test_a_rule_with_a_cron_expression_fires_on_time_in_utc(tmp_path: Path) -> None:
+    with endpoint.start(tmp_path, advertise=True) as local:
+        events, sqs = client_of(local.url, "events"), client_of(local.url, "sqs")
+        url, arn = make_queue(sqs, "ticks")
+        events.put_rule(Name="nightly", ScheduleExpression="cron(30 3 * * ? *)")
+        events.put_rule(Name="over", ScheduleExpression="cron(30 3 * * ? 2001)")
+        for rule in ("nightly", "over"):
+            events.put_targets(Rule=rule, Targets=[{"Id": "0", "Arn": arn}])
+        store = Store(tmp_path / "state.db")
+        planned = store.get("event-rule", "eu-west-1", "nightly")
+        assert planned is not None
+        due = datetime.fromtimestamp(planned["_Next"], UTC)
+        assert (due.hour, due.minute, due.second) == (3, 30, 0)
+        assert 0 < planned["_Next"] - time.time() <= 86_400
+
+        store.update("event-rule", "eu-west-1", "nightly", lambda one: one.update(_Next=time.time() - 5))
+        assert json.loads(take(sqs, url)["Body"])["resources"][0].endswith("rule/nightly")
+        following = store.get("event-rule", "eu-west-1", "nightly")
+        assert following is not None
+        assert following["_Next"] == planned["_Next"]
         assert "Messages" not in sqs.receive_message(QueueUrl=url)
 
 

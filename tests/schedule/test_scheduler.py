@@ -187,6 +187,55 @@ def test_a_schedule_that_deletes_itself_is_gone_after_its_last_time(
     assert scheduler.list_schedules()["Schedules"] == []
 
 
+def test_a_start_that_is_refused_is_tried_again_until_the_pipeline_is_there(
+    local: endpoint.Endpoint, sagemaker: Client, scheduler: Client
+) -> None:
+    services, now = local._services, time.time() + 1
+    sagemaker.delete_pipeline(PipelineName="p", ClientRequestToken="d" * 32)
+    assert start_due(services, now) == []
+    pipeline(sagemaker)
+    assert start_due(services, now + 0.5) == [], "it waits a second before the first retry"
+    assert len(start_due(services, now + 1)) == 1
+    assert start_due(services, now + 3600) == []
+    assert executions(sagemaker) == 1
+
+
+def test_a_refused_start_is_given_up_as_the_retry_policy_says(
+    local: endpoint.Endpoint, sagemaker: Client
+) -> None:
+    services, scheduler, arn = local._services, client_of(local.url, "scheduler"), pipeline(sagemaker)
+    due = datetime(2090, 1, 31, 3, tzinfo=UTC).timestamp()
+    for name, policy in (
+        ("none", {"MaximumRetryAttempts": 0}),
+        ("two", {"MaximumRetryAttempts": 2}),
+        ("old", {"MaximumEventAgeInSeconds": 60}),
+    ):
+        request = schedule(arn, "at(2090-01-31T03:00:00)", ActionAfterCompletion="DELETE")
+        target = {**request["Target"], "RetryPolicy": policy}  # type: ignore[dict-item]
+        scheduler.create_schedule(**{**request, "Name": name, "Target": target})
+    sagemaker.delete_pipeline(PipelineName="p", ClientRequestToken="d" * 32)
+
+    def left(seconds: float) -> list[str]:
+        assert start_due(services, due + seconds) == []
+        return [one["Name"] for one in scheduler.list_schedules()["Schedules"]]
+
+    assert left(0) == ["old", "two"], "a schedule that deletes itself waits for its retries"
+    assert left(1) == ["old", "two"]
+    assert left(3) == ["old"]
+    assert left(58) == []
+
+
+def test_the_next_due_time_takes_the_place_of_a_refused_start(
+    local: endpoint.Endpoint, sagemaker: Client, scheduler: Client
+) -> None:
+    services, now = local._services, time.time() + 1
+    sagemaker.delete_pipeline(PipelineName="p", ClientRequestToken="d" * 32)
+    assert start_due(services, now) == []
+    pipeline(sagemaker)
+    assert len(start_due(services, now + DAY)) == 1
+    assert start_due(services, now + DAY + 120) == []
+
+
 def test_the_clock_starts_what_is_due_by_the_time_that_it_is_given(
     local: endpoint.Endpoint, sagemaker: Client
 ) -> None:
