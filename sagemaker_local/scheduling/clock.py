@@ -96,7 +96,8 @@ def _look(call: Call, document: Document, now: float) -> list[str]:
 
 def _fire(call: Call, document: Document, now: float) -> list[str]:
     due, following = latest_due(document, now)
-    started, refused = [], None
+    started: list[str] = []
+    refused: Document | None = None
     if now - due <= document["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"]:
         started, refused = _attempt(call, document, due, 0, now)
     else:
@@ -114,7 +115,9 @@ def _attempt(
     except AwsError as error:
         policy = document["Target"]["RetryPolicy"]
         again = now + min(2.0**refusals, _LONGEST_WAIT)
-        is_last = refusals >= policy["MaximumRetryAttempts"] or again - due > policy["MaximumEventAgeInSeconds"]
+        is_last = (
+            refusals >= policy["MaximumRetryAttempts"] or again - due > policy["MaximumEventAgeInSeconds"]
+        )
         if is_last or refusals == 0:
             _log.error(
                 "schedule %s could not start its pipeline%s: %s",

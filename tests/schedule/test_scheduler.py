@@ -187,8 +187,9 @@ def test_a_schedule_that_deletes_itself_is_gone_after_its_last_time(
     assert scheduler.list_schedules()["Schedules"] == []
 
 
+@pytest.mark.usefixtures("scheduler")
 def test_a_start_that_is_refused_is_tried_again_until_the_pipeline_is_there(
-    local: endpoint.Endpoint, sagemaker: Client, scheduler: Client
+    local: endpoint.Endpoint, sagemaker: Client
 ) -> None:
     services, now = local._services, time.time() + 1
     sagemaker.delete_pipeline(PipelineName="p", ClientRequestToken="d" * 32)
@@ -225,8 +226,9 @@ def test_a_refused_start_is_given_up_as_the_retry_policy_says(
     assert left(58) == []
 
 
+@pytest.mark.usefixtures("scheduler")
 def test_the_next_due_time_takes_the_place_of_a_refused_start(
-    local: endpoint.Endpoint, sagemaker: Client, scheduler: Client
+    local: endpoint.Endpoint, sagemaker: Client
 ) -> None:
     services, now = local._services, time.time() + 1
     sagemaker.delete_pipeline(PipelineName="p", ClientRequestToken="d" * 32)
