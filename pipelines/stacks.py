@@ -12,6 +12,7 @@ Reads the template files; asks AWS nothing.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,13 +39,21 @@ SETTINGS_LIMIT = 3500
 
 @dataclass(frozen=True)
 class Site:
-    """Where a project lives in AWS; what the settings do not name has the name that the templates give it."""
+    """Where a project lives in AWS; what nobody names has the name that the templates give it.
+
+    Attributes:
+        role_is_given: the role is another than the templates make; they leave it as it is.
+        bucket_is_given: the bucket exists and is left as it is; otherwise the stack makes it, or does as it
+            was told before.
+    """
 
     account: str
     region: str
     bucket: str
     role_arn: str
     partition: str = "aws"
+    role_is_given: bool = False
+    bucket_is_given: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,8 +82,18 @@ class Stack:
             yield name, resource["Type"]
 
 
-def site_of(project: Project, account: str, region: str, partition: str = "aws") -> Site:
-    """Where a project lives, from the settings or by the templates' naming.
+def site_of(
+    project: Project,
+    account: str,
+    region: str,
+    partition: str = "aws",
+    environ: Mapping[str, str] | None = None,
+) -> Site:
+    """Where a project lives, from the environment, the settings, or by the templates' naming.
+
+    Args:
+        environ: ``SAGEMAKER_PIPELINE_ROLE_ARN`` and ``ARTIFACT_BUCKET`` count, as for the pipeline itself. A
+            SageMaker Project sets them to what it has made, so a bucket that only they name exists.
 
     Raises:
         GatehouseError: the project's name is too long for the names that come of it.
@@ -86,13 +105,19 @@ def site_of(project: Project, account: str, region: str, partition: str = "aws")
             where=str(project.file),
             remedy="Shorten the team's or the project's name",
         )
-    role = f"arn:{partition}:iam::{account}:role/gatehouse-{project.name}-execution"
+    made = f"arn:{partition}:iam::{account}:role/gatehouse-{project.name}-execution"
+    environ = environ or {}
+    role_arn = environ.get("SAGEMAKER_PIPELINE_ROLE_ARN") or project.role or made
+    named = project.bucket or default_bucket(project, account, region)
+    bucket = environ.get("ARTIFACT_BUCKET") or named
     return Site(
         account=account,
         region=region,
-        bucket=project.bucket or default_bucket(project, account, region),
-        role_arn=project.role or role,
+        bucket=bucket,
+        role_arn=role_arn,
         partition=partition,
+        role_is_given=role_arn != made,
+        bucket_is_given=bucket != named,
     )
 
 
@@ -205,6 +230,8 @@ def _foundation(project: Project, site: Site) -> dict[str, str]:
     return {
         "Project": project.name,
         "BucketName": site.bucket,
+        "ExecutionRoleArn": site.role_arn if site.role_is_given else "",
+        **({"CreateBucket": "false"} if site.bucket_is_given else {}),
         "DataBucket": "" if data_bucket == site.bucket else data_bucket,
         "InVpc": "true" if project.network.subnets else "false",
         # Without one in the settings the stack keeps what it was given.
@@ -237,6 +264,13 @@ def _check_parameters(stack: Stack) -> None:
                 f"{value!r} is not allowed for {name}",
                 where=f"{stack.kind}.yaml",
                 remedy=f"Use one of: {', '.join(allowed)}",
+            )
+        pattern = declared[name].get("AllowedPattern")
+        if pattern and not re.fullmatch(pattern, value):
+            raise GatehouseError(
+                f"{value!r} is not allowed for {name}",
+                where=f"{stack.kind}.yaml",
+                remedy=f"It has to match {pattern}",
             )
 
 

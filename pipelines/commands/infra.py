@@ -36,7 +36,9 @@ def command() -> None:
 
     Three stacks for each project: foundation, ci, automation. The templates in automation/templates/ can be
     deployed with `aws cloudformation deploy` as well; docs/aws.md says how. ci is left out until it is named
-    with --only once, because it needs to know the repository.
+    with --only once, because it needs to know the repository. A role or bucket that exists already, in a
+    SageMaker Project for example, is used and left as it is: name it in SAGEMAKER_PIPELINE_ROLE_ARN and
+    ARTIFACT_BUCKET, or in the settings with -p CreateBucket=false.
     """
 
 
@@ -172,7 +174,7 @@ def _aws(name: str | None) -> _Aws:
     session = boto3.session.Session(region_name=region)
     caller = session.client("sts").get_caller_identity()
     partition = caller["Arn"].split(":")[1]
-    return _Aws(project, site_of(project, caller["Account"], region, partition), session)
+    return _Aws(project, site_of(project, caller["Account"], region, partition, os.environ), session)
 
 
 def _stacks(

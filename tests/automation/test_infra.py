@@ -110,6 +110,46 @@ def test_the_stacks_are_planned_made_left_alone_changed_and_removed(
     assert left == []
 
 
+# The stand-in does not make policies, and says so.
+@pytest.mark.filterwarnings("ignore:Tried to parse AWS:UserWarning")
+def test_a_role_and_a_bucket_that_exist_are_used_and_left_as_they_are(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a SageMaker Project gives them to its build."""
+    (tmp_path / "projects.toml").write_text(SETTINGS.format(name="given"))
+    role = "arn:aws:iam::123456789012:role/service-role/ProductsUseRole"
+    account.client("s3").create_bucket(
+        Bucket="sagemaker-project-p-abc", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    before = account.client("s3").list_buckets()["Buckets"]
+    monkeypatch.setenv("SAGEMAKER_PIPELINE_ROLE_ARN", role)
+    monkeypatch.setenv("ARTIFACT_BUCKET", "sagemaker-project-p-abc")
+    [foundation] = account.infra("deploy", "--only", "foundation")
+    assert foundation["outputs"]["Bucket"] == "sagemaker-project-p-abc"
+    assert foundation["outputs"]["ExecutionRoleArn"] == role
+    roles = {one["RoleName"] for one in account.client("iam").list_roles()["Roles"]}
+    assert roles >= {"gatehouse-rc-given-ci", "gatehouse-rc-given-scheduler"}
+    assert "gatehouse-rc-given-execution" not in roles
+    assert account.client("s3").list_buckets()["Buckets"] == before
+    account.infra("deploy", "--only", "automation")
+    functions = account.client("lambda")
+    settings = functions.get_function_configuration(FunctionName="rc-given-version-decided")
+    told = json.loads(settings["Environment"]["Variables"]["GATEHOUSE_AUTOMATION"])
+    assert {one["role"] for one in told["environments"]} == {role}
+
+    # Written into the settings, as docs/aws.md says: nothing is made anew.
+    monkeypatch.delenv("SAGEMAKER_PIPELINE_ROLE_ARN")
+    monkeypatch.delenv("ARTIFACT_BUCKET")
+    written = f'[projects.rc.given]\nrole = "{role}"\nbucket = "sagemaker-project-p-abc"'
+    file = tmp_path / "projects.toml"
+    file.write_text(file.read_text().replace("[projects.rc.given]", written, 1))
+    for kind in ("foundation", "automation"):
+        [planned] = account.infra("plan", "--only", kind)
+        assert (planned["action"], planned["changes"]) == ("none", []), kind
+    account.commands.done("infra", "remove", "--yes", "--target", "aws")
+    assert account.client("s3").list_objects_v2(Bucket="sagemaker-project-p-abc")["KeyCount"] == 1
+
+
 def test_locally_the_templates_are_checked_and_nothing_is_claimed(account: Account) -> None:
     checked = account.commands.done("infra", "plan")
     assert "CloudFormation is not part of the local SageMaker" in checked.out
@@ -119,6 +159,9 @@ def test_locally_the_templates_are_checked_and_nothing_is_claimed(account: Accou
     wrong = account.commands.gatehouse("infra", "plan", "-p", "CreateKey=maybe")
     assert wrong.code == 1
     assert "Use one of: true, false" in wrong.err
+    wrong = account.commands.gatehouse("infra", "plan", "-p", "Repository=git@github.com:rc/churn")
+    assert wrong.code == 1
+    assert "It has to match https://.+" in wrong.err
 
 
 def test_a_new_ci_needs_its_repository_once(account: Account) -> None:

@@ -110,6 +110,16 @@ def test_the_pipelines_role_may_do_what_its_definition_asks_for(definition: dict
     assert allows(policy, "ec2:CreateNetworkInterface", "any")
 
 
+def test_a_given_role_gets_no_permissions_from_us_and_a_given_bucket_no_policy() -> None:
+    given = "arn:aws:iam::000000000000:role/theirs"
+    found = resources("foundation", ExecutionRoleArn=given, CreateBucket="false")
+    assert not {"ExecutionRole", "ExecutionPolicy", "ArtifactBucket", "ArtifactBucketPolicy"} & found.keys()
+    policy = statements(found, "CiRole")
+    assert allows(policy, "iam:PassRole", given)
+    assert not allows(policy, "iam:PassRole", EXECUTION_ROLE)
+    assert allows(policy, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{PROJECT}/code")
+
+
 def test_the_pipelines_role_may_not_do_what_others_do() -> None:
     policy = statements(resources("foundation"), "ExecutionRole")
     assert not allows(policy, "s3:GetObject", "arn:aws:s3:::artifacts/other-project/data")
