@@ -177,7 +177,20 @@ def automation_parameters(
         "CodeKey": code_key or "handlers",
         "ArtifactBucket": bucket,
         "ExecutionRoleArn": role_arn,
+        **({} if target == "local" else _other_permissions(project)),
         "Target": target,
+    }
+
+
+def _other_permissions(project: Project) -> dict[str, str]:
+    """What the functions may use beside the project's own: its key, and the roles of single environments."""
+    environments = project.environments.values()
+    assumed = {one.assume_role for one in environments if one.assume_role}
+    models = {one.role for one in environments if one.role and not one.assume_role}
+    return {
+        "KmsKeyArn": project.network.kms_key or "",
+        "ModelRoleArns": ",".join(sorted(models)),
+        "AssumedRoleArns": ",".join(sorted(assumed)),
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from policies import listed, of_type, policies_in, resources
+from policies import KEY, PROJECT, listed, of_type, policies_in, resources
 
 from automation.lease import PATIENCE
 from pipelines.stacks import KINDS, Kind, template_path
@@ -19,12 +20,38 @@ EVERYTHING = {
 }
 """(template, role, statement) that may name all resources."""
 
+OF_NO_PROJECT = {
+    "arn:aws:ecr:eu-west-1:*:repository/sagemaker-xgboost",  # AWS's own account of the region
+    "arn:aws:logs:eu-west-1:000000000000:log-group:/aws/sagemaker/*",
+    "arn:aws:s3:::raw-data/*",
+    "arn:aws:sagemaker:eu-west-1:000000000000:processing-job/pipelines-*",  # names that SageMaker makes
+    "arn:aws:sagemaker:eu-west-1:000000000000:training-job/pipelines-*",
+}
+"""Patterns of resources that the project's name does not limit."""
+
+LIMITED_BY = {
+    "cloudwatch:PutMetricData": {"StringLike": {"cloudwatch:namespace": "/aws/sagemaker/*"}},
+    "iam:PassRole": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+    "kms:CreateGrant": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+}
+
 EVERY_OPTION = {"CreateKey": "true", "InVpc": "true", "DataBucket": "raw-data", "SharedLogGroups": "create"}
+
+
+EVERY_OPTIONS: dict[Kind, dict[str, str]] = {
+    "foundation": EVERY_OPTION,
+    "ci": {},
+    "automation": {
+        "KmsKeyArn": KEY,
+        "ModelRoleArns": "arn:aws:iam::000000000000:role/models",
+        "AssumedRoleArns": "arn:aws:iam::444455556666:role/there",
+    },
+}
 
 
 def whole(kind: Kind) -> dict[str, dict[str, object]]:
     """The template's resources with every option switched on."""
-    return resources(kind, **(EVERY_OPTION if kind == "foundation" else {}))
+    return resources(kind, **EVERY_OPTIONS[kind])
 
 
 def test_cfn_lint_finds_nothing() -> None:
@@ -42,8 +69,12 @@ def test_no_role_may_do_more_than_it_names(kind: Kind) -> None:
         assert not [action for action in listed(statement["Action"]) if "*" in action], statement["Sid"]
         everything = "*" in listed(statement["Resource"])
         assert everything == ((kind, role, statement["Sid"]) in EVERYTHING), statement["Sid"]
-        if "iam:PassRole" in listed(statement["Action"]):
-            assert statement["Condition"]["StringEquals"]["iam:PassedToService"] == "sagemaker.amazonaws.com"
+        for pattern in set(listed(statement["Resource"])) - {"*"} - OF_NO_PROJECT:
+            before, star, _ = pattern.partition("*")
+            assert not star or re.search(rf"[:/-]{PROJECT}[-/]", before), f"{statement['Sid']}: {pattern}"
+        for action in listed(statement["Action"]):
+            if action in LIMITED_BY:
+                assert statement["Condition"] == LIMITED_BY[action], statement["Sid"]
 
 
 def test_a_service_assumes_a_role_for_this_account_only() -> None:
