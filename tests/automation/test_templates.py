@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from policies import KEY, PROJECT, listed, of_type, policies_in, resources
+from policies import BUCKET, EXECUTION_ROLE, KEY, PROJECT, listed, of_type, policies_in, resources
 
 from automation.lease import PATIENCE
 from pipelines.stacks import KINDS, Kind, template_path
@@ -77,10 +77,47 @@ def test_no_role_may_do_more_than_it_names(kind: Kind) -> None:
                 assert statement["Condition"] == LIMITED_BY[action], statement["Sid"]
 
 
+TRUSTED = {
+    "CiRole": {"codebuild.amazonaws.com"},
+    "ExecutionRole": {"sagemaker.amazonaws.com"},
+    "HandlerRole": {"lambda.amazonaws.com"},
+    # The SageMaker SDK's put_triggers asks for both.
+    "SchedulerRole": {"scheduler.amazonaws.com", "sagemaker.amazonaws.com"},
+}
+"""Who may be each role."""
+
+
 def test_a_service_assumes_a_role_for_this_account_only() -> None:
-    for role in of_type(whole("foundation"), "AWS::IAM::Role").values():
+    roles = {name: role for kind in KINDS for name, role in of_type(whole(kind), "AWS::IAM::Role").items()}
+    assert roles.keys() == TRUSTED.keys()
+    for name, role in roles.items():
         [statement] = role["AssumeRolePolicyDocument"]["Statement"]
-        assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == "000000000000"
+        assert statement["Action"] == "sts:AssumeRole"
+        assert set(listed(statement["Principal"]["Service"])) == TRUSTED[name]
+        if name != "HandlerRole":  # Lambda names no account when it assumes a role
+            assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == "000000000000"
+
+
+def test_services_put_only_what_comes_from_this_account_into_topic_and_queue() -> None:
+    found = whole("automation")
+    policies = {**of_type(found, "AWS::SNS::TopicPolicy"), **of_type(found, "AWS::SQS::QueuePolicy")}
+    allowed = {
+        name: statement
+        for name, policy in policies.items()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    }
+    services = {name: set(listed(one["Principal"]["Service"])) for name, one in allowed.items()}
+    assert services == {
+        "TopicPolicy": {"cloudwatch.amazonaws.com", "events.amazonaws.com"},
+        "DeadLettersPolicy": {"events.amazonaws.com"},
+    }
+    assert {name: one["Action"] for name, one in allowed.items()} == {
+        "TopicPolicy": "sns:Publish",
+        "DeadLettersPolicy": "sqs:SendMessage",
+    }
+    for statement in allowed.values():
+        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "000000000000"}}
 
 
 @pytest.mark.parametrize("options", [{}, EVERY_OPTION], ids=["plain", "with-key"])
@@ -91,9 +128,22 @@ def test_the_bucket_is_encrypted_versioned_and_closed(options: dict[str, str]) -
     algorithm = rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
     assert algorithm == ("aws:kms" if options else "AES256")
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
-    assert bucket["LifecycleConfiguration"]["Rules"]
-    assert found["ArtifactBucket"]["DeletionPolicy"] == "Retain", "models outlive the stack"
+    if options:
+        assert rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == KEY
+    assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    assert {one["Status"] for one in rules} == {"Enabled"}
+    assert [one["NoncurrentVersionExpiration"] for one in rules if "NoncurrentVersionExpiration" in one]
+    assert [one["AbortIncompleteMultipartUpload"] for one in rules if "AbortIncompleteMultipartUpload" in one]
+    [cheaper] = [one for one in rules if "Transitions" in one]
+    assert cheaper["Prefix"] == f"{PROJECT}/executions/"
+    assert not [one for one in rules if "ExpirationInDays" in one], "no model is ever deleted"
+    for name in ("ArtifactBucket", *(["Key"] if options else [])):
+        assert found[name]["DeletionPolicy"] == "Retain", "models outlive the stack"
+        assert found[name]["UpdateReplacePolicy"] == "Retain"
 
 
 def test_what_holds_data_refuses_everything_without_tls() -> None:
@@ -109,6 +159,9 @@ def test_what_holds_data_refuses_everything_without_tls() -> None:
     for statement in denied:
         assert statement["Principal"] == "*"
         assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    [of_bucket] = [one for one in denied if one["Action"] == "s3:*"]
+    assert of_bucket["Resource"] == [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]
+    assert {one["Action"] for one in denied} == {"s3:*", "sns:Publish", "sqs:*"}
 
 
 def test_logs_end_some_day_and_keys_turn() -> None:
@@ -129,12 +182,49 @@ def test_a_function_that_fails_leaves_its_event_in_an_encrypted_queue_with_an_al
     for rule in of_type(found, "AWS::Events::Rule").values():
         assert all(target["DeadLetterConfig"]["Arn"].endswith(":DeadLetters") for target in rule["Targets"])
     [alarm] = of_type(found, "AWS::CloudWatch::Alarm").values()
-    assert alarm["AlarmActions"]
+    assert alarm["AlarmActions"] == ["arn:aws:any:eu-west-1:000000000000:Topic"]
+    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": "DeadLetters"}]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+    assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == (
+        "Maximum",
+        "GreaterThanThreshold",
+        0,
+    )
+
+
+def test_every_rule_is_on_and_may_call_its_function() -> None:
+    found = resources("automation")
+    rules = of_type(found, "AWS::Events::Rule")
+    assert {rule["State"] for rule in rules.values()} == {"ENABLED"}
+    assert rules["TimerRule"]["ScheduleExpression"] == "rate(15 minutes)"
+    permissions = of_type(found, "AWS::Lambda::Permission").values()
+    allowed = {(one["SourceArn"].rpartition(":")[2], one["FunctionName"]) for one in permissions}
+    called = {
+        (name, target["Arn"].rpartition(":")[2])
+        for name, rule in rules.items()
+        for target in rule["Targets"]
+        if target["Arn"].endswith("Function")
+    }
+    assert allowed == called
+    assert {one["Principal"] for one in permissions} == {"events.amazonaws.com"}
 
 
 def test_pushes_build_and_so_do_pull_requests() -> None:
     [build] = of_type(resources("ci"), "AWS::CodeBuild::Project").values()
-    events = [group[0]["Pattern"] for group in build["Triggers"]["FilterGroups"]]
-    assert events[0] == "PUSH"
-    assert "PULL_REQUEST_CREATED" in events[1]
+    pushes, pulls = (
+        {one["Type"]: one["Pattern"] for one in group} for group in build["Triggers"]["FilterGroups"]
+    )
+    assert pushes == {"EVENT": "PUSH", "HEAD_REF": "^refs/heads/main$"}
+    assert "PULL_REQUEST_CREATED" in pulls["EVENT"]
+    assert pulls["BASE_REF"] == "^refs/heads/main$"
+    assert build["Triggers"]["Webhook"] is True
     assert build["Source"]["BuildSpec"] == "codebuild-buildspec.yml"
+    assert build["ConcurrentBuildLimit"] == 1, "two builds would upsert at once"
+    assert build["LogsConfig"]["CloudWatchLogs"] == {"Status": "ENABLED", "GroupName": "BuildLog"}
+    variables = {one["Name"]: one["Value"] for one in build["Environment"]["EnvironmentVariables"]}
+    assert variables == {
+        "GATEHOUSE_PROJECT": PROJECT,
+        "GATEHOUSE_TARGET": "aws",
+        "ARTIFACT_BUCKET": BUCKET,
+        "SAGEMAKER_PIPELINE_ROLE_ARN": EXECUTION_ROLE,
+    }
