@@ -4,8 +4,8 @@ One thread routes: it takes an event out of the outbox and writes a delivery for
 transaction. A few threads deliver; each claims one delivery at a time. Several dispatchers may work on
 one home: an event is routed once, and a delivery is made by one of them at a time.
 
-Another thread fires the rules that have a schedule. Times that were missed because nothing was up are made
-good once, at once.
+Another thread fires the rules that have a schedule, and looks after the alarms. Times that were missed
+because nothing was up are made good once, at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from functools import lru_cache
 
 import schedule_expressions
 from sagemaker_local.context import Services
-from sagemaker_local.events import outbox, patterns, targets, transformers
+from sagemaker_local.events import alarms, outbox, patterns, targets, transformers
 from sagemaker_local.events.functions import Closing
 from sagemaker_local.events.outbox import Delivery, Event
 from sagemaker_local.home import is_alive
@@ -101,13 +101,14 @@ class Dispatcher:
             _log.exception("an event could not be routed and is given up: %s", event.document)
 
     def _fire_due(self) -> bool:
-        """Fire the rules whose time has come; always False, since it fires all of them."""
+        """Fire all rules whose time has come, and look at all alarms; always False: nothing is left over."""
         store, now = self._services.store, time.time()
         if any(_is_due(rule, now) for rule in store.list(RULE)):
             with store.transaction():
                 for rule in store.list(RULE):
                     if _is_due(rule, now):
                         self._fire(rule, now)
+        alarms.look(store)
         return False
 
     def _fire(self, rule: Document, now: float) -> None:

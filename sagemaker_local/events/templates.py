@@ -10,12 +10,13 @@ What is played (``cloudformation`` says which functions a template may use):
     AWS::Lambda::EventInvokeConfig  retries and the OnFailure destination
     AWS::SNS::Topic, Subscription   subscriptions of queues are delivered, others are read in the inbox
     AWS::SQS::Queue
+    AWS::CloudWatch::Alarm          on the length of a queue
 
 Every other resource is left out, and named in what :func:`play` returns: its ``Ref`` is its name and its
 ``Arn`` one that looks as on AWS, so that templates that use a role or a key can be played. A physical name
 that a template does not give is ``<stack>-<logical id>``. Playing a stack again makes it what the template
-says now: rules and functions that it made before and that are gone from the template are deleted; topics
-and queues stay.
+says now: rules, functions and alarms that it made before and that are gone from the template are deleted;
+topics and queues stay.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import Any
 
 from sagemaker_local.context import ACCOUNT, Call
 from sagemaker_local.errors import AwsError
+from sagemaker_local.events import alarms
 from sagemaker_local.events.cloudformation import Reference, Stack, TemplateError, read
 from sagemaker_local.events.dispatcher import RULE
 from sagemaker_local.services import functions
@@ -245,6 +247,16 @@ def _rule(playing: _Playing, logical: str, properties: Mapping[str, Any]) -> str
     return name
 
 
+def _alarm(playing: _Playing, logical: str, properties: Mapping[str, Any]) -> str:
+    name, call = playing.name(logical), playing.call
+    alarm = alarms.from_properties(name, call.region, properties)
+    if alarm is None:
+        return ""
+    before = call.store.get(alarms.ALARM, call.region, name) or alarm
+    call.store.put(alarms.ALARM, call.region, name, {**alarm, "StateValue": before["StateValue"]})
+    return name
+
+
 _ORDER: dict[str, Callable[[_Playing, str, Mapping[str, Any]], str]] = {
     "AWS::SQS::Queue": _queue,
     "AWS::SNS::Topic": _topic,
@@ -252,6 +264,7 @@ _ORDER: dict[str, Callable[[_Playing, str, Mapping[str, Any]], str]] = {
     "AWS::Lambda::Function": _function,
     "AWS::Lambda::EventInvokeConfig": _invoke_config,
     "AWS::Events::Rule": _rule,
+    "AWS::CloudWatch::Alarm": _alarm,
 }
 """What is made first is there for what is made later."""
 
@@ -260,6 +273,7 @@ _NAME_PROPERTY = {
     "AWS::SNS::Topic": "TopicName",
     "AWS::Lambda::Function": "FunctionName",
     "AWS::Events::Rule": "Name",
+    "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::IAM::Role": "RoleName",
     "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
     "AWS::S3::Bucket": "BucketName",
@@ -310,6 +324,8 @@ def _remove_stale(call: Call, stack: str, made: Mapping[str, tuple[str, str]]) -
             call.store.delete(RULE, call.region, physical)
         elif kind == "AWS::Lambda::Function":
             functions.forget(call, physical)
+        elif kind == "AWS::CloudWatch::Alarm":
+            call.store.delete(alarms.ALARM, call.region, physical)
     call.store.put(_STACK, call.region, stack, {"Made": sorted(kept)})
 
 

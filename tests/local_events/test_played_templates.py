@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from event_places import put_event, take
-from wire_clients import advertised_by, client_of, wait_for
+from wire_clients import Client, advertised_by, client_of, wait_for
 
 from sagemaker_local import endpoint
 from sagemaker_local.errors import CannotStart
 from sagemaker_local.events.templates import Template, parse
+from sagemaker_local.store import Store
 
 TEMPLATE = """
 AWSTemplateFormatVersion: 2010-09-09
@@ -66,6 +67,17 @@ Resources:
         source: [!Ref Project]
       Targets:
         - {Id: teller, Arn: !GetAtt Function.Arn, RetryPolicy: {MaximumRetryAttempts: "3"}}
+  Alarm:
+    Type: AWS::CloudWatch::Alarm
+    Properties:
+      AlarmName: !Sub "${Project}-dead-letters"
+      AlarmDescription: Somebody has to look.
+      Namespace: AWS/SQS
+      MetricName: ApproximateNumberOfMessagesVisible
+      Dimensions: [{Name: QueueName, Value: !GetAtt DeadLetters.QueueName}]
+      ComparisonOperator: GreaterThanThreshold
+      Threshold: 0
+      AlarmActions: [!Ref Topic]
   Permission:
     Type: AWS::Lambda::Permission
     Properties: {FunctionName: !Ref Function, Action: "lambda:InvokeFunction"}
@@ -112,9 +124,22 @@ def test_a_played_template_takes_events_to_handlers_and_their_messages_to_the_in
         inbox = sqs.get_queue_url(QueueName="local-inbox")["QueueUrl"]
         assert json.loads(take(sqs, inbox)["Body"])["Message"] == "an elephant!"
         put_event(events, "zoo", {"text": "fail"})
+        notification = json.loads(take(sqs, inbox)["Body"])
+        assert notification["Subject"] == 'ALARM: "zoo-dead-letters" in eu-west-1'
+        assert notification["Message"].startswith("Somebody has to look.")
+        # Said once, however many follow; and again after the queue was empty.
+        put_event(events, "zoo", {"text": "fail"})
         dead = sqs.get_queue_url(QueueName="news-DeadLetters")["QueueUrl"]
+        wait_for(lambda: length(sqs, dead) == 2 or None)
+        put_event(events, "zoo", {"text": "a heron"})
+        assert json.loads(take(sqs, inbox)["Body"])["Message"] == "a heron!"
         error = take(sqs, dead)["MessageAttributes"]["ErrorMessage"]
         assert error["StringValue"] == "RuntimeError: asked to fail"
+        sqs.purge_queue(QueueUrl=dead)
+        alarms = Store(home / "state.db")
+        wait_for(lambda: alarms.get("alarm", "eu-west-1", "zoo-dead-letters")["StateValue"] == "OK" or None)  # type: ignore[index]
+        put_event(events, "zoo", {"text": "fail"})
+        assert json.loads(take(sqs, inbox)["Body"])["Subject"].startswith("ALARM")
     finally:
         process.terminate()
         told = process.communicate(timeout=30)[1]
@@ -158,6 +183,11 @@ def test_a_template_is_named_with_its_parameters_like_a_url() -> None:
     found = parse("a/b.yaml?Project=x%26y&Empty=&@region=eu-west-1&@code=c&@name=n")
     expected = Template(Path("a/b.yaml"), {"Project": "x&y", "Empty": ""}, "eu-west-1", Path("c"), "n")
     assert found == expected
+
+
+def length(sqs: Client, url: str) -> int:
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(found["Attributes"]["ApproximateNumberOfMessages"])
 
 
 def rules(local: endpoint.Endpoint) -> list[dict[str, str]]:

@@ -1,0 +1,79 @@
+"""CloudWatch alarms on the length of a queue: the one kind that says that an event could not be handled.
+
+An alarm tells its topics when its state changes to ALARM, and stays there until the queue is as short as its
+threshold again. CloudWatch looks once a minute and counts what can be received; here it is looked at every
+second, and what somebody has received and not yet deleted counts as well, or each look into the queue would
+end the alarm.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from sagemaker_local.events import messages, topics
+from sagemaker_local.store import Document, Store
+
+ALARM = "alarm"
+"""Kind of the documents: AlarmName, AlarmDescription, AlarmActions, Queue, Threshold, Region, StateValue."""
+
+_log = logging.getLogger(__name__)
+
+
+def from_properties(name: str, region: str, properties: Mapping[str, Any]) -> Document | None:
+    """The alarm that a template describes; None if it watches anything but a queue that grows."""
+    watched = [one["Value"] for one in properties.get("Dimensions", ()) if one.get("Name") == "QueueName"]
+    kind = (properties.get("Namespace"), properties.get("MetricName"), properties.get("ComparisonOperator"))
+    if kind != ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "GreaterThanThreshold") or not watched:
+        return None
+    return {
+        "AlarmName": name,
+        "AlarmDescription": properties.get("AlarmDescription", ""),
+        "AlarmActions": properties.get("AlarmActions", []),
+        "Queue": watched[0],
+        "Threshold": float(properties["Threshold"]),
+        "Region": region,
+        "StateValue": "OK",
+    }
+
+
+def look(store: Store) -> None:
+    """Compare every alarm with its queue, and tell of those that are new."""
+    for alarm in store.list(ALARM):
+        if _state(store, alarm)[0] == alarm["StateValue"]:
+            continue
+        with store.transaction():
+            current = store.get(ALARM, alarm["Region"], alarm["AlarmName"])
+            if current is None:
+                continue
+            state, length = _state(store, current)
+            if state == "ALARM" and current["StateValue"] != state:
+                _tell(store, current, length)
+            store.put(ALARM, current["Region"], current["AlarmName"], {**current, "StateValue": state})
+
+
+def _state(store: Store, alarm: Document) -> tuple[str, int]:
+    ready, hidden, _ = messages.count(store, alarm["Region"], alarm["Queue"])
+    length = ready + hidden
+    return "ALARM" if length > alarm["Threshold"] else "OK", length
+
+
+def _tell(store: Store, alarm: Document, length: int) -> None:
+    """As the mail reads that CloudWatch sends through a topic."""
+    text = "\n".join(
+        [
+            alarm["AlarmDescription"],
+            "",
+            f"Alarm:  {alarm['AlarmName']}",
+            "State:  OK -> ALARM",
+            f"Reason: {length} in the queue {alarm['Queue']}, more than {alarm['Threshold']:g}",
+        ]
+    )
+    for action in alarm["AlarmActions"]:
+        region, topic = action.split(":")[3], action.rpartition(":")[2]
+        subject = f'ALARM: "{alarm["AlarmName"]}" in {alarm["Region"]}'[:100]
+        try:
+            topics.publish(store, region, topic, text, subject)
+        except LookupError as error:
+            _log.error("Alarm %s could not be told: %s", alarm["AlarmName"], error)
