@@ -10,13 +10,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
 from pipelines.errors import GatehouseError
 from pipelines.target import Target
+
+_EARLIEST_START = timedelta(minutes=5)
 
 _SENT = (
     "Name",
@@ -73,11 +75,12 @@ def plan_schedule(name: str, wanted: Schedule, pipeline_arn: str, target: Target
     """Compare the schedule that is wanted with the one that is there. Reads only.
 
     Raises:
-        GatehouseError: a schedule of that name starts something else.
+        GatehouseError: a schedule of that name starts something else, or the start date is over.
     """
     live = _read(name, target)
     request = _request(name, wanted, pipeline_arn)
     if live is None:
+        _check_start(wanted)
         return Plan("create", name, request=request)
     if live["Target"]["Arn"] != pipeline_arn:
         raise GatehouseError(
@@ -92,6 +95,8 @@ def plan_schedule(name: str, wanted: Schedule, pipeline_arn: str, target: Target
     if "EndDate" in kept:
         merged["EndDate"] = kept["EndDate"]
     changes = tuple(_changes(_schedule(live), _schedule(merged)))
+    if changes:
+        _check_start(wanted)
     return Plan("update" if changes else "none", name, changes, merged, _schedule(live))
 
 
@@ -112,6 +117,16 @@ def apply_plan(plan: Plan, target: Target) -> None:
         scheduler.update_schedule(**plan.request, ClientToken=secrets.token_hex(16))
     elif plan.action == "delete":
         scheduler.delete_schedule(Name=plan.name)
+
+
+def _check_start(wanted: Schedule) -> None:
+    if wanted.start is not None and wanted.start < datetime.now(UTC) - _EARLIEST_START:
+        raise GatehouseError(
+            f"the start date {wanted.start:%Y-%m-%d %H:%M %Z} has passed, and EventBridge Scheduler takes"
+            " none that is more than five minutes ago",
+            where="schedule",
+            remedy="Leave --start-date out: then it counts from now on",
+        )
 
 
 def _read(name: str, target: Target) -> dict[str, Any] | None:

@@ -17,6 +17,9 @@ from sagemaker_local.services.paging import page
 from sagemaker_local.store import Document
 
 GROUP = "default"
+EARLIEST_START = 300
+"""Seconds that a StartDate may have passed; AWS says it in its error only."""
+
 _RETRIES, _AGE = 185, 86400
 """Attempts and seconds where a target names none: the most that AWS allows; it documents no defaults."""
 
@@ -53,8 +56,10 @@ def update(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         known = _load(call, name)
         document = _document(call, parameters, now)
         document |= {key: known[key] for key in ("CreationDate", "_ClientToken", "_Last") if key in known}
+        # So a rate that is changed does not start at once: it was made when the schedule was.
+        document["_Anchor"] = known["CreationDate"]
         if all(document.get(key) == known.get(key) for key in _TIMING):
-            document |= {key: known[key] for key in ("_Anchor", "_Next")}
+            document["_Next"] = known["_Next"]
         else:
             _set_next(document, now)
         call.store.put(SCHEDULE, call.region, name, document)
@@ -144,7 +149,7 @@ def _document(call: Call, parameters: dict[str, Any], now: float) -> Document:
         raise not_implemented("KmsKeyArn of a schedule")
     zone = parameters.get("ScheduleExpressionTimezone", "UTC")
     try:
-        schedule_expressions.parse(parameters["ScheduleExpression"])
+        expression = schedule_expressions.parse(parameters["ScheduleExpression"])
         schedule_expressions.time_zone(zone)
     except schedule_expressions.ExpressionError as error:
         raise validation_error(f"Invalid Schedule Expression: {error}.") from error
@@ -153,6 +158,9 @@ def _document(call: Call, parameters: dict[str, Any], now: float) -> Document:
     }
     if "StartDate" in bounds and "EndDate" in bounds and bounds["StartDate"] >= bounds["EndDate"]:
         raise validation_error("The StartDate must be earlier than the EndDate.")
+    is_once = isinstance(expression, schedule_expressions.At)
+    if not is_once and bounds.get("StartDate", now) < now - EARLIEST_START:
+        raise validation_error("The StartDate you specify cannot be earlier than 5 minutes ago.")
     return {
         **{key: parameters[key] for key in _KEPT if key in parameters},
         **bounds,

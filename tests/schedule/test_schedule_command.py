@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from wire_clients import client_of, definition
 
 from pipelines.commands import main
 from sagemaker_local import endpoint
+from sagemaker_local.store import Store
 
 ROLE = "arn:aws:iam::000000000000:role/gatehouse-local"
 NAME = "bank-churn"
@@ -60,3 +63,38 @@ def test_a_schedule_is_created_left_alone_changed_and_deleted(
 def test_a_wrong_expression_names_the_field(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schedule", NAME, "--cron", "0 25 * * ? *"]) == 1
     assert "hours cannot be '25'" in capsys.readouterr().err
+
+
+def test_a_schedule_that_becomes_a_rate_starts_when_it_says_and_not_at_once(
+    place: endpoint.Endpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["schedule", NAME, "--cron", "0 3 * * ? *"]) == 0
+    capsys.readouterr()
+    assert main(["schedule", NAME, "--rate", "2 hours", "--json"]) == 0
+    told = datetime.fromisoformat(json.loads(capsys.readouterr().out)["next_times"][0])
+    stored = Store(Path(".gatehouse/state.db")).get("schedule", "eu-west-1", f"default/{NAME}")
+    assert stored is not None
+    assert stored["_Next"] == pytest.approx(told.timestamp(), abs=0.001)
+    assert told > datetime.now(UTC) + timedelta(hours=1)
+    summaries = client_of(place.url, "sagemaker").list_pipeline_executions(PipelineName=NAME)
+    assert summaries["PipelineExecutionSummaries"] == []
+
+
+def test_a_start_date_that_is_over_is_refused_before_anything_is_sent_and_by_the_service(
+    place: endpoint.Endpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["schedule", NAME, "--rate", "1 day", "--start-date", "2020-01-31T03:00"]) == 1
+    assert "2020-01-31 03:00 UTC has passed" in capsys.readouterr().err
+    scheduler = client_of(place.url, "scheduler")
+    assert scheduler.list_schedules()["Schedules"] == []
+    pipeline = client_of(place.url, "sagemaker").describe_pipeline(PipelineName=NAME)["PipelineArn"]
+    request = {
+        "Name": NAME,
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "StartDate": datetime(2020, 1, 31, tzinfo=UTC),
+        "Target": {"Arn": pipeline, "RoleArn": ROLE, "SageMakerPipelineParameters": {}},
+    }
+    with pytest.raises(ClientError, match="StartDate you specify cannot be earlier than 5 minutes ago"):
+        scheduler.create_schedule(ScheduleExpression="rate(1 day)", **request)
+    # One that happens once ignores it.
+    scheduler.create_schedule(ScheduleExpression="at(2090-01-31T03:00:00)", **request)
