@@ -69,7 +69,7 @@ def fitting_type(kind: pa.DataType) -> frozenset[str]:
         return frozenset({"timestamp", "timestamp with zone", "text"})
     if pa.types.is_dictionary(kind):
         return fitting_type(kind.value_type)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return frozenset({"text"})
     return frozenset()
 

@@ -10,7 +10,7 @@ of the whole data.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import column_types
@@ -40,6 +40,7 @@ class SourceFile:
     compressed: bool
     columns: tuple[str, ...]  # in the file's own order
     fitting: Mapping[str, frozenset[str]]  # by the first block, or by Parquet's own types
+    lines_above: int = 0  # a CSV's rows above the data: its header, and blank lines before that
 
 
 def find_files(folder: Path, settings: DatasetSettings) -> tuple[list[SourceFile], list[str]]:
@@ -187,13 +188,14 @@ def _describe(path: Path, folder: Path, settings: DatasetSettings) -> SourceFile
         return SourceFile(path, name, "parquet", False, columns, fitting)
     bare = SourceFile(path, name, "csv", start[:2] == b"\x1f\x8b", (), {})
     columns = _csv_columns(bare, settings)
-    described = SourceFile(path, name, "csv", bare.compressed, columns, {})
+    lines_above = _blank_lines(bare) + 1 if settings.header else 0
+    described = SourceFile(path, name, "csv", bare.compressed, columns, {}, lines_above)
     text = dict.fromkeys(columns, pa.string())
     fitting = dict.fromkeys(columns, column_types.ANY)
     for batch in _csv_batches(described, text, settings, _FIRST_BLOCK_BYTES):
         fitting = {column: column_types.fitting_texts(batch.column(column)) for column in columns}
         break
-    return SourceFile(path, name, "csv", bare.compressed, columns, fitting)
+    return replace(described, fitting=fitting)
 
 
 def _unique(names: list[str], where: str) -> tuple[str, ...]:
@@ -212,7 +214,10 @@ def _csv_columns(file: SourceFile, settings: DatasetSettings) -> tuple[str, ...]
     read = pa_csv.ReadOptions(block_size=_FIRST_BLOCK_BYTES, autogenerate_column_names=not settings.header)
     reader = _open_csv(file, read, settings, pa_csv.ConvertOptions())
     assert reader is not None
-    found = reader.schema.names
+    try:
+        found = reader.schema.names
+    except UnicodeDecodeError as error:
+        raise _csv_error(error, file, settings) from error
     if settings.columns is not None:
         if len(settings.columns) != len(found):
             raise InputError(
@@ -230,11 +235,20 @@ def _csv_columns(file: SourceFile, settings: DatasetSettings) -> tuple[str, ...]
     return _unique(found, file.name)
 
 
+def _blank_lines(file: SourceFile) -> int:
+    """How many blank lines the file begins with: Arrow passes over them, but counts them where it skips."""
+    with pa.input_stream(str(file.path), compression="gzip" if file.compressed else None) as stream:
+        start = stream.read(_FIRST_BLOCK_BYTES).removeprefix(b"\xef\xbb\xbf")
+    return len(start[: len(start) - len(start.lstrip(b"\r\n"))].splitlines())
+
+
 def _csv_batches(
     file: SourceFile, types: Mapping[str, pa.DataType], settings: DatasetSettings, block_size: int
 ) -> Iterator[pa.RecordBatch]:
     read = pa_csv.ReadOptions(
-        block_size=block_size, column_names=list(file.columns), skip_rows=int(settings.header)
+        block_size=block_size,
+        column_names=list(file.columns),
+        skip_rows_after_names=file.lines_above,  # unlike skip_rows it knows of newlines inside quotes
     )
     convert = pa_csv.ConvertOptions(
         column_types=dict(types),

@@ -107,6 +107,12 @@ def check(prepared: Prepared, *texts: str) -> None:
         pytest.param(
             {"x.parquet": b"PAR1" + b"x" * 99}, {}, ["x.parquet: this is no Parquet"], id="cut Parquet"
         ),
+        pytest.param(
+            GOOD.replace("visits", "b\xe9suche", 1).encode("latin-1"),
+            {},
+            ["data.csv, line 1: byte 9 is not UTF-8 (0xe9)", "iconv"],
+            id="a header in another encoding",
+        ),
         pytest.param({"x.csv.gz": gzip.compress(GOOD.encode())[:-400]}, {}, ["x.csv.gz"], id="cut gzip"),
         pytest.param(
             {"a.csv": GOOD, "sub/b.csv": GOOD.replace("visits", "visit", 1)},

@@ -177,6 +177,16 @@ def test_csv_and_parquet_of_the_same_rows_give_the_same(prepare: Callable[..., P
     assert csv.statistics == parquet.statistics
 
 
+def test_texts_in_parquet_are_categories_however_they_are_stored(prepare: Callable[..., Prepared]) -> None:
+    plain = pa_csv.read_csv(pa.BufferReader(GOOD.encode())).select(["amount", "shop", "y"])
+    expected = prepare(plain, folder="plain")
+    for kind in (pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())):
+        other = plain.set_column(1, "shop", plain["shop"].cast(kind)).set_column(
+            2, "y", plain["y"].cast(kind)
+        )
+        same_parts(expected, prepare(other, folder="other"))
+
+
 def test_parts_hold_natural_types(prepare: Callable[..., Prepared]) -> None:
     schema = prepare(GOOD).part("train").schema
     assert [str(field.type) for field in schema] == [
@@ -302,6 +312,20 @@ def test_files_without_a_header_take_their_names_from_the_settings(prepare: Call
     same_parts(with_header, without)
     assert without.schema["source_columns"] == HEADER
     assert without.schema["header"] is False
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("above", ["", "\n\n", "\ufeff\n"])
+def test_blank_lines_above_the_header_and_line_breaks_inside_it_hide_no_row(
+    prepare: Callable[..., Prepared], above: str, newline: str
+) -> None:
+    names = ["first\nline", *HEADER[1:]]
+    data = above + as_csv(names, ROWS)
+    found = prepare(data.replace("\n", newline), folder="odd")
+    assert found.schema["source_columns"][1:] == HEADER[1:]
+    assert sum(found.schema["rows"].values()) == len(ROWS)
+    kinds = [feature["kind"] for feature in found.schema["features"]]
+    assert kinds == ["number", "number", "category", "boolean", "timestamp"]
 
 
 def test_another_delimiter_and_other_marks_for_missing(prepare: Callable[..., Prepared]) -> None:
