@@ -9,8 +9,9 @@ their kinds, and the categories seen in training.
 A request holds rows as they came from the source, in one of three forms:
 
 ``text/csv``
-    The schema's delimiter; with or without a header line. Without one the width tells what was sent: the
-    features alone, all source columns, or all source columns but the target, each in source order.
+    The schema's delimiter; with or without a header line, which names source columns only, or every feature
+    and whatever else. Without one the width tells what was sent: the features alone, all source columns, or
+    all source columns but the target, each in source order.
 ``application/json``
     ``[{"column": value, ...}, ...]``, ``{"instances": [...]}``, ``{"columns": {"column": [value, ...]}}``, or
     one bare object for one row. An instance may also be a list of values, in the order of a CSV row.
@@ -18,10 +19,11 @@ A request holds rows as they came from the source, in one of three forms:
     A Parquet file.
 
 What becomes of a value: a number is itself; a category is its place in the schema's list; a boolean is 0 or
-1; a timestamp is seconds since 1970 UTC (one without a zone is UTC). An absent value (null, an empty field, a
-missing-value mark), a category never seen in training, and a number that float32 cannot hold are missing
-(NaN), which XGBoost handles itself. A value of the wrong kind and a feature that is not there at all are
-errors that name row and column. Columns that are no features are ignored.
+1; a timestamp is seconds since 1970 UTC (one without a zone is UTC). A number sent for a category is the
+one that it spells: 1 is "1", or else the only other spelling, such as "1.0" or "001". An absent value
+(null, an empty field, a missing-value mark), a category never seen in training, and a number that float32
+cannot hold are missing (NaN), which XGBoost handles itself. A value of the wrong kind and a feature that is
+not there at all are errors that name row and column. Columns that are no features are ignored.
 """
 
 from __future__ import annotations
@@ -31,8 +33,10 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +62,17 @@ _BOOLEANS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
 
 @dataclass(frozen=True)
 class Feature:
-    """One input column. ``codes`` maps each category to its place in ``categories``; empty for other
-    kinds."""
+    """One input column.
+
+    ``codes`` maps each category to its place in ``categories``, ``number_codes`` the number that a category
+    is the only one to spell ("1.0", "007"); both are empty for other kinds.
+    """
 
     name: str
     kind: str  # number, category, boolean or timestamp
     categories: tuple[str, ...]
     codes: Mapping[str, float]
+    number_codes: Mapping[float, float]
     from_text: Callable[[str], float]  # one CSV field to its number; ValueError if it is none
 
 
@@ -269,8 +277,10 @@ def to_matrix(data: Payload, schema: Schema) -> np.ndarray:
     elif data.content_type == JSON:
         matrix = _json_matrix(data.content, schema)
     else:
-        table = data.content
-        matrix = encode({name: table[name] for name in table.column_names}, schema.features)
+        columns = dict(zip(data.content.column_names, data.content.columns, strict=True))
+        if len(columns) < data.content.num_columns:
+            raise ValueError(_twice(data.content.column_names))
+        matrix = encode(columns, schema.features)
     if not len(matrix):
         raise ValueError("the request holds no rows")
     return matrix
@@ -293,16 +303,11 @@ def _numbers(column: pa.Array | pa.ChunkedArray, feature: Feature) -> np.ndarray
     if pa.types.is_dictionary(kind):
         array = array.dictionary_decode()
         kind = array.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _from_texts(array, feature)
     if feature.kind == "timestamp" and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         return _seconds(array)
-    if feature.kind != "timestamp" and (
-        pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_boolean(kind)
-        or pa.types.is_decimal(kind)
-    ):
+    if feature.kind != "timestamp" and _is_number(kind):
         if pa.types.is_boolean(kind):
             array = array.cast(pa.int8())
         if not pa.types.is_float64(kind):
@@ -314,22 +319,38 @@ def _numbers(column: pa.Array | pa.ChunkedArray, feature: Feature) -> np.ndarray
     raise ValueError(f"column {feature.name!r}: {kind} cannot stand for a {feature.kind}")
 
 
+def _is_number(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_decimal(kind)
+    )
+
+
 def _codes(array: pa.Array, feature: Feature) -> np.ndarray:
-    known = pa.array(feature.categories, pa.string())
-    if pa.types.is_dictionary(array.type):
-        values = pc.index_in(_text(array.dictionary, feature), known)
-        found = values.take(array.indices)
+    distinct = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    values = distinct.dictionary
+    if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
+        raise ValueError(f"column {feature.name!r}: {values.type} cannot stand for a category")
+    if _is_number(values.type):
+        found = pa.array([_code_of_number(value, feature) for value in values.to_pylist()], pa.float64())
     else:
-        found = pc.index_in(_text(array, feature), known)
-    return found.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        found = pc.index_in(values.cast(pa.string()), pa.array(feature.categories, pa.string()))
+    return found.take(distinct.indices).cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
-def _text(array: pa.Array, feature: Feature) -> pa.Array:
-    if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
-        raise ValueError(f"column {feature.name!r}: {array.type} cannot stand for a category")
-    return array.cast(
-        pa.string()
-    )  # Arrow writes 1.0 as "1", so a category is the same as integer and as double
+def _code_of_number(value: bool | int | float | Decimal | None, feature: Feature) -> float:
+    """The code of a category that is sent as a number or boolean: as Arrow writes it (1.0 is "1", True is
+    "true"), else that of the one category that spells this number."""
+    if value is None:
+        return _NAN
+    # Arrow knows no integer beyond 64 bits.
+    text = str(value) if type(value) is int else pa.scalar(value).cast(pa.string()).as_py()
+    code = feature.codes.get(text)
+    if code is None and not isinstance(value, bool):
+        code = feature.number_codes.get(float(value))
+    return _NAN if code is None else code
 
 
 def _from_texts(array: pa.Array, feature: Feature) -> np.ndarray:
@@ -370,9 +391,11 @@ def _without_infinity(numbers: np.ndarray) -> np.ndarray:
 def _feature(entry: Mapping[str, Any], missing: frozenset[str]) -> Feature:
     categories = tuple(entry.get("categories", ()))
     codes = {value: float(place) for place, value in enumerate(categories)}
-    return Feature(
-        entry["name"], entry["kind"], categories, codes, _text_reader(entry["kind"], codes, missing)
-    )
+    numbers = {text: float(text) for text in categories if _NUMBER(text) and text[-1] != ")"}
+    often = Counter(numbers.values())
+    number_codes = {number: codes[text] for text, number in numbers.items() if often[number] == 1}
+    read = _text_reader(entry["kind"], codes, missing)
+    return Feature(entry["name"], entry["kind"], categories, codes, number_codes, read)
 
 
 def _text_reader(kind: str, codes: Mapping[str, float], missing: frozenset[str]) -> Callable[[str], float]:
@@ -415,25 +438,34 @@ def _text_reader(kind: str, codes: Mapping[str, float], missing: frozenset[str])
 
 def _csv_matrix(text: str, schema: Schema) -> np.ndarray:
     text = text.lstrip("\r\n")
-    end = text.find("\n")
-    first = _fields(text if end < 0 else text[: end + 1], schema.delimiter)
+    first = _first_row(text, schema.delimiter)
     if not first:
         return np.empty((0, len(schema.features)), dtype=np.float32)
-    known = first[0][0] in schema.source_columns and set(first[0]) <= set(schema.source_columns)
-    names = tuple(first[0]) if known else schema.layouts.get(len(first[0]))
-    if names is None and '"' not in text:
-        raise ValueError(_width(1, len(first[0]), schema))
-    if names is not None and text.count("\n", end + 1) >= _ARROW_FROM_ROWS:
+    header = _is_header(first, schema)
+    names = tuple(first) if header else schema.layouts.get(len(first))
+    if names is None:
+        raise ValueError(_width(1, len(first), schema))
+    if text.count("\n") > _ARROW_FROM_ROWS:
         try:
-            return _csv_matrix_by_arrow(text, names, known, schema)
+            return _csv_matrix_by_arrow(text, names, header, schema)
         except pa.ArrowInvalid:
             pass  # reading by hand finds the row and the column
     rows = _fields(text, schema.delimiter)
-    if names is None:  # the first row went on over several lines
-        names = schema.layouts.get(len(rows[0]))
-        if names is None:
-            raise ValueError(_width(1, len(rows[0]), schema))
-    return _rows_matrix(rows[1:] if known else rows, names, schema)
+    return _rows_matrix(rows[1:] if header else rows, names, schema)
+
+
+def _is_header(row: Sequence[str], schema: Schema) -> bool:
+    """Does the row name source columns only, or every feature, whatever else it names?"""
+    if row[0] in schema.source_columns and set(row) <= set(schema.source_columns):
+        return True
+    return schema.features[0].name in row and set(schema.names) <= set(row)
+
+
+def _first_row(text: str, delimiter: str) -> list[str]:
+    line = text.partition("\n")[0]
+    if '"' in line:  # it may go on over several lines
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    return next(iter(_fields(line, delimiter)), [])
 
 
 def _fields(text: str, delimiter: str) -> list[list[str]]:
@@ -476,7 +508,7 @@ def _csv_matrix_by_arrow(text: str, names: Sequence[str], header: bool, schema: 
     }
     table = pa_csv.read_csv(
         pa.BufferReader(text.encode()),
-        pa_csv.ReadOptions(column_names=list(names), skip_rows=int(header), use_threads=False),
+        pa_csv.ReadOptions(column_names=list(names), skip_rows_after_names=int(header), use_threads=False),
         pa_csv.ParseOptions(delimiter=schema.delimiter, newlines_in_values=True),
         pa_csv.ConvertOptions(
             column_types={feature.name: arrow[feature.kind] for feature in schema.features},
@@ -492,6 +524,8 @@ def _csv_matrix_by_arrow(text: str, names: Sequence[str], header: bool, schema: 
 
 def _places(names: Sequence[str], schema: Schema) -> list[tuple[int, Feature]]:
     places = {name: place for place, name in enumerate(names)}
+    if len(places) < len(names):
+        raise ValueError(_twice(names))
     for feature in schema.features:
         if feature.name not in places:
             raise ValueError(_lacks(feature.name))
@@ -564,7 +598,7 @@ def _from_value(value: Any, feature: Feature) -> float:
             except OverflowError:
                 return _NAN
         if feature.kind == "category":
-            return feature.codes.get(pa.scalar(value).cast(pa.string()).as_py(), _NAN)
+            return _code_of_number(value, feature)
         if feature.kind == "boolean" and value in (0, 1):
             return float(value)
     raise ValueError(f"{json.dumps(value)} is not a {feature.kind}")
@@ -577,6 +611,11 @@ def _lacks(name: str) -> str:
     return (
         f"column {name!r} is not there; send every feature, with an empty or null value where there is none"
     )
+
+
+def _twice(names: Sequence[str]) -> str:
+    name = next(name for name in names if names.count(name) > 1)
+    return f"column {name!r} is there more than once; send it once"
 
 
 def _width(row: int, found: int, schema: Schema) -> str:

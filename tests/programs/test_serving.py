@@ -79,7 +79,39 @@ def test_the_width_or_the_header_tells_what_a_csv_row_holds(schema: Any, count: 
     assert matrix(schema, f"7,2.5,blue,yes,true,{time_}\n" * count) == expected
     assert matrix(schema, f"7,2.5,blue,true,{time_}\n" * count) == expected
     assert matrix(schema, "day,colour,size,open\n" + f"{time_},blue,2.5,true\n" * count) == expected
+    header = "day,new,colour,size,open,newer\n"
+    assert matrix(schema, header + f"{time_},1,blue,2.5,true,x\n" * count) == expected
+    assert matrix(
+        schema, '"size","colour","open","day","line\nbreak"\n' + f"2.5,blue,1,{time_},\n" * count
+    ) == (expected)
     assert matrix(schema, "\r\n" + f"2.5,blue,true,{time_}\r\n\r\n" * count) == expected
+
+
+def test_a_quoted_line_break_in_the_first_row_does_not_change_its_width(schema: Any) -> None:
+    row = '7,2.5,blue,"y\nes",true,1970-01-01 00:01:40\n'  # its first line is as wide as the features
+    for count in (1, 150):
+        assert matrix(schema, row * count) == [[2.5, 1.0, 1.0, 100.0]] * count
+
+
+def test_a_category_that_spells_a_number_is_found_by_that_number(tmp_path: Path) -> None:
+    import inference
+
+    categories = ["007", "1.0", "2", "2.0", "3,5", "nan(1)"]
+    features = [{"name": "code", "kind": "category", "categories": categories}]
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps({**SCHEMA, "source_columns": ["code", "y"], "features": features}))
+    schema = inference.read_schema(path)
+    values = [1.0, 1, 7, 2.0, 2, 9, 10**30, True, None]
+    expected = [[1.0], [1.0], [0.0], [2.0], [2.0], *[[math.nan]] * 4]
+    records = [{"code": value} for value in values]
+    assert same(matrix(schema, json.dumps(records), "application/json"), expected)
+    assert same(matrix(schema, json.dumps({"columns": {"code": values}}), "application/json"), expected)
+    for kind in (pa.float64(), pa.int32(), pa.decimal128(24, 0)):
+        sink = io.BytesIO()
+        numbers = pa.array([None if value is None else int(value) for value in values[:6]]).cast(kind)
+        pq.write_table(pa.table({"code": numbers}), sink)
+        found = matrix(schema, sink.getvalue(), "application/x-parquet")
+        assert same(found, expected[:6]), kind
 
 
 numbers = st.one_of(
@@ -173,6 +205,7 @@ def test_parquet_equals_csv_whatever_its_types(schema: Any) -> None:
             "row 151, column 'size': 'big' is not a number",
         ),
         ("size,colour,open\n1,blue,true\n", "text/csv", "column 'day' is not there"),
+        ("size,size,colour,open,day\n1,2,blue,true,\n", "text/csv", "column 'size' is there more than once"),
         ("1,blue,maybe,\n", "text/csv", "row 1, column 'open': 'maybe' is not a boolean"),
         ("1,blue,true,today\n", "text/csv", "row 1, column 'day': 'today' is not a timestamp"),
         ("1,blue,true,today\n" * 150, "text/csv", "row 1, column 'day': 'today' is not a timestamp"),
