@@ -90,13 +90,18 @@ class Data(Table):
         if not self.header and self.columns is None:
             raise ValueError("header = false needs columns = [...], the names of all columns in order")
         features = self.features or ()
+        named = {
+            "key": (self.key,) if self.key else (),
+            "features": features,
+            "drop": self.drop,
+            "kinds": tuple(self.kinds),
+        }
         if self.columns is not None:
-            named = {"target": (self.target,), "key": (self.key,) if self.key else (), "features": features}
-            for key, names in {**named, "drop": self.drop, "kinds": tuple(self.kinds)}.items():
+            for key, names in {"target": (self.target,), **named}.items():
                 for name in names:
                     if name not in self.columns:
                         raise ValueError(f"{key} names {name!r}, which is not in columns")
-        for key, names in {"drop": self.drop, "features": features, "kinds": tuple(self.kinds)}.items():
+        for key, names in named.items():
             if self.target in names:
                 raise ValueError(f"{key} names the target {self.target!r}")
         for name in features:

@@ -152,7 +152,7 @@ def check_columns(settings: DatasetSettings, source_columns: Sequence[str], wher
                     where=where,
                     remedy=which_one(name, source_columns),
                 )
-    for key in ("features", "drop"):
+    for key in ("key", "features", "drop"):
         if settings.target in named[key]:
             raise InputError(
                 f"{key} names the target {settings.target!r}", where="dataset.json", remedy="Take it out"

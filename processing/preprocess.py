@@ -34,15 +34,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from column_types import KIND_OF, UNSUPPORTED
+from column_types import KIND_OF, UNSUPPORTED, fitting_texts
 from dataset_settings import DatasetSettings, InputError, check_columns, read_settings
-from quality import Quality
+from quality import Quality, TextColumn
 from reading import SourceFile, TypesContradicted, batches, find_files, judge_all, judge_first_blocks
 from splitting import PARTS, PartWriter, RowHasher, text_hashes
 
 _PROGRESS_SECONDS = 2.0
 _MOST_CLASSES = 1000
 _PAYLOAD_ROWS = 5
+_TEXTS_JUDGED = 1000
 _MESSAGE_BYTES = 1024
 
 
@@ -289,6 +290,8 @@ def _write_results(plan: Plan, tally: Tally, classes: list[str]) -> None:
         entry: dict[str, Any] = {"name": name, "kind": KIND_OF[plan.types[name]]}
         if entry["kind"] == "category":
             column = tally.quality.texts[name]
+            if name not in settings.kinds:
+                _warn_of_numbers(name, column)
             if column.distinct() > settings.max_categories:
                 _say(
                     f"warning: column {name!r} has {column.distinct():,} distinct texts; the "
@@ -315,6 +318,18 @@ def _write_results(plan: Plan, tally: Tally, classes: list[str]) -> None:
     sample = tally.quality.sample.table()
     assert sample is not None
     _write_payload(plan.output / "sample" / "payload.tar.gz", sample.select(list(plan.features)), settings)
+
+
+def _warn_of_numbers(name: str, column: TextColumn) -> None:
+    """Many different numbers and a few other texts: most likely an unknown mark for a missing value."""
+    texts, _ = column.most_frequent(_TEXTS_JUDGED)
+    others = [text for text in texts if fitting_texts(pa.array([text])).isdisjoint({"number"})]
+    if 0 < len(others) <= len(texts) / 10:
+        shown = ", ".join(map(repr, others[:5]))
+        _say(
+            f"warning: column {name!r} counts as a category because of {shown}; its other texts are numbers. "
+            f"If that means a missing value, add it to missing_values"
+        )
 
 
 def _write_json(path: Path, document: Any) -> None:

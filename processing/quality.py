@@ -41,7 +41,8 @@ class NumberColumn:
 
     def add(self, values: np.ndarray) -> None:
         """Take in float64 values; NaN and infinity count as missing."""
-        total = float(values.sum())
+        with np.errstate(invalid="ignore"):  # infinity less infinity
+            total = float(values.sum())
         if not math.isfinite(total):
             finite = values[np.isfinite(values)]
             self.missing += len(values) - len(finite)

@@ -9,6 +9,7 @@ of the whole data.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -295,6 +296,9 @@ def _csv_error(error: Exception, file: SourceFile, settings: DatasetSettings) ->
     """What Arrow's error means: a contradicted type, or a fault in the file with its line."""
     text = str(error)
     if "conversion error" in text and "invalid UTF8" not in text:
+        column = re.search(r"In CSV column #(\d+)", text)
+        if column:
+            text = text.replace(column[0], f"column {file.columns[int(column[1])]!r}", 1)
         return TypesContradicted(f"{file.name}: {text}")
     if "Empty CSV file" in text:
         return InputError("the file is empty", where=file.name, remedy="Give a file with rows in it")

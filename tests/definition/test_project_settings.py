@@ -118,6 +118,7 @@ MISTAKES = [
     (THRESHOLD, 'accuracy_threshold = "0.9"', PROJECT, "'0.9' is wrong. It must be a valid number."),
     (TARGET + "\n", "", DATA, "target: this key is missing"),
     (TARGET, f'{TARGET}\ndrop = ["fraud"]', DATA, "drop names the target 'fraud'"),
+    (TARGET, f'{TARGET}\nkey = "fraud"', DATA, "key names the target 'fraud'"),
     (TARGET, f'{TARGET}\nfeatures = ["fraud"]', DATA, "features names the target 'fraud'"),
     (TARGET, f'{TARGET}\nfeatures = ["a", "a"]', DATA, "features: names 'a' more than once"),
     (TARGET, f'{TARGET}\nfeatures = ["a", 1]', DATA, "features: 1 is wrong. It must be a valid string."),

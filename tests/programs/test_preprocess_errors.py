@@ -49,6 +49,7 @@ def check(prepared: Prepared, *texts: str) -> None:
         pytest.param(
             GOOD, {"features": ["zzz"]}, ["features names a column 'zzz'", "There are:"], id="feature"
         ),
+        pytest.param(GOOD, {"key": "y"}, ["key names the target 'y'", "Take it out"], id="the key as target"),
         pytest.param(GOOD, {"key": "client"}, ["key names a column 'client'"], id="unknown key column"),
         pytest.param(
             GOOD, {"kinds": {"foo": "number"}}, ["kinds names a column 'foo'"], id="unknown kind column"
@@ -204,6 +205,26 @@ def test_too_many_texts_keep_the_most_frequent_and_warn(prepare: Callable[..., P
     assert prepared.schema["features"][0]["categories"] == ["common 0", "common 1", "common 2"]
     assert "warning: column 'name' has" in prepared.out
     assert "raise max_categories" in prepared.out
+
+
+def test_a_mark_among_numbers_is_pointed_out_unless_the_settings_know_it(
+    prepare: Callable[..., Prepared],
+) -> None:
+    rows = [[n % 40 if n % 9 else "?", f"c{n % 7}", n % 2] for n in range(400)]
+    data = as_csv(["n", "c", "y"], rows)
+    found = prepare(data)
+    assert found.code == 0, found.err
+    assert "warning: column 'n' counts as a category because of '?'" in found.out
+    assert "'c'" not in found.out
+    for settings in ({"missing_values": ["?"]}, {"kinds": {"n": "category"}}):
+        assert "warning" not in prepare(data, **settings).out
+
+
+def test_a_late_text_in_a_column_of_numbers_is_named(prepare: Callable[..., Prepared]) -> None:
+    rows = [[n / 7, n % 2] for n in range(100_000)]
+    found = prepare(as_csv(["n", "y"], [*rows, ["so", 1]]))
+    assert found.code == 0, found.err
+    assert "data.csv: column 'n': CSV conversion error to double: invalid value 'so'" in found.out
 
 
 def test_missing_settings_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
