@@ -18,6 +18,7 @@ help:
 
 run: $(VENV)/.runtime
 	@$(BIN)/gatehouse run
+	@command -v gatehouse >/dev/null || echo "            after: . $(BIN)/activate   (puts gatehouse on the PATH)"
 
 test: lint types walls
 	$(BIN)/python -m pytest -n 2 --dist loadfile
