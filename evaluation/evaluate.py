@@ -4,7 +4,7 @@
 
 Unpacks ``processing/input/model/model.tar.gz``, imports the ``code/inference.py`` inside it, and sends the
 test part (``processing/input/test/``) through its ``model_fn``, ``input_fn``, ``predict_fn`` and
-``output_fn``, as the endpoint would, in batches; per row only its class and its score stay in memory. Into
+``output_fn``, as the endpoint would, in batches; per row only its classes and its scores stay in memory. Into
 ``processing/output/evaluation/`` come ``statistics.json`` (Model Monitor's format, which the gate and
 Studio read), the plots as PNG, and ``report.html``, one file that holds everything.
 """
@@ -31,12 +31,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from metrics import statistics
+from metrics import one_against_rest, statistics
 from report import write_report
 
 _BATCH_ROWS = 32_768
 _PROGRESS_SECONDS = 2.0
 _MESSAGE_BYTES = 1024
+_MOST_CLASSES_DRAWN = 20
 _PARQUET, _CSV = "application/x-parquet", "text/csv"
 
 
@@ -46,11 +47,13 @@ class InputError(Exception):
 
 @dataclass(frozen=True)
 class Scored:
-    """The test part, a row each: actual and predicted class (indices), and the score of a binary task."""
+    """The test part, a row each: actual and predicted class (indices), the score of a binary task, and of
+    another, if it has few classes, the probability of each (rows x classes)."""
 
     actual: np.ndarray
     predicted: np.ndarray
     scores: np.ndarray | None
+    probabilities: np.ndarray | None
 
 
 def evaluate(opt_ml: Path) -> str:
@@ -81,7 +84,8 @@ def evaluate(opt_ml: Path) -> str:
     document = statistics(scored.actual, scored.predicted, scored.scores, classes, now)
     text = json.dumps(document, indent=1, allow_nan=False)
     (output / "statistics.json").write_text(text + "\n", encoding="utf-8")
-    skipped = write_report(output, document, schema, importance)
+    curves = one_against_rest(scored.actual, scored.probabilities) if scored.probabilities is not None else []
+    skipped = write_report(output, document, schema, importance, curves)
     if skipped:
         print(skipped, flush=True)
     rows = len(scored.actual)
@@ -137,7 +141,8 @@ def score(artifact: Path, test: Path, schema: dict[str, Any]) -> Scored:
     model = serving.model_fn(str(artifact))
     target, classes = schema["target"], pa.array(schema["classes"], pa.string())
     binary = schema["task"] == "binary"
-    actual, predicted, scores = [], [], []
+    few = not binary and len(classes) <= _MOST_CLASSES_DRAWN
+    actual, predicted, scores, probabilities = [], [], [], []
     done, last_said = 0, time.monotonic()
     for table in _batches(test):
         if target not in table.column_names:
@@ -153,7 +158,8 @@ def score(artifact: Path, test: Path, schema: dict[str, Any]) -> Scored:
             )
         try:
             payload = serving.input_fn(_as_parquet(table.drop_columns([target])), _PARQUET)
-            body, _ = serving.output_fn(serving.predict_fn(payload, model), _CSV)
+            prediction = serving.predict_fn(payload, model)
+            body, _ = serving.output_fn(prediction, _CSV)
         except ValueError as error:
             raise InputError(
                 f"the test part does not fit the model: {error}. Give both from one run"
@@ -163,6 +169,8 @@ def score(artifact: Path, test: Path, schema: dict[str, Any]) -> Scored:
         predicted.append(chosen)
         if binary:
             scores.append(np.where(chosen == 1, probability, 1.0 - probability))
+        if few:
+            probabilities.append(prediction.probabilities.astype(np.float32))  # as exact as XGBoost's own
         done += table.num_rows
         if time.monotonic() - last_said >= _PROGRESS_SECONDS:
             last_said = time.monotonic()
@@ -175,7 +183,12 @@ def score(artifact: Path, test: Path, schema: dict[str, Any]) -> Scored:
             f"all rows of the test part are of class {schema['classes'][labels[0]]!r}. "
             f"Give rows of both classes"
         )
-    return Scored(labels, np.concatenate(predicted), np.concatenate(scores) if binary else None)
+    return Scored(
+        labels,
+        np.concatenate(predicted),
+        np.concatenate(scores) if binary else None,
+        np.concatenate(probabilities) if few else None,
+    )
 
 
 def _import(path: Path) -> ModuleType:
@@ -232,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = evaluate(opt_ml)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
-        message.write_bytes(str(error).encode()[:_MESSAGE_BYTES])
+        message.write_text(str(error).encode()[:_MESSAGE_BYTES].decode(errors="ignore"), encoding="utf-8")
         return 1
     print(text, flush=True)
     message.write_text(text, encoding="utf-8")

@@ -73,6 +73,21 @@ def area_under_roc(actual: np.ndarray, scores: np.ndarray) -> float:
     return float(np.trapezoid(true_rates, false_rates))
 
 
+def one_against_rest(actual: np.ndarray, probabilities: np.ndarray) -> list[tuple[list[list[float]], float]]:
+    """For each class its probability's ROC curve against all others: thinned false and true positive rates,
+    and the area; NaN, and no curve worth the name, for a class without rows.
+
+    Args:
+        actual: the class of each row, an index.
+        probabilities: rows x classes.
+    """
+    curves = []
+    for place, scores in enumerate(probabilities.T):
+        own = (actual == place).astype(np.int64)
+        curves.append((thinned(*roc_curve(own, scores)), area_under_roc(own, scores)))
+    return curves
+
+
 def thinned(*curves: np.ndarray, points: int = _CURVE_POINTS) -> list[list[float]]:
     """At most about ``points`` points of each curve, first and last included, the same places in all."""
     count = len(curves[0])

@@ -3,6 +3,7 @@ called."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,21 @@ _BLUE, _GREY, _INK = "#2f6db5", "#9aa3ad", "#1f2933"
 _MOST_CLASSES_WITH_NUMBERS = 20
 _FEATURES_SHOWN = 20
 
+Curve = tuple[list[list[float]], float]
+"""False and true positive rates, and the area under them."""
+
 
 def draw(
     folder: Path,
     document: Mapping[str, Any],
     classes: Sequence[str],
     importance: Sequence[Mapping[str, Any]],
+    curves: Sequence[Curve] = (),
 ) -> list[str]:
     """Write the plots and return their file names.
 
-    ``roc.png`` and ``precision_recall.png`` (binary tasks), ``confusion_matrix.png`` and
-    ``feature_importance.png`` (where the artifact says).
+    ``roc.png`` (binary tasks, and others where ``curves`` has one for each class), ``precision_recall.png``
+    (binary tasks), ``confusion_matrix.png`` and ``feature_importance.png`` (where the artifact says).
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -50,6 +55,8 @@ def draw(
     metrics = binary or document["multiclass_classification_metrics"]
     if binary:
         names += [_roc(pyplot, folder, binary), _precision_recall(pyplot, folder, binary)]
+    if curves:
+        names.append(_roc_of_classes(pyplot, folder, curves, classes))
     names.append(_confusion(pyplot, folder, metrics["confusion_matrix"], classes))
     if importance:
         names.append(_importance(pyplot, folder, importance))
@@ -70,6 +77,24 @@ def _roc(pyplot: Any, folder: Path, metrics: Mapping[str, Any]) -> str:
     return _save(pyplot, figure, folder, "roc.png")
 
 
+def _roc_of_classes(pyplot: Any, folder: Path, curves: Sequence[Curve], classes: Sequence[str]) -> str:
+    figure, axes = pyplot.subplots(figsize=(5, 4.2))
+    axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1, label="chance")
+    colors = pyplot.get_cmap("tab10" if len(curves) <= 10 else "tab20")
+    for place, (((false_rates, true_rates), area), name) in enumerate(zip(curves, classes, strict=True)):
+        if math.isfinite(area):
+            label = f"{_short(name, 20)}, AUC {area:.4f}"
+            axes.plot(false_rates, true_rates, color=colors(place), linewidth=1.5, label=label)
+    axes.set(
+        xlabel="False positive rate",
+        ylabel="True positive rate",
+        title="ROC curves, each class against the rest",
+    )
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=9)
+    return _save(pyplot, figure, folder, "roc.png")
+
+
 def _precision_recall(pyplot: Any, folder: Path, metrics: Mapping[str, Any]) -> str:
     curve = metrics["precision_recall_curve"]
     rows = metrics["confusion_matrix"]
@@ -79,7 +104,7 @@ def _precision_recall(pyplot: Any, folder: Path, metrics: Mapping[str, Any]) -> 
     axes.plot(curve["recalls"], curve["precisions"], color=_BLUE, linewidth=2, label="model")
     axes.set(xlabel="Recall", ylabel="Precision", title="Precision and recall")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
-    axes.legend(loc="lower left", frameon=False)
+    axes.legend(loc="best", frameon=False)
     return _save(pyplot, figure, folder, "precision_recall.png")
 
 
@@ -92,7 +117,7 @@ def _confusion(
     figure, axes = pyplot.subplots(figsize=(side + 0.8, side))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(names))
-    short = [name if len(name) <= 20 else name[:19] + "…" for name in names]
+    short = [_short(name, 20) for name in names]
     axes.set_xticks(
         ticks, short, rotation=45 if len(names) > 2 else 0, ha="right" if len(names) > 2 else "center"
     )
@@ -111,11 +136,16 @@ def _importance(pyplot: Any, folder: Path, importance: Sequence[Mapping[str, Any
     shown = list(importance[:_FEATURES_SHOWN])[::-1]
     total = sum(entry["gain"] for entry in importance) or 1.0
     figure, axes = pyplot.subplots(figsize=(6.4, 0.28 * len(shown) + 1.4))
-    names = [entry["name"] if len(entry["name"]) <= 32 else entry["name"][:31] + "…" for entry in shown]
+    names = [_short(entry["name"], 32) for entry in shown]
     axes.barh(range(len(shown)), [100 * entry["gain"] / total for entry in shown], color=_BLUE)
     axes.set_yticks(range(len(shown)), names)
     axes.set(xlabel="Share of the mean gain, %", title="Feature importance")
     return _save(pyplot, figure, folder, "feature_importance.png")
+
+
+def _short(name: str, most: int) -> str:
+    line = " ".join(name.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _save(pyplot: Any, figure: Any, folder: Path, name: str) -> str:

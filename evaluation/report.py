@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from plots import draw
+from plots import Curve, draw
 
 _TITLES = {
     "roc.png": "ROC curve",
@@ -69,15 +69,16 @@ def write_report(
     document: Mapping[str, Any],
     schema: Mapping[str, Any],
     importance: Sequence[Mapping[str, Any]],
+    curves: Sequence[Curve] = (),
 ) -> str | None:
-    """Write the plots and ``report.html``.
+    """Write the plots and ``report.html``; ``curves`` are those of a task with several classes.
 
     Returns:
         why there are no plots, or None where there are.
     """
     skipped = None
     try:
-        pictures = draw(folder, document, schema["classes"], importance)
+        pictures = draw(folder, document, schema["classes"], importance, curves)
     except ImportError as error:
         pictures, skipped = [], f"No plots were drawn: matplotlib cannot be imported ({error})."
     (folder / "report.html").write_text(

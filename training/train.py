@@ -253,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write_failure(opt_ml: Path, text: str) -> None:
     path = opt_ml / "output" / "failure"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode()[:_FAILURE_BYTES])
+    path.write_text(text.encode()[:_FAILURE_BYTES].decode(errors="ignore"), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -80,6 +80,14 @@ def test_the_report_is_one_file_with_its_pictures_inside(tumors: Finished) -> No
         assert (tumors.evaluation / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_several_classes_are_drawn_each_against_the_rest(wines: Finished) -> None:
+    page = (wines.evaluation / "report.html").read_text()
+    assert page.count('src="data:image/png;base64,') == 3
+    assert 'alt="ROC curve"' in page
+    for name in ("roc", "confusion_matrix", "feature_importance"):
+        assert (wines.evaluation / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_without_matplotlib_the_report_says_so_and_the_metrics_are_there(
     tumors: Finished, tmp_path: Path
 ) -> None:

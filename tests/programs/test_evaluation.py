@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -116,6 +117,19 @@ def test_auc_and_curves_agree_with_scikit_learn_with_ties(rows: list[tuple[bool,
     found_precisions, found_recalls = metrics.precision_recall_curve(actual, scores)
     assert found_precisions.tolist() == pytest.approx(precisions[::-1].tolist())
     assert found_recalls.tolist() == pytest.approx(recalls[::-1].tolist())
+
+
+def test_the_curves_of_several_classes_are_those_of_each_against_the_rest() -> None:
+    import metrics
+
+    generator = np.random.default_rng(2)
+    actual = generator.integers(0, 3, 500)
+    probabilities = np.round(generator.dirichlet([1, 1, 1], 500) * 0.6 + np.eye(3)[actual] * 0.4, 2)
+    found = metrics.one_against_rest(actual, np.column_stack([probabilities, np.zeros(500)]))
+    for place, ((false_rates, true_rates), area) in enumerate(found[:3]):
+        assert area == pytest.approx(scikit.roc_auc_score(actual == place, probabilities[:, place]))
+        assert np.trapezoid(true_rates, false_rates) == pytest.approx(area, abs=0.01)
+    assert math.isnan(found[3][1]), "a class without rows has no area"
 
 
 def test_no_deviation_below_200_rows_and_no_bare_nan_anywhere() -> None:

@@ -57,6 +57,15 @@ def test_a_wrong_hyperparameter_is_one_clear_line(
     check_failure(folder, capsys, *texts)
 
 
+def test_a_long_failure_reason_is_cut_between_characters(folder: Path) -> None:
+    import train
+
+    for name in ("\u00fc" * 700, "x" + "\u00fc" * 700):
+        (folder / "input/config/hyperparameters.json").write_text(json.dumps({name: "1"}))
+        assert train.main(["--opt-ml", str(folder)]) == 1
+        assert 1020 < len((folder / "output" / "failure").read_bytes().decode().encode()) <= 1024
+
+
 def test_hyperparameters_are_texts_and_sagemakers_own_are_passed_over() -> None:
     import hyperparameters
 
