@@ -29,7 +29,7 @@ from sagemaker_local.home import is_alive
 from sagemaker_local.hosting.deployment import Deployment, read_deployment
 from sagemaker_local.hosting.fleet import Fleet
 from sagemaker_local.hosting.instance import Site, sweep
-from sagemaker_local.jobs.failure import LIMIT, JobFailure, disk_failure
+from sagemaker_local.jobs.failure import LIMIT, JobFailure
 
 if TYPE_CHECKING:
     from sagemaker_local.home import Home, Owner
@@ -242,8 +242,6 @@ class HostedEndpoints:
                 fleet.call_off()
         try:
             fleet.start()
-        except OSError as problem:
-            raise disk_failure("starting the endpoint", problem) from problem
         finally:
             with self._lock:
                 self._rising.discard(fleet)

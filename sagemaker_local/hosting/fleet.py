@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 
 from sagemaker_local.hosting.deployment import Deployment
 from sagemaker_local.hosting.instance import Instance, Site
-from sagemaker_local.jobs.failure import JobFailure
+from sagemaker_local.jobs.failure import JobFailure, disk_failure
 
 DRAIN = 65.0
 """Seconds that requests under way are given to end: an invocation's own limit and a little."""
@@ -69,23 +69,26 @@ class Fleet:
         """
         total = sum(variant.instances for variant in deployment.variants)
         share = max(1, (os.cpu_count() or 1) // max(1, total))
-        added: dict[str, list[Instance]] = {}
-        for variant in deployment.variants:
-            missing = max(0, variant.instances - self.running(variant.name))
-            added[variant.name] = [Instance(self._site, variant, share) for _ in range(missing)]
-        every = [instance for instances in added.values() for instance in instances]
-        with self._lock:
-            self._coming_up = every
-            for instance in every:
-                instance.start()
-            if self._called_off:
-                _ask_to_stop(every)
+        added: dict[str, list[Instance]] = {variant.name: [] for variant in deployment.variants}
+        every: list[Instance] = []
         try:
+            for variant in deployment.variants:
+                for _ in range(variant.instances - self.running(variant.name)):
+                    every.append(Instance(self._site, variant, share))
+                    added[variant.name].append(every[-1])
+            with self._lock:
+                self._coming_up = every
+                for instance in every:
+                    instance.start()
+                if self._called_off:
+                    _ask_to_stop(every)
             for instance in every:
                 instance.await_settled()
-        except JobFailure:
+        except Exception as problem:
             _stop(every)
-            raise
+            if isinstance(problem, JobFailure):
+                raise
+            raise _start_failure(problem) from problem
         finally:
             with self._lock:
                 self._coming_up = []
@@ -150,6 +153,13 @@ class Fleet:
         deadline = time.monotonic() + DRAIN
         while not condition() and time.monotonic() < deadline:
             time.sleep(_DRAIN_STEP)
+
+
+def _start_failure(problem: Exception) -> JobFailure:
+    """What is said of an instance that could not be started: whoever waits for it must hear of its end."""
+    if isinstance(problem, OSError):
+        return disk_failure("starting a model server", problem)
+    return JobFailure("InternalServerError", f"a model server could not be started: {problem!r}.")
 
 
 def _ask_to_stop(instances: list[Instance]) -> None:

@@ -23,7 +23,7 @@ from sagemaker_local.hosting import container
 from sagemaker_local.hosting.channel import Address, Backend
 from sagemaker_local.hosting.deployment import Container, Variant
 from sagemaker_local.jobs import job_log, opt_ml, process
-from sagemaker_local.jobs.failure import JobFailure, JobStopped, algorithm_error
+from sagemaker_local.jobs.failure import JobFailure, JobStopped, algorithm_error, disk_failure
 from sagemaker_local.jobs.job import Command, Surroundings
 from sagemaker_local.jobs.opt_ml import OptMl
 from sagemaker_local.jobs.places import Host
@@ -92,7 +92,8 @@ class Server:
 
     def join(self) -> None:
         """Wait until the process has ended, and remove what it was given; its log stays."""
-        self._thread.join()
+        if self._thread.ident is not None:  # it was never started where another instance could not be made
+            self._thread.join()
         self._address.close()
         os.close(self._wake)
         os.close(self._wake_writer)
@@ -127,6 +128,8 @@ class Server:
             self.failure = failure
         except JobStopped:
             self.failure = JobFailure("ClientError", "it was called off.")
+        except OSError as problem:
+            self.failure = disk_failure("preparing a model server", problem)
         else:
             self.ready = True
             self.settled.set()
@@ -308,7 +311,9 @@ def sweep(home: Home) -> None:
     """Remove what the instances of dead processes were given; their logs stay."""
     for mark in (home.jobs / "hosting").glob("*/owner"):
         with contextlib.suppress(FileNotFoundError):
-            if not is_alive(home, mark.read_text()):
+            owner = mark.read_text()
+            # A full disk, or a power cut, can leave the mark without a name.
+            if not owner or not is_alive(home, owner):
                 for folder in mark.parent.glob("*/ml"):
                     shutil.rmtree(folder, ignore_errors=True)
                 mark.unlink()

@@ -126,3 +126,33 @@ def test_a_failed_update_of_an_endpoint_that_cannot_serve_does_not_make_it_serve
         wait_for(lambda: True if place.describe("away")["EndpointStatus"] == "OutOfService" else None)
         place.sagemaker.update_endpoint(EndpointName="away", EndpointConfigName="away")
         assert place.settled("away")["EndpointStatus"] == "OutOfService"
+
+
+def test_a_mark_that_a_full_disk_left_empty_does_not_keep_the_next_start_from_coming_up(
+    tmp_path: Path,
+) -> None:
+    instance = tmp_path / "home/jobs/hosting/i-1"
+    (instance / "primary/ml/model").mkdir(parents=True)
+    (instance / "owner").touch()
+    with endpoint.start(tmp_path / "home"):
+        assert list(instance.iterdir()) == [instance / "primary"]
+        assert list((instance / "primary").iterdir()) == []
+
+
+def test_an_instance_that_cannot_be_made_ends_the_change_and_leaves_what_serves(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with endpoint.start(home) as running:
+        place = Place(running.url)
+        place.serve("grown", place.echo("grown"))
+        folder = home / "jobs/hosting"
+        folder.rename(home / "elsewhere")
+        folder.touch()
+        place.sagemaker.update_endpoint_weights_and_capacities(
+            EndpointName="grown",
+            DesiredWeightsAndCapacities=[{"VariantName": "grown", "DesiredInstanceCount": 2}],
+        )
+        found = place.settled("grown")
+        assert found["EndpointStatus"] == "InService"
+        assert "while starting a model server" in found["FailureReason"]
+        assert found["ProductionVariants"][0]["DesiredInstanceCount"] == 1
+        assert place.invoke("grown", b"x")["model"] == "grown"
