@@ -183,6 +183,14 @@ class JobRunner:
         for running in under_way.values():
             running.ended.wait()
 
+    def settle(self, kind: JobKind, document: Document) -> Document:
+        """The job's document, now Failed if the process that ran it has died."""
+        if document[kind.status_member] in TERMINAL or is_alive(self._home, document["_Owner"]):
+            return document
+        self._mark_abandoned(kind, document)
+        region = document[kind.arn_member].split(":")[3]
+        return self._store.get(kind.kind, region, document[kind.name_member]) or document
+
     def recover(self) -> list[Document]:
         """Mark jobs Failed whose owner died; the documents that were changed."""
         changed = []

@@ -51,7 +51,7 @@ def _describer(kind: JobKind) -> Handler:
         document = call.store.get(kind.kind, call.region, name)
         if document is None:
             raise not_found(f"{kind.verb} job", name)
-        return document
+        return call.services.jobs.settle(kind, document)
 
     return describe
 
@@ -59,7 +59,7 @@ def _describer(kind: JobKind) -> Handler:
 def _lister(kind: JobKind) -> Handler:
     def list_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         """ListProcessingJobs, ListTrainingJobs; by creation time and ascending unless asked otherwise."""
-        found = call.store.list(kind.kind, call.region)
+        found = [call.services.jobs.settle(kind, one) for one in call.store.list(kind.kind, call.region)]
         page, token = paging.named_page(
             found, parameters, kind.name_member, kind.status_member, descending=False
         )

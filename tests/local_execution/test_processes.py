@@ -107,6 +107,21 @@ def test_an_endpoint_that_lives_on_does_not_show_a_dead_ones_execution_as_execut
         assert listed[0]["PipelineExecutionStatus"] == "Failed"
 
 
+def test_an_endpoint_that_lives_on_does_not_show_a_dead_ones_job_in_progress(
+    tmp_path: Path, open_workshop: Callable[[str, Path], Any]
+) -> None:
+    home = tmp_path / "home"
+    with closing(endpoint.start(home)) as beside:
+        with server(home) as url:
+            start_and_hold(open_workshop(url, home))
+            jobs = open_workshop(beside.url, home).sagemaker
+            [running] = jobs.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"]
+        described = jobs.describe_processing_job(ProcessingJobName=running["ProcessingJobName"])
+        assert described["ProcessingJobStatus"] == "Failed"
+        assert "ended before the job did" in described["FailureReason"]
+        assert not jobs.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"]
+
+
 def test_an_endpoint_beside_it_sees_stops_and_never_runs_what_another_runs(
     tmp_path: Path, open_workshop: Callable[[str, Path], Any]
 ) -> None:
