@@ -6,11 +6,19 @@ import base64
 import binascii
 import urllib.parse
 from typing import Any
+from xml.etree.ElementTree import Element
 
 from sagemaker_local.errors import AwsError
 from sagemaker_local.protocols import xml
 from sagemaker_local.s3 import listing
-from sagemaker_local.s3.messages import Request, Response, integer, iso_time, xml_response
+from sagemaker_local.s3.messages import (
+    Request,
+    Response,
+    integer,
+    iso_time,
+    not_implemented,
+    xml_response,
+)
 from sagemaker_local.s3.objects import ObjectInfo, ObjectStore, after_prefix
 
 _OWNER = {"ID": "0" * 64, "DisplayName": "local"}
@@ -106,12 +114,22 @@ def delete_objects(objects: ObjectStore, request: Request) -> Response:
     """DeleteObjects: up to 1000 keys, deleted together."""
     objects.bucket(request.bucket)
     document = xml.parse(request.body)
-    keys = [entry.findtext("Key") or "" for entry in document.findall("Object")]
+    entries = document.findall("Object")
+    for entry in entries:
+        _refuse_conditions(entry)
+    keys = [entry.findtext("Key") or "" for entry in entries]
     if not 0 < len(keys) <= _MOST_KEYS or not all(keys):
         raise AwsError("MalformedXML", f"DeleteObjects takes 1 to {_MOST_KEYS} keys, none of them empty.")
     objects.delete_all(request.bucket, keys)
     quiet = document.findtext("Quiet") == "true"
     return xml_response("DeleteResult", {"Deleted": [] if quiet else [{"Key": key} for key in keys]})
+
+
+def _refuse_conditions(entry: Element) -> None:
+    """Refuse what narrows a deletion: left unheeded, an object would go that the client wants to keep."""
+    for name in ("ETag", "LastModifiedTime", "Size", "VersionId"):
+        if (entry.findtext(name) or "null") != "null":
+            raise not_implemented(f"{name} of an object to delete")
 
 
 class _Shown:

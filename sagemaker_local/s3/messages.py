@@ -19,7 +19,13 @@ METADATA = "x-amz-meta-"
 KEPT_HEADERS = ("cache-control", "content-disposition", "content-encoding", "content-language", "expires")
 """Headers of a PUT that a GET gives back."""
 
-_REFUSED_HEADERS = ("x-amz-tagging", "x-amz-website-redirect-location", "x-amz-write-offset-bytes")
+_REFUSED_HEADERS = (
+    "x-amz-if-match-last-modified-time",
+    "x-amz-if-match-size",
+    "x-amz-tagging",
+    "x-amz-website-redirect-location",
+    "x-amz-write-offset-bytes",
+)
 _REFUSED_PREFIXES = (
     "x-amz-grant-",
     "x-amz-object-lock-",
@@ -95,7 +101,7 @@ def refuse_unknown_features(request: Request) -> None:
         raise AwsError("AccessDenied", f"The bucket belongs to account {ACCOUNT}.", 403)
     if request.query.get("versionId", "null") != "null":
         raise not_implemented("A version of an object")
-    if request.method not in ("PUT", "POST"):
+    if request.method not in ("PUT", "POST", "DELETE"):
         return
     for name in request.headers:
         if name in _REFUSED_HEADERS or name.startswith(_REFUSED_PREFIXES):
@@ -131,7 +137,7 @@ def kept_headers(request: Request) -> dict[str, str]:
 
 
 def write_condition(request: Request) -> Condition:
-    """``If-None-Match: *`` and ``If-Match`` of a write."""
+    """``If-None-Match: *`` and ``If-Match`` of a write or a deletion."""
     forbidden, wanted = request.headers.get("if-none-match"), request.headers.get("if-match")
     if forbidden not in (None, "*"):
         raise not_implemented("If-None-Match of a write with a value other than *")

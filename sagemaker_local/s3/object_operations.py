@@ -57,9 +57,9 @@ def head_object(objects: ObjectStore, request: Request) -> Response:
 
 
 def delete_object(objects: ObjectStore, request: Request) -> Response:
-    """DeleteObject; a key that does not exist is no error."""
+    """DeleteObject; a key that does not exist is no error, unless If-Match wants one."""
     objects.bucket(request.bucket)
-    objects.delete(request.bucket, request.key)
+    objects.delete(request.bucket, request.key, messages.write_condition(request))
     return Response(204)
 
 

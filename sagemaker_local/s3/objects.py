@@ -90,7 +90,7 @@ class ObjectInfo:
 
 
 Condition = Callable[[ObjectInfo | None], None]
-"""Raises AwsError if the object that is there now forbids a write; called under the write lock."""
+"""Raises AwsError if the object that is there now forbids a change of it; called under the write lock."""
 
 
 def _any_object(_existing: ObjectInfo | None) -> None:
@@ -306,14 +306,19 @@ class ObjectStore:
             bucket, key, size, etag, modified, content_type, path, json.loads(metadata), json.loads(headers)
         )
 
-    def delete(self, bucket: str, key: str) -> bool:
-        """Whether there was one to delete."""
-        return self.delete_all(bucket, [key]) > 0
+    def delete(self, bucket: str, key: str, condition: Condition = _any_object) -> bool:
+        """Whether there was one to delete. Raises what `condition` does; nothing is deleted then."""
+        return self.delete_all(bucket, [key], condition) > 0
 
-    def delete_all(self, bucket: str, keys: Iterable[str]) -> int:
+    def delete_all(self, bucket: str, keys: Iterable[str], condition: Condition = _any_object) -> int:
         """Delete in one transaction; returns how many there were."""
         with self.store.transaction():
-            found = [info for key in keys if (info := self.stat(bucket, key)) is not None]
+            found = []
+            for key in keys:
+                info = self.stat(bucket, key)
+                condition(info)
+                if info is not None:
+                    found.append(info)
             self.store.connection.executemany(
                 "DELETE FROM object WHERE bucket = ? AND key = ?", [(info.bucket, info.key) for info in found]
             )

@@ -229,6 +229,18 @@ def test_deletes_are_idempotent_and_come_in_batches(s3: Client, bucket: str) -> 
     assert keys(s3, bucket) == ["b"]
 
 
+def test_a_deletion_happens_only_to_the_object_that_the_client_means(s3: Client, bucket: str) -> None:
+    etag = s3.put_object(Bucket=bucket, Key="a", Body=b"new")["ETag"]
+    assert refusal(s3.delete_object, Bucket=bucket, Key="a", IfMatch='"old"') == (412, "PreconditionFailed")
+    assert refusal(s3.delete_object, Bucket=bucket, Key="absent", IfMatch=etag) == (404, "NoSuchKey")
+    for narrowed in ({"VersionId": "v1"}, {"ETag": '"old"'}, {"Size": 7}):
+        wanted = {"Objects": [{"Key": "b"}, {"Key": "a", **narrowed}]}
+        assert refusal(s3.delete_objects, Bucket=bucket, Delete=wanted) == (501, "NotImplemented")
+    assert keys(s3, bucket) == ["a"]
+    s3.delete_object(Bucket=bucket, Key="a", IfMatch=etag)
+    assert keys(s3, bucket) == []
+
+
 def test_a_listing_folds_pages_and_starts_where_it_is_told(s3: Client, bucket: str) -> None:
     for key in ("a", "b/1", "b/2", "b/c/3", "d", "é/1", "z"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"x")
