@@ -16,7 +16,9 @@ from typing import Any
 from sagemaker_local.errors import AwsError, validation_error
 
 TYPES = ("String", "Integer", "Float", "Boolean")
-_INTEGER = re.compile(r"[+-]?\d+")
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""Narrower than Python's own float(), which takes digits of any script, underscores and spaces as well."""
 
 Value = str | int | float | bool
 
@@ -103,11 +105,9 @@ def _fits(kind: str, value: Any) -> bool:
         return isinstance(value, bool)
     if isinstance(value, bool):
         return False
-    return (
-        isinstance(value, int)
-        if kind == "Integer"
-        else isinstance(value, int | float) and math.isfinite(value)
-    )
+    if kind == "Integer":
+        return isinstance(value, int)
+    return isinstance(value, int | float) and _finite(repr(value)) is not None
 
 
 def _typed(parameter: Parameter, text: str) -> Value:
@@ -132,10 +132,7 @@ def _typed(parameter: Parameter, text: str) -> Value:
 
 
 def _finite(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
+    value = float(text) if _NUMBER.fullmatch(text) else math.inf
     return value if math.isfinite(value) else None
 
 

@@ -35,7 +35,8 @@ def call(api: Api, context: Call, headers: Mapping[str, str], body: bytes) -> by
     if service is None:
         raise AwsError("UnknownOperationException", f"There is no local service behind '{prefix}'.", 404)
     answer = api.call(context, service, operation, _members(body))
-    return json.dumps(answer, ensure_ascii=False, allow_nan=False).encode()
+    # In ASCII: a step's reason may quote half of a surrogate pair, which must not hide a whole list.
+    return json.dumps(answer, allow_nan=False).encode()
 
 
 def error(failure: AwsError) -> bytes:

@@ -96,7 +96,7 @@ def render(service: str, operation: str, members: Mapping[str, Any]) -> Message:
     payload = shape.serialization.get("payload") if shape is not None else None
     if payload is None:
         headers.setdefault("content-type", CONTENT_TYPE)
-        return Message(status, headers, json.dumps(body, ensure_ascii=False).encode())
+        return Message(status, headers, json.dumps(body).encode())
     value = body.get(payload, b"")
     return Message(status, headers, value if isinstance(value, bytes) else base64.b64decode(value))
 

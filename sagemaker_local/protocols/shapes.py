@@ -177,6 +177,8 @@ def _parse_timestamp(wire: float, path: str) -> datetime.datetime:
 
 
 def _check_string(shape: Shape, value: str, path: str, problems: list[str]) -> None:
+    if not _is_text(value):
+        raise AwsError("SerializationException", f"The value at '{path}' is no text: half of a character.")
     enum = shape.metadata.get("enum")
     if enum and value not in enum:
         problems.append(_violation(value, path, f"Member must satisfy enum value set: [{', '.join(enum)}]"))
@@ -188,6 +190,15 @@ def _check_string(shape: Shape, value: str, path: str, problems: list[str]) -> N
     expression = pattern and _expression(pattern)
     if expression and not expression.fullmatch(value):
         problems.append(_violation(value, path, f"Member must satisfy regular expression pattern: {pattern}"))
+
+
+def _is_text(value: str) -> bool:
+    """JSON's escapes can write half of a surrogate pair, which no encoding can: nothing could send it on."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_size(shape: Shape, size: int, value: Any, path: str, problems: list[str]) -> bool:
@@ -202,7 +213,8 @@ def _check_size(shape: Shape, size: int, value: Any, path: str, problems: list[s
 
 
 def _check_number(shape: Shape, value: float, path: str, problems: list[str]) -> None:
-    if not math.isfinite(value):
+    # An integer of any length is finite, and one of hundreds of digits is no float.
+    if isinstance(value, float) and not math.isfinite(value):
         raise AwsError("SerializationException", f"The value at '{path}' must be a finite number.")
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     if low is not None and value < low:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_found, not_implemented, validation_error
@@ -243,10 +243,15 @@ def _check(definition: str) -> None:
     if (size := len(definition.encode())) > _LONGEST_DEFINITION:
         raise _too_long(size)
     try:
-        parsed = json.loads(definition)
+        parsed = json.loads(definition, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise validation_error(f"Unable to parse pipeline definition. It is not JSON: {error}.") from error
     check_definition(parsed)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """NaN and Infinity, which Python reads and JSON does not know."""
+    raise ValueError(f"it holds {name}")
 
 
 def _too_long(size: int) -> AwsError:

@@ -618,3 +618,10 @@ def test_parallelism_can_be_changed_while_an_execution_runs(workshop: Any) -> No
         PipelineExecutionArn=arn, ParallelismConfiguration={"MaxParallelExecutionSteps": 2}
     )
     assert workshop.end(arn)["PipelineExecutionStatus"] == "Succeeded"
+
+
+def test_a_reason_that_quotes_half_a_character_does_not_hide_the_steps(workshop: Any) -> None:
+    fail = {"Name": "Half", "Type": "Fail", "Arguments": {"ErrorMessage": "no \ud800"}}
+    arn, status = workshop.run(workshop.create("half-a-character", fail))
+    assert status == "Failed"
+    assert workshop.steps(arn)["Half"]["FailureReason"].startswith("no ")

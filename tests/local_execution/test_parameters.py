@@ -51,7 +51,8 @@ def test_given_texts_become_values_of_the_declared_type() -> None:
     ("name", "value"),
     [
         ("Depth", "5.0"), ("Depth", "five"), ("Depth", ""), ("Depth", "1_000"),
-        ("Threshold", "high"), ("Threshold", "nan"), ("Threshold", "inf"),
+        ("Threshold", "high"), ("Threshold", "nan"), ("Threshold", "inf"), ("Threshold", "1e400"),
+        ("Threshold", "0_9"), ("Threshold", " 0.9"), ("Threshold", "\uff11"), ("Depth", "\uff11"),
         ("Fast", "1"), ("Fast", "yes"), ("Status", "Maybe"),
     ],
 )  # fmt: skip
@@ -84,6 +85,7 @@ def test_a_parameter_given_twice_is_refused() -> None:
         {"Name": "A", "Type": "Date"},
         {"Name": "A", "Type": "Integer", "DefaultValue": "5"},
         {"Name": "A", "Type": "Integer", "DefaultValue": True},
+        {"Name": "A", "Type": "Float", "DefaultValue": 10**400},
         {"Name": "A", "Type": "String", "DefaultValue": "x", "EnumValues": ["a"]},
         {"Name": "A", "Type": "String", "EnumValues": "a"},
     ],

@@ -139,3 +139,13 @@ def test_a_response_holds_only_what_the_service_declares() -> None:
         "CreationTime": 1767225600.0,
         "LastRunTime": 5.0,
     }
+
+
+def test_half_of_a_surrogate_pair_is_no_text() -> None:
+    error = refusal("CreateModelPackageGroup", {"ModelPackageGroupName": "x", "Tags": [{"Key": "\ud800"}]})
+    assert error.code == "SerializationException"
+    assert "'tags.1.member.key'" in error.message
+
+
+def test_an_integer_of_hundreds_of_digits_is_out_of_range() -> None:
+    assert "value less than or equal to 100" in refusal("ListPipelines", {"MaxResults": 10**400}).message
