@@ -34,6 +34,7 @@ from sagemaker_local.execution.engine import Engine
 from sagemaker_local.home import Home, Owner
 from sagemaker_local.hosting.endpoints import HostedEndpoints
 from sagemaker_local.hosting.transform import TransformJobs
+from sagemaker_local.http_server import HttpServer
 from sagemaker_local.jobs.job import Surroundings
 from sagemaker_local.jobs.runner import JobRunner
 from sagemaker_local.protocols import shapes
@@ -95,7 +96,7 @@ class Endpoint:
             self._dispatcher = Dispatcher(self._services)
             self._clock = Clock(self._services)
             self._app = App(self._services, s3, port)
-            self._server = uvicorn.Server(_configuration(self._app))
+            self._server = HttpServer(_configuration(self._app))
             self._thread = threading.Thread(
                 target=self._server.run, args=([listener],), name="endpoint", daemon=True
             )
@@ -118,7 +119,7 @@ class Endpoint:
         self._undo.close()
 
     def _stop_serving(self) -> None:
-        self._server.should_exit = True
+        self._server.leave()
         self._thread.join()
         self._app.close()
 

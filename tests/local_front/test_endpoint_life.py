@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -188,6 +189,33 @@ def test_closing_twice_does_nothing_more(tmp_path: Path) -> None:
     started = endpoint.start(tmp_path)
     started.close()
     started.close()
+
+
+def test_an_endpoint_that_nobody_waits_for_closes_at_once(tmp_path: Path) -> None:
+    took = []
+    for _ in range(5):
+        with endpoint.start(tmp_path) as started:
+            client_of(started.url, "s3").list_buckets()  # its connection is kept
+            begun = time.monotonic()
+        took.append(time.monotonic() - begun)
+    assert min(took) < 0.08
+
+
+def test_a_request_under_way_is_answered_before_the_endpoint_closes(tmp_path: Path) -> None:
+    with endpoint.start(tmp_path) as started:
+        client_of(started.url, "s3").create_bucket(Bucket="bucket")
+        with socket.create_connection(("127.0.0.1", int(started.url.rpartition(":")[2])), timeout=10) as wire:
+            host = started.url.removeprefix("http://")
+            head = f"PUT /bucket/k HTTP/1.1\r\nHost: {host}\r\nAuthorization: {SIGNED}\r\nContent-Length: 2"
+            wire.sendall(f"{head}\r\n\r\na".encode())
+            wait_for(lambda: True if list((Home(tmp_path).objects / ".incoming").glob("*")) else None)
+            closing = threading.Thread(target=started.close)
+            closing.start()
+            wire.sendall(b"b")
+            assert wire.recv(65536).startswith(b"HTTP/1.1 200 ")
+            closing.join()
+    with endpoint.start(tmp_path) as started:
+        assert client_of(started.url, "s3").get_object(Bucket="bucket", Key="k")["Body"].read() == b"ab"
 
 
 def failing(*arguments: str) -> str:
