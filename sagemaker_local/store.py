@@ -57,6 +57,20 @@ class Key:
     name: str
 
 
+class _Held:
+    """A thread's connection, closed as soon as the thread has ended.
+
+    sqlite3's connections refer to themselves, so the garbage collector alone would close one, some time:
+    each execution and each step has a thread, and a process may have 1024 files open.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
 class Store:
     """Documents by kind, region and name. Safe to share between threads and processes."""
 
@@ -72,13 +86,15 @@ class Store:
     @property
     def connection(self) -> sqlite3.Connection:
         """This thread's own connection, in autocommit mode."""
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if found is None:
-            found = sqlite3.connect(self._path, timeout=60, isolation_level=None)
+        held: _Held | None = getattr(self._local, "held", None)
+        if held is None:
+            # What a thread leaves may be cleared away by another one, which then closes it.
+            found = sqlite3.connect(self._path, timeout=60, isolation_level=None, check_same_thread=False)
+            held = _Held(found)
             found.execute("PRAGMA journal_mode=WAL")
             found.execute("PRAGMA synchronous=FULL")
-            self._local.connection = found
-        return found
+            self._local.held = held
+        return held.connection
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
