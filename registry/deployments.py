@@ -73,7 +73,7 @@ def plan_deployment(
 
     Raises:
         GatehouseError: there is no such version, it is not approved, it cannot be served, it lies in another
-            region, or the environment is busy with something else.
+            region, its endpoint is another model's, or the environment is busy with something else.
     """
     described = describe_arn(registry, arn)
     group, version = group_and_version(arn)
@@ -86,6 +86,7 @@ def plan_deployment(
     check_servable(described)
     _check_region(environment, arn)
     state = environments.read_state(environment)
+    _check_endpoint(environment, state.endpoint)
     model = model_request(environment, arn)
     config = config_request(environment, model["ModelName"])
     endpoint_action = _endpoint_action(state.endpoint, config["EndpointConfigName"])
@@ -131,6 +132,19 @@ def _check_region(environment: Environment, arn: str) -> None:
             f" region only; environment {environment.name} is in {here}",
             remedy=f"Register the model in {here} too: run the pipeline there",
         )
+
+
+def _check_endpoint(environment: Environment, endpoint: Endpoint | None) -> None:
+    """`rc-fraud` in `x-dev` and `rc-fraud-x` in `dev` have an endpoint of the same name."""
+    for package in endpoint.packages if endpoint else ():
+        group = package.rpartition("model-package/")[2].partition("/")[0]
+        if group != environment.project:
+            raise GatehouseError(
+                f"the endpoint serves model {group}, and {environment.project} in {environment.name} would"
+                " have one of the same name",
+                where=environment.endpoint,
+                remedy="Give one of the two environments another name",
+            )
 
 
 def model_request(environment: Environment, arn: str) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Deployment:
     @property
     def known_version(self) -> int | None:
         """The same, and None where the value is no version's ARN."""
-        return self.version if _VERSION.search(self.arn) else None
+        return _version_in(self.arn)
 
     @property
     def names(self) -> str:
@@ -129,7 +129,7 @@ class Endpoint:
     @property
     def version(self) -> int | None:
         """The version that it serves; None where that cannot be said."""
-        return group_and_version(self.packages[0])[1] if len(self.packages) == 1 else None
+        return _version_in(self.packages[0]) if len(self.packages) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -271,6 +271,11 @@ def _deployment(entry: Mapping[str, Any]) -> Deployment:
         when=entry["LastModifiedDate"],
         by=entry.get("LastModifiedUser", ""),
     )
+
+
+def _version_in(arn: str) -> int | None:
+    """None for what is no version's ARN: anybody's text, or a model package without a group."""
+    return group_and_version(arn)[1] if _VERSION.search(arn) else None
 
 
 def _packages(sagemaker: Any, config: str) -> tuple[str, ...]:

@@ -152,6 +152,27 @@ def test_names_follow_the_content_and_fit_sagemakers_limit(tmp_path: Path) -> No
     assert max(len(name) for name in names) <= 63
 
 
+def test_two_projects_never_take_the_same_endpoint_from_each_other(registry: Registry) -> None:
+    registry.register(approved=True)
+    registry.done("deploy", "--env", "dev")
+    shorter, _, rest = registry.project.rpartition("-")
+    registry.settings(
+        f"""
+[projects.rc.{shorter.removeprefix("rc-")}]
+description = "Its name and its environment's make the same endpoint"
+data = {{ source = "churn.csv", target = "left", positive_class = "yes" }}
+environments.{rest}-dev = {{}}
+"""
+    )
+    registry.done("groups", "setup", shorter)
+    other = Registry(registry.url, registry.folder, shorter, registry.model, registry.clients)
+    other.register(approved=True)
+    ended = registry.gatehouse("deploy", shorter, "--env", f"{rest}-dev")
+    assert ended.code == 1
+    assert f"{registry.project}-dev: the endpoint serves model {registry.project}" in ended.err
+    assert registry.done("environments", "--json").document[0]["serves"] is True
+
+
 def test_a_version_of_another_region_is_not_deployed(registry: Registry) -> None:
     registry.register(approved=True)
     project = registry.project.removeprefix("rc-")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from registry.environments import Deployment, before
+from registry.environments import Deployment, Endpoint, before
 
 
 def history(words: str) -> list[Deployment]:
@@ -43,3 +43,16 @@ def history(words: str) -> list[Deployment]:
 def test_a_rollback_goes_to_what_served_before_and_never_forth_again(words: str, goes_to: int | None) -> None:
     found = before(history(words))
     assert (found.version if found else None) == goes_to
+
+
+def test_a_value_that_is_no_version_is_passed_over_and_nothing_is_lost_for_it() -> None:
+    spoilt = history("1 2 newest")
+    assert (found := before(spoilt)) is not None
+    assert found.version == 2
+    assert (found := before([*spoilt, *history("1 2 newest 2")[3:]])) is not None
+    assert found.version == 1
+
+
+def test_an_endpoint_of_a_package_without_a_group_serves_no_version() -> None:
+    package = "arn:aws:sagemaker:eu-west-1:000000000000:model-package/plain"
+    assert Endpoint("e", "InService", "c", (package,), None).version is None
