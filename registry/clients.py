@@ -22,6 +22,8 @@ _ABSENT_CODES = frozenset(
     }
 )
 _ABSENT_TEXT = re.compile(r"does not exist|could not find|cannot find", re.IGNORECASE)
+_PRESENT_TEXT = re.compile(r"already exist", re.IGNORECASE)
+_BUSY_TEXT = re.compile(r"in-progress endpoint", re.IGNORECASE)
 
 
 class Clients(Protocol):
@@ -37,6 +39,18 @@ def is_absent(error: ClientError) -> bool:
     if answer["Code"] in _ABSENT_CODES:
         return True
     return answer["Code"] == "ValidationException" and bool(_ABSENT_TEXT.search(answer["Message"]))
+
+
+def is_present(error: ClientError) -> bool:
+    """Whether AWS says that what was to be made exists: somebody else was faster."""
+    answer = error.response["Error"]
+    return answer["Code"] == "ValidationException" and bool(_PRESENT_TEXT.search(answer["Message"]))
+
+
+def is_busy(error: ClientError) -> bool:
+    """Whether AWS says that somebody else is changing the endpoint."""
+    answer = error.response["Error"]
+    return answer["Code"] == "ValidationException" and bool(_BUSY_TEXT.search(answer["Message"]))
 
 
 def caller_arn(clients: Clients) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from registry.clients import Clients, is_absent
+from registry.clients import Clients, is_absent, is_present
 from registry.model_packages import summaries
 
 
@@ -63,13 +63,21 @@ def apply_groups(states: Iterable[GroupState], clients: Clients) -> None:
     sagemaker = clients.client("sagemaker")
     for state in states:
         if state.arn is None:
-            sagemaker.create_model_package_group(
-                ModelPackageGroupName=state.spec.name,
-                ModelPackageGroupDescription=state.spec.description,
-                Tags=_listed(state.spec.tags),
-            )
+            _create(sagemaker, state.spec)
         elif state.missing_tags:
             sagemaker.add_tags(ResourceArn=state.arn, Tags=_listed(state.missing_tags))
+
+
+def _create(sagemaker: Any, spec: GroupSpec) -> None:
+    try:
+        sagemaker.create_model_package_group(
+            ModelPackageGroupName=spec.name,
+            ModelPackageGroupDescription=spec.description,
+            Tags=_listed(spec.tags),
+        )
+    except ClientError as error:
+        if not is_present(error):  # a pipeline that registers at this moment makes its group, too
+            raise
 
 
 def plan_removal(clients: Clients, names: Iterable[str]) -> tuple[Removal, ...]:

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipelines.errors import GatehouseError
 from registry import environments, sample_payload
-from registry.clients import Clients, is_absent
+from registry.clients import Clients, is_absent, is_busy, is_present
 from registry.deployments import UNDER_WAY, DeploymentPlan, config_request, model_request, tags_of
 from registry.environments import Endpoint, Environment
 
@@ -129,9 +129,19 @@ def ensure_model(clients: Clients, request: Mapping[str, Any]) -> bool:
     except ClientError as error:
         if not is_absent(error):
             raise
-        sagemaker.create_model(**request)
-        return True
+        return _made(sagemaker.create_model, request)
     return False
+
+
+def _made(create: Callable[..., Any], request: Mapping[str, Any]) -> bool:
+    """Create what is named after its content; False if somebody made the very same meanwhile."""
+    try:
+        create(**request)
+    except ClientError as error:
+        if not is_present(error):
+            raise
+        return False
+    return True
 
 
 def _make_model_and_config(plan: DeploymentPlan, tell: Tell) -> None:
@@ -144,13 +154,22 @@ def _make_model_and_config(plan: DeploymentPlan, tell: Tell) -> None:
     except ClientError as error:
         if not is_absent(error):
             raise
-        sagemaker.create_endpoint_config(**plan.config)
-        tell(f"endpoint configuration {plan.config['EndpointConfigName']} made")
+        if _made(sagemaker.create_endpoint_config, plan.config):
+            tell(f"endpoint configuration {plan.config['EndpointConfigName']} made")
 
 
 def _move_endpoint(plan: DeploymentPlan, tell: Tell) -> None:
     environment, config = plan.state.environment, plan.config["EndpointConfigName"]
-    start_deployment(plan, tell=tell)
+    try:
+        start_deployment(plan, tell=tell)
+    except ClientError as error:
+        if not (is_busy(error) or is_present(error)):
+            raise
+        raise GatehouseError(
+            "somebody else has begun to change the endpoint at this moment",
+            where=f"endpoint {environment.endpoint}",
+            remedy=f"See `gatehouse environments {environment.project}`, and try again if it has to be",
+        ) from error
     reached = _wait(environment, tell)
     if reached is None or reached.status != "InService" or reached.config != config:
         _tell_log_end(environment, tell)

@@ -45,6 +45,19 @@ def test_setup_again_does_nothing(registry: Registry) -> None:
     assert "nothing to do" in registry.done("groups", "setup").out
 
 
+def test_a_group_that_somebody_makes_meanwhile_is_no_error(registry: Registry, monkeypatch) -> None:
+    from pipelines.commands import groups
+
+    def compare_before_another_makes_it(*words):
+        states = compare_groups(*words)
+        registry.client("sagemaker").create_model_package_group(ModelPackageGroupName=registry.project)
+        return states
+
+    compare_groups = groups.compare_groups
+    monkeypatch.setattr(groups, "compare_groups", compare_before_another_makes_it)
+    registry.done("groups", "setup")
+
+
 def test_verify_exits_with_1_on_a_difference_and_says_how_to_mend_it(registry: Registry) -> None:
     ended = registry.gatehouse("groups", "verify")
     assert ended.code == 1

@@ -123,6 +123,30 @@ def test_what_a_killed_deployment_has_begun_keeps_others_waiting_and_is_undone_i
     assert classes(registry) == set(YES_NO)
 
 
+def test_deployments_that_begin_at_the_same_moment_end_with_one_that_serves(registry: Registry) -> None:
+    registry.register(approved=True)
+    registry.register(artifact=registry.model.speaking(*UP_DOWN), approved=True)
+    command = [sys.executable, "-m", "pipelines", "deploy", "--env", "dev", "--version"]
+    for versions in ((1, 1, 1), (1, 2, 2)):
+        begun = [
+            subprocess.Popen(
+                [*command, str(version)],
+                cwd=registry.folder,
+                stderr=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+            )
+            for version in versions
+        ]
+        ended = [(one.communicate(timeout=60)[1].decode(), one.returncode) for one in begun]
+        assert 0 in [code for _, code in ended]
+        for said, code in ended:
+            assert code in (0, 1)
+            assert "ValidationException" not in said, said
+        state = registry.done("environments", "--json").document[0]
+        assert state["serves"] is True
+        assert registry.parameter("dev") == state["arn"]
+
+
 @pytest.mark.parametrize("good", [True, False])
 def test_a_deployment_that_is_overtaken_leaves_the_endpoint_to_the_other(
     registry: Registry, monkeypatch, good: bool
