@@ -78,6 +78,8 @@ def command(
     project, number = which_version(words)
     if (as_html or output) and not card:
         raise click.UsageError("--html and --output belong to --card.")
+    if as_json and (as_html or output):
+        raise click.UsageError("The document of --json holds the card; leave out --html and --output.")
     if both := changed.keys() & set(removed):
         raise click.UsageError(f"--set and --unset both name {min(both)}.")
     with registry_of(project, target) as at:

@@ -139,6 +139,12 @@ def test_a_note_that_is_given_twice_is_wrong_usage(registry: Registry) -> None:
     assert registry.gatehouse("model", 1, "--set", "a=1", "--unset", "a").code == 2
 
 
+def test_a_card_goes_to_one_place(registry: Registry) -> None:
+    for words in (("--html",), ("--output", "card.html"), ("--card", "--json", "--output", "card.html")):
+        assert registry.gatehouse("model", 1, *words).code == 2
+    assert not (registry.folder / "card.html").exists()
+
+
 def test_a_card_that_cannot_be_written_is_an_error_of_one_line(registry: Registry) -> None:
     registry.register()
     ended = registry.gatehouse("model", 1, "--card", "--output", "nowhere/card.html")
