@@ -156,6 +156,8 @@ def test_locally_the_templates_are_checked_and_nothing_is_claimed(account: Accou
     assert "needs -p Repository=..." in checked.out
     assert account.commands.gatehouse("infra", "deploy").code == 2
     assert account.commands.gatehouse("infra", "plan", "-p", "Nonsense=1").code == 2
+    notify = ("--only", "foundation", "--notify", "ml@example.org", "--target", "aws")
+    assert account.commands.gatehouse("infra", "deploy", *notify).code == 2
     wrong = account.commands.gatehouse("infra", "plan", "-p", "CreateKey=maybe")
     assert wrong.code == 1
     assert "Use one of: true, false" in wrong.err
