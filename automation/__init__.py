@@ -2,6 +2,7 @@
 
     registered -> approval_requested -> people decide -> version_decided -> the first environment's parameter
     parameter  -> environment_changed -> endpoint -> deployment_announced -> the next environment's parameter
+    an execution that failed, or whose gate stayed shut -> execution_failed -> people
 
     surroundings   what a function's environment variables say: project, environments, topic
     road           the one decision about an environment, taken on what is there now

@@ -5,6 +5,9 @@ SNS allows a subject 100 characters of ASCII on one line.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from automation.surroundings import AUTOMATIC, Stage, Surroundings
 from registry import environments
 from registry.environments import Deployment
@@ -95,6 +98,34 @@ def stays_rejected(surroundings: Surroundings, stage: Stage, number: int | str, 
         "",
         f"Deploy another: {surroundings.command('deploy', project, '--env', stage.name, '--version', 'N')}",
         f"Or switch off:  {_switch_off(surroundings, stage)}",
+    )
+
+
+def report_failure(surroundings: Surroundings, execution: str, failed: Sequence[Mapping[str, Any]]) -> None:
+    """Say that an execution registered nothing.
+
+    Args:
+        failed: its failed steps as SageMaker lists them; the gate stayed shut if the first is a Fail step.
+    """
+    project, identity = surroundings.project, execution.rpartition("/")[2]
+    step = failed[0] if failed else {}
+    name, metadata = step.get("StepName", ""), step.get("Metadata", {})
+    is_gate = "Fail" in metadata
+    reason = step.get("FailureReason") or metadata.get("Fail", {}).get("ErrorMessage") or "no reason is given"
+    subject = "the model is not good enough" if is_gate else f"execution failed{name and f' in {name}'}"
+    lines = [f"Executions: {surroundings.command('executions', project)}"]
+    if not is_gate and name:
+        lines.append(f"Log:        {surroundings.command('logs', project, identity, '--step', name)}")
+        lines.append(f"Try again:  {surroundings.command('retry', project, identity)}")
+    publish(
+        surroundings,
+        f"{subject}, no version is registered",
+        f"Execution {identity} of the pipeline {project} ended without a version"
+        + (": the gate stayed shut." if is_gate else ": something broke down."),
+        "",
+        f"Why: {reason}",
+        "",
+        *lines,
     )
 
 

@@ -119,7 +119,7 @@ def deploy_command(
             " by itself. Deploy with --target aws."
         )
     if notify and only and "automation" not in only:
-        raise click.UsageError("--notify is about the automation: leave --only out, or add --only automation.")
+        raise click.UsageError("--notify is about the automation: leave --only out or add --only automation.")
     at, code = _aws(project), gather_handler_code()
     cloudformation = at.client("cloudformation")
     plans, outputs = [], {}

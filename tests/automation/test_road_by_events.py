@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from registered_models import BUCKET, NUMBERS, REGION, SETTINGS, Model, Registry, client_of
+from wire_clients import definition
 
 from pipelines.handler_code import ROOT
 from pipelines.settings import load_settings
@@ -39,6 +40,18 @@ def automated(tmp_path: Path, tiny: Model, monkeypatch: pytest.MonkeyPatch) -> I
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("GATEHOUSE_HOME", str(home))
         yield Registry(started.url, tmp_path, project.name, tiny)
+
+
+def fails(registry: Registry) -> None:
+    """An execution of a pipeline that is nothing but its gate, shut."""
+    sagemaker = registry.client("sagemaker")
+    sagemaker.create_pipeline(
+        PipelineName=registry.project,
+        PipelineDefinition=definition("not good enough"),
+        RoleArn=LOCAL_ROLE,
+        ClientRequestToken="t" * 32,
+    )
+    sagemaker.start_pipeline_execution(PipelineName=registry.project)
 
 
 class Inbox:
@@ -70,6 +83,8 @@ def test_one_model_goes_to_a_waiting_prod_and_another_comes_back_with_nothing_bu
     automated: Registry,
 ) -> None:
     inbox = Inbox(automated)
+    fails(automated)
+    until(lambda: "the model is not good enough, no version is registered" in inbox.read())
     first = automated.register()
     until(lambda: f"please review version {first}" in inbox.read())
     assert automated.parameter("dev") is None

@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from automated_road import BROKEN, SILENT, STATISTICS, Road
 from registered_models import packed
+from wire_clients import definition, wait_for
 
 from automation import lease
+from automation.messages import report_failure
 from automation.surroundings import read_surroundings
 from pipelines.errors import GatehouseError
 
@@ -250,6 +252,42 @@ def test_an_environment_may_change_more_often_than_parameter_store_remembers(roa
     third = registry.register(approved=True)
     road.decided(third)
     assert registry.parameter("dev") == registry.arn(third)
+
+
+def test_an_execution_without_a_version_is_told_with_its_reason(road: Road) -> None:
+    sagemaker, name = road.registry.client("sagemaker"), road.registry.project
+    role = "arn:aws:iam::000000000000:role/any"
+    sagemaker.create_pipeline(
+        PipelineName=name,
+        PipelineDefinition=definition("accuracy 0.61 is not above the threshold 0.9"),
+        RoleArn=role,
+        ClientRequestToken="t" * 32,
+    )
+    arn = sagemaker.start_pipeline_execution(PipelineName=name)["PipelineExecutionArn"]
+    wait_for(
+        lambda: (
+            sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionStatus"]
+            == "Failed"
+            or None
+        )
+    )
+    road.failed(arn)
+    [(subject, text)] = road.messages()
+    assert subject == "the model is not good enough, no version is registered"
+    assert "the gate stayed shut" in text
+    assert "Why: accuracy 0.61 is not above the threshold 0.9" in text
+    assert f"gatehouse executions {name}" in text
+    assert "retry" not in text, "the same again would end the same"
+    assert "none of ours" in road.failed("arn:aws:sagemaker:eu-west-1:000000000000:pipeline/o/execution/x")
+
+    step = {"StepName": "TrainModel", "FailureReason": "AlgorithmError: no memory", "Metadata": {}}
+    report_failure(read_surroundings(), arn, [step])
+    [(subject, text)] = road.messages()
+    assert subject == "execution failed in TrainModel, no version is registered"
+    assert "Why: AlgorithmError: no memory" in text
+    identity = arn.rpartition("/")[2]
+    assert f"gatehouse logs {name} {identity} --step TrainModel" in text
+    assert f"gatehouse retry {name} {identity}" in text
 
 
 def test_events_of_other_projects_are_none_of_ours(road: Road) -> None:

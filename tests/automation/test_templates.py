@@ -109,7 +109,7 @@ def test_services_put_only_what_comes_from_this_account_into_topic_and_queue() -
     }
     services = {name: set(listed(one["Principal"]["Service"])) for name, one in allowed.items()}
     assert services == {
-        "TopicPolicy": {"cloudwatch.amazonaws.com", "events.amazonaws.com"},
+        "TopicPolicy": {"cloudwatch.amazonaws.com"},
         "DeadLettersPolicy": {"events.amazonaws.com"},
     }
     assert {name: one["Action"] for name, one in allowed.items()} == {
@@ -166,7 +166,7 @@ def test_what_holds_data_refuses_everything_without_tls() -> None:
 
 def test_logs_end_some_day_and_keys_turn() -> None:
     groups = [group for kind in KINDS for group in of_type(whole(kind), "AWS::Logs::LogGroup").values()]
-    assert len(groups) == 7
+    assert len(groups) == 8
     assert all(group["RetentionInDays"] == "90" for group in groups)
     assert all(key["EnableKeyRotation"] for key in of_type(whole("foundation"), "AWS::KMS::Key").values())
 

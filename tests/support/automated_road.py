@@ -13,6 +13,7 @@ from automation.handlers import (
     approval_requested,
     deployment_announced,
     environment_changed,
+    execution_failed,
     version_decided,
 )
 from registry.deployments import UNDER_WAY
@@ -51,6 +52,10 @@ class Road:
             "detail-type": "SageMaker Model Package State Change",
             "detail": {"ModelPackageArn": self.registry.arn(version), "ModelApprovalStatus": "Approved"},
         }
+
+    def failed(self, execution: str) -> str:
+        detail = {"pipelineExecutionArn": execution, "currentPipelineExecutionStatus": "Failed"}
+        return execution_failed.handle({"detail": detail}, None)
 
     def registered(self, version: int) -> str:
         return approval_requested.handle(self.event(version), None)
