@@ -38,6 +38,9 @@ from registry.version_details import VersionDetails, read_arn
 STARTED, ANNOUNCED, KEPT = "gatehouse-started", "gatehouse-announced", "gatehouse-kept"
 """Labels of a parameter's version. KEPT: it is not approved any more, has no predecessor, and people know."""
 
+TAKEN_UP = "taken_up"
+"""Property of a version: the approval by which it entered the first environment."""
+
 
 def settle(surroundings: Surroundings, stage: Stage) -> str:
     """Take the one step that an environment needs now; returns it in words, for the log."""
@@ -91,12 +94,16 @@ def enter_first(surroundings: Surroundings, version: VersionDetails) -> str:
     """An approved version goes to the first environment, unless it was there or a newer one is."""
     stage = surroundings.stages[0]
     with _alone(stage):
-        return _enter(stage, version)
+        return _enter(surroundings, stage, version)
 
 
-def _enter(stage: Stage, version: VersionDetails) -> str:
+def _enter(surroundings: Surroundings, stage: Stage, version: VersionDetails) -> str:
     history = environments.history(stage.environment)
     approved = next((found.when for found in version.decisions if found.status == APPROVED), None)
+    approval = approved.isoformat() if approved else "in Studio"
+    # One that did not come up may have left no history: the version itself knows that it was tried.
+    if version.properties.get(TAKEN_UP) == approval:
+        return f"version {version.version} was taken up already"
     # Without an entry of ours it was approved in Studio: nobody knows when, so it gets one try.
     if any(entry.arn == version.arn and (approved is None or entry.when >= approved) for entry in history):
         return f"version {version.version} was in {stage.name} already"
@@ -106,6 +113,9 @@ def _enter(stage: Stage, version: VersionDetails) -> str:
         return f"{stage.name} is entered by hand"
     environments.record(
         stage.environment, version.arn, environments.DEPLOY, f"approved version {version.version}"
+    )
+    surroundings.clients.client("sagemaker").update_model_package(
+        ModelPackageArn=version.arn, CustomerMetadataProperties={TAKEN_UP: approval}
     )
     return f"{stage.environment.parameter} names version {version.version}"
 

@@ -21,9 +21,13 @@ MARK = "review_requested"
 @logged
 def handle(event: dict[str, Any], context: object) -> str:  # noqa: ARG001
     """For ``SageMaker Model Package State Change``; detail.ModelPackageArn says which version."""
-    surroundings = read_surroundings()
+    return ask(read_surroundings(), event["detail"]["ModelPackageArn"])
+
+
+def ask(surroundings: Surroundings, arn: str) -> str:
+    """Request the review of a version, unless that was done."""
     with lease(surroundings.clients, f"/gatehouse/{surroundings.project}/review/lease"):
-        return _request(surroundings, event["detail"]["ModelPackageArn"])
+        return _request(surroundings, arn)
 
 
 def _request(surroundings: Surroundings, arn: str) -> str:

@@ -265,6 +265,7 @@ def test_the_handlers_role_may_do_what_they_do_and_nothing_else(road: Road) -> N
     road.deployed("dev")
     registry.done("reject", first, "--force")
     road.decided(first)
+    road.timer()
     road.decided(second)
     road.deployed("dev")
     calls |= {"iam:PassRole", "sagemaker:AddTags"}  # asked for by what they make

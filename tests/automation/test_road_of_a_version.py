@@ -254,6 +254,37 @@ def test_an_environment_may_change_more_often_than_parameter_store_remembers(roa
     assert registry.parameter("dev") == registry.arn(third)
 
 
+def test_the_timer_takes_up_versions_whose_events_were_lost(road: Road) -> None:
+    registry = road.registry
+    first = registry.register()
+    road.timer()
+    road.timer()
+    assert road.subjects() == [f"please review version {first}"]
+    registry.done("approve", first)
+    road.timer()
+    assert registry.parameter("dev") == registry.arn(first)
+    road.deployed("dev")
+    assert road.subjects() == [f"version {first} serves in dev"]
+    registry.register(approved=True)  # in Studio, which does not say when
+    road.timer()
+    assert registry.parameter("dev") == registry.arn(first)
+
+
+def test_a_version_that_did_not_come_up_is_not_tried_again_by_the_same_approval(road: Road) -> None:
+    registry = road.registry
+    broken = registry.register(artifact=packed("code/inference.py", BROKEN))
+    registry.done("approve", broken)
+    road.decided(broken)
+    road.deployed("dev")
+    assert road.subjects() == [f"version {broken} does not stay in dev"]
+    assert "taken up already" in road.decided(broken), "the event came twice"
+    road.timer()
+    assert registry.parameter("dev") is None
+    registry.done("approve", broken, "--force")
+    road.decided(broken)
+    assert registry.parameter("dev") == registry.arn(broken), "a person's new word is a new try"
+
+
 def test_an_execution_without_a_version_is_told_with_its_reason(road: Road) -> None:
     sagemaker, name = road.registry.client("sagemaker"), road.registry.project
     role = "arn:aws:iam::000000000000:role/any"
