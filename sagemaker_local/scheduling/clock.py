@@ -34,7 +34,7 @@ _LOOK_SECONDS = 0.5
 """How late a start may be; AWS itself promises a minute."""
 
 _LONGEST_WAIT = 60.0
-"""Seconds between two tries at a start that is refused."""
+"""Seconds between two tries at a start that is refused, and after a breakdown."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class Clock:
                 _log.exception("schedules wait: the store cannot be written")
             except Exception:  # a mistake of ours: what is due later must still be started
                 _log.exception("what is due could not be started")
+                self._closed.wait(_LONGEST_WAIT)
 
 
 def start_due(services: Services, now: float) -> list[str]:

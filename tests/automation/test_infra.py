@@ -156,6 +156,9 @@ def test_locally_the_templates_are_checked_and_nothing_is_claimed(account: Accou
     assert "needs -p Repository=..." in checked.out
     assert account.commands.gatehouse("infra", "deploy").code == 2
     assert account.commands.gatehouse("infra", "plan", "-p", "Nonsense=1").code == 2
+    for kind in ("foundation", "ci", "automation"):
+        wrong = account.commands.gatehouse("infra", "plan", "--only", kind, "-p", "ExecutionRoleArn=admin")
+        assert "'admin' is not allowed for ExecutionRoleArn" in wrong.err
     notify = ("--only", "foundation", "--notify", "ml@example.org", "--target", "aws")
     assert account.commands.gatehouse("infra", "deploy", *notify).code == 2
     wrong = account.commands.gatehouse("infra", "plan", "-p", "CreateKey=maybe")
