@@ -29,7 +29,7 @@ from automation.surroundings import AUTOMATIC, Stage, Surroundings
 from pipelines.errors import GatehouseError
 from registry import environments
 from registry.clients import is_absent
-from registry.deployments import UNDER_WAY, plan_deployment
+from registry.deployments import UNDER_WAY, CannotServe, plan_deployment
 from registry.environments import PROMOTE, ROLLBACK, Deployment, Environment, State
 from registry.model_packages import APPROVED, group_and_version
 from registry.rollout import prove_deployment, start_deployment
@@ -71,9 +71,12 @@ def _settle(surroundings: Surroundings, stage: Stage) -> str:
     if _has(stage.environment, STARTED, state.deployed):
         reason = f"the endpoint is {endpoint.status}" if endpoint else "the endpoint is gone"
         return _go_back(surroundings, stage, state, (endpoint and endpoint.failure) or reason)
-    plan = plan_deployment(
-        surroundings.clients, stage.environment, state.deployed.arn, action=state.deployed.action
-    )
+    try:
+        plan = plan_deployment(
+            surroundings.clients, stage.environment, state.deployed.arn, action=state.deployed.action
+        )
+    except CannotServe as error:
+        return _go_back(surroundings, stage, state, error.what)
     start_deployment(plan)
     # Afterwards: one that broke off before it was asked for is started again, not given up.
     _label(stage.environment, state.deployed, STARTED)

@@ -58,6 +58,10 @@ class DeploymentPlan:
         return group_and_version(self.arn)[1]
 
 
+class CannotServe(GatehouseError):
+    """A version that an environment can never serve: no waiting and no second try helps."""
+
+
 def plan_deployment(
     registry: Clients,
     environment: Environment,
@@ -72,8 +76,10 @@ def plan_deployment(
         action: a rollback may go to a version that is no longer approved.
 
     Raises:
-        GatehouseError: there is no such version, it is not approved, it cannot be served, it lies in another
-            region, its endpoint is another model's, or the environment is busy with something else.
+        CannotServe: it says nothing about how it is served, it lies in another region, or its endpoint is
+            another model's.
+        GatehouseError: there is no such version, it is not approved, or the environment is busy with
+            something else.
     """
     described = describe_arn(registry, arn)
     group, version = group_and_version(arn)
@@ -115,9 +121,9 @@ def plan_deployment(
 
 
 def check_servable(described: Mapping[str, Any]) -> None:
-    """Raises GatehouseError if a described version says nothing about how it is served."""
+    """Raises CannotServe if a described version says nothing about how it is served."""
     if not described.get("InferenceSpecification", {}).get("Containers"):
-        raise GatehouseError(
+        raise CannotServe(
             f"version {described['ModelPackageVersion']} of model {described['ModelPackageGroupName']} has no"
             " inference specification: it cannot be served",
             remedy="Register the artifact anew, with an image and the place of its artifact",
@@ -127,7 +133,7 @@ def check_servable(described: Mapping[str, Any]) -> None:
 def _check_region(environment: Environment, arn: str) -> None:
     region, here = arn.split(":")[3], environment.clients.client("sagemaker").meta.region_name
     if region != here:
-        raise GatehouseError(
+        raise CannotServe(
             f"the version is registered in {region}, and SageMaker serves a model package in its own"
             f" region only; environment {environment.name} is in {here}",
             remedy=f"Register the model in {here} too: run the pipeline there",
@@ -139,7 +145,7 @@ def _check_endpoint(environment: Environment, endpoint: Endpoint | None) -> None
     for package in endpoint.packages if endpoint else ():
         group = package.rpartition("model-package/")[2].partition("/")[0]
         if group != environment.project:
-            raise GatehouseError(
+            raise CannotServe(
                 f"the endpoint serves model {group}, and {environment.project} in {environment.name} would"
                 " have one of the same name",
                 where=environment.endpoint,

@@ -195,6 +195,24 @@ def test_a_version_that_does_not_come_up_or_answer_gives_way_to_the_one_before(r
     assert road.serving("dev") == registry.arn(good)
 
 
+def test_a_version_that_no_endpoint_can_serve_gives_way_and_people_are_told(road: Road) -> None:
+    registry = road.registry
+    good = registry.register(approved=True)
+    road.decided(good)
+    road.deployed("dev")
+    road.messages()
+    made = registry.client("sagemaker").create_model_package(
+        ModelPackageGroupName=registry.project, ModelApprovalStatus="Approved"
+    )
+    bare = int(made["ModelPackageArn"].rpartition("/")[2])
+    road.decided(bare)
+    road.changed("dev")
+    assert registry.parameter("dev") == registry.arn(good) == road.serving("dev")
+    [(subject, text)] = road.messages()
+    assert subject == f"version {bare} does not stay in dev"
+    assert "no inference specification" in text
+
+
 def test_a_person_at_work_is_left_alone(road: Road) -> None:
     """`gatehouse deploy` moves the endpoint first and writes the parameter last."""
     registry = road.registry
