@@ -1,15 +1,13 @@
-"""What ``--json`` prints has the keys that the page on the life of a version promises."""
+"""What ``--json`` prints has the keys that docs/json.md promises."""
 
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 
 import pytest
+from promised_documents import promised
 from registered_models import Registry
 
-PAGE = Path(__file__).resolve().parents[2] / "docs/life-of-a-version.md"
 LINES = {
     "groups setup": ["groups setup"],
     "groups verify": ["groups verify"],
@@ -36,19 +34,8 @@ LINES = {
 }
 
 
-def promised() -> dict[str, tuple[str, set[str]]]:
-    """Command -> list or object, and the keys of its entries or of itself; keys in parentheses lie deeper."""
-    table = PAGE.read_text(encoding="utf-8").partition("## For machines")[2]
-    found = {}
-    for commands, kind, keys in re.findall(r"^\| (`[^|]+) \| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE):
-        outer = set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", keys)))
-        for command in re.findall(r"`([^`]+)`", commands):
-            found[command] = (kind.split()[0].strip(","), outer)
-    return found
-
-
 def test_every_command_of_the_registry_is_on_the_page() -> None:
-    assert set(promised()) == set(LINES)
+    assert set(promised("The registry")) == set(LINES)
 
 
 @pytest.fixture
@@ -62,8 +49,9 @@ def several(serving: Registry) -> Registry:
 
 
 def test_a_document_has_the_promised_keys_and_nothing_is_beside_it(several: Registry) -> None:
+    documents = promised("The registry")
     for command, lines in LINES.items():
-        kind, keys = promised()[command]
+        kind, keys = documents[command]
         for line in lines:
             ended = several.gatehouse(*line.split(), "--json")
             assert ended.code in (0, 1 if command == "groups verify" else 0), (line, ended.err)
