@@ -29,6 +29,17 @@ def not_found(what: str, name: str) -> AwsError:
     return AwsError("ResourceNotFound", f"{what} '{name}' does not exist.")
 
 
+def job_not_found(verb: str, name: str) -> AwsError:
+    """The same for a job. Its service says something else than its documentation (boto/boto3#2808).
+
+    Args:
+        verb: ``Processing``, ``Training`` or ``Transform``.
+    """
+    if verb == "Training":
+        return validation_error(f"Requested resource not found: the training job '{name}'.")
+    return validation_error(f"Could not find requested job with name: {name}")
+
+
 def not_implemented(what: str) -> AwsError:
     """A clear refusal, never a made-up success."""
     return AwsError("UnknownOperationException", f"{what} is not implemented by the local SageMaker.", 501)

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sagemaker_local.errors import AwsError, not_found, validation_error
+from sagemaker_local.errors import AwsError, job_not_found, validation_error
 from sagemaker_local.home import is_alive
 from sagemaker_local.jobs import job_log, opt_ml, process, processing, training
 from sagemaker_local.jobs.failure import LIMIT, JobFailure, JobStopped, algorithm_error, disk_failure
@@ -139,7 +139,7 @@ class JobRunner:
 
         document = self._store.update(kind.kind, region, name, change)
         if document is None:
-            raise not_found(f"{kind.verb} job", name)
+            raise job_not_found(kind.verb, name)
         with self._lock:
             running = self._running.get((kind.kind, region, name))
         if running is not None:
@@ -162,7 +162,7 @@ class JobRunner:
         while True:
             document = self._store.get(kind, region, name)
             if document is None:
-                raise not_found(f"{KINDS[kind].verb} job", name)
+                raise job_not_found(KINDS[kind].verb, name)
             if document[status] in TERMINAL:
                 return document
             if running is not None:

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from sagemaker_local.context import Call, Handler
-from sagemaker_local.errors import AwsError, not_found
+from sagemaker_local.errors import AwsError, job_not_found
 from sagemaker_local.jobs.job import JobKind
 from sagemaker_local.jobs.runner import KINDS
 from sagemaker_local.services import paging, tags
@@ -50,7 +50,7 @@ def _describer(kind: JobKind) -> Handler:
         name = parameters[kind.name_member]
         document = call.store.get(kind.kind, call.region, name)
         if document is None:
-            raise not_found(f"{kind.verb} job", name)
+            raise job_not_found(kind.verb, name)
         return call.services.jobs.settle(kind, document)
 
     return describe

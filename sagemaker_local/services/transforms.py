@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from sagemaker_local.context import Call, Handler
-from sagemaker_local.errors import AwsError, not_found, not_implemented, validation_error
+from sagemaker_local.errors import AwsError, job_not_found, not_implemented, validation_error
 from sagemaker_local.hosting.deployment import Variant, new_deployment
 from sagemaker_local.hosting.transform import DEFAULT_PAYLOAD_MB, ENDED, TRANSFORM_JOB
 from sagemaker_local.services import paging, tags
@@ -92,7 +92,7 @@ OPERATIONS: dict[str, Handler] = {
 def _load(call: Call, name: str) -> Document:
     document = call.store.get(TRANSFORM_JOB, call.region, name)
     if document is None:
-        raise not_found("Transform job", name)
+        raise job_not_found("Transform", name)
     return call.services.transforms.settle(document)
 
 

@@ -154,7 +154,7 @@ def test_what_is_not_implemented_is_refused_before_anything_is_created(upper: Pl
         start(upper, "refused", DataProcessing={"JoinSource": "Input"})
     with pytest.raises(ClientError, match="at most 100"):
         start(upper, "refused", MaxPayloadInMB=60, MaxConcurrentTransforms=2)
-    with pytest.raises(ClientError, match="does not exist"):
+    with pytest.raises(ClientError, match=r"\(ValidationException\).*Could not find requested job"):
         upper.sagemaker.describe_transform_job(TransformJobName="refused")
 
 

@@ -260,8 +260,19 @@ def test_names_are_unique_and_lists_are_filtered_and_paged(bench: Any) -> None:
     assert [item["ProcessingJobName"] for item in failed["ProcessingJobSummaries"]] == [bad]
     newest = bench.call("ListProcessingJobs", SortBy="Name", SortOrder="Descending", MaxResults=1)
     assert newest["ProcessingJobSummaries"][0]["ProcessingJobName"] == bad
-    with pytest.raises(AwsError, match="does not exist"):
-        bench.call("DescribeProcessingJob", ProcessingJobName="none")
+
+
+@pytest.mark.parametrize("verb", ["Describe", "Stop"])
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [("Processing", "Could not find requested job with name"), ("Training", "Requested resource")],
+)
+def test_a_job_that_does_not_exist_is_said_with_the_code_that_the_service_really_gives(
+    bench: Any, verb: str, job: str, words: str
+) -> None:
+    with pytest.raises(AwsError, match=words) as caught:
+        bench.call(f"{verb}{job}Job", **{f"{job}JobName": "none"})
+    assert caught.value.code == "ValidationException"
 
 
 def test_what_is_not_done_here_is_refused_at_creation(bench: Any) -> None:
