@@ -76,6 +76,7 @@ def list_objects_v2(objects: ObjectStore, request: Request) -> Response:
     return xml_response(
         "ListBucketResult",
         {
+            "Prefix": "",
             **shown.echo(request, "prefix", "delimiter", "start-after"),
             "Name": request.bucket,
             "MaxKeys": limit,
@@ -100,6 +101,8 @@ def list_objects(objects: ObjectStore, request: Request) -> Response:
     return xml_response(
         "ListBucketResult",
         {
+            "Prefix": "",
+            "Marker": "",
             **shown.echo(request, "prefix", "delimiter", "marker"),
             "Name": request.bucket,
             "MaxKeys": limit,

@@ -246,6 +246,7 @@ def test_a_listing_folds_pages_and_starts_where_it_is_told(s3: Client, bucket: s
         s3.put_object(Bucket=bucket, Key=key, Body=b"x")
     assert keys(s3, bucket) == ["a", "b/1", "b/2", "b/c/3", "d", "z", "é/1"]
     assert keys(s3, bucket, Prefix="b/") == ["b/1", "b/2", "b/c/3"]
+    assert s3.list_objects_v2(Bucket=bucket)["Prefix"] == s3.list_objects(Bucket=bucket)["Marker"] == ""
     assert keys(s3, bucket, StartAfter="b/2") == ["b/c/3", "d", "z", "é/1"]
     assert keys(s3, bucket, MaxKeys=0) == []
     for operation in ("list_objects_v2", "list_objects"):
