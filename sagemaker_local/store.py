@@ -23,7 +23,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +157,7 @@ class Store:
         self.connection.execute(
             "INSERT INTO resource VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (kind, region, name) DO UPDATE SET doc = excluded.doc",
-            (kind, region, name, parent, doc.get("CreationTime") or time.time(), json.dumps(doc)),
+            (kind, region, name, parent, doc.get("CreationTime") or time.time(), _text(doc)),
         )
 
     def get(self, kind: str, region: str, name: str) -> Document | None:
@@ -176,6 +176,16 @@ class Store:
                 change(doc)
                 self.put(kind, region, name, doc)
         return doc
+
+    def list_among(self, kind: str, member: str, values: Sequence[str]) -> list[Document]:
+        """Documents of a kind whose `member` is one of `values`, oldest first; the others are not loaded."""
+        marks = ", ".join("?" for _ in values)
+        rows = self.connection.execute(
+            f"SELECT doc FROM resource WHERE kind = ? AND json_extract(doc, ?) IN ({marks})"
+            " ORDER BY created, rowid",
+            (kind, f"$.{member}", *values),
+        )
+        return [json.loads(row[0]) for row in rows]
 
     def list(self, kind: str, region: str | None = None, parent: str | None = None) -> list[Document]:
         """Documents of a kind, oldest first; of one region or all, of one parent or all."""
@@ -206,6 +216,11 @@ class Store:
             before = self.get(key.kind, key.region, key.name)
             yield
             watcher(self, key, before, after)
+
+
+def _text(doc: Document) -> str:
+    """A document as it is kept. NaN is no JSON: neither SQLite nor a client could read it."""
+    return json.dumps(doc, allow_nan=False)
 
 
 Watcher = Callable[[Store, Key, Document | None, Document | None], None]

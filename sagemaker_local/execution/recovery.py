@@ -18,7 +18,7 @@ _DIED = "The process that ran this execution ended before the execution did."
 def recover(services: Services) -> list[Document]:
     """Fail every execution whose owner is dead; returns their documents."""
     found = []
-    for doc in services.store.list(EXECUTION):
+    for doc in services.store.list_among(EXECUTION, "PipelineExecutionStatus", ACTIVE):
         arn = doc["PipelineExecutionArn"]
         settled = settle(services, arn.split(":")[3], arn, doc)
         if settled is not None:

@@ -265,9 +265,9 @@ class StepRun:
 
     def run_fail(self) -> Outcome:
         """Fail: ends the execution with the message that the definition gives it."""
-        message = self._resolved().get("ErrorMessage", "")
+        message = str(self._resolved().get("ErrorMessage", ""))
         metadata = {"Fail": {"ErrorMessage": message}}
-        return Outcome("Failed", reason=str(message), members={"Metadata": metadata})
+        return Outcome("Failed", reason=message, members={"Metadata": metadata})
 
 
 _ATTEMPTS: dict[str, Callable[[StepRun], Outcome]] = {

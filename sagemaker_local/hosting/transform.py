@@ -27,6 +27,7 @@ from sagemaker_local.hosting.fleet import Fleet
 from sagemaker_local.hosting.instance import Site
 from sagemaker_local.jobs import transfer
 from sagemaker_local.jobs.failure import LIMIT, JobFailure, JobStopped, client_error, disk_failure
+from sagemaker_local.jobs.phases import UNDER_WAY
 from sagemaker_local.jobs.places import Left
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class TransformJobs:
 
     def recover(self) -> None:
         """Settle every job that a dead process left."""
-        for document in self._store.list(TRANSFORM_JOB):
+        for document in self._store.list_among(TRANSFORM_JOB, "TransformJobStatus", UNDER_WAY):
             self.settle(document)
 
     def close(self) -> None:

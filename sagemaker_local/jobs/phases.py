@@ -6,6 +6,7 @@ import time
 
 from sagemaker_local.jobs.job import Document, JobKind
 
+UNDER_WAY = ("InProgress", "Stopping")
 TERMINAL = ("Completed", "Failed", "Stopped")
 """Statuses after which nothing happens to a job any more."""
 

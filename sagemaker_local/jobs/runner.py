@@ -29,7 +29,7 @@ from sagemaker_local.home import is_alive
 from sagemaker_local.jobs import job_log, opt_ml, process, processing, training
 from sagemaker_local.jobs.failure import LIMIT, JobFailure, JobStopped, algorithm_error, disk_failure
 from sagemaker_local.jobs.job import Command, Job, JobKind, Surroundings
-from sagemaker_local.jobs.phases import TERMINAL, end, enter_phase
+from sagemaker_local.jobs.phases import TERMINAL, UNDER_WAY, end, enter_phase
 from sagemaker_local.jobs.places import Host
 
 if TYPE_CHECKING:
@@ -195,11 +195,10 @@ class JobRunner:
         """Mark jobs Failed whose owner died; the documents that were changed."""
         changed = []
         for kind in KINDS.values():
-            for document in self._store.list(kind.kind):
-                if document[kind.status_member] not in TERMINAL:
-                    marked = self._mark_abandoned(kind, document)
-                    if marked is not None:
-                        changed.append(marked)
+            for document in self._store.list_among(kind.kind, kind.status_member, UNDER_WAY):
+                marked = self._mark_abandoned(kind, document)
+                if marked is not None:
+                    changed.append(marked)
         return changed
 
     def folder(self, kind: JobKind, document: Document) -> Path:

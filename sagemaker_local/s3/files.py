@@ -176,11 +176,14 @@ def remove(root: Path, place: str) -> None:
 
 def kept_files(root: Path) -> Iterator[str]:
     """Every file that lies where objects lie, relative to `root`."""
-    for folder, names, files in os.walk(root):
-        if Path(folder) == root:
+    # In plain strings: every start looks at all of them, and there may be many.
+    top = str(root)
+    for folder, names, files in os.walk(top):
+        if folder == top:
             names[:] = [name for name in names if name not in (".incoming", ".uploads")]
             continue
-        yield from (str(Path(folder, name).relative_to(root)) for name in files)
+        below = folder.removeprefix(f"{top}/")
+        yield from (f"{below}/{name}" for name in files)
 
 
 def sweep_incoming(root: Path) -> None:

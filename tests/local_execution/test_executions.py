@@ -625,3 +625,12 @@ def test_a_reason_that_quotes_half_a_character_does_not_hide_the_steps(workshop:
     arn, status = workshop.run(workshop.create("half-a-character", fail))
     assert status == "Failed"
     assert workshop.steps(arn)["Half"]["FailureReason"].startswith("no ")
+
+
+def test_a_message_that_is_no_text_is_shown_as_one(workshop: Any) -> None:
+    workshop.s3.put_object(Bucket=workshop.bucket, Key="metrics/odd.json", Body=b'{"accuracy": NaN}')
+    accuracy = {"Std:JsonGet": {"S3Uri": f"s3://{workshop.bucket}/metrics/odd.json", "Path": "accuracy"}}
+    fail = {"Name": "Odd", "Type": "Fail", "Arguments": {"ErrorMessage": accuracy}}
+    arn, status = workshop.run(workshop.create("odd-message", fail))
+    assert status == "Failed"
+    assert workshop.steps(arn)["Odd"]["Metadata"]["Fail"]["ErrorMessage"] == "nan"

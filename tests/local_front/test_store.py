@@ -1,0 +1,53 @@
+"""Documents and the connections to them: one for each thread, for as long as the thread lives."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from pathlib import Path
+
+import pytest
+
+from sagemaker_local.store import Store
+
+
+def open_files(name: str) -> int:
+    """How often this process has files of that name open."""
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            links.append(str(descriptor.readlink()))
+        except FileNotFoundError:  # the listing's own
+            continue
+    return sum(link.endswith(name) for link in links)
+
+
+def test_a_thread_that_has_ended_leaves_no_file_open(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+    store.put("job", "eu-west-1", "a", {})
+    gc.disable()  # it would close them too, but only some time
+    try:
+        for _ in range(30):
+            thread = threading.Thread(target=store.get, args=("job", "eu-west-1", "a"))
+            thread.start()
+            thread.join()
+        assert open_files("state.db-wal") == 1
+    finally:
+        gc.enable()
+
+
+def test_documents_are_found_by_what_a_member_of_theirs_says_oldest_first(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+    for number, status in enumerate(("Stopping", "Completed", "InProgress")):
+        store.put("job", "eu-west-1", str(number), {"Status": status, "CreationTime": 9.0 - number})
+    store.put("other", "eu-west-1", "a", {"Status": "InProgress"})
+    found = store.list_among("job", "Status", ("InProgress", "Stopping"))
+    assert [document["Status"] for document in found] == ["InProgress", "Stopping"]
+    assert store.list_among("job", "Absent", ("InProgress",)) == []
+
+
+def test_what_is_no_json_is_not_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+    with pytest.raises(ValueError, match="JSON"):
+        store.put("job", "eu-west-1", "a", {"Accuracy": float("nan")})
+    assert store.get("job", "eu-west-1", "a") is None
