@@ -180,9 +180,16 @@ def _step(
         property_files=_property_files(document),
         cache=cache.parse_config(document.get("CacheConfig")),
         retries=retry.parse_policies(document.get("RetryPolicies")),
-        display_name=document.get("DisplayName"),
-        description=document.get("Description"),
+        display_name=_text(document, "DisplayName"),
+        description=_text(document, "Description"),
     )
+
+
+def _text(document: Mapping[str, Any], member: str) -> str | None:
+    text = document.get(member)
+    if not isinstance(text, str | None):
+        raise language.LanguageError(f"{member} must be a text, not {text!r}.")
+    return text
 
 
 def _checked_conditions(arguments: Mapping[str, Any]) -> list[Any]:
@@ -277,6 +284,8 @@ def _output_names(document: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _check_experiment(experiment: Any, parameters: frozenset[str]) -> None:
     try:
+        if not isinstance(experiment, dict | None):
+            raise language.LanguageError("it must be an object with ExperimentName and TrialName.")
         for reference in language.references(experiment):
             for step in _checked_reference(reference, {}, parameters):
                 raise language.LanguageError(f"it cannot refer to the step '{step}'.")

@@ -22,6 +22,7 @@ from sagemaker_local.execution.graph import Graph, check_definition
 from sagemaker_local.execution.language import LanguageError, Scope, resolve
 from sagemaker_local.execution.parameters import parameter_values, value_text
 from sagemaker_local.execution.records import ACTIVE, DEFINITION, EXECUTION, Record
+from sagemaker_local.protocols import shapes
 from sagemaker_local.services.identity import user_context
 from sagemaker_local.services.paging import created_between, page
 from sagemaker_local.services.pipelines import load_pipeline, load_version
@@ -225,13 +226,15 @@ def _experiment(
         "PipelineExecutionId": execution_id,
         "PipelineExecutionArn": arn,
     }
+    if graph.experiment is None:
+        return None
     try:
-        found: dict[str, Any] | None = resolve(
-            graph.experiment, Scope(parameters=values, variables=variables)
-        )
+        found = resolve(graph.experiment, Scope(parameters=values, variables=variables))
     except LanguageError as error:
         raise validation_error(f"PipelineExperimentConfig: {error}") from error
-    return found
+    shape = shapes.service_model("sagemaker").shape_for("PipelineExperimentConfig")
+    checked: dict[str, Any] = shapes.parse(shape, found)
+    return checked
 
 
 def _execution(call: Call, arn: str) -> Document:

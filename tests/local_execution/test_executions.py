@@ -634,3 +634,21 @@ def test_a_message_that_is_no_text_is_shown_as_one(workshop: Any) -> None:
     arn, status = workshop.run(workshop.create("odd-message", fail))
     assert status == "Failed"
     assert workshop.steps(arn)["Odd"]["Metadata"]["Fail"]["ErrorMessage"] == "nan"
+
+
+def test_an_experiment_that_cannot_be_one_is_refused_at_the_start(workshop: Any) -> None:
+    name = workshop.create("odd-experiment", workshop.processing("A", "pass"))
+    steps = [{"Name": "F", "Type": "Fail", "Arguments": {}}]
+    experiment = {"ExperimentName": {"Get": "Parameters.Name"}}
+    parameters = [{"Name": "Name", "Type": "String", "DefaultValue": "no such name!"}]
+    definition = {
+        "Version": "2020-12-01",
+        "Parameters": parameters,
+        "PipelineExperimentConfig": experiment,
+        "Steps": steps,
+    }
+    workshop.sagemaker.update_pipeline(PipelineName=name, PipelineDefinition=json.dumps(definition))
+    with pytest.raises(ClientError, match="'no such name!' at 'experimentName'"):
+        workshop.start(name)
+    arn = workshop.start(name, {"Name": "good"})
+    assert workshop.describe(arn)["PipelineExperimentConfig"] == {"ExperimentName": "good"}

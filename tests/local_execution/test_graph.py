@@ -117,6 +117,8 @@ def test_checking_a_definition_does_not_change_it() -> None:
         ([{"Name": "G", "Type": "Condition", "Arguments": {"Conditions": []}}], ["'G'", "Conditions"]),
         ([{"Name": "G", "Type": "Condition", "Arguments": {"Conditions": [{"Type": "Xor"}]}}], ["Xor"]),
         ([{"Name": "P", "Type": "Processing"}], ["'P'", "Arguments"]),
+        ([processing("A", DisplayName=5)], ["'A'", "DisplayName", "text"]),
+        ([processing("A", Description={})], ["'A'", "Description", "text"]),
         ("A", ["list"]),
     ],
 )  # fmt: skip

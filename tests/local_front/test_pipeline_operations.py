@@ -63,6 +63,7 @@ def test_a_definition_is_read_from_s3(sagemaker: Client, s3: Client, bucket: str
         ("[" * 100_000, "not JSON"),
         ("[]", "JSON object"),
         ('{"Version": NaN}', "not JSON: it holds NaN"),
+        (json.dumps({**json.loads(definition()), "PipelineExperimentConfig": "x"}), "must be an object"),
         (json.dumps({"Version": "2019", "Steps": []}), "Version"),
         (json.dumps({"Version": "2020-12-01", "Steps": []}), "at least one step"),
         ('"' + "x" * (1 << 20) + '"', "less than or equal to 1048576"),
