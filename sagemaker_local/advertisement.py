@@ -33,7 +33,7 @@ def running(home: Path) -> Advertisement | None:
     place = Home(home)
     try:
         found = json.loads(place.advertisement.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a power cut can leave it empty
         return None
     if not is_alive(place, found["owner"]):
         return None

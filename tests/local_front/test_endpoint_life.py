@@ -162,6 +162,16 @@ def test_an_advertised_endpoint_is_found_until_it_is_killed(tmp_path: Path) -> N
         assert advertisement.running(tmp_path) == advertisement.Advertisement(url, process.pid)
 
 
+def test_an_advertisement_that_a_power_cut_left_empty_is_none(tmp_path: Path) -> None:
+    place = Home(tmp_path).create()
+    place.advertisement.touch()
+    assert advertisement.running(tmp_path) is None
+    with endpoint.start(tmp_path, advertise=True) as started:
+        found = advertisement.running(tmp_path)
+        assert found is not None
+        assert found.url == started.url
+
+
 def test_an_endpoint_that_is_not_advertised_is_not_found_and_stands_beside_one_that_is(
     tmp_path: Path,
 ) -> None:
