@@ -23,17 +23,31 @@ from sagemaker_local.s3.objects import ObjectInfo, ObjectStore, after_prefix
 
 _OWNER = {"ID": "0" * 64, "DisplayName": "local"}
 _MOST_KEYS = 1000
+_MOST_BUCKETS = 10_000
 
 
 def list_buckets(objects: ObjectStore, request: Request) -> Response:
     """ListBuckets"""
-    prefix = request.query.get("prefix", "")
+    query = request.query
+    prefix, token = query.get("prefix", ""), query.get("continuation-token")
+    first, region = _decoded(token) if token else "", query.get("bucket-region")
+    limit = integer(request, "max-buckets", _MOST_BUCKETS, 1, _MOST_BUCKETS)
     found = [
-        {"Name": bucket.name, "CreationDate": iso_time(bucket.created), "BucketRegion": bucket.region}
+        bucket
         for bucket in objects.buckets()
-        if bucket.name.startswith(prefix)
+        if bucket.name.startswith(prefix) and bucket.name >= first and region in (None, bucket.region)
     ]
-    return xml_response("ListAllMyBucketsResult", {"Owner": _OWNER, "Buckets": {"Bucket": found}})
+    shown = [
+        {"Name": bucket.name, "CreationDate": iso_time(bucket.created), "BucketRegion": bucket.region}
+        for bucket in found[:limit]
+    ]
+    content = {
+        "Owner": _OWNER,
+        "Buckets": {"Bucket": shown},
+        "Prefix": query.get("prefix"),
+        "ContinuationToken": _encoded(found[limit].name) if len(found) > limit else None,
+    }
+    return xml_response("ListAllMyBucketsResult", content)
 
 
 def create_bucket(objects: ObjectStore, request: Request) -> Response:

@@ -106,12 +106,12 @@ def describe_groups(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         for name in sorted(hosted | _GROUPS.keys())
         if name.startswith(prefix) and part.lower() in name.lower()
     ]
-    return {
-        "logGroups": [
-            {"logGroupName": name, "arn": f"{_arn(call, name)}:*", "logGroupArn": _arn(call, name)}
-            for name in names
-        ]
-    }
+    groups: list[Document] = [
+        {"logGroupName": name, "arn": f"{_arn(call, name)}:*", "logGroupArn": _arn(call, name)}
+        for name in names
+    ]
+    page, token = _page(groups, parameters, lambda item: (item["logGroupName"],), parameters.get("limit", 50))
+    return {"logGroups": page, "nextToken": token}
 
 
 def _arn(call: Call, group: str) -> str:

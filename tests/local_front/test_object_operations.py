@@ -37,6 +37,15 @@ def test_a_bucket_is_created_found_located_and_deleted(s3: Client, name: str) ->
     assert refusal(s3.head_bucket, Bucket=name) == (404, "404")
 
 
+def test_buckets_are_listed_in_pages_by_prefix_and_region(s3: Client, name: str) -> None:
+    here = {"LocationConstraint": "eu-west-1"}
+    for number in range(3):
+        s3.create_bucket(Bucket=f"{name}-{number}", CreateBucketConfiguration=here)
+    pages = list(s3.get_paginator("list_buckets").paginate(Prefix=name, PaginationConfig={"PageSize": 2}))
+    assert [[bucket["Name"][-1] for bucket in page["Buckets"]] for page in pages] == [["0", "1"], ["2"]]
+    assert s3.list_buckets(Prefix=name, BucketRegion="us-east-1")["Buckets"] == []
+
+
 def test_a_bucket_that_exists_is_an_error_outside_us_east_1(s3: Client, bucket: str, name: str) -> None:
     configuration = {"LocationConstraint": "eu-west-1"}
     answer = refusal(s3.create_bucket, Bucket=bucket, CreateBucketConfiguration=configuration)

@@ -104,6 +104,9 @@ def test_filtering_finds_terms_across_the_streams_of_a_job(bench: Any) -> None:
 
 def test_groups_and_streams_are_listed_and_unknown_ones_are_not_found(bench: Any) -> None:
     groups = bench.call("DescribeLogGroups", "logs", logGroupNamePrefix="/aws/sagemaker")["logGroups"]
+    first = bench.call("DescribeLogGroups", "logs", limit=1)
+    rest = bench.call("DescribeLogGroups", "logs", nextToken=first["nextToken"])
+    assert first["logGroups"] + rest["logGroups"] == groups
     assert [group["logGroupName"] for group in groups] == [GROUP, "/aws/sagemaker/TrainingJobs"]
     jobs = [bench.processing("echo x") for _ in range(2)]
     for job in jobs:
