@@ -11,15 +11,15 @@ import pytest
 from sagemaker_local.store import Store
 
 
-def open_files(name: str) -> int:
-    """How often this process has files of that name open."""
-    links = []
+def times_open(path: Path) -> int:
+    """How often this process has a file open."""
+    found = 0
     for descriptor in Path("/proc/self/fd").iterdir():
         try:
-            links.append(str(descriptor.readlink()))
+            found += descriptor.readlink() == path
         except FileNotFoundError:  # the listing's own
             continue
-    return sum(link.endswith(name) for link in links)
+    return found
 
 
 def test_a_thread_that_has_ended_leaves_no_file_open(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_a_thread_that_has_ended_leaves_no_file_open(tmp_path: Path) -> None:
             thread = threading.Thread(target=store.get, args=("job", "eu-west-1", "a"))
             thread.start()
             thread.join()
-        assert open_files("state.db-wal") == 1
+        assert times_open(tmp_path / "state.db-wal") == 1
     finally:
         gc.enable()
 
