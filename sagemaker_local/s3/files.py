@@ -11,6 +11,7 @@ by a process that was killed.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -207,8 +208,10 @@ def sweep_incoming(root: Path) -> None:
 def sweep_folders(folder: Path, known: set[str]) -> None:
     """Remove sub-folders that nothing knows of, unless they are new."""
     for path in folder.glob("*"):
-        if path.name not in known and time.time() - path.stat().st_mtime >= _SETTLED_SECONDS:
-            shutil.rmtree(path)
+        # Whoever ended the upload may be removing its folder at this moment.
+        with contextlib.suppress(FileNotFoundError):
+            if path.name not in known and time.time() - path.stat().st_mtime >= _SETTLED_SECONDS:
+                shutil.rmtree(path)
 
 
 def _copy_block(source: int, target: int, offset: int, length: int) -> int:

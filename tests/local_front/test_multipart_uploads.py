@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from wire_clients import Client, client_of, server_process
 
 from sagemaker_local import endpoint
+from sagemaker_local.home import Home
 
 PART = 5 << 20
 
@@ -108,6 +109,15 @@ def test_an_upload_goes_on_after_the_endpoint_was_killed(tmp_path: Path) -> None
 def peak_kilobytes(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+
+def test_a_folder_that_goes_while_it_is_looked_at_does_not_stop_a_start(tmp_path: Path) -> None:
+    uploads = Home(tmp_path).create().objects / ".uploads"
+    uploads.mkdir()
+    # A link that leads nowhere is listed and cannot be looked at, like what another process removes.
+    (uploads / "gone").symlink_to(tmp_path / "nowhere")
+    with endpoint.start(tmp_path) as started:
+        assert client_of(started.url, "s3").list_buckets()["Buckets"] == []
 
 
 def test_large_objects_travel_both_ways_in_bounded_memory(tmp_path: Path) -> None:
