@@ -167,14 +167,24 @@ class Uploads:
         """Join the parts, by number and ETag, and make them the object.
 
         Raises:
-            AwsError: InvalidPart, InvalidPartOrder or EntityTooSmall; the upload then goes on.
+            AwsError: InvalidPart, InvalidPartOrder or EntityTooSmall, and the upload then goes on;
+                NoSuchUpload if somebody else ends it meanwhile.
         """
+        try:
+            info = self._joined(upload, wanted, condition)
+        except (AwsError, FileNotFoundError):
+            self.get(upload.id, upload.bucket, upload.key)  # ended: then that is what was wrong
+            raise
+        self.abort(upload)
+        return info
+
+    def _joined(self, upload: Upload, wanted: Sequence[tuple[int, str]], condition: Condition) -> ObjectInfo:
         chosen = _chosen(self.parts(upload.id), wanted)
         etag = parts_etag(bytes.fromhex(part.etag) for part in chosen)
         with self._objects.incoming() as incoming:
             for part in chosen:
                 _append(incoming, self._path(upload.id, part.file), part.size)
-            info = self._objects.commit(
+            return self._objects.commit(
                 incoming,
                 upload.bucket,
                 upload.key,
@@ -184,8 +194,6 @@ class Uploads:
                 headers=upload.headers,
                 condition=condition,
             )
-        self.abort(upload)
-        return info
 
     def abort(self, upload: Upload) -> None:
         """End an upload and delete its parts."""

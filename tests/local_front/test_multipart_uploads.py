@@ -12,7 +12,11 @@ from botocore.exceptions import ClientError
 from wire_clients import Client, client_of, server_process
 
 from sagemaker_local import endpoint
+from sagemaker_local.errors import AwsError
 from sagemaker_local.home import Home
+from sagemaker_local.s3.objects import ObjectStore
+from sagemaker_local.s3.uploads import Uploads
+from sagemaker_local.store import Store
 
 PART = 5 << 20
 
@@ -66,6 +70,21 @@ def test_an_upload_that_cannot_be_completed_goes_on(s3: Client, bucket: str) -> 
     assert complete() == "MalformedXML"
     s3.complete_multipart_upload(**where, MultipartUpload={"Parts": [last]})
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"last"
+
+
+def test_an_upload_that_somebody_else_ends_while_it_is_completed_is_none(tmp_path: Path) -> None:
+    home = Home(tmp_path).create()
+    objects = ObjectStore(home, Store(home.database))
+    objects.create_bucket("bucket")
+    uploads = Uploads(objects)
+    upload = uploads.get(uploads.create("bucket", "key", "text/csv", {}, {}), "bucket", "key")
+    with objects.incoming() as incoming:
+        incoming.write(b"part")
+        part = uploads.put_part(upload, 1, incoming, incoming.md5.hex())
+    uploads.abort(upload)
+    with pytest.raises(AwsError) as caught:
+        uploads.complete(upload, [(part.number, part.etag)], lambda _existing: None)
+    assert caught.value.code == "NoSuchUpload"
 
 
 def test_an_aborted_upload_leaves_nothing(local: endpoint.Endpoint, s3: Client, bucket: str) -> None:
