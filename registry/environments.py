@@ -11,7 +11,7 @@ Parameter Store keeps the last hundred.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from registry.model_packages import group_and_version
 
 DEPLOY, ROLLBACK, PROMOTE = "deploy", "rollback", "promote"
 
+_DENIED = ("AccessDenied", "AccessDeniedException")
 _VERSION = re.compile(r"^arn:[^/]+:model-package/[^/]+/[0-9]+$")
 
 
@@ -232,11 +233,24 @@ def read_endpoint(environment: Environment) -> Endpoint | None:
     )
 
 
-def deployed_versions(environments: Iterable[Environment]) -> dict[str, tuple[str, ...]]:
-    """Model package ARN -> the environments that should serve it."""
+def deployed_versions(
+    environments: Iterable[Environment], *, denied: Callable[[Environment], None] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Model package ARN -> the environments that should serve it.
+
+    Args:
+        denied: told of an environment that we may not look into, which is then left out: a reader of the
+            registry need not be let into every environment's account. Without it, that is an error.
+    """
     found: dict[str, tuple[str, ...]] = {}
     for environment in environments:
-        arn = deployed_arn(environment)
+        try:
+            arn = deployed_arn(environment)
+        except ClientError as error:
+            if denied is None or error.response["Error"]["Code"] not in _DENIED:
+                raise
+            denied(environment)
+            continue
         if arn is not None:
             found[arn] = (*found.get(arn, ()), environment.name)
     return found

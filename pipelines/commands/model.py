@@ -11,7 +11,6 @@ from pipelines.commands.output import document, moment, remark, say, table
 from pipelines.commands.registered import registry_of, version_arguments, which_version
 from pipelines.errors import GatehouseError
 from registry import card_pages, model_cards
-from registry.environments import deployed_versions
 from registry.notes import apply_notes, plan_notes
 from registry.review import apply_card, plan_card
 from registry.version_details import VersionDetails, read_version
@@ -89,7 +88,7 @@ def command(
         if request_review:
             apply_card(plan_card(at.target, name, number), at.target)
         version = read_version(at.target, name, number)
-        where = deployed_versions(at.environments()).get(version.arn, ())
+        where = at.deployed_versions().get(version.arn, ())
     if card and not as_json:
         _print_card(version, as_html, output)
     elif as_json:

@@ -7,7 +7,6 @@ import click
 from pipelines.commands.options import json_option, project_argument, target_option
 from pipelines.commands.output import document, moment, remark, table
 from pipelines.commands.registered import registry_of
-from registry.environments import deployed_versions
 from registry.model_packages import APPROVALS, ModelVersion, list_versions
 
 
@@ -35,7 +34,7 @@ def command(project: str | None, approval: str | None, limit: int, target: str, 
         name = at.project.name
         # One more than is shown tells whether there are more.
         found = list_versions(at.target, name, approval=approval, limit=limit + 1)
-        where = deployed_versions(at.environments()) if found else {}
+        where = at.deployed_versions() if found else {}
     shown = found[:limit]
     if as_json:
         document([_document(version, where) for version in shown])

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 import click
 
 from pipelines.commands.local_endpoint import reaching
+from pipelines.commands.output import remark
 from pipelines.commands.place import find_place
 from pipelines.environment import all_environments, resolve_environment
 from pipelines.project import Project
 from pipelines.target import Target
-from registry.environments import Environment
+from registry.environments import Environment, deployed_versions
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -34,6 +35,14 @@ class Registered:
 
     def environments(self) -> tuple[Environment, ...]:
         return all_environments(self.project, self.target)
+
+    def deployed_versions(self) -> dict[str, tuple[str, ...]]:
+        """Model package ARN -> the environments that should serve it, as far as we may look into them."""
+        return deployed_versions(self.environments(), denied=_tell_denied)
+
+
+def _tell_denied(environment: Environment) -> None:
+    remark(f"Environment {environment.name} is left out: there is no permission to look into it.")
 
 
 @contextmanager

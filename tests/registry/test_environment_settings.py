@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
+import boto3
 import botocore.client
 import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 from registered_models import SETTINGS, Registry
 
 from pipelines.environment import AssumedRole, all_environments, resolve_environment
@@ -18,6 +23,7 @@ from pipelines.project import Project
 from pipelines.settings import load_settings
 from pipelines.target import resolve_target
 from registry.deployments import config_request, model_request
+from registry.environments import Environment, deployed_versions
 
 AWS = {"SAGEMAKER_PIPELINE_ROLE_ARN": "arn:aws:iam::111122223333:role/pipelines"}
 
@@ -150,6 +156,27 @@ def test_names_follow_the_content_and_fit_sagemakers_limit(tmp_path: Path) -> No
         names |= {model["ModelName"], config_request(dev, model["ModelName"])["EndpointConfigName"]}
     assert len(names) == 4
     assert max(len(name) for name in names) <= 63
+
+
+def test_an_account_that_we_may_not_look_into_hides_no_version(tmp_path: Path) -> None:
+    """AWS itself denies nothing here: botocore's own stub answers as it would."""
+    project = project_with(tmp_path, "")
+    target = resolve_target(project, "local", {}).at("http://127.0.0.1:1")
+    ssm = boto3.client("ssm", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
+    dev, prod = (
+        replace(resolve_environment(project, target, name), clients=SimpleNamespace(client=lambda _: ssm))
+        for name in ("dev", "prod")
+    )
+    arn = "arn:aws:sagemaker:eu-west-1:000000000000:model-package/rc-fraud-detection/1"
+    denied: list[Environment] = []
+    with Stubber(ssm) as stub:
+        stub.add_client_error("get_parameter", "AccessDeniedException")
+        stub.add_response("get_parameter", {"Parameter": {"Value": arn}}, {"Name": prod.parameter})
+        assert deployed_versions((dev, prod), denied=denied.append) == {arn: ("prod",)}
+        assert denied == [dev]
+        stub.add_client_error("get_parameter", "AccessDeniedException")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            deployed_versions((dev, prod))
 
 
 def test_two_projects_never_take_the_same_endpoint_from_each_other(registry: Registry) -> None:
