@@ -1,7 +1,7 @@
 """An environment's parameter changed, or the timer rang: bring the environment to what it should serve.
 
-The timer is what makes up for events that were lost, and for environments in other accounts and regions,
-whose events do not come here. It looks at all of the project's environments, and at the newest versions: one
+The timer is what makes up for events that were lost, and for environments in other accounts, whose
+events do not come here. It looks at all of the project's environments, and at the newest versions: one
 that was registered or approved in the last day and that nobody has taken notice of is taken up now.
 """
 
