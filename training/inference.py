@@ -328,11 +328,18 @@ def _is_number(kind: pa.DataType) -> bool:
     )
 
 
+def _is_bytes(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+
+
 def _codes(array: pa.Array, feature: Feature) -> np.ndarray:
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    if pa.types.is_nested(kind) or _is_bytes(kind):
+        raise ValueError(f"column {feature.name!r}: {kind} cannot stand for a category")
+    if pa.types.is_float16(kind):  # Arrow cannot find the distinct ones of these
+        array = array.cast(pa.float32())
     distinct = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     values = distinct.dictionary
-    if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
-        raise ValueError(f"column {feature.name!r}: {values.type} cannot stand for a category")
     if _is_number(values.type):
         found = pa.array([_code_of_number(value, feature) for value in values.to_pylist()], pa.float64())
     else:
@@ -361,7 +368,7 @@ def _from_texts(array: pa.Array, feature: Feature) -> np.ndarray:
         try:
             numbers[place] = feature.from_text(text)
         except ValueError as error:
-            row = pc.index(array, text).as_py() + 1
+            row = pc.index(distinct.indices, pa.scalar(place, distinct.indices.type)).as_py() + 1
             raise ValueError(f"row {row}, column {feature.name!r}: {error}") from error
     return numbers[distinct.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)]
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -241,6 +242,35 @@ def test_a_bad_request_says_what_is_wrong_and_where(
         matrix(schema, body, content_type)
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "text"),
+    [
+        ("colour", pa.array([{"a": 1}]), "column 'colour': struct<a: int64> cannot stand for a category"),
+        ("colour", pa.array([[1]]), "cannot stand for a category"),
+        ("colour", pa.array([b"1"], pa.large_binary()), "large_binary cannot stand for a category"),
+        ("size", pa.array(["big"], pa.string_view()), "row 1, column 'size': 'big' is not a number"),
+        ("size", pa.array([[1]]), "cannot stand for a number"),
+    ],
+)
+def test_a_parquet_column_of_a_wrong_type_is_named(
+    schema: Any, name: str, values: pa.Array, text: str
+) -> None:
+    sink = io.BytesIO()
+    columns = {column: pa.nulls(1) for column in ("size", "colour", "open", "day")}
+    pq.write_table(pa.table({**columns, name: values}), sink)
+    with pytest.raises(ValueError, match=re.escape(text)):
+        matrix(schema, sink.getvalue(), "application/x-parquet")
+
+
+def test_a_category_as_a_half_precision_number_is_found(schema: Any) -> None:
+    sink = io.BytesIO()
+    columns = {column: pa.nulls(2) for column in ("size", "open", "day")}
+    half = pa.array(np.array([1, 7], np.float16))
+    pq.write_table(pa.table({**columns, "colour": half}), sink)
+    found = matrix(schema, sink.getvalue(), "application/x-parquet")
+    assert same([row[1] for row in found], [0.0, math.nan])
 
 
 def test_answers_come_as_csv_and_as_json(shops: Finished) -> None:
