@@ -469,7 +469,8 @@ def _is_header(row: Sequence[str], schema: Schema) -> bool:
 
 
 def _first_row(text: str, delimiter: str) -> list[str]:
-    line = text.partition("\n")[0]
+    end = text.find("\n")
+    line = text if end < 0 else text[:end]
     if '"' in line:  # it may go on over several lines
         return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     return next(iter(_fields(line, delimiter)), [])
