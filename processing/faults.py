@@ -55,7 +55,7 @@ def undecodable_line(path: Path, where: str, compressed: bool) -> InputError | N
                 return InputError(
                     f"byte {error.start + 1} is not UTF-8 (0x{line[error.start]:02x})",
                     where=f"{where}, line {number}",
-                    remedy="Convert the file to UTF-8, for example with iconv -f latin1 -t utf-8",
+                    remedy="If this is a CSV, convert it to UTF-8, for example with iconv -f latin1 -t utf-8",
                 )
     return None
 

@@ -126,7 +126,7 @@ class RowHasher:
     def parts(self, deciding: np.ndarray) -> np.ndarray:
         """0, 1 or 2 for each row: its place in :data:`PARTS`."""
         train, validation, _ = self.shares
-        edges = [np.uint64(int(share * 2**64)) for share in (train, train + validation)]
+        edges = [np.uint64(min(int(share * 2**64), 2**64 - 1)) for share in (train, train + validation)]
         return (deciding >= edges[0]).astype(np.int8) + (deciding >= edges[1])
 
     def _column(self, batch: pa.RecordBatch, name: str, texts: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -49,6 +49,12 @@ def check(prepared: Prepared, *texts: str) -> None:
         pytest.param(
             GOOD, {"features": ["zzz"]}, ["features names a column 'zzz'", "There are:"], id="feature"
         ),
+        pytest.param(
+            GOOD,
+            {"split": {"train": 0.7, "validation": 0.3, "test": 1e-17}},
+            ["is too rare", "none fell into test"],
+            id="a share that rounds to nothing",
+        ),
         pytest.param(GOOD, {"key": "y"}, ["key names the target 'y'", "Take it out"], id="the key as target"),
         pytest.param(GOOD, {"key": "client"}, ["key names a column 'client'"], id="unknown key column"),
         pytest.param(
