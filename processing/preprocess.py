@@ -324,11 +324,12 @@ def _warn_of_numbers(name: str, column: TextColumn) -> None:
     """Many different numbers and a few other texts: most likely an unknown mark for a missing value."""
     texts, _ = column.most_frequent(_TEXTS_JUDGED)
     others = [text for text in texts if fitting_texts(pa.array([text])).isdisjoint({"number"})]
-    if 0 < len(others) <= len(texts) / 10:
-        shown = ", ".join(map(repr, others[:5]))
+    unseen = column.distinct() > len(texts)  # the others are among the rare ones
+    if (others or unseen) and len(others) <= len(texts) / 10:
+        shown = ", ".join(map(repr, others[:5])) or "some of its texts"
         _say(
-            f"warning: column {name!r} counts as a category because of {shown}; its other texts are numbers. "
-            f"If that means a missing value, add it to missing_values"
+            f"warning: column {name!r} counts as a category because of {shown}; the others are numbers. "
+            f"If that marks a missing value, add it to missing_values"
         )
 
 

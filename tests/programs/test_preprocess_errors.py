@@ -231,6 +231,10 @@ def test_a_late_text_in_a_column_of_numbers_is_named(prepare: Callable[..., Prep
     found = prepare(as_csv(["n", "y"], [*rows, ["so", 1]]))
     assert found.code == 0, found.err
     assert "data.csv: column 'n': CSV conversion error to double: invalid value 'so'" in found.out
+    assert (
+        "warning: column 'n' counts as a category because of some of its texts; the others are numbers"
+        in (found.out)
+    )
 
 
 def test_missing_settings_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
