@@ -205,6 +205,27 @@ def test_an_archive_that_reaches_outside_is_refused_before_anything_is_written(
     assert list(folder.iterdir()) == []
 
 
+def test_an_archive_is_unpacked_as_plain_files_by_any_python_3_11(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian 12 has 3.11.2, whose tarfile knows no filter."""
+    import evaluate
+
+    def without_filter(_archive: tarfile.TarFile, _path: str = ".", _members: Any = None) -> None:
+        raise AssertionError("sets owners and modes as the archive says")
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", without_filter)
+    folder, odd = entry("code", tarfile.DIRTYPE), entry("code/inference.py")
+    folder.mode = odd.mode = 0
+    archive = archive_of(tmp_path / "model.tar.gz", (folder, b""), (odd, b"x"), (entry("./a/b/c"), b"y"))
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    evaluate.unpack(archive, unpacked)
+    assert (unpacked / "code/inference.py").read_bytes() == b"x"
+    assert (unpacked / "a/b/c").read_bytes() == b"y"
+    assert (unpacked / "code/inference.py").stat().st_mode & 0o600
+
+
 @pytest.fixture
 def step(tmp_path: Path, tumors: Finished) -> Path:
     """The evaluation step's input, to be spoilt."""
