@@ -164,7 +164,8 @@ class Kept:
         assert down.code == 0, down.err
 
     def __call__(self, *arguments: str) -> str:
-        command = [str(Path(sys.executable).parent / "aws"), *arguments]
+        # Through the interpreter: pip gives this script a first line that no folder with a space survives.
+        command = [sys.executable, str(Path(sys.executable).parent / "aws"), *arguments]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
