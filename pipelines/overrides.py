@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 
 from pipelines.dataset import UNVERSIONED, Dataset
@@ -74,6 +75,8 @@ def _checked(parameter: Parameter, value: str, outline: Outline, pipeline: str) 
 
 def _of_type(kind: str, value: str) -> str:
     """The value in the form SageMaker expects; ValueError if it is not of that type."""
+    if kind in ("Integer", "Float") and not re.fullmatch(r"\s*[-+0-9.eE]+\s*", value):
+        raise ValueError(value)  # Python also takes 1_000 and other scripts' digits; AWS does not
     if kind == "Integer":
         return str(int(value))
     if kind == "Float":

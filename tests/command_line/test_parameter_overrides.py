@@ -97,6 +97,9 @@ def test_a_value_of_the_declared_type_is_taken(name: str, given: str, taken: str
     [
         ("MaxDepth", "6.5", "not a whole number"),
         ("MaxDepth", "deep", "Its default is 4"),
+        ("MaxDepth", "1_0", "not a whole number"),
+        ("AccuracyThreshold", "0.9_5", "not a number"),
+        ("AccuracyThreshold", "\u0661", "not a number"),
         ("AccuracyThreshold", "high", "not a number"),
         ("AccuracyThreshold", "nan", "not a number"),
         ("AccuracyThreshold", "inf", "not a number"),
