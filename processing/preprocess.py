@@ -34,7 +34,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from column_types import KIND_OF, UNSUPPORTED, fitting_texts
+import pyarrow.compute as pc
+from column_types import KIND_OF, UNSUPPORTED
 from dataset_settings import DatasetSettings, InputError, check_columns, read_settings
 from quality import Quality, TextColumn
 from reading import SourceFile, TypesContradicted, batches, find_files, judge_all, judge_first_blocks
@@ -44,6 +45,7 @@ _PROGRESS_SECONDS = 2.0
 _MOST_CLASSES = 1000
 _PAYLOAD_ROWS = 5
 _TEXTS_JUDGED = 1000
+_LIKE_A_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _MESSAGE_BYTES = 1024
 
 
@@ -323,7 +325,8 @@ def _write_results(plan: Plan, tally: Tally, classes: list[str]) -> None:
 def _warn_of_numbers(name: str, column: TextColumn) -> None:
     """Many different numbers and a few other texts: most likely an unknown mark for a missing value."""
     texts, _ = column.most_frequent(_TEXTS_JUDGED)
-    others = [text for text in texts if fitting_texts(pa.array([text])).isdisjoint({"number"})]
+    numbers = pc.match_substring_regex(pa.array(texts, pa.string()), _LIKE_A_NUMBER)
+    others = pa.array(texts, pa.string()).filter(pc.invert(numbers)).to_pylist()
     unseen = column.distinct() > len(texts)  # the others are among the rare ones
     if (others or unseen) and len(others) <= len(texts) / 10:
         shown = ", ".join(map(repr, others[:5])) or "some of its texts"
