@@ -248,13 +248,14 @@ def _check(plan: Plan, tally: Tally) -> list[str]:
                     remedy="Name one of them",
                 )
             names = [name for name in names if name != positive] + [positive]
+    together = "rows of one key" if settings.key else "identical rows"
     for name in names:
         lacking = [part for place, part in enumerate(PARTS) if name not in tally.classes[place]]
         if lacking:
             rows = sum(counts.get(name, 0) for counts in tally.classes)
             raise InputError(
                 f"class {name!r} of the target {target!r} is too rare: of its {rows} rows none fell into "
-                f"{' and '.join(lacking)}",
+                f"{' and '.join(lacking)} ({together} share a part)",
                 remedy="Give more rows of it, leave it out, merge it with another class, or try another seed",
             )
     assert tally.quality is not None
