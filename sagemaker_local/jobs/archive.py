@@ -1,19 +1,24 @@
 """Tar files: unpacked so that nothing lands outside, packed so that the same files give the same bytes.
 
-`tarfile`'s "data" filter refuses absolute paths, `..`, links that lead outside and devices; added here
-are bounds on what an archive may grow to, since a few kilobytes can hold a terabyte of zeros.
+`tarfile`'s "data" filter refuses `..`, links that lead outside and devices, and drops owners and odd modes.
+Python has it from 3.11.4 on; before that (Debian 12's is 3.11.2) links are refused altogether. Added are
+bounds on what an archive may grow to, since a few kilobytes can hold a terabyte of zeros.
 """
 
 from __future__ import annotations
 
 import gzip
+import os
 import tarfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 MAX_MEMBERS = 100_000
 MAX_BYTES = 64 << 30
+_DATA_FILTER: Any = getattr(tarfile, "data_filter", None)
+_REFUSALS: tuple[type[Exception], ...] = (tarfile.FilterError,) if _DATA_FILTER else ()
 _LEVEL = 1  # artifacts are read again on this machine: time counts for more than size
 
 
@@ -33,6 +38,7 @@ def unpack(
     members = size = 0
     try:
         with tarfile.open(archive) as tar:
+            tar.extraction_filter = _DATA_FILTER  # Python before 3.11.4 does not look at it
             for member in tar:
                 members += 1
                 size += member.size
@@ -40,11 +46,26 @@ def unpack(
                     raise UnsafeArchive(f"{archive.name} holds more than {max_members} members")
                 if size > max_bytes:
                     raise UnsafeArchive(f"{archive.name} unpacks to more than {max_bytes} bytes")
-                tar.extract(member, folder, filter="data")
-    except tarfile.FilterError as refusal:
+                if _DATA_FILTER is None:
+                    _tame(archive, member)
+                tar.extract(member, folder)
+    except _REFUSALS as refusal:
         raise UnsafeArchive(f"{archive.name}: {refusal}") from refusal
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as broken:
         raise UnsafeArchive(f"{archive.name} is no intact tar file: {broken}") from broken
+
+
+def _tame(archive: Path, member: tarfile.TarInfo) -> None:
+    """What the filter does, for plain files and folders; nothing else is let through."""
+    member.name = member.name.lstrip("/")
+    if not (member.isreg() or member.isdir()):
+        raise UnsafeArchive(
+            f"{archive.name} holds {member.name!r}, which is no plain file; links need Python 3.11.4 or newer"
+        )
+    if ".." in Path(member.name).parts:
+        raise UnsafeArchive(f"{archive.name} holds {member.name!r}, which lies outside of it")
+    member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
+    member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
 
 
 def pack(files: Iterable[tuple[str, Path]], target: Path) -> None:

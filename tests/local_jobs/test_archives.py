@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sagemaker_local.jobs import archive
 from sagemaker_local.jobs.archive import UnsafeArchive, pack, unpack
+
+
+@pytest.fixture(params=["the filter", "no filter"])
+def _either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python from 3.11.4 on, and before; only the latter can be had from the former."""
+    if request.param == "no filter":
+        monkeypatch.setattr(archive, "_DATA_FILTER", None)
 
 
 def _link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
@@ -48,6 +56,7 @@ NASTY: dict[str, Callable[[], list[tarfile.TarInfo]]] = {
 }
 
 
+@pytest.mark.usefixtures("_either")
 @pytest.mark.parametrize("kind", NASTY)
 def test_a_hostile_archive_is_refused_and_writes_nothing_outside(tmp_path: Path, kind: str) -> None:
     (tmp_path / "victim").write_text("mine")
@@ -59,12 +68,24 @@ def test_a_hostile_archive_is_refused_and_writes_nothing_outside(tmp_path: Path,
     assert (tmp_path / "victim").read_text() == "mine"
 
 
+@pytest.mark.usefixtures("_either")
 def test_an_absolute_name_lands_inside(tmp_path: Path) -> None:
     inside = tmp_path / "inside"
     inside.mkdir()
     unpack(_tar(tmp_path, _file("/evil-root")), inside)
     assert not Path("/evil-root").exists()
     assert (inside / "evil-root").exists()
+
+
+@pytest.mark.usefixtures("_either")
+def test_owners_and_odd_modes_are_dropped(tmp_path: Path) -> None:
+    inside, member = tmp_path / "inside", _file("run.sh")
+    inside.mkdir()
+    member.mode, member.uid = 0o4777, 12345
+    unpack(_tar(tmp_path, member), inside)
+    found = (inside / "run.sh").stat()
+    assert (found.st_mode & 0o7022, found.st_uid) == (0, os.getuid())
+    assert found.st_mode & 0o100
 
 
 @pytest.mark.parametrize("content", [b"", b"no tar at all", b"\x1f\x8b\x08\x00broken", b"x" * 600])
@@ -75,6 +96,7 @@ def test_what_is_no_tar_is_said_to_be_none(tmp_path: Path, content: bytes) -> No
         unpack(path, tmp_path)
 
 
+@pytest.mark.usefixtures("_either")
 def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(os.urandom(100_000))
     pack([("big", tmp_path / "big")], tmp_path / "whole.tar.gz")
