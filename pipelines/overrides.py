@@ -11,9 +11,27 @@ import math
 import re
 from collections.abc import Mapping
 
+from pydantic import BaseModel, ValidationError
+
 from pipelines.dataset import UNVERSIONED, Dataset
 from pipelines.errors import GatehouseError
 from pipelines.outline import Outline, Parameter
+from pipelines.project import Project, Training
+from pipelines.settings import explained
+
+_SETTINGS: dict[str, tuple[type[BaseModel], str]] = {
+    "ProcessingInstanceType": (Project, "processing_instance_type"),
+    "ProcessingInstanceCount": (Project, "processing_instance_count"),
+    "TrainingInstanceType": (Project, "training_instance_type"),
+    "TrainingInstanceCount": (Project, "training_instance_count"),
+    "MaxDepth": (Training, "max_depth"),
+    "Eta": (Training, "eta"),
+    "NumRound": (Training, "num_round"),
+    "Subsample": (Training, "subsample"),
+    "MinChildWeight": (Training, "min_child_weight"),
+    "EarlyStoppingRounds": (Training, "early_stopping_rounds"),
+}
+"""The settings that parameters have as defaults, and so their bounds."""
 
 _WORDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
 
@@ -65,12 +83,28 @@ def _checked(parameter: Parameter, value: str, outline: Outline, pipeline: str) 
         raise GatehouseError(
             f"{value!r} is not allowed", where=where, remedy=f"Use one of: {', '.join(parameter.allowed)}"
         )
+    _check_bounds(parameter, value, where)
     gate = outline.gate
     if gate and gate.threshold_parameter == parameter.name and not 0 <= float(value) <= 1:
         raise GatehouseError(
             f"{value} is not a threshold for {gate.metric}", where=where, remedy="Use a number from 0 to 1"
         )
     return value
+
+
+def _check_bounds(parameter: Parameter, value: str, where: str) -> None:
+    """What the settings would refuse as the default is refused here, not when its step starts."""
+    if parameter.name not in _SETTINGS:
+        return
+    model, key = _SETTINGS[parameter.name]
+    typed = {"Integer": int, "Float": float}.get(parameter.type, str)(value)
+    try:
+        model.model_validate({key: typed})
+    except ValidationError as error:
+        for detail in error.errors():
+            if detail["loc"] == (key,):
+                what, remedy = explained(detail, model)
+                raise GatehouseError(what, where=where, remedy=remedy) from error
 
 
 def _of_type(kind: str, value: str) -> str:

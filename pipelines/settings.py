@@ -204,7 +204,7 @@ class _Reader:
         # A misspelt key is unknown and missing at once; what is there says more than what is not.
         details = sorted(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
         path = _key_path(details[0]["loc"], values)
-        what, remedy = _explained(details[0], _table_at(path[:-1], model))
+        what, remedy = explained(details[0], _table_at(path[:-1], model))
         if len(details) > 1:
             what += f" (and {len(details) - 1} more wrong in this table)"
         own = _value(self.content, (*place, *path))
@@ -255,7 +255,7 @@ def _key_path(location: tuple[int | str, ...], values: Any) -> tuple[str, ...]:
     return tuple(path)
 
 
-def _explained(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str | None]:
+def explained(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str | None]:
     """What is wrong and what to do, in the file's terms."""
     key = str(detail["loc"][-1]) if detail["loc"] else ""
     given = detail["input"]

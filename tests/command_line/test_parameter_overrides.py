@@ -31,6 +31,9 @@ def definition(**changes: Any) -> str:
             "Parameters": [
                 {"Name": "InputDataUri", "Type": "String", "DefaultValue": "s3://b/data"},
                 {"Name": "MaxDepth", "Type": "Integer", "DefaultValue": 4},
+                {"Name": "Eta", "Type": "Float", "DefaultValue": 0.1},
+                {"Name": "TrainingInstanceType", "Type": "String", "DefaultValue": "ml.m5.large"},
+                {"Name": "TrainingInstanceCount", "Type": "Integer", "DefaultValue": 1},
                 {"Name": "AccuracyThreshold", "Type": "Float", "DefaultValue": 0.8},
                 {"Name": "Shuffle", "Type": "Boolean", "DefaultValue": True},
                 {
@@ -96,6 +99,11 @@ def test_a_value_of_the_declared_type_is_taken(name: str, given: str, taken: str
     ("name", "given", "said"),
     [
         ("MaxDepth", "6.5", "not a whole number"),
+        ("MaxDepth", "0", "0 is wrong. It must be greater than or equal to 1"),
+        ("Eta", "5", "It must be less than or equal to 1"),
+        ("Eta", "0", "It must be greater than 0"),
+        ("TrainingInstanceCount", "0", "It must be greater than or equal to 1"),
+        ("TrainingInstanceType", "large", "Write a SageMaker instance type"),
         ("MaxDepth", "deep", "Its default is 4"),
         ("MaxDepth", "1_0", "not a whole number"),
         ("AccuracyThreshold", "0.9_5", "not a number"),
@@ -108,7 +116,7 @@ def test_a_value_of_the_declared_type_is_taken(name: str, given: str, taken: str
         ("Shuffle", "maybe", "not true or false"),
         ("ModelApprovalStatus", "approved", "Use one of: PendingManualApproval, Approved"),
         ("maxdepht", "4", "Did you mean MaxDepth?"),
-        ("Colour", "red", "It has: InputDataUri, MaxDepth"),
+        ("Colour", "red", "It has: InputDataUri, MaxDepth, Eta"),
     ],
 )
 def test_any_other_value_is_refused_in_one_line(name: str, given: str, said: str) -> None:
