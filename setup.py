@@ -57,5 +57,5 @@ setup(
     package_data={"automation": ["templates/*.yaml"]},
     install_requires=IMAGE + RUNTIME,
     extras_require={"dev": DEVELOPMENT},
-    entry_points={"console_scripts": ["gatehouse = pipelines.commands:main"]},
+    entry_points={"console_scripts": ["gatehouse = pipelines.__main__:program"]},
 )
