@@ -15,6 +15,7 @@ from pipelines.errors import GatehouseError
 from pipelines.project import Network, Project
 from pipelines.settings import NAME_LIMIT, which_one
 from pipelines.target import Target
+from pipelines.throttling import patient_client
 from registry.clients import Clients
 from registry.environments import Environment
 
@@ -107,10 +108,7 @@ def ownership_tags(project: Project) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=64)
 def _assumed_client(assumed: AssumedRole, service: str) -> Any:
-    from botocore.config import Config
-
-    config = Config(retries={"mode": "standard", "max_attempts": 5})
-    return _assumed_session(assumed).client(service, region_name=assumed.target.region, config=config)
+    return patient_client(_assumed_session(assumed), service)
 
 
 @functools.lru_cache(maxsize=16)
@@ -127,4 +125,4 @@ def _assumed_session(assumed: AssumedRole) -> Any:
     refresh = create_assume_role_refresher(assumed.target.client("sts"), role)
     session = botocore.session.get_session()
     session._credentials = DeferredRefreshableCredentials(refresh, "assume-role")
-    return boto3.session.Session(botocore_session=session)
+    return boto3.session.Session(botocore_session=session, region_name=assumed.target.region)

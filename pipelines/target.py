@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pipelines import throttling
 from pipelines.errors import GatehouseError
 from pipelines.project import Project
 from pipelines.service_models import loader
+from pipelines.throttling import patient_client
 
 LOCAL_ACCOUNT = "000000000000"
 LOCAL_BUCKET = "gatehouse-local"
@@ -147,16 +147,11 @@ def _session(name: str, region: str, endpoint_url: str | None) -> Any:
 # Making a client costs 0.2 s; only these decide what it is.
 @functools.lru_cache(maxsize=64)
 def _client(name: str, region: str, endpoint_url: str | None, service: str) -> Any:
-    from botocore.config import Config
-
-    retries = {"mode": "standard", "total_max_attempts": throttling.ATTEMPTS}
+    session = _session(name, region, endpoint_url)
     if name == "aws":
-        config = Config(retries=retries)
-    else:  # a proxy cannot reach this machine's loopback address
-        config = Config(retries=retries, proxies={}, s3={"addressing_style": "path"})
-    client = _session(name, region, endpoint_url).client(service, config=config)
-    throttling.announce(client)
-    return client
+        return patient_client(session, service)
+    # A proxy cannot reach this machine's loopback address.
+    return patient_client(session, service, proxies={}, s3={"addressing_style": "path"})
 
 
 _NOT_UP = "http://local-sagemaker-is-not-up.invalid"

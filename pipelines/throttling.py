@@ -16,9 +16,19 @@ CODES = frozenset(
 _log = logging.getLogger(__name__)
 
 
-def announce(client: Any) -> None:
-    """Have a boto3 client say so, as a warning in the log, each time a throttled call is repeated."""
+def patient_client(session: Any, service: str, **config: Any) -> Any:
+    """A boto3 client that repeats what is throttled, and says so each time, as a warning in the log.
+
+    Args:
+        session: of boto3; its region counts.
+        config: further settings of botocore's ``Config``.
+    """
+    from botocore.config import Config
+
+    retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
+    client = session.client(service, config=Config(retries=retries, **config))
     client.meta.events.register_first("needs-retry", _warn)
+    return client
 
 
 def _warn(response: Any, attempts: int, operation: Any, **_: Any) -> None:

@@ -253,8 +253,8 @@ def _is_ours(plan: DeploymentPlan) -> bool:
     return (
         endpoint is not None
         and endpoint.config == ours
-        and endpoint.pending
-        in (None, ours)  # SageMaker's own maintenance (SystemUpdating) brings nothing else
+        # SageMaker's own maintenance (SystemUpdating) brings nothing else.
+        and endpoint.pending in (None, ours)
         and endpoint.status != "Deleting"
     )
 

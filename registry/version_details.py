@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -173,20 +173,25 @@ def _card_content(text: str | None) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _jobs(clients: Clients, execution: str) -> tuple[Job, ...]:
+def execution_steps(clients: Clients, execution: str) -> Iterator[dict[str, Any]]:
+    """The steps of an execution as SageMaker lists them, in the order in which they started."""
     pages = (
         clients.client("sagemaker")
         .get_paginator("list_pipeline_execution_steps")
         .paginate(PipelineExecutionArn=execution, SortOrder="Ascending")
     )
+    for page in pages:
+        yield from page["PipelineExecutionSteps"]
+
+
+def _jobs(clients: Clients, execution: str) -> tuple[Job, ...]:
     jobs = []
     try:
-        for page in pages:
-            for step in page["PipelineExecutionSteps"]:
-                metadata = step.get("Metadata", {})
-                arn = (metadata.get("ProcessingJob") or metadata.get("TrainingJob") or {}).get("Arn")
-                if arn:
-                    jobs.append(Job(step["StepName"], arn))
+        for step in execution_steps(clients, execution):
+            metadata = step.get("Metadata", {})
+            arn = (metadata.get("ProcessingJob") or metadata.get("TrainingJob") or {}).get("Arn")
+            if arn:
+                jobs.append(Job(step["StepName"], arn))
     except ClientError as error:
         # Executions are deleted with their pipeline; the version outlives them.
         if not is_absent(error):

@@ -7,6 +7,7 @@ from typing import Any
 from automation.handlers import logged
 from automation.messages import report_failure
 from automation.surroundings import Surroundings, read_surroundings
+from registry.version_details import execution_steps
 
 
 @logged
@@ -26,12 +27,6 @@ def handle(event: dict[str, Any], context: object) -> str:  # noqa: ARG001
 
 def _failed_steps(surroundings: Surroundings, execution: str) -> list[dict[str, Any]]:
     """What failed, in the order in which it did; the gate's way out last of all."""
-    pages = (
-        surroundings.clients.client("sagemaker")
-        .get_paginator("list_pipeline_execution_steps")
-        .paginate(PipelineExecutionArn=execution)
-    )
-    failed = [
-        step for page in pages for step in page["PipelineExecutionSteps"] if step["StepStatus"] == "Failed"
-    ]
+    steps = execution_steps(surroundings.clients, execution)
+    failed = [step for step in steps if step["StepStatus"] == "Failed"]
     return sorted(failed, key=lambda step: ("Fail" in step.get("Metadata", {}), step["StartTime"]))

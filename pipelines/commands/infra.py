@@ -21,6 +21,7 @@ from pipelines.project import Project
 from pipelines.settings import load_settings
 from pipelines.stacks import KINDS, Kind, Site, Stack, build_stack, missing_parameters, site_of
 from pipelines.target import LOCAL_ACCOUNT
+from pipelines.throttling import patient_client
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -51,9 +52,7 @@ class _Aws:
     session: Any
 
     def client(self, service: str) -> Any:
-        from botocore.config import Config
-
-        return self.session.client(service, config=Config(retries={"mode": "standard", "max_attempts": 5}))
+        return patient_client(self.session, service)
 
 
 _target = target_option_saying("AWS; local checks the templates only.")
