@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-CODE   := pipelines processing training evaluation registry automation schedule_expressions sagemaker_local benchmarks examples tests setup.py
+CODE   := pipelines processing training evaluation registry automation aws_formats sagemaker_local benchmarks examples tests setup.py
 
 .PHONY: help run test lint types walls bench format clean
 

@@ -22,6 +22,7 @@ RUNTIME = [
     "matplotlib>=3.10",  # the evaluation's plots (part of the image, too)
     "pydantic>=2.7",  # strict settings with errors that name file and key
     "click>=8.1",  # the command line
+    "regex>=2024.11",  # patterns of AWS's service models: Python's own re lacks their \\p{L}
     "rich>=13",  # tables and live progress for people
     "PyYAML>=6",  # CloudFormation templates, read by the local endpoint and by the plan
     "tzdata>=2024.1",  # time zones of schedules, the same on every machine
@@ -49,7 +50,7 @@ setup(
     # The three container folders are packaged as they stand: bundles are made from their files.
     packages=[
         *find_packages(include=["automation*", "pipelines*", "registry*"]),
-        *find_packages(include=["sagemaker_local*", "schedule_expressions"]),
+        *find_packages(include=["sagemaker_local*", "aws_formats*"]),
         "processing",
         "training",
         "evaluation",

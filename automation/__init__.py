@@ -13,5 +13,5 @@
 
 Events are hints. They come twice, late, in another order, or not at all; so no handler believes what an
 event says, each looks at what is there now, and a timer looks at every environment even without an event.
-Needs the standard library, boto3, ``registry`` and ``pipelines.errors``: that is all the package holds.
+Needs the standard library, boto3, ``registry`` and ``aws_formats.errors``: that is all the package holds.
 """

@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipelines.errors import GatehouseError
+from aws_formats.errors import GatehouseError
 from registry.clients import Clients, is_absent
 
 RENEWAL = 8.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from automation.surroundings import AUTOMATIC, Stage, Surroundings
+from automation.context import AUTOMATIC, Stage, Surroundings
 from registry import environments
 from registry.environments import Deployment
 from registry.model_packages import APPROVED, group_and_version

@@ -77,7 +77,7 @@ def compare(
             environment = {"GATEHOUSE_HOME": str(home), "GATEHOUSE_SETTINGS": str(settings)}
             whole = process([GATEHOUSE, "run", "bench-run", "--json"], environment=environment)
             # Both leave without clearing up: what the import adds to a program's end is not its import.
-            sdk = process([sys.executable, "-c", f"import pipelines.sagemaker_sdk; {_LEAVE}"])
+            sdk = process([sys.executable, "-c", f"import pipelines.definition.sagemaker_sdk; {_LEAVE}"])
             bare = process([sys.executable, "-c", _LEAVE])
             return Cost(whole.seconds - (sdk.seconds - bare.seconds), whole.peak_mb)
 

@@ -1,24 +1,17 @@
-"""What SageMaker is told: from a settings file to a pipeline that is planned, upserted and started.
+"""What SageMaker is told: from a settings file to a pipeline that is planned, upserted, started and watched.
 
-A project's pipeline travels through these modules:
+A subpackage imports only from those below it (an import contract in ``pyproject.toml``):
 
-    project          the tables of one project, their keys, ranges and defaults
-    settings         projects.toml -> validated, frozen values; errors with place and remedy
-    target           AWS or this machine: region, role, bucket, and the clients that speak to it
-    bundles          container folders and data settings, named by their content
-    dataset          the data, named by its content
-    source_commit    the commit that all of it comes from
-    sources          the last three, gathered
-    definition       the pipeline, from parameters to gate; the one file to read first
-    model_card       the text that a version is registered with
-    sagemaker_sdk    the SageMaker SDK with its traps closed
-    limits           what AWS would refuse late, refused at once
-    compile          sources -> definition document, offline, the same bytes everywhere
-    changes          the difference between two documents, in words
-    plan             what an upsert would do; reads only
-    upsert           does it
-    bucket           is the bucket there, what is in it
-    stacks           a project's CloudFormation stacks, from the settings
-    handler_code     the zip file of the automation's functions
-    infra            what a deployment of the stacks would change; the deployment
+    commands     the ``gatehouse`` command: one module for each subcommand
+    upsert       what an upsert would change, and the upsert
+    infra        a project's CloudFormation stacks: what a deployment would change, and the deployment
+    executions   start an execution, watch it, stop it; what it left behind; schedules
+    definition   settings and sources in, the definition document out; ``pipeline`` is the file to read first
+    settings     ``projects.toml``, the target (AWS or this machine), the environments that versions serve in
 """
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The folder that holds the packages, the programs of the containers among them: a checkout's, or where
+the package is installed."""

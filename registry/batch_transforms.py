@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.errors import GatehouseError
+from aws_formats.errors import GatehouseError
 from registry.clients import Clients, bucket_and_key
 from registry.deployments import check_servable, named
 from registry.invocations import CSV, Payload

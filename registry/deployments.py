@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.errors import GatehouseError
+from aws_formats.errors import GatehouseError
 from registry import environments, sample_payload
 from registry.clients import Clients
 from registry.environments import Endpoint, Environment, State

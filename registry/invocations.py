@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pipelines.errors import GatehouseError
+from aws_formats.errors import GatehouseError
 from registry.environments import Environment, nothing_deployed, read_endpoint
 
 CSV, JSON, PARQUET = "text/csv", "application/json", "application/x-parquet"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.errors import GatehouseError
+from aws_formats.errors import GatehouseError
 from registry import approval_history
 from registry.clients import Clients
 from registry.model_packages import describe

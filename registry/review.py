@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipelines.errors import GatehouseError
+from aws_formats.errors import GatehouseError
 from registry import approval_history, model_cards
 from registry.approval_history import Decision
 from registry.clients import Clients, caller_arn

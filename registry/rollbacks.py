@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.errors import GatehouseError
+from aws_formats.errors import GatehouseError
 from registry.clients import Clients
 from registry.deployments import DeploymentPlan, plan_deployment
 from registry.environments import (

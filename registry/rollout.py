@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipelines.errors import GatehouseError
+from aws_formats.errors import GatehouseError
 from registry import environments, sample_payload
 from registry.clients import Clients, is_absent, is_busy, is_present
 from registry.deployments import UNDER_WAY, DeploymentPlan, config_request, model_request, tags_of

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipelines.errors import GatehouseError
+from aws_formats.errors import GatehouseError
 from registry import invocations
 from registry.clients import read_object
 from registry.environments import Environment

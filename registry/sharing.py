@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pipelines.errors import GatehouseError
+from aws_formats.errors import GatehouseError
 from registry.clients import Clients, is_absent
 from registry.model_packages import no_versions
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sagemaker_local import endpoint
 from sagemaker_local.errors import CannotStart
-from sagemaker_local.events import templates
+from sagemaker_local.stacks import templates
 
 
 def main() -> int:

@@ -12,9 +12,11 @@ from typing import Any
 
 from botocore.model import OperationNotFoundError
 
+from aws_formats import shapes
+from aws_formats.service_models import service_model
 from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import not_implemented
-from sagemaker_local.protocols import shapes
+from sagemaker_local.protocols import requests
 
 
 class Api:
@@ -39,9 +41,9 @@ class Api:
         if handler is None:
             raise not_implemented(f"{service}:{operation}")
         try:
-            model = shapes.service_model(service).operation_model(operation)
+            model = service_model(service).operation_model(operation)
         except OperationNotFoundError as error:
             raise not_implemented(f"{service}:{operation}") from error
-        response = handler(call, shapes.parse(model.input_shape, wire))
+        response = handler(call, requests.parse(model.input_shape, wire))
         rendered: dict[str, Any] = shapes.render(model.output_shape, response)
         return rendered

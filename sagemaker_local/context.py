@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aws_formats.arns import LOCAL_ACCOUNT
+
 if TYPE_CHECKING:
     from sagemaker_local.api import Api
     from sagemaker_local.events.functions import Functions
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     from sagemaker_local.jobs.runner import JobRunner
     from sagemaker_local.s3.objects import ObjectStore
     from sagemaker_local.store import Store
-
-ACCOUNT = "000000000000"
-"""No real account has this number, so nobody mistakes a local ARN for one of AWS."""
 
 
 @dataclass
@@ -51,7 +50,7 @@ class Call:
 
     def arn(self, resource: str, service: str = "sagemaker") -> str:
         """E.g. ``arn("pipeline/x")`` -> ``arn:aws:sagemaker:<region>:<account>:pipeline/x``."""
-        return f"arn:aws:{service}:{self.region}:{ACCOUNT}:{resource}"
+        return f"arn:aws:{service}:{self.region}:{LOCAL_ACCOUNT}:{resource}"
 
 
 Handler = Callable[[Call, dict[str, Any]], dict[str, Any]]

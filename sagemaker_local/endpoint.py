@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from botocore.loaders import Loader
 
 from sagemaker_local import advertisement
 from sagemaker_local.api import Api
@@ -25,11 +24,9 @@ from sagemaker_local.app import App
 from sagemaker_local.context import Call, Services
 from sagemaker_local.errors import CannotStart
 from sagemaker_local.events import messages, outbox
-from sagemaker_local.events.cloudformation import TemplateError
 from sagemaker_local.events.dispatcher import Dispatcher
 from sagemaker_local.events.emission import WATCHERS
 from sagemaker_local.events.functions import Functions
-from sagemaker_local.events.templates import Template, play_file
 from sagemaker_local.execution.engine import Engine
 from sagemaker_local.home import Home, Owner
 from sagemaker_local.hosting.endpoints import HostedEndpoints
@@ -37,11 +34,12 @@ from sagemaker_local.hosting.transform import TransformJobs
 from sagemaker_local.http_server import HttpServer
 from sagemaker_local.jobs.job import Surroundings
 from sagemaker_local.jobs.runner import JobRunner
-from sagemaker_local.protocols import shapes
 from sagemaker_local.s3.http import S3
 from sagemaker_local.s3.objects import ObjectStore
 from sagemaker_local.scheduling.clock import Clock
 from sagemaker_local.services.table import operations
+from sagemaker_local.stacks.cloudformation import TemplateError
+from sagemaker_local.stacks.templates import Template, play_file
 from sagemaker_local.store import Store
 
 _ADDRESS = "127.0.0.1"
@@ -137,7 +135,6 @@ def start(
     interpreters: Mapping[str, str] | None = None,
     advertise: bool = False,
     templates: Sequence[Template] = (),
-    descriptions: Loader | None = None,
 ) -> Endpoint:
     """An endpoint in a background thread; it answers from the moment this returns.
 
@@ -148,14 +145,10 @@ def start(
         advertise: let others find it (``advertisement.running``), deliver events and start what is
             scheduled; one endpoint of a home can be.
         templates: CloudFormation templates whose rules, functions, topics and queues are made here.
-        descriptions: botocore's loader of this process's clients, so that what AWS's services look like
-            is read once for both sides.
 
     Raises:
         CannotStart: the home or the port cannot be had, or a template cannot be played.
     """
-    if descriptions is not None:
-        shapes.read_through(descriptions)
     home = home.absolute()
     try:
         return Endpoint(Home(home).create(), port, interpreters or {}, advertise, templates)

@@ -28,7 +28,7 @@ def test_links_lead_to_files_that_exist(page: Path) -> None:
         assert "://" in link or (page.parent / link).exists(), link
 
 
-def test_the_readme_names_every_room() -> None:
+def test_the_readme_names_every_package() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rooms = {path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")}
-    assert all(f"`{room}/`" in readme for room in rooms)
+    packages = {path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")}
+    assert all(f"`{package}/`" in readme for package in packages)

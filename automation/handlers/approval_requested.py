@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from automation.context import Surroundings, read_surroundings
 from automation.handlers import logged
 from automation.lease import lease
 from automation.messages import request_review
-from automation.road import find_version
-from automation.surroundings import Surroundings, read_surroundings
+from automation.reconcile import find_version
 from registry.model_packages import PENDING
 
 MARK = "review_requested"

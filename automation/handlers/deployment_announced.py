@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from automation.context import read_surroundings
 from automation.handlers import logged
-from automation.road import settle
-from automation.surroundings import read_surroundings
+from automation.reconcile import settle
 
 
 @logged

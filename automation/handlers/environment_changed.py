@@ -15,11 +15,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from automation.context import Surroundings, read_surroundings
 from automation.handlers import logged
 from automation.handlers.approval_requested import ask
-from automation.road import enter_first, find_version, settle
-from automation.surroundings import Surroundings, read_surroundings
-from pipelines.errors import GatehouseError
+from automation.reconcile import enter_first, find_version, settle
+from aws_formats.errors import GatehouseError
 from registry.model_packages import APPROVED, PENDING, summaries
 from registry.version_details import VersionDetails
 

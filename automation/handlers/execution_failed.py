@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from automation.context import Surroundings, read_surroundings
 from automation.handlers import logged
 from automation.messages import report_failure
-from automation.surroundings import Surroundings, read_surroundings
 from registry.version_details import execution_steps
 
 

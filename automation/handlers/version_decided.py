@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from automation.context import read_surroundings
 from automation.handlers import logged
-from automation.road import enter_first, find_version, settle
-from automation.surroundings import read_surroundings
+from automation.reconcile import enter_first, find_version, settle
 from registry.environments import deployed_arn
 from registry.model_packages import APPROVED
 

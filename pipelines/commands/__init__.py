@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         Exception: whatever nobody foresaw, with its traceback.
     """
-    from pipelines.errors import GatehouseError
+    from aws_formats.errors import GatehouseError
 
     try:
         code: Any = gatehouse.main(arguments, prog_name="gatehouse", standalone_mode=False)

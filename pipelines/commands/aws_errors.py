@@ -9,8 +9,8 @@ import re
 
 from botocore import exceptions
 
-from pipelines import throttling
-from pipelines.errors import GatehouseError
+from aws_formats.errors import GatehouseError
+from pipelines.settings import throttling
 
 _DENIAL = re.compile(
     r"(?:User: (?P<who>\S+) is )?not authorized to perform:? (?P<action>[\w-]+:\w+)"

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from aws_formats.errors import GatehouseError
 from pipelines.commands.aws_errors import explain
 from pipelines.commands.local_endpoint import home_folder
-from pipelines.errors import GatehouseError
-from pipelines.project import Project
-from pipelines.settings import Settings, load_settings
-from pipelines.target import Target, resolve_target
+from pipelines.settings.project import Project
+from pipelines.settings.projects_file import Settings, load_settings
+from pipelines.settings.target import Target, resolve_target
 
 FREE_BYTES = 2 * 10**9
 """Room for the state of a few runs on small data."""

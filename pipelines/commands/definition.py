@@ -9,7 +9,7 @@ import click
 from pipelines.commands.options import json_option, project_argument, target_option
 from pipelines.commands.output import say
 from pipelines.commands.place import find_place
-from pipelines.compile import compile_pipeline
+from pipelines.definition.compile import compile_pipeline
 
 
 @click.command("definition")

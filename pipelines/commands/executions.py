@@ -8,7 +8,7 @@ from pipelines.commands.local_endpoint import reaching
 from pipelines.commands.options import json_option, project_argument, target_option
 from pipelines.commands.output import document, moment, remark, table
 from pipelines.commands.place import find_place
-from pipelines.executions import list_executions
+from pipelines.executions.lifecycle import list_executions
 
 
 @click.command("executions")

@@ -16,13 +16,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pipelines import executions, watching
 from pipelines.commands import GATE_SHUT, INTERRUPTED
 from pipelines.commands.output import document, duration, remark, say
 from pipelines.commands.progress import Screen, log_command, open_screen
-from pipelines.job_records import log_lines
-from pipelines.target import Target
-from pipelines.watching import Outcome, Snapshot, Step
+from pipelines.executions import lifecycle as executions
+from pipelines.executions import watching
+from pipelines.executions.job_records import log_lines
+from pipelines.executions.watching import Outcome, Snapshot, Step
+from pipelines.settings.target import Target
 
 LOG_TAIL = 15
 """Lines of a failed job's log that are shown."""

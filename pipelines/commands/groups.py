@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 
 import click
 
+from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import reaching
 from pipelines.commands.options import json_option, target_option
 from pipelines.commands.output import document, remark, say, table
-from pipelines.environment import all_environments, ownership_tags
-from pipelines.errors import GatehouseError
-from pipelines.settings import Settings, load_settings, which_one
-from pipelines.target import Target, resolve_target
-from pipelines.team_variables import read_env_file, read_teams
+from pipelines.settings.environments import all_environments, ownership_tags
+from pipelines.settings.projects_file import Settings, load_settings, which_one
+from pipelines.settings.target import Target, resolve_target
+from pipelines.settings.team_variables import read_env_file, read_teams
 from registry.environments import deployed_versions
 from registry.groups import (
     GroupSpec,

@@ -13,11 +13,11 @@ from typing import Any
 
 import click
 
+from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import is_kept_up, reaching
 from pipelines.commands.options import json_option, project_argument
 from pipelines.commands.output import document, moment, remark, say
 from pipelines.commands.place import find_place
-from pipelines.errors import GatehouseError
 
 QUEUE = "local-inbox"
 _HIDDEN_SECONDS = 30

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from aws_formats.arns import LOCAL_ACCOUNT
 from pipelines.commands.options import (
     json_option,
     parameter_option,
@@ -15,13 +16,12 @@ from pipelines.commands.options import (
     target_option_saying,
 )
 from pipelines.commands.output import document, remark, say
-from pipelines.handler_code import HandlerCode, gather_handler_code, publish
-from pipelines.infra import StackPlan, apply_stack, plan_stack, remove_stack, stack_exists
-from pipelines.project import Project
-from pipelines.settings import load_settings
-from pipelines.stacks import KINDS, Kind, Site, Stack, build_stack, missing_parameters, site_of
-from pipelines.target import LOCAL_ACCOUNT
-from pipelines.throttling import patient_client
+from pipelines.infra.deployment import StackPlan, apply_stack, plan_stack, remove_stack, stack_exists
+from pipelines.infra.handler_code import HandlerCode, gather_handler_code, publish
+from pipelines.infra.stacks import KINDS, Kind, Site, Stack, build_stack, missing_parameters, site_of
+from pipelines.settings.project import Project
+from pipelines.settings.projects_file import load_settings
+from pipelines.settings.throttling import patient_client
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 

@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 
 import click
 
+from aws_formats.errors import GatehouseError
 from pipelines.commands.options import json_option, project_argument, target_option
 from pipelines.commands.output import document, table
+from pipelines.commands.payloads import form_of, read_payloads
 from pipelines.commands.registered import environment_option, registry_of
-from pipelines.errors import GatehouseError
-from pipelines.payloads import form_of, read_payloads
 from registry.invocations import invoke
 
 

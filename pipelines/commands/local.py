@@ -11,11 +11,11 @@ from pathlib import Path
 
 import click
 
+from aws_formats.errors import GatehouseError
 from pipelines.commands import local_endpoint
 from pipelines.commands.options import json_option
 from pipelines.commands.output import document, remark, say
-from pipelines.errors import GatehouseError
-from pipelines.settings import Settings, load_settings
+from pipelines.settings.projects_file import Settings, load_settings
 
 DEFAULT_REGION = "us-east-1"
 

@@ -20,11 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aws_formats.errors import GatehouseError
 from pipelines.commands.output import remark
-from pipelines.errors import GatehouseError
-from pipelines.service_models import loader
-from pipelines.settings import Settings
-from pipelines.target import Target
+from pipelines.settings.projects_file import Settings
+from pipelines.settings.target import Target
 from sagemaker_local import advertisement
 from sagemaker_local.advertisement import Advertisement
 from sagemaker_local.errors import CannotStart
@@ -65,9 +64,7 @@ def reaching(target: Target, settings: Settings) -> Iterator[Callable[[], Target
     from sagemaker_local import endpoint  # a quarter of a second that AWS and a kept one spare a command
 
     with ThreadPoolExecutor(1, thread_name_prefix="endpoint") as threads:
-        starting: Future[Endpoint] = threads.submit(
-            endpoint.start, home, interpreters=interpreters(settings), descriptions=loader()
-        )
+        starting: Future[Endpoint] = threads.submit(endpoint.start, home, interpreters=interpreters(settings))
         try:
             yield lambda: target.at(_answering(starting).url)
         finally:
@@ -149,7 +146,7 @@ def keep_up(settings: Settings, port: int) -> Advertisement:
 def serve(settings: Settings, port: int) -> None:
     """Keep an endpoint up in this process until Ctrl-C or SIGTERM."""
     from sagemaker_local import endpoint
-    from sagemaker_local.events import templates
+    from sagemaker_local.stacks import templates
 
     home = home_folder(settings)
     _refuse_second(home)

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 import click
 
-from pipelines import executions, watching
+from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import reaching
 from pipelines.commands.options import execution_arguments, json_option, target_option, which_execution
 from pipelines.commands.output import document, remark, say
 from pipelines.commands.place import find_place
-from pipelines.errors import GatehouseError
-from pipelines.job_records import LogLine, LogTail
-from pipelines.target import Target
-from pipelines.watching import Snapshot, Step
+from pipelines.executions import lifecycle as executions
+from pipelines.executions import watching
+from pipelines.executions.job_records import LogLine, LogTail
+from pipelines.executions.watching import Snapshot, Step
+from pipelines.settings.target import Target
 
 
 @click.command("logs")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
+from aws_formats.errors import GatehouseError
 from pipelines.commands.options import json_option, target_option
 from pipelines.commands.output import document, moment, remark, say, table
 from pipelines.commands.registered import registry_of, version_arguments, which_version
-from pipelines.errors import GatehouseError
 from registry import card_pages, model_cards
 from registry.notes import apply_notes, plan_notes
 from registry.review import apply_card, plan_card

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.project import Project
-from pipelines.settings import Settings, load_settings
-from pipelines.target import Target, resolve_target
+from pipelines.settings.project import Project
+from pipelines.settings.projects_file import Settings, load_settings
+from pipelines.settings.target import Target, resolve_target
 
 
 @dataclass(frozen=True)

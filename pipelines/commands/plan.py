@@ -15,8 +15,8 @@ from pipelines.commands.plan_report import (
     plan_in_markdown,
     plan_in_words,
 )
-from pipelines.compile import compile_pipeline
-from pipelines.plan import next_start, plan_upsert
+from pipelines.definition.compile import compile_pipeline
+from pipelines.upsert.plan import next_start, plan_upsert
 
 
 @click.command("plan")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipelines.plan import Plan
-from pipelines.step_cache import Foreseen
+from pipelines.upsert.plan import Plan
+from pipelines.upsert.step_cache import Foreseen
 
 PLANNED = {
     "create": "would be created",

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from pipelines.handler_code import ROOT
-from pipelines.settings import Settings
-from pipelines.stacks import automation_parameters, template_path
-from pipelines.target import resolve_target
+from pipelines import ROOT
+from pipelines.infra.stacks import automation_parameters, template_path
+from pipelines.settings.projects_file import Settings
+from pipelines.settings.target import resolve_target
 
 
 def played_templates(settings: Settings) -> list[str]:

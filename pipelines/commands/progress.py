@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from pipelines.commands.output import duration, remark
-from pipelines.job_records import Job
-from pipelines.watching import NOT_STARTED, UNDER_WAY, Snapshot, Step
+from pipelines.executions.job_records import Job
+from pipelines.executions.watching import NOT_STARTED, UNDER_WAY, Snapshot, Step
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -6,13 +6,13 @@ A test fails when the file is not what this would write.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
+from pipelines import ROOT
 from pipelines.commands import gatehouse
 
-FILE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+FILE = ROOT / "docs" / "commands.md"
 
 _HEAD = """\
 # Commands

@@ -12,9 +12,9 @@ import click
 from pipelines.commands.local_endpoint import reaching
 from pipelines.commands.output import remark
 from pipelines.commands.place import find_place
-from pipelines.environment import all_environments, resolve_environment
-from pipelines.project import Project
-from pipelines.target import Target
+from pipelines.settings.environments import all_environments, resolve_environment
+from pipelines.settings.project import Project
+from pipelines.settings.target import Target
 from registry.environments import Environment, deployed_versions
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])

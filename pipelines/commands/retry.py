@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from pipelines import executions
 from pipelines.commands.following import follow_and_report
 from pipelines.commands.local_endpoint import reaching
 from pipelines.commands.options import execution_arguments, json_option, target_option, which_execution
 from pipelines.commands.place import find_place
 from pipelines.commands.start import refuse_orphan, tell_started, wait_option
+from pipelines.executions import lifecycle as executions
 
 
 @click.command("retry")

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 import click
 
+from aws_formats.errors import GatehouseError
 from pipelines.commands.options import json_option, target_option
 from pipelines.commands.output import document, remark, say
 from pipelines.commands.registered import note_option, registry_of, version_arguments, which_version
-from pipelines.errors import GatehouseError
 from registry.model_packages import APPROVED
 from registry.review import apply_review, plan_review
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import click
 
-from pipelines import executions
 from pipelines.commands.following import follow_and_report
 from pipelines.commands.local_endpoint import reaching
 from pipelines.commands.options import json_option, parameter_option, project_argument, target_option
 from pipelines.commands.output import remark
 from pipelines.commands.place import find_place
 from pipelines.commands.plan_report import DONE, plan_in_words
-from pipelines.compile import compile_pipeline
-from pipelines.outline import read_outline
-from pipelines.overrides import check_overrides, with_dataset
-from pipelines.plan import plan_upsert
-from pipelines.upsert import apply_plan
+from pipelines.definition.compile import compile_pipeline
+from pipelines.executions import lifecycle as executions
+from pipelines.executions.outline import read_outline
+from pipelines.executions.overrides import check_overrides, with_dataset
+from pipelines.upsert.apply import apply_plan
+from pipelines.upsert.plan import plan_upsert
 
 
 @click.command("run")

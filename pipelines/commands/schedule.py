@@ -8,16 +8,15 @@ from typing import Any
 
 import click
 
-import schedule_expressions
-from pipelines import executions
+from aws_formats import schedules
+from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import is_kept_up, reaching
 from pipelines.commands.options import json_option, parameter_option, project_argument, target_option
 from pipelines.commands.output import document, remark, say
 from pipelines.commands.place import Place, find_place
-from pipelines.errors import GatehouseError
-from pipelines.overrides import check_overrides
-from pipelines.plan import read_live
-from pipelines.schedule import (
+from pipelines.executions import lifecycle as executions
+from pipelines.executions.overrides import check_overrides
+from pipelines.executions.schedule import (
     Plan,
     Schedule,
     apply_plan,
@@ -25,7 +24,8 @@ from pipelines.schedule import (
     plan_schedule,
     read_schedule,
 )
-from pipelines.target import Target
+from pipelines.settings.target import Target
+from pipelines.upsert.plan import read_live
 
 _SHOWN = 5
 _WORDS = {"create": "created", "update": "updated", "none": "up to date", "delete": "deleted"}
@@ -141,9 +141,9 @@ def _default_role(name: str, target: Target) -> str:
 def _check(expression: str, zone: str) -> None:
     """Raises GatehouseError that says which field is wrong and what is allowed."""
     try:
-        schedule_expressions.parse(expression)
-        schedule_expressions.time_zone(zone)
-    except schedule_expressions.ExpressionError as error:
+        schedules.parse(expression)
+        schedules.time_zone(zone)
+    except schedules.ExpressionError as error:
         raise GatehouseError(str(error), where="schedule") from error
 
 
@@ -151,12 +151,12 @@ def _next_times(schedule: Schedule, now: datetime) -> list[datetime]:
     """The next times on the clock of the schedule's time zone; none where it is switched off."""
     if not schedule.enabled:
         return []
-    expression = schedule_expressions.parse(schedule.expression)
+    expression = schedules.parse(schedule.expression)
     start = schedule.start
-    if isinstance(expression, schedule_expressions.Rate):
+    if isinstance(expression, schedules.Rate):
         start = schedule.start or schedule.created
-    zone = schedule_expressions.time_zone(schedule.time_zone)
-    return schedule_expressions.next_times(expression, zone, now, _SHOWN, start=start, end=schedule.end)
+    zone = schedules.time_zone(schedule.time_zone)
+    return schedules.next_times(expression, zone, now, _SHOWN, start=start, end=schedule.end)
 
 
 def _start_date(text: str | None, zone: str) -> datetime | None:
@@ -168,7 +168,7 @@ def _start_date(text: str | None, zone: str) -> datetime | None:
         raise GatehouseError(
             f"--start-date {text!r} is not a time", remedy="Write it like 2030-01-31T03:00"
         ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=schedule_expressions.time_zone(zone))
+    return moment if moment.tzinfo else moment.replace(tzinfo=schedules.time_zone(zone))
 
 
 def _tell(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from pipelines import executions
+from aws_formats.errors import GatehouseError
 from pipelines.commands.following import follow_and_report
 from pipelines.commands.local_endpoint import is_kept_up, reaching
 from pipelines.commands.options import json_option, parameter_option, project_argument, target_option
 from pipelines.commands.output import document, say
 from pipelines.commands.place import Place, find_place
-from pipelines.dataset import find_dataset, publish
-from pipelines.errors import GatehouseError
-from pipelines.overrides import check_overrides, with_dataset
+from pipelines.definition.dataset import find_dataset, publish
+from pipelines.executions import lifecycle as executions
+from pipelines.executions.overrides import check_overrides, with_dataset
 
 wait_option = click.option("--wait", is_flag=True, help="Follow the execution to its end, as `run` does.")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from pipelines import executions, watching
 from pipelines.commands.local_endpoint import reaching
 from pipelines.commands.options import execution_arguments, json_option, target_option, which_execution
 from pipelines.commands.output import document, remark, say
 from pipelines.commands.place import find_place
-from pipelines.watching import UNDER_WAY
+from pipelines.executions import lifecycle as executions
+from pipelines.executions import watching
+from pipelines.executions.watching import UNDER_WAY
 
 
 @click.command("stop")

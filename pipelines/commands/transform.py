@@ -8,15 +8,15 @@ from pathlib import Path
 
 import click
 
-from pipelines.bucket import ensure_bucket
+from aws_formats.errors import GatehouseError
 from pipelines.commands.invoke import opened
 from pipelines.commands.options import json_option, project_argument, target_option
 from pipelines.commands.output import document, remark, say
+from pipelines.commands.payloads import CONTENT_TYPES, SUFFIXES, form_of, read_payloads
 from pipelines.commands.registered import registry_of
-from pipelines.environment import ownership_tags
-from pipelines.errors import GatehouseError
-from pipelines.payloads import CONTENT_TYPES, SUFFIXES, form_of, read_payloads
-from pipelines.target import Target
+from pipelines.definition.bucket import ensure_bucket
+from pipelines.settings.environments import ownership_tags
+from pipelines.settings.target import Target
 from registry.batch_transforms import (
     TransformPlan,
     plan_transform,

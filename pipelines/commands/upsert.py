@@ -9,9 +9,9 @@ from pipelines.commands.options import json_option, project_argument, target_opt
 from pipelines.commands.output import document, say
 from pipelines.commands.place import find_place
 from pipelines.commands.plan_report import PLANNED, next_start_in_words, plan_document, plan_in_words
-from pipelines.compile import compile_pipeline
-from pipelines.plan import next_start, plan_upsert
-from pipelines.upsert import apply_plan
+from pipelines.definition.compile import compile_pipeline
+from pipelines.upsert.apply import apply_plan
+from pipelines.upsert.plan import next_start, plan_upsert
 
 
 @click.command("upsert")

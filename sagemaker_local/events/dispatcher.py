@@ -19,7 +19,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 
-import schedule_expressions
+from aws_formats import schedules
 from sagemaker_local.context import Services
 from sagemaker_local.events import alarms, outbox, patterns, targets, transformers
 from sagemaker_local.events.functions import Closing
@@ -153,9 +153,9 @@ def next_firing(schedule: str, now: float, *, counted_from: float) -> float | No
     Args:
         counted_from: an earlier firing of a rate, or its beginning.
     """
-    moments = schedule_expressions.times(
-        schedule_expressions.parse(schedule),
-        schedule_expressions.time_zone("UTC"),
+    moments = schedules.times(
+        schedules.parse(schedule),
+        schedules.time_zone("UTC"),
         datetime.fromtimestamp(now, UTC),
         anchor=datetime.fromtimestamp(counted_from, UTC),
     )

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sagemaker_local.context import ACCOUNT
+from aws_formats.arns import LOCAL_ACCOUNT
 from sagemaker_local.events import outbox
 from sagemaker_local.events.outbox import time_text
 from sagemaker_local.store import Document, Key, Store, Watcher
@@ -124,7 +124,7 @@ def parameter_changed(store: Store, key: Key, before: Document | None, after: Do
         "type": document["Type"],
         "description": latest.get("Description"),
     }
-    arn = f"arn:aws:ssm:{key.region}:{ACCOUNT}:parameter/{name.removeprefix('/')}"
+    arn = f"arn:aws:ssm:{key.region}:{LOCAL_ACCOUNT}:parameter/{name.removeprefix('/')}"
     _emit(store, key.region, SSM, "Parameter Store Change", detail, arn)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sagemaker_local.context import ACCOUNT
+from aws_formats.arns import LOCAL_ACCOUNT
 from sagemaker_local.store import Document, Store
 
 MOST_AGE = 24 * 3600
@@ -92,7 +92,7 @@ def envelope(
         "id": str(uuid.uuid4()),
         "detail-type": detail_type,
         "source": source,
-        "account": ACCOUNT,
+        "account": LOCAL_ACCOUNT,
         "time": time_text(time.time()),
         "region": region,
         "resources": list(resources),

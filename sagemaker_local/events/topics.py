@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from sagemaker_local.context import ACCOUNT
+from aws_formats.arns import LOCAL_ACCOUNT
 from sagemaker_local.events import messages
 from sagemaker_local.store import Document, Store
 
@@ -26,7 +26,7 @@ QUEUE_PROTOCOL = "sqs"
 
 
 def topic_arn(region: str, name: str) -> str:
-    return f"arn:aws:sns:{region}:{ACCOUNT}:{name}"
+    return f"arn:aws:sns:{region}:{LOCAL_ACCOUNT}:{name}"
 
 
 def publish(

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from sagemaker_local.execution.language import LanguageError, Scope, is_expression, origin, resolve
+from aws_formats.definition_language import LanguageError, Scope, is_expression, origin, resolve
 
 _ORDERINGS = {
     "GreaterThan": lambda left, right: left > right,

@@ -19,11 +19,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from aws_formats.definition_language import LanguageError, Scope
 from sagemaker_local.context import Call, Services
 from sagemaker_local.errors import AwsError, not_found, validation_error
 from sagemaker_local.execution import recovery
 from sagemaker_local.execution.graph import Graph, check_definition
-from sagemaker_local.execution.language import LanguageError, Scope
 from sagemaker_local.execution.records import ACTIVE, Record
 from sagemaker_local.execution.schedule import Schedule
 from sagemaker_local.execution.slots import Slots

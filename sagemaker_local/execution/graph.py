@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from aws_formats import definition_language as language
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
-from sagemaker_local.execution import cache, conditions, language, retry
+from sagemaker_local.execution import cache, conditions, retry
 from sagemaker_local.execution.parameters import Parameter, declared_parameters
 from sagemaker_local.execution.property_shapes import check_property
 

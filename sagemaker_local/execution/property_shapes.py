@@ -5,8 +5,8 @@ A job step's properties are its Describe response, so botocore's service model s
 
 from __future__ import annotations
 
-from sagemaker_local.execution.language import LanguageError, StepReference
-from sagemaker_local.protocols.shapes import service_model
+from aws_formats.definition_language import LanguageError, StepReference
+from aws_formats.service_models import service_model
 
 _DESCRIBES = {
     "Processing": "DescribeProcessingJob",

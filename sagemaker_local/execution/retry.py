@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from aws_formats.definition_language import LanguageError
 from sagemaker_local.errors import AwsError
-from sagemaker_local.execution.language import LanguageError
 
 SERVICE_FAULT = "Step.SERVICE_FAULT"
 THROTTLING = "Step.THROTTLING"

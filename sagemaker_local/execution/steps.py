@@ -18,11 +18,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from aws_formats.definition_language import LanguageError, Scope, resolve
 from sagemaker_local.context import Call
 from sagemaker_local.errors import AwsError
 from sagemaker_local.execution import cache, conditions, retry
 from sagemaker_local.execution.graph import Step
-from sagemaker_local.execution.language import LanguageError, Scope, resolve
 from sagemaker_local.execution.records import RESULT, Record, result_parent
 from sagemaker_local.execution.slots import Slots
 from sagemaker_local.jobs import processing, training

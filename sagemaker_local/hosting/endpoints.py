@@ -24,7 +24,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sagemaker_local.context import ACCOUNT
+from aws_formats.arns import LOCAL_ACCOUNT
 from sagemaker_local.home import is_alive
 from sagemaker_local.hosting.deployment import Deployment, read_deployment
 from sagemaker_local.hosting.fleet import Fleet
@@ -133,7 +133,7 @@ class HostedEndpoints:
         document = self._store.get(ENDPOINT, region, name)
         document = document and self.settle(document)
         if document is None:
-            raise NotInService(f"Endpoint {name} of account {ACCOUNT} not found.")
+            raise NotInService(f"Endpoint {name} of account {LOCAL_ACCOUNT} not found.")
         if document["EndpointStatus"] in ("Creating", "Failed", "Deleting"):
             raise NotInService(f"Endpoint {name} is {document['EndpointStatus']}; it cannot be invoked.")
         try:
@@ -151,7 +151,7 @@ class HostedEndpoints:
         with self._lock:
             fleet = self._fleets.get((region, name))
             if fleet is None:
-                raise NotInService(f"Endpoint {name} of account {ACCOUNT} not found.")
+                raise NotInService(f"Endpoint {name} of account {LOCAL_ACCOUNT} not found.")
             fleet.lease()
         try:
             yield fleet

@@ -13,10 +13,11 @@ from typing import Any
 
 from botocore.model import OperationNotFoundError, Shape
 
+from aws_formats.service_models import service_model
 from sagemaker_local.api import Api
 from sagemaker_local.context import Call
 from sagemaker_local.errors import AwsError, not_implemented
-from sagemaker_local.protocols import shapes, xml
+from sagemaker_local.protocols import xml
 
 CONTENT_TYPE = "text/xml"
 
@@ -30,7 +31,7 @@ def call(api: Api, context: Call, service: str, body: bytes, query: bytes, reque
     form = _form(body or query)
     action = form.get("Action", "")
     try:
-        model = shapes.service_model(service).operation_model(action)
+        model = service_model(service).operation_model(action)
     except OperationNotFoundError as error:
         raise not_implemented(f"{service}:{action}") from error
     wire = _read(model.input_shape, form, "") if model.input_shape else {}

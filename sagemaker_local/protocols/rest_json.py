@@ -18,10 +18,11 @@ from typing import Any
 
 from botocore.model import OperationModel, Shape
 
+from aws_formats.service_models import service_model
 from sagemaker_local.api import Api
 from sagemaker_local.context import Call
 from sagemaker_local.errors import AwsError, not_implemented
-from sagemaker_local.protocols import shapes
+from sagemaker_local.protocols import requests
 
 CONTENT_TYPE = "application/json"
 
@@ -69,8 +70,8 @@ def parse(
         AwsError: there is no such operation, or the request does not fit its shape.
     """
     operation, wire = _read(service, Request(method, raw_path, headers, body))
-    shape = shapes.service_model(service).operation_model(operation).input_shape
-    return operation, shapes.parse(shape, wire)
+    shape = service_model(service).operation_model(operation).input_shape
+    return operation, requests.parse(shape, wire)
 
 
 def render(service: str, operation: str, members: Mapping[str, Any]) -> Message:
@@ -78,7 +79,7 @@ def render(service: str, operation: str, members: Mapping[str, Any]) -> Message:
 
     Blobs are bytes, or base64 as in JSON.
     """
-    model = shapes.service_model(service).operation_model(operation)
+    model = service_model(service).operation_model(operation)
     shape = model.output_shape
     status, headers, body = int(model.http.get("responseCode", 200)), {}, {}
     for name, member in (shape.members if shape is not None else {}).items():
@@ -170,7 +171,7 @@ def _scalar(shape: Shape, text: str, name: str) -> Any:
 
 @functools.cache
 def _routes(service: str) -> list[tuple[OperationModel, re.Pattern[str]]]:
-    model = shapes.service_model(service)
+    model = service_model(service)
     routes = []
     for name in model.operation_names:
         operation = model.operation_model(name)

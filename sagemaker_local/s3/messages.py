@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
-from sagemaker_local.context import ACCOUNT
+from aws_formats.arns import LOCAL_ACCOUNT
 from sagemaker_local.errors import AwsError
 from sagemaker_local.protocols import xml
 from sagemaker_local.s3.objects import DEFAULT_CONTENT_TYPE, Condition, ObjectInfo, no_such_key
@@ -97,8 +97,8 @@ def not_implemented(what: str) -> AwsError:
 
 def refuse_unknown_features(request: Request) -> None:
     """Refuse what would be lost silently. Encryption at rest is the disk's business and passes."""
-    if request.headers.get("x-amz-expected-bucket-owner", ACCOUNT) != ACCOUNT:
-        raise AwsError("AccessDenied", f"The bucket belongs to account {ACCOUNT}.", 403)
+    if request.headers.get("x-amz-expected-bucket-owner", LOCAL_ACCOUNT) != LOCAL_ACCOUNT:
+        raise AwsError("AccessDenied", f"The bucket belongs to account {LOCAL_ACCOUNT}.", 403)
     if request.query.get("versionId", "null") != "null":
         raise not_implemented("A version of an object")
     if request.method not in ("PUT", "POST", "DELETE"):

@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import schedule_expressions
+from aws_formats import schedules
 from sagemaker_local.store import Document
 
 SCHEDULE = "schedule"
@@ -28,9 +28,9 @@ def due_times(document: Document, after: float) -> Iterator[float]:
     if document["State"] != "ENABLED":
         return
     start, end = document.get("StartDate"), document.get("EndDate")
-    for moment in schedule_expressions.times(
-        schedule_expressions.parse(document["ScheduleExpression"]),
-        schedule_expressions.time_zone(document["ScheduleExpressionTimezone"]),
+    for moment in schedules.times(
+        schedules.parse(document["ScheduleExpression"]),
+        schedules.time_zone(document["ScheduleExpressionTimezone"]),
         _moment(after),
         anchor=_moment(document["_Anchor"]),
         start=None if start is None else _moment(start),

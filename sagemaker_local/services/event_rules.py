@@ -12,8 +12,9 @@ import re
 import time
 from typing import Any
 
-import schedule_expressions
-from sagemaker_local.context import ACCOUNT, Call, Handler
+from aws_formats import schedules
+from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.events import outbox, patterns, transformers
 from sagemaker_local.events.dispatcher import RULE, next_firing
@@ -64,7 +65,7 @@ def put_rule(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             "Description": parameters.get("Description"),
             "RoleArn": parameters.get("RoleArn"),
             "EventBusName": BUS,
-            "CreatedBy": ACCOUNT,
+            "CreatedBy": LOCAL_ACCOUNT,
             "CreationTime": before["CreationTime"],
             "_Targets": before["_Targets"],
         }
@@ -251,9 +252,9 @@ def _check_schedule(expression: str) -> None:
     rate = _RATE.fullmatch(expression)
     try:
         if expression.startswith("at(") or (rate and (int(rate["number"]) == 1) == bool(rate["plural"])):
-            raise schedule_expressions.ExpressionError(f"a rule cannot have '{expression}'")
-        schedule_expressions.parse(expression)
-    except schedule_expressions.ExpressionError as error:
+            raise schedules.ExpressionError(f"a rule cannot have '{expression}'")
+        schedules.parse(expression)
+    except schedules.ExpressionError as error:
         raise validation_error(f"Parameter ScheduleExpression is not valid: {error}.") from error
 
 
@@ -272,7 +273,7 @@ def _check_target(call: Call, target: Document) -> None:
         raise not_implemented(f"{', '.join(unknown)} of a target")
     if kind_of(target["Arn"]) is None:
         raise not_implemented(f"The target {target['Arn']} (what is: {_KINDS_OF_TARGET})")
-    if target["Arn"].split(":")[3:5] != [call.region, ACCOUNT]:
+    if target["Arn"].split(":")[3:5] != [call.region, LOCAL_ACCOUNT]:
         raise validation_error(f"The target {target['Arn']} is not in this region and account.")
     dead_letters = target.get("DeadLetterConfig", {}).get("Arn")
     if dead_letters is not None and kind_of(dead_letters) != "sqs":

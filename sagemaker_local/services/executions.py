@@ -15,14 +15,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from aws_formats.definition_language import LanguageError, Scope, resolve
+from aws_formats.service_models import service_model
 from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import not_found, validation_error
 from sagemaker_local.execution import recovery, selection
 from sagemaker_local.execution.graph import Graph, check_definition
-from sagemaker_local.execution.language import LanguageError, Scope, resolve
 from sagemaker_local.execution.parameters import parameter_values, value_text
 from sagemaker_local.execution.records import ACTIVE, DEFINITION, EXECUTION, Record
-from sagemaker_local.protocols import shapes
+from sagemaker_local.protocols import requests
 from sagemaker_local.services.identity import user_context
 from sagemaker_local.services.paging import created_between, page
 from sagemaker_local.services.pipelines import load_pipeline, load_version
@@ -232,8 +233,8 @@ def _experiment(
         found = resolve(graph.experiment, Scope(parameters=values, variables=variables))
     except LanguageError as error:
         raise validation_error(f"PipelineExperimentConfig: {error}") from error
-    shape = shapes.service_model("sagemaker").shape_for("PipelineExperimentConfig")
-    checked: dict[str, Any] = shapes.parse(shape, found)
+    shape = service_model("sagemaker").shape_for("PipelineExperimentConfig")
+    checked: dict[str, Any] = requests.parse(shape, found)
     return checked
 
 

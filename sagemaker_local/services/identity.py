@@ -11,9 +11,10 @@ import json
 import secrets
 from typing import Any
 
-from sagemaker_local.context import ACCOUNT, Call, Handler
+from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local.context import Call, Handler
 
-CALLER_ARN = f"arn:aws:iam::{ACCOUNT}:user/local"
+CALLER_ARN = f"arn:aws:iam::{LOCAL_ACCOUNT}:user/local"
 CALLER_ID = "AIDALOCALLOCALLOCAL00"
 
 _TRUST = {
@@ -36,7 +37,7 @@ def user_context() -> dict[str, Any]:
 
 def get_caller_identity(_call: Call, _parameters: dict[str, Any]) -> dict[str, Any]:
     """GetCallerIdentity"""
-    return {"Account": ACCOUNT, "UserId": CALLER_ID, "Arn": CALLER_ARN}
+    return {"Account": LOCAL_ACCOUNT, "UserId": CALLER_ID, "Arn": CALLER_ARN}
 
 
 def assume_role(_call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def assume_role(_call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         },
         "AssumedRoleUser": {
             "AssumedRoleId": f"{role_id}:{session}",
-            "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role_name}/{session}",
+            "Arn": f"arn:aws:sts::{LOCAL_ACCOUNT}:assumed-role/{role_name}/{session}",
         },
     }
 
@@ -66,7 +67,7 @@ def get_role(_call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             "Path": "/",
             "RoleName": name,
             "RoleId": "AROALOCALLOCALLOCAL00",
-            "Arn": f"arn:aws:iam::{ACCOUNT}:role/{name}",
+            "Arn": f"arn:aws:iam::{LOCAL_ACCOUNT}:role/{name}",
             "CreateDate": datetime.datetime(2020, 12, 1, tzinfo=datetime.UTC),
             "AssumeRolePolicyDocument": json.dumps(_TRUST),
             "MaxSessionDuration": _SESSION_SECONDS,

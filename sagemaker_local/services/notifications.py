@@ -10,7 +10,8 @@ import time
 import uuid
 from typing import Any
 
-from sagemaker_local.context import ACCOUNT, Call, Handler
+from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.events import messages, topics
 from sagemaker_local.events.topics import INBOX, QUEUE_PROTOCOL, SUBSCRIPTION, TOPIC
@@ -53,7 +54,7 @@ def get_attributes(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         "Attributes": {
             "TopicArn": arn,
-            "Owner": ACCOUNT,
+            "Owner": LOCAL_ACCOUNT,
             "DisplayName": "",
             "SubscriptionsConfirmed": str(confirmed),
             "SubscriptionsPending": str(len(subscriptions) - confirmed),
@@ -163,7 +164,7 @@ def _add(call: Call, topic: str, protocol: str, endpoint: str, *, raw: bool) -> 
     known = call.store.get(SUBSCRIPTION, call.region, name)
     document = {
         "SubscriptionArn": known["SubscriptionArn"] if known else f"{topic}:{uuid.uuid4()}",
-        "Owner": ACCOUNT,
+        "Owner": LOCAL_ACCOUNT,
         "Protocol": protocol,
         "Endpoint": endpoint,
         "TopicArn": topic,

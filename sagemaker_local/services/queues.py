@@ -6,7 +6,8 @@ import re
 import time
 from typing import Any
 
-from sagemaker_local.context import ACCOUNT, Call, Handler
+from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.events import messages
 from sagemaker_local.events.messages import QUEUE, Message
@@ -204,7 +205,7 @@ def _create(call: Call, name: str, attributes: dict[str, str]) -> None:
 
 
 def _url(call: Call, name: str) -> str:
-    return f"{call.services.jobs.endpoint_url}/{ACCOUNT}/{name}"
+    return f"{call.services.jobs.endpoint_url}/{LOCAL_ACCOUNT}/{name}"
 
 
 def _load(call: Call, url: str) -> Document:
@@ -233,7 +234,7 @@ def _check(attributes: dict[str, str]) -> None:
 
 def _shown(message: Message, parameters: dict[str, Any]) -> Document:
     system = {
-        "SenderId": ACCOUNT,
+        "SenderId": LOCAL_ACCOUNT,
         "SentTimestamp": str(int(message.sent * 1000)),
         "ApproximateReceiveCount": str(message.receives),
         "ApproximateFirstReceiveTimestamp": str(int(message.first * 1000)),

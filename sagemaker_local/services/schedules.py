@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import schedule_expressions
+from aws_formats import schedules
 from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.scheduling.schedules import BEFORE_ANYTHING, SCHEDULE, due_times
@@ -149,16 +149,16 @@ def _document(call: Call, parameters: dict[str, Any], now: float) -> Document:
         raise not_implemented("KmsKeyArn of a schedule")
     zone = parameters.get("ScheduleExpressionTimezone", "UTC")
     try:
-        expression = schedule_expressions.parse(parameters["ScheduleExpression"])
-        schedule_expressions.time_zone(zone)
-    except schedule_expressions.ExpressionError as error:
+        expression = schedules.parse(parameters["ScheduleExpression"])
+        schedules.time_zone(zone)
+    except schedules.ExpressionError as error:
         raise validation_error(f"Invalid Schedule Expression: {error}.") from error
     bounds: Document = {
         key: parameters[key].timestamp() for key in ("StartDate", "EndDate") if key in parameters
     }
     if "StartDate" in bounds and "EndDate" in bounds and bounds["StartDate"] >= bounds["EndDate"]:
         raise validation_error("The StartDate must be earlier than the EndDate.")
-    is_once = isinstance(expression, schedule_expressions.At)
+    is_once = isinstance(expression, schedules.At)
     if not is_once and bounds.get("StartDate", now) < now - EARLIEST_START:
         raise validation_error("The StartDate you specify cannot be earlier than 5 minutes ago.")
     return {

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sagemaker_local.context import ACCOUNT, Call, Handler
+from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import validation_error
 from sagemaker_local.services import paging
 
@@ -75,7 +76,7 @@ def delete_tags(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def _existing(call: Call, arn: str) -> dict[str, str]:
     """The tags of a resource that exists here."""
-    head, _, resource = arn.partition(f":{ACCOUNT}:")
+    head, _, resource = arn.partition(f":{LOCAL_ACCOUNT}:")
     kind = _kind(resource)
     name = arn if kind in _NAMED_BY_ARN else resource.partition("/")[2]
     if (

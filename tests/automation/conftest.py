@@ -15,9 +15,9 @@ from automated_road import SCRIPT, STATISTICS, Road
 from moto.server import ThreadedMotoServer
 from registered_models import BUCKET, NUMBERS, REGION, SETTINGS, Model, Registry, client_of, packed
 
-from pipelines.settings import load_settings
-from pipelines.stacks import automation_settings
-from pipelines.target import LOCAL_ROLE
+from pipelines.infra.stacks import automation_settings
+from pipelines.settings.projects_file import load_settings
+from pipelines.settings.target import LOCAL_ROLE
 from sagemaker_local import endpoint
 
 

@@ -13,7 +13,7 @@ import pytest
 from botocore import xform_name
 
 from pipelines.commands import gatehouse
-from sagemaker_local.events.cloudformation import read
+from sagemaker_local.stacks.cloudformation import read
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("docs/aws.md", "docs/schedule.md", "docs/security.md")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from policies import of_type, resources
 
-from pipelines.handler_code import gather_handler_code
+from pipelines.infra.handler_code import gather_handler_code
 
 IMPORTS = """
 import importlib, json, sys
@@ -36,17 +36,17 @@ def test_every_handler_of_the_template_is_in_it_and_needs_no_more(tmp_path: Path
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == ["pipelines", "pipelines.errors"]
+    assert json.loads(done.stdout) == []
 
 
 def test_it_is_named_by_its_content(tmp_path: Path) -> None:
     code = gather_handler_code()
     assert gather_handler_code() == code
     assert code.key("rc-x") == f"rc-x/automation/{code.digest}.zip"
-    for room, file in (("automation", "a.py"), ("registry", "b.py"), ("pipelines", "errors.py")):
+    for room, file in (("automation", "a.py"), ("registry", "b.py"), ("aws_formats", "errors.py")):
         (tmp_path / room).mkdir()
         (tmp_path / room / file).write_text("pass\n")
-    (tmp_path / "pipelines/__init__.py").write_text("")
+    (tmp_path / "aws_formats/__init__.py").write_text("")
     before = gather_handler_code(tmp_path)
     (tmp_path / "automation/a.py").write_text("pass  # changed\n")
     assert gather_handler_code(tmp_path).digest != before.digest

@@ -13,13 +13,13 @@ import pytest
 from policies import KEY
 from registered_models import REGION, SETTINGS, Registry
 
-from automation.surroundings import Region, read_surroundings
-from pipelines import stacks
-from pipelines.environment import resolve_environment
-from pipelines.errors import GatehouseError
-from pipelines.settings import load_settings
-from pipelines.stacks import automation_settings, site_of
-from pipelines.target import LOCAL_ROLE, resolve_target
+from automation.context import Region, read_surroundings
+from aws_formats.errors import GatehouseError
+from pipelines.infra import stacks
+from pipelines.infra.stacks import automation_settings, site_of
+from pipelines.settings.environments import resolve_environment
+from pipelines.settings.projects_file import load_settings
+from pipelines.settings.target import LOCAL_ROLE, resolve_target
 from registry.deployments import config_request, model_request
 
 KEYS = {"region_name": REGION, "aws_access_key_id": "local", "aws_secret_access_key": "local"}

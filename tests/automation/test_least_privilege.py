@@ -24,11 +24,12 @@ from policies import (
 )
 from registered_models import packed
 
-from automation.surroundings import read_surroundings
-from pipelines.compile import compile_pipeline
-from pipelines.limits import OPERATIONS, all_steps
-from pipelines.settings import load_settings
-from pipelines.target import Target
+from automation.context import read_surroundings
+from aws_formats.definition_language import all_steps
+from pipelines.definition.compile import compile_pipeline
+from pipelines.definition.limits import OPERATIONS
+from pipelines.settings.projects_file import load_settings
+from pipelines.settings.target import Target
 
 ROOT = Path(__file__).resolve().parents[2]
 SAGEMAKER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
@@ -124,7 +125,7 @@ def definition(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def jobs(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for step in all_steps(definition):
+    for step in all_steps(definition["Steps"]):
         if step["Type"] in ("Processing", "Training"):
             yield step
 
@@ -148,7 +149,7 @@ def test_the_pipelines_role_may_do_what_its_definition_asks_for_and_nothing_else
         resources("foundation", KmsKeyArn=KEY, InVpc="true", DataBucket="raw-data"), "ExecutionRole"
     )
     asked: set[tuple[str, str]] = {("iam:PassRole", EXECUTION_ROLE)}
-    for step in all_steps(definition):
+    for step in all_steps(definition["Steps"]):
         operation = OPERATIONS.get(step["Type"])
         if operation == "CreateModelPackage":
             for action in (operation, "AddTags"):  # Pipelines tags what it makes

@@ -13,12 +13,12 @@ import pytest
 from registered_models import BUCKET, NUMBERS, REGION, SETTINGS, Model, Registry, client_of
 from wire_clients import definition
 
-from pipelines.handler_code import ROOT
-from pipelines.settings import load_settings
-from pipelines.stacks import automation_parameters, template_path
-from pipelines.target import LOCAL_ROLE
+from pipelines.infra.handler_code import ROOT
+from pipelines.infra.stacks import automation_parameters, template_path
+from pipelines.settings.projects_file import load_settings
+from pipelines.settings.target import LOCAL_ROLE
 from sagemaker_local import endpoint
-from sagemaker_local.events.templates import Template
+from sagemaker_local.stacks.templates import Template
 
 
 @pytest.fixture

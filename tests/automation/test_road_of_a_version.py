@@ -11,9 +11,9 @@ from registered_models import packed
 from wire_clients import definition, wait_for
 
 from automation import lease
+from automation.context import read_surroundings
 from automation.messages import report_failure
-from automation.surroundings import read_surroundings
-from pipelines.errors import GatehouseError
+from aws_formats.errors import GatehouseError
 
 
 def better(accuracy: float) -> dict[str, object]:

@@ -11,7 +11,7 @@ import pytest
 from policies import BUCKET, EXECUTION_ROLE, KEY, PROJECT, listed, of_type, policies_in, resources
 
 from automation.lease import PATIENCE
-from pipelines.stacks import KINDS, Kind, template_path
+from pipelines.infra.stacks import KINDS, Kind, template_path
 
 EVERYTHING = {
     ("foundation", "ExecutionRole", "ImageToken"),  # ECR gives its token for all repositories at once

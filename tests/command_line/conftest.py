@@ -16,7 +16,8 @@ from typing import Any
 import boto3
 import pytest
 
-from pipelines.target import LOCAL_ACCOUNT, LOCAL_BUCKET, LOCAL_ROLE, Target
+from aws_formats.arns import LOCAL_ACCOUNT
+from pipelines.settings.target import LOCAL_BUCKET, LOCAL_ROLE, Target
 from sagemaker_local import endpoint
 
 SETTINGS = """

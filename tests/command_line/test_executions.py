@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipelines import executions, job_records, watching
-from pipelines.errors import GatehouseError
-from pipelines.watching import Outcome, Snapshot
+from aws_formats.errors import GatehouseError
+from pipelines.executions import job_records, watching
+from pipelines.executions import lifecycle as executions
+from pipelines.executions.watching import Outcome, Snapshot
 
 NAME = "bank-churn"
 

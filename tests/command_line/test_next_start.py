@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipelines import executions, watching
-from pipelines.step_cache import Foreseen, foresee
+from pipelines.executions import lifecycle as executions
+from pipelines.executions import watching
+from pipelines.upsert.step_cache import Foreseen, foresee
 
 NAME = "bank-churn"
 CACHE = {"Enabled": True, "ExpireAfter": "P30D"}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.errors import GatehouseError
-from pipelines.outline import Outline, read_outline
-from pipelines.overrides import check_overrides
+from aws_formats.errors import GatehouseError
+from pipelines.executions.outline import Outline, read_outline
+from pipelines.executions.overrides import check_overrides
 
 
 def definition(**changes: Any) -> str:

@@ -10,8 +10,8 @@ from rich.console import Console
 from pipelines.commands.options import which_execution
 from pipelines.commands.output import duration
 from pipelines.commands.progress import LineScreen, LiveScreen
-from pipelines.job_records import Job
-from pipelines.watching import NOT_STARTED, Snapshot, Step, outcome_of
+from pipelines.executions.job_records import Job
+from pipelines.executions.watching import NOT_STARTED, Snapshot, Step, outcome_of
 
 ARN = "arn:aws:sagemaker:eu-west-1:000000000000:pipeline/bank-churn/execution/abcdefabcdef"
 TRAINING = Job("training", "arn:aws:sagemaker:eu-west-1:000000000000:training-job/train-1")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.compile import Compiled, compile_pipeline
-from pipelines.project import Project
-from pipelines.settings import load_settings
-from pipelines.sources import Sources, gather_sources
-from pipelines.target import Target, resolve_target
+from pipelines.definition.compile import Compiled, compile_pipeline
+from pipelines.definition.sources import Sources, gather_sources
+from pipelines.settings.project import Project
+from pipelines.settings.projects_file import load_settings
+from pipelines.settings.target import Target, resolve_target
 
 SETTINGS = """
 [defaults]
@@ -112,7 +112,7 @@ def compiled_multiclass(
     tmp_path_factory: pytest.TempPathFactory, make_project: Callable[..., Project], sources: Sources
 ) -> Compiled:
     """The other project, in AWS, inside of a SageMaker Project."""
-    from pipelines.dataset import find_dataset
+    from pipelines.definition.dataset import find_dataset
 
     project = make_project(tmp_path_factory.mktemp("multiclass"), name="rc-card-types")
     target = resolve_target(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.dataset import UNVERSIONED, find_dataset
-from pipelines.errors import GatehouseError
-from pipelines.project import Project
-from pipelines.target import Target
+from aws_formats.errors import GatehouseError
+from pipelines.definition.dataset import UNVERSIONED, find_dataset
+from pipelines.settings.project import Project
+from pipelines.settings.target import Target
 
 MakeProject = Callable[..., Project]
 

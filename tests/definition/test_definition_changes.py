@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.changes import describe_changes
-from pipelines.compile import Compiled
-from pipelines.limits import all_steps
+from aws_formats.definition_language import all_steps
+from pipelines.definition.compile import Compiled
+from pipelines.upsert.changes import describe_changes
 
 Document = dict[str, Any]
 
@@ -26,7 +26,7 @@ def wanted(live: Document) -> Document:
 
 
 def arguments(document: Document, name: str) -> Document:
-    return next(step for step in all_steps(document) if step["Name"] == name)["Arguments"]
+    return next(step for step in all_steps(document["Steps"]) if step["Name"] == name)["Arguments"]
 
 
 def default(document: Document, name: str, value: Any) -> None:

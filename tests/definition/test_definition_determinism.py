@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines.compile import Compiled, compile_pipeline
-from pipelines.project import Project
-from pipelines.sources import Sources
-from pipelines.target import Target
+from pipelines.definition.compile import Compiled, compile_pipeline
+from pipelines.definition.sources import Sources
+from pipelines.settings.project import Project
+from pipelines.settings.target import Target
 
 COMPILE = """
 import os, sys
@@ -26,10 +26,10 @@ def refuse(event, arguments):
 
 sys.addaudithook(refuse)
 
-from pipelines.compile import compile_pipeline
-from pipelines.settings import load_settings
-from pipelines.sources import gather_sources
-from pipelines.target import resolve_target
+from pipelines.definition.compile import compile_pipeline
+from pipelines.settings.projects_file import load_settings
+from pipelines.definition.sources import gather_sources
+from pipelines.settings.target import resolve_target
 
 settings, programs = Path(sys.argv[1]), Path(sys.argv[2])
 before = dict(os.environ)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.compile import Compiled
-from pipelines.limits import all_steps
-from pipelines.project import Project
-from pipelines.sources import Sources
+from aws_formats.definition_language import all_steps
+from pipelines.definition.compile import Compiled
+from pipelines.definition.sources import Sources
+from pipelines.settings.project import Project
 
 JOBS = ("PreprocessData", "TrainModel", "EvaluateModel")
 
@@ -27,7 +27,7 @@ def multiclass(compiled_multiclass: Compiled) -> dict[str, Any]:
 
 
 def step(document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return next(found for found in all_steps(document) if found["Name"] == name)
+    return next(found for found in all_steps(document["Steps"]) if found["Name"] == name)
 
 
 def by_name(entries: list[dict[str, Any]], key: str) -> dict[str, dict[str, Any]]:
@@ -93,7 +93,7 @@ def test_the_steps_stand_in_their_order_and_the_model_is_registered_behind_the_g
 
 
 def test_every_step_reads_well_in_studio(document: dict[str, Any]) -> None:
-    for found in all_steps(document):
+    for found in all_steps(document["Steps"]):
         assert found["DisplayName"] != found["Name"]
         assert len(found["Description"]) > 40
 

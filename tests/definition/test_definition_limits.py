@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from pipelines.compile import Compiled
-from pipelines.errors import GatehouseError
-from pipelines.limits import all_steps, check_definition, check_pipeline
+from aws_formats.definition_language import all_steps
+from aws_formats.errors import GatehouseError
+from pipelines.definition.compile import Compiled
+from pipelines.definition.limits import check_definition, check_pipeline
 
 Change = Callable[[dict[str, Any]], object]
 
 
 def arguments(document: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(step for step in all_steps(document) if step["Name"] == name)["Arguments"]
+    return next(step for step in all_steps(document["Steps"]) if step["Name"] == name)["Arguments"]
 
 
 def default(document: dict[str, Any], name: str, value: Any) -> None:

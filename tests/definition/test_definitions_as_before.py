@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.compile import compile_pipeline
-from pipelines.settings import load_settings
-from pipelines.sources import gather_sources
-from pipelines.target import resolve_target
+from pipelines.definition.compile import compile_pipeline
+from pipelines.definition.sources import gather_sources
+from pipelines.settings.projects_file import load_settings
+from pipelines.settings.target import resolve_target
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = Path(__file__).parent / "expected"

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from pipelines.bucket import ensure_bucket, stored_sizes
-from pipelines.bundles import code_bundle, missing_files, publish_bundle
+from aws_formats.errors import GatehouseError
 from pipelines.commands.plan_report import PLANNED, plan_in_words
-from pipelines.compile import Compiled
-from pipelines.dataset import find_dataset, publish, publish_data
-from pipelines.errors import GatehouseError
-from pipelines.plan import next_start, plan_upsert
-from pipelines.project import Project
-from pipelines.sources import Sources
-from pipelines.target import Target
-from pipelines.upsert import INLINE_LIMIT, apply_plan
+from pipelines.definition.bucket import ensure_bucket, stored_sizes
+from pipelines.definition.bundles import code_bundle, missing_files, publish_bundle
+from pipelines.definition.compile import Compiled
+from pipelines.definition.dataset import find_dataset, publish, publish_data
+from pipelines.definition.sources import Sources
+from pipelines.settings.project import Project
+from pipelines.settings.target import Target
+from pipelines.upsert.apply import INLINE_LIMIT, apply_plan
+from pipelines.upsert.plan import next_start, plan_upsert
 from sagemaker_local import endpoint
 
 
@@ -237,7 +237,7 @@ def test_in_aws_a_missing_bucket_is_told_by_the_plan_and_none_is_made(
 def test_a_notebook_upserts_starts_and_watches_the_sdks_pipeline(
     target: Target, project: Project, sources: Sources
 ) -> None:
-    from pipelines.definition import build
+    from pipelines.definition.pipeline import build
 
     own = project.model_copy(update={"short_name": "notebook"})
     pipeline = build(own, target, sources=replace(sources, dataset=find_dataset(own, target)))

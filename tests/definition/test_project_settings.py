@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import GatehouseError
-from pipelines.project import Project
-from pipelines.settings import load_settings
+from aws_formats.errors import GatehouseError
+from pipelines.settings.project import Project
+from pipelines.settings.projects_file import load_settings
 
 MakeProject = Callable[..., Project]
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +103,7 @@ MISTAKES = [
     ("[defaults]", '[defaults]\nteam = "b"', "[defaults]", "team: unknown key"),
     ("[defaults]", '[defaults]\nrole = "admin"', "[defaults]", "role: 'admin' has the wrong form. Write the"),
     ("[defaults]", '[defaults]\ncache_expire_after = "30 days"', "[defaults]", "ISO 8601"),
+    ("[defaults]", '[defaults]\ncache_expire_after = "P1DT"', "[defaults]", "ISO 8601"),
     ("[defaults]", "[defaults]\ntraining_instance_count = 0", "[defaults]", "training_instance_count: 0 is"),
     ("[defaults]", "[defaults]\ntraining_instance_count = true", "[defaults]", "True is wrong. It must be a"),
     ('region = "eu-west-1"', 'region = "europe"', "[defaults]", "'europe' has the wrong form. Write an AWS"),

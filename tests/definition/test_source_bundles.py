@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.bundles import Bundle, code_bundle, settings_bundle
-from pipelines.errors import GatehouseError
-from pipelines.project import Project
+from aws_formats.errors import GatehouseError
+from pipelines.definition.bundles import Bundle, code_bundle, settings_bundle
+from pipelines.settings.project import Project
 
 
 def bundle(folder: Path) -> Bundle:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.source_commit import source_commit
+from pipelines.definition.source_commit import source_commit
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import GatehouseError
-from pipelines.project import Project
-from pipelines.target import resolve_target
+from aws_formats.errors import GatehouseError
+from pipelines.settings.project import Project
+from pipelines.settings.target import resolve_target
 
 ROLE = "arn:aws:iam::111122223333:role/pipelines"
 CI = {

@@ -17,11 +17,11 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from registered_models import SETTINGS, Registry
 
-from pipelines.environment import AssumedRole, all_environments, resolve_environment
-from pipelines.errors import GatehouseError
-from pipelines.project import Project
-from pipelines.settings import load_settings
-from pipelines.target import resolve_target
+from aws_formats.errors import GatehouseError
+from pipelines.settings.environments import AssumedRole, all_environments, resolve_environment
+from pipelines.settings.project import Project
+from pipelines.settings.projects_file import load_settings
+from pipelines.settings.target import resolve_target
 from registry.deployments import config_request, model_request
 from registry.environments import Environment, deployed_versions
 

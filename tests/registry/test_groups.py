@@ -9,8 +9,8 @@ import shlex
 import pytest
 from registered_models import Registry
 
-from pipelines.errors import GatehouseError
-from pipelines.team_variables import read_env_file, read_teams
+from aws_formats.errors import GatehouseError
+from pipelines.settings.team_variables import read_env_file, read_teams
 
 _teams = itertools.count(1)
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from registered_models import Registry
 
-from pipelines.errors import GatehouseError
-from pipelines.payloads import MOST_ROWS, read_payloads
+from aws_formats.errors import GatehouseError
+from pipelines.commands.payloads import MOST_ROWS, read_payloads
 from registry.invocations import BODY_LIMIT, parse
 
 
@@ -164,7 +164,7 @@ def test_no_cut_goes_through_a_row(rows: list[list[str]], limit: int) -> None:
     written = io.StringIO()
     csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("pipelines.payloads.MOST_ROWS", limit)
+        monkeypatch.setattr("pipelines.commands.payloads.MOST_ROWS", limit)
         payloads = list(read_payloads(io.BytesIO(written.getvalue().encode()), "csv", "-", header=False))
     read = [row for payload in payloads for row in csv.reader(io.StringIO(payload.body.decode(), newline=""))]
     assert read == rows

@@ -14,7 +14,7 @@ import pytest
 from registered_models import Registry
 
 from pipelines.commands import gatehouse
-from pipelines.target import LOCAL_ROLE
+from pipelines.settings.target import LOCAL_ROLE
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
 ACTIONS = {

@@ -8,9 +8,9 @@ import pytest
 from registered_models import IMAGE, SERVING, Registry, packed
 from wire_clients import wait_for
 
-from pipelines.environment import resolve_environment
-from pipelines.settings import load_settings
-from pipelines.target import resolve_target
+from pipelines.settings.environments import resolve_environment
+from pipelines.settings.projects_file import load_settings
+from pipelines.settings.target import resolve_target
 from registry.deployments import plan_deployment
 from registry.environments import read_endpoint
 from registry.rollout import start_deployment

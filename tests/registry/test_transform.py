@@ -7,7 +7,7 @@ from registered_models import BUCKET, Registry
 
 
 def test_a_file_is_scored_in_parts_and_the_results_keep_its_order(registry: Registry, monkeypatch) -> None:
-    monkeypatch.setattr("pipelines.payloads.MOST_ROWS", 300)
+    monkeypatch.setattr("pipelines.commands.payloads.MOST_ROWS", 300)
     registry.register(approved=True)
     registry.register()
     (registry.folder / "all.csv").write_text("\n".join(registry.model.rows) + "\n")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from wire_clients import Client, client_of
 
-from pipelines.settings import load_settings
-from pipelines.target import resolve_target
+from pipelines.settings.projects_file import load_settings
+from pipelines.settings.target import resolve_target
 from sagemaker_local import endpoint
 from sagemaker_local.scheduling.clock import start_due
 
@@ -28,7 +28,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[endpoint.Endpoin
 @pytest.fixture(scope="module")
 def pipeline(local: endpoint.Endpoint) -> Any:
     """The SDK's object of the example project, upserted."""
-    from pipelines.definition import build
+    from pipelines.definition.pipeline import build
 
     project = load_settings(ROOT / "projects.toml").project(NAME)
     built = build(project, resolve_target(project, "local", {}).at(local.url))

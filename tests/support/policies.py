@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pipelines.stacks import Kind, template_path
-from sagemaker_local.events.cloudformation import Reference, Stack, read
+from pipelines.infra.stacks import Kind, template_path
+from sagemaker_local.stacks.cloudformation import Reference, Stack, read
 
 PROJECT = "rc-fraud-detection"
 ACCOUNT = "000000000000"

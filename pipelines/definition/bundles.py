@@ -1,0 +1,107 @@
+"""Source bundles: what the containers run, named by its content.
+
+A folder, or a settings document, becomes a digest and plain files under a prefix that ends in that
+digest. So the same code has the same S3 URI on every machine and every day, the step cache hits
+after an upsert, a plan can name what changed, and nothing published is ever overwritten: uploading
+twice, or from two machines at once, writes the same bytes to the same keys.
+
+There is no marker that says "complete", because a job would download it with the code. A bundle is
+complete when each of its files is there with its size; an upload that broke off is taken up again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aws_formats.errors import GatehouseError
+from pipelines.definition.bucket import stored_sizes
+from pipelines.settings.project import Project
+
+DIGEST_LENGTH = 16
+"""Hexadecimal digits: 64 bits, plenty for one project's versions, and still readable."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Plain files that lie together under one content-named prefix.
+
+    Attributes:
+        name: what it is, in words: ``training code``.
+        digest: of the names and contents of all files.
+        prefix: the key prefix in the project's bucket; ends in ``<digest>/``.
+        files: (name relative to the prefix, content), sorted by name.
+    """
+
+    name: str
+    digest: str
+    prefix: str
+    files: tuple[tuple[str, bytes], ...]
+
+    def uri(self, bucket: str) -> str:
+        """The S3 prefix for a job's input; its slash keeps other keys that begin alike out."""
+        return f"s3://{bucket}/{self.prefix}"
+
+
+def code_bundle(name: str, project_name: str, folder: Path) -> Bundle:
+    """The folder as it stands, without caches, compiled files and whatever begins with a dot.
+
+    Raises:
+        GatehouseError: there is no such folder, or nothing in it to run.
+    """
+    files = tuple((path.relative_to(folder).as_posix(), path.read_bytes()) for path in plain_files(folder))
+    if not files:
+        raise GatehouseError(
+            f"there is no {name}", where=str(folder), remedy="Restore the folder from the repository"
+        )
+    return _bundle(name, f"{project_name}/code", files)
+
+
+def settings_bundle(project: Project) -> Bundle:
+    """``dataset.json``, by which the preprocessing program knows the data (keys: see there)."""
+    content = json.dumps(dataset_settings(project), indent=1, sort_keys=True) + "\n"
+    return _bundle("data settings", f"{project.name}/settings", (("dataset.json", content.encode()),))
+
+
+def dataset_settings(project: Project) -> dict[str, Any]:
+    """What ``dataset.json`` says: the `[...data]` table less where the data comes from, and the task."""
+    data = project.data.model_dump(mode="json", exclude={"source", "version"})
+    return {"task": project.task, **data}
+
+
+def plain_files(folder: Path) -> list[Path]:
+    """The files below a folder that count, sorted by their relative names; none where there is none."""
+    found = [path for path in folder.rglob("*") if path.is_file() and _counts(path.relative_to(folder))]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _counts(path: Path) -> bool:
+    return path.suffix != ".pyc" and not any(
+        part.startswith(".") or part == "__pycache__" for part in path.parts
+    )
+
+
+def _bundle(name: str, parent: str, files: tuple[tuple[str, bytes], ...]) -> Bundle:
+    total = hashlib.sha256()
+    for file, content in files:
+        # A file's digest has a fixed length, so no two different sets of files run together.
+        total.update(file.encode() + b"\0" + hashlib.sha256(content).digest())
+    digest = total.hexdigest()[:DIGEST_LENGTH]
+    return Bundle(name, digest, f"{parent}/{digest}/", files)
+
+
+def missing_files(bundle: Bundle, bucket: str, s3: Any) -> tuple[str, ...]:
+    """The names of the bundle's files that are not in the bucket with their size. Only reads."""
+    there = stored_sizes(bucket, bundle.prefix, s3)
+    return tuple(file for file, content in bundle.files if there.get(bundle.prefix + file) != len(content))
+
+
+def publish_bundle(bundle: Bundle, bucket: str, s3: Any) -> None:
+    """Upload the files that are missing. The bucket exists (``bucket.ensure_bucket``)."""
+    missing = set(missing_files(bundle, bucket, s3))
+    for file, content in bundle.files:
+        if file in missing:
+            s3.put_object(Bucket=bucket, Key=bundle.prefix + file, Body=content)

@@ -1,0 +1,70 @@
+"""Settings and sources in, the definition document out. Offline, and the same bytes everywhere.
+
+This is the one way to a definition for everything but notebooks, and the only module of it that
+starts slowly: the SDK is imported when the first pipeline is compiled, not before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.definition import limits
+from pipelines.definition.bundles import Bundle
+from pipelines.definition.dataset import Dataset
+from pipelines.definition.sources import Sources, gather_sources
+from pipelines.settings.project import Project
+from pipelines.settings.target import Target
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A pipeline ready to be planned, published and created or updated.
+
+    Attributes:
+        definition: the document of version 2020-12-01, as the SDK writes it.
+        parameters: the parameters' default values by name.
+        bundles: the code and settings that the definition refers to.
+        dataset: the data behind the default of ``InputDataUri``.
+        tags: of the pipeline.
+    """
+
+    name: str
+    description: str
+    definition: str
+    parameters: Mapping[str, Any]
+    bundles: tuple[Bundle, ...]
+    dataset: Dataset
+    tags: Mapping[str, str]
+
+
+def compile_pipeline(project: Project, target: Target, sources: Sources | None = None) -> Compiled:
+    """Compile the project's pipeline for a target.
+
+    Args:
+        sources: what to compile; without it, what ``gather_sources`` finds.
+
+    Raises:
+        GatehouseError: the data or a program is missing, or AWS would refuse the definition.
+    """
+    # Whatever can be wrong without the SDK is found before the two seconds that its import takes.
+    sources = sources or gather_sources(project, target)
+    from pipelines.definition import pipeline as definition
+    from pipelines.definition.sagemaker_sdk import offline_session
+
+    session = offline_session(target.region, target.bucket)
+    text = definition.build(project, target, session, sources=sources).definition()
+    tags = definition.tags(project, target)
+    limits.check_pipeline(project.name, project.description, tags)
+    parameters = json.loads(text)["Parameters"]
+    return Compiled(
+        name=project.name,
+        description=project.description,
+        definition=text,
+        parameters={parameter["Name"]: parameter["DefaultValue"] for parameter in parameters},
+        bundles=sources.bundles,
+        dataset=sources.dataset,
+        tags=tags,
+    )

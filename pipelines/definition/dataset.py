@@ -1,0 +1,149 @@
+"""The project's data on its way to S3: a local file or folder under a prefix named by its content.
+
+The same data has the same URI everywhere, so preprocessing is not run again for it, and the version
+that a model was trained on can be told from the model. What already lies in S3 is used where it is.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aws_formats.errors import GatehouseError
+from pipelines.definition.bucket import ensure_bucket, stored_sizes
+from pipelines.definition.bundles import DIGEST_LENGTH, plain_files
+from pipelines.settings.project import Project
+from pipelines.settings.target import Target
+
+UNVERSIONED = "unversioned"
+"""The version of data that already lies in S3 and whose settings name none."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One local file: its key, and what it was when its digest was taken."""
+
+    key: str
+    path: Path
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The data as the pipeline's parameters name it.
+
+    Attributes:
+        uri: an S3 prefix or object.
+        version: the settings' version, or the digest of the local files.
+        prefix: the key prefix of the local files in the project's bucket.
+        files: the local files behind it; none where the data already lies in S3.
+    """
+
+    uri: str
+    version: str
+    prefix: str = ""
+    files: tuple[DataFile, ...] = ()
+
+
+def find_dataset(project: Project, target: Target) -> Dataset:
+    """Look at the project's data source. Reads local files, no network.
+
+    Raises:
+        GatehouseError: the source does not exist or holds no data.
+    """
+    source, version = project.data.source, project.data.version
+    if source.startswith("s3://"):
+        return Dataset(uri=source, version=version or UNVERSIONED)
+    path = project.root / Path(source).expanduser()
+    files = _source_files(project, path)
+    stats = [(file, file.stat()) for file in files]
+    if not any(stat.st_size for _, stat in stats):
+        raise _source_error(project, path, "the data is empty")
+    total = hashlib.sha256()
+    base = path.parent if path.is_file() else path
+    names = [file.relative_to(base).as_posix() for file in files]
+    for name, (file, stat) in zip(names, stats, strict=True):
+        # The name counts: its ending says how the file is read.
+        total.update(name.encode() + b"\0" + _file_digest(file, stat.st_size, stat.st_mtime_ns))
+    digest = total.hexdigest()[:DIGEST_LENGTH]
+    prefix = f"{project.name}/data/{digest}/"
+    return Dataset(
+        uri=f"s3://{target.bucket}/{prefix}",
+        version=version or digest,
+        prefix=prefix,
+        files=tuple(
+            DataFile(prefix + name, file, stat.st_size, stat.st_mtime_ns)
+            for name, (file, stat) in zip(names, stats, strict=True)
+        ),
+    )
+
+
+def missing_data(dataset: Dataset, bucket: str, s3: Any) -> tuple[DataFile, ...]:
+    """The files that are not in the bucket with their size. Only reads."""
+    if not dataset.files:
+        return ()
+    there = stored_sizes(bucket, dataset.prefix, s3)
+    return tuple(file for file in dataset.files if there.get(file.key) != file.size)
+
+
+def publish_data(dataset: Dataset, bucket: str, s3: Any) -> None:
+    """Upload the files that are missing, large ones in parts. The bucket exists.
+
+    Raises:
+        GatehouseError: a file changed after its digest was taken; what was uploaded of it is removed.
+    """
+    for file in missing_data(dataset, bucket, s3):
+        s3.upload_file(str(file.path), bucket, file.key)
+        stat = file.path.stat()
+        if (stat.st_size, stat.st_mtime_ns) != (file.size, file.modified_ns):
+            s3.delete_object(Bucket=bucket, Key=file.key)
+            raise GatehouseError(
+                "the data changed while it was uploaded",
+                where=str(file.path),
+                remedy="Start again when nothing writes to it any more",
+            )
+
+
+def publish(project: Project, target: Target) -> str:
+    """Bring the project's data to S3, if it is not there, and give its URI.
+
+    Raises:
+        GatehouseError: as ``find_dataset`` and ``publish_data``; in AWS, the bucket does not exist.
+    """
+    dataset = find_dataset(project, target)
+    if dataset.files:
+        s3 = target.client("s3")
+        ensure_bucket(target, s3)
+        publish_data(dataset, target.bucket, s3)
+    return dataset.uri
+
+
+def _source_files(project: Project, path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise _source_error(project, path, "the data does not exist")
+    files = plain_files(path)
+    if not files:
+        raise _source_error(project, path, "the folder holds no data")
+    return files
+
+
+def _source_error(project: Project, path: Path, what: str) -> GatehouseError:
+    return GatehouseError(
+        what,
+        where=str(path),
+        remedy=f"Put it there, or correct source in the data table of {project.name} in {project.file}",
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _file_digest(path: Path, size: int, modified_ns: int) -> bytes:
+    """Of a file's content, taken once per process for one size and time of change."""
+    del size, modified_ns  # they only tell one state of the file from the next
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, hashlib.blake2b).digest()  # twice as fast as SHA-256

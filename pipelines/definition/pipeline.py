@@ -1,0 +1,488 @@
+"""The pipeline, read from top to bottom: what SageMaker is told to do, in which order, with what.
+
+    parameters -> PreprocessData -> TrainModel -> EvaluateModel -> CheckAccuracy -+-> RegisterModel
+                                                                                  +-> AccuracyTooLow
+
+Settings and sources go in; the SDK's own ``Pipeline`` comes out, so that a notebook can ``upsert()``,
+``start()`` and watch it, against AWS or against the local endpoint. ``compile`` takes the document
+from it for everything else. The same settings and sources give the same bytes everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.definition import limits
+from pipelines.definition import sagemaker_sdk as sdk
+from pipelines.definition.bucket import ensure_bucket
+from pipelines.definition.bundles import Bundle, publish_bundle
+from pipelines.definition.dataset import publish_data
+from pipelines.definition.model_card import model_card
+from pipelines.definition.sources import Sources, gather_sources
+from pipelines.settings.project import Network, Project
+from pipelines.settings.target import Target, boto_session
+
+PROCESSING = "/opt/ml/processing"
+PARQUET, JSON_TYPE, CSV = "application/x-parquet", "application/json", "text/csv"
+APPROVAL = ("PendingManualApproval", "Approved", "Rejected")  # the first is the default
+ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}  # so that a crash loses no line of the log
+METRICS = {
+    "binary": "binary_classification_metrics.accuracy.value",
+    "multiclass": "multiclass_classification_metrics.accuracy.value",
+}
+"""Where accuracy stands in ``statistics.json``, Model Monitor's model-quality format."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What can be set at each start, with the settings' values as defaults."""
+
+    input_data_uri: Any
+    dataset_version: Any
+    processing_instance_type: Any
+    processing_instance_count: Any
+    training_instance_type: Any
+    training_instance_count: Any
+    accuracy_threshold: Any
+    model_approval_status: Any
+    max_depth: Any
+    eta: Any
+    num_round: Any
+    subsample: Any
+    min_child_weight: Any
+    early_stopping_rounds: Any
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every step of one pipeline shares."""
+
+    project: Project
+    target: Target
+    sources: Sources
+    session: sdk.PipelineSession
+    parameters: Parameters
+    image: str
+
+    @property
+    def cache(self) -> Any:
+        return sdk.CacheConfig(enable_caching=True, expire_after=self.project.cache_expire_after)
+
+    @property
+    def seconds(self) -> int:
+        """The longest that one job may take."""
+        return self.project.max_runtime_hours * 3600
+
+    def output(self, step: str, name: str) -> Any:
+        """An S3 prefix of its own for each execution, step and output."""
+        root = f"s3://{self.target.bucket}/{self.project.name}/executions"
+        return sdk.Join(on="/", values=[root, sdk.ExecutionVariables.PIPELINE_EXECUTION_ID, step, name])
+
+    def uri(self, bundle: Bundle) -> str:
+        """Where the bundle's files lie for a job."""
+        return bundle.uri(self.target.bucket)
+
+
+def build(
+    project: Project,
+    target: Target,
+    session: sdk.PipelineSession | None = None,
+    sources: Sources | None = None,
+) -> sdk.GatedPipeline:
+    """The project's pipeline as an object of the SDK, for notebooks and for ``compile``.
+
+    Creating, updating or upserting it uploads the code and the data that it refers to first.
+
+    Args:
+        session: the SDK's session; without one, the user's own in AWS, and one that speaks to the
+            target's endpoint (or ``AWS_ENDPOINT_URL``) locally.
+        sources: what to compile; without it, what ``gather_sources`` finds.
+
+    Raises:
+        GatehouseError: the data or a program is missing, or AWS would not take the definition.
+    """
+    sources = sources or gather_sources(project, target)
+    session = session or sdk.pipeline_session(boto_session(target), target.bucket)
+    parameters = _parameters(project, sources)
+    with sdk.undisturbed(target.region):
+        context = Context(
+            project=project,
+            target=target,
+            sources=sources,
+            session=session,
+            parameters=parameters,
+            image=sdk.xgboost_image(target.region, project.image_version),
+        )
+        preprocess = _preprocess(context)
+        train = _train(context, preprocess)
+        report = sdk.PropertyFile(name="Statistics", output_name="evaluation", path="statistics.json")
+        evaluate = _evaluate(context, preprocess, train, report)
+        register = _register(context, preprocess, train, evaluate)
+        gate = _gate(context, evaluate, report, register)
+    return sdk.GatedPipeline(
+        name=project.name,
+        description=project.description,
+        region=target.region,
+        role_arn=target.role_arn,
+        tags=tags(project, target),
+        parameters=list(vars(parameters).values()),
+        steps=[preprocess, train, evaluate, gate],
+        sagemaker_session=session,
+        check=limits.check_definition,
+        publish=lambda: _publish(context),
+    )
+
+
+def tags(project: Project, target: Target) -> dict[str, str]:
+    """The tags of the pipeline and its jobs: whose they are, and the SageMaker Project if there is one."""
+    own = {"gatehouse:team": project.team, "gatehouse:project": project.short_name}
+    return {**own, "gatehouse:owner": project.owner, **target.tags}
+
+
+def _publish(context: Context) -> None:
+    s3 = context.session.boto_session.client("s3")
+    ensure_bucket(context.target, s3)
+    for bundle in context.sources.bundles:
+        publish_bundle(bundle, context.target.bucket, s3)
+    publish_data(context.sources.dataset, context.target.bucket, s3)
+
+
+# --- Parameters ------------------------------------------------------------------------------------
+
+
+def _parameters(project: Project, sources: Sources) -> Parameters:
+    text, whole, number = sdk.ParameterString, sdk.ParameterInteger, sdk.ParameterFloat
+    training = project.training
+    return Parameters(
+        input_data_uri=text("InputDataUri", sources.dataset.uri),
+        dataset_version=text("DatasetVersion", sources.dataset.version),
+        processing_instance_type=text("ProcessingInstanceType", project.processing_instance_type),
+        processing_instance_count=whole("ProcessingInstanceCount", project.processing_instance_count),
+        training_instance_type=text("TrainingInstanceType", project.training_instance_type),
+        training_instance_count=whole("TrainingInstanceCount", project.training_instance_count),
+        accuracy_threshold=number("AccuracyThreshold", project.accuracy_threshold),
+        model_approval_status=text("ModelApprovalStatus", APPROVAL[0], enum_values=list(APPROVAL)),
+        max_depth=whole("MaxDepth", training.max_depth),
+        eta=number("Eta", training.eta),
+        num_round=whole("NumRound", training.num_round),
+        subsample=number("Subsample", training.subsample),
+        min_child_weight=number("MinChildWeight", training.min_child_weight),
+        early_stopping_rounds=whole("EarlyStoppingRounds", training.early_stopping_rounds),
+    )
+
+
+def _tunable(parameters: Parameters) -> dict[str, Any]:
+    """Hyperparameters that are pipeline parameters, under the names that ``train.py`` knows."""
+    return {
+        "max_depth": parameters.max_depth,
+        "eta": parameters.eta,
+        "num_round": parameters.num_round,
+        "subsample": parameters.subsample,
+        "min_child_weight": parameters.min_child_weight,
+        "early_stopping_rounds": parameters.early_stopping_rounds,
+    }
+
+
+def _fixed(values: Mapping[str, bool | int | float | str]) -> dict[str, str]:
+    """Hyperparameters from the settings, as the strings that SageMaker hands over."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()
+    }
+
+
+# --- The jobs --------------------------------------------------------------------------------------
+
+
+def _preprocess(context: Context) -> Any:
+    """Raw data -> train, validation and test parts, their schema, a report, a sample payload."""
+    step = "PreprocessData"
+    processor = _processor(context, "preprocess.py", context.parameters.processing_instance_count)
+    return sdk.ProcessingStep(
+        name=step,
+        display_name="Preprocess data",
+        description="Reads the raw data, splits it by a hash of each row into training, validation and"
+        " test parts, and reports on the quality of the training part",
+        step_args=processor.run(
+            inputs=[
+                sdk.processing_input("raw", context.parameters.input_data_uri, f"{PROCESSING}/input/raw"),
+                sdk.processing_input(
+                    "settings", context.uri(context.sources.settings), f"{PROCESSING}/input/settings"
+                ),
+                sdk.processing_input(
+                    "code", context.uri(context.sources.processing), f"{PROCESSING}/input/code"
+                ),
+            ],
+            outputs=[
+                sdk.processing_output(name, context.output(step, name), f"{PROCESSING}/output/{name}")
+                for name in ("train", "validation", "test", "schema", "quality", "sample")
+            ],
+            arguments=["--opt-ml", "/opt/ml"],
+        ),
+        cache_config=context.cache,
+        retry_policies=_job_retries(),
+    )
+
+
+def _train(context: Context, preprocess: Any) -> Any:
+    """Training and validation parts -> a model artifact that carries its own inference code."""
+    parameters, training, network = context.parameters, context.project.training, context.project.network
+    loss = "logloss" if context.project.task == "binary" else "mlogloss"
+    number = r"([0-9.eE+-]+)"
+    trainer = sdk.ModelTrainer(
+        training_image=context.image,
+        role=context.target.role_arn,
+        sagemaker_session=context.session,
+        base_job_name=context.project.name,
+        compute=sdk.Compute(
+            instance_type=parameters.training_instance_type,
+            instance_count=parameters.training_instance_count,
+            volume_size_in_gb=context.project.volume_size_gb,
+            volume_kms_key_id=network.kms_key,
+        ),
+        networking=sdk.Networking(
+            subnets=list(network.subnets),
+            security_group_ids=list(network.security_groups),
+            enable_network_isolation=network.isolation,
+        )
+        if network != Network()
+        else None,
+        stopping_condition=sdk.StoppingCondition(max_runtime_in_seconds=context.seconds),
+        output_data_config=sdk.OutputDataConfig(
+            s3_output_path=context.output("TrainModel", "model"), kms_key_id=network.kms_key
+        ),
+        hyperparameters={
+            **{name: parameter.to_string() for name, parameter in _tunable(parameters).items()},
+            **_fixed({"seed": training.seed, "class_weights": training.class_weights, **training.extra}),
+        },
+        environment=ENVIRONMENT,
+        input_data_config=[
+            sdk.channel("train", _output_of(preprocess, "train"), PARQUET),
+            sdk.channel("validation", _output_of(preprocess, "validation"), PARQUET),
+            sdk.channel("schema", _output_of(preprocess, "schema"), JSON_TYPE),
+            sdk.channel("code", context.uri(context.sources.training), "text/x-python"),
+        ],
+        tags=[sdk.Tag(key=key, value=value) for key, value in tags(context.project, context.target).items()],
+    ).with_metric_definitions(
+        [
+            sdk.MetricDefinition(name=f"train:{loss}", regex=rf"\ttrain-{loss}:{number}"),
+            sdk.MetricDefinition(name=f"validation:{loss}", regex=rf"\tvalidation-{loss}:{number}"),
+            sdk.MetricDefinition(name="best:iteration", regex=r"best_iteration=([0-9]+)"),
+        ]
+    )
+    return sdk.ProgramTrainingStep(
+        name="TrainModel",
+        display_name="Train model",
+        description="Trains XGBoost until the validation part no longer improves, and packs the model"
+        " with the code that serves it",
+        entrypoint=["python3", "/opt/ml/input/data/code/train.py"],
+        arguments_of_program=["--opt-ml", "/opt/ml"],
+        step_args=trainer.train(),
+        cache_config=context.cache,
+        retry_policies=_job_retries(),
+    )
+
+
+def _evaluate(context: Context, preprocess: Any, train: Any, report: Any) -> Any:
+    """Model artifact and test part -> ``statistics.json``, plots, a report for people."""
+    step = "EvaluateModel"
+    model = train.properties.ModelArtifacts.S3ModelArtifacts
+    return sdk.ProcessingStep(
+        name=step,
+        display_name="Evaluate model",
+        description="Scores the test part with the model artifact's own inference code and writes"
+        " statistics.json, plots and an HTML report",
+        # One instance: the metrics are of the whole test part.
+        step_args=_processor(context, "evaluate.py", 1).run(
+            inputs=[
+                sdk.processing_input("model", model, f"{PROCESSING}/input/model"),
+                sdk.processing_input("test", _output_of(preprocess, "test"), f"{PROCESSING}/input/test"),
+                sdk.processing_input(
+                    "code", context.uri(context.sources.evaluation), f"{PROCESSING}/input/code"
+                ),
+            ],
+            outputs=[
+                sdk.processing_output(
+                    "evaluation", context.output(step, "evaluation"), f"{PROCESSING}/output/evaluation"
+                )
+            ],
+            arguments=["--opt-ml", "/opt/ml"],
+        ),
+        property_files=[report],
+        cache_config=context.cache,
+        retry_policies=_job_retries(),
+    )
+
+
+def _processor(context: Context, program: str, instances: Any) -> Any:
+    network = context.project.network
+    return sdk.Processor(
+        role=context.target.role_arn,
+        image_uri=context.image,
+        entrypoint=["python3", f"{PROCESSING}/input/code/{program}"],
+        instance_type=context.parameters.processing_instance_type,
+        instance_count=instances,
+        volume_size_in_gb=context.project.volume_size_gb,
+        max_runtime_in_seconds=context.seconds,
+        sagemaker_session=context.session,
+        env=ENVIRONMENT,
+        volume_kms_key=network.kms_key,
+        output_kms_key=network.kms_key,
+        network_config=sdk.NetworkConfig(
+            subnets=list(network.subnets) or None,
+            security_group_ids=list(network.security_groups) or None,
+            enable_network_isolation=network.isolation,
+        )
+        if network != Network()
+        else None,
+        tags=tags(context.project, context.target),
+    )
+
+
+def _output_of(step: Any, name: str) -> Any:
+    """The S3 prefix of a processing step's output: a reference, resolved when the step has run."""
+    return step.properties.ProcessingOutputConfig.Outputs[name].S3Output.S3Uri
+
+
+# --- Past the gate ---------------------------------------------------------------------------------
+
+
+def _register(context: Context, preprocess: Any, train: Any, evaluate: Any) -> Any:
+    """The model becomes a version of the project's model package group, with all that reviewers need."""
+    project = context.project
+    builder = sdk.ModelBuilder(
+        s3_model_data_url=train.properties.ModelArtifacts.S3ModelArtifacts,
+        image_uri=context.image,
+        role_arn=context.target.role_arn,
+        sagemaker_session=context.session,
+        env_vars={
+            "SAGEMAKER_PROGRAM": "inference.py",
+            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+            # The image installs that folder with pip: without network only if pip does not isolate.
+            "PIP_NO_BUILD_ISOLATION": "false",
+        },
+        dependencies={},  # the default would set SAGEMAKER_PROGRAM to nothing
+    )
+    arguments = builder.register(
+        model_package_group_name=project.name,
+        description=project.description,
+        content_types=[CSV, JSON_TYPE, PARQUET],
+        response_types=[JSON_TYPE, CSV],
+        inference_instances=list(project.inference_instance_types),
+        transform_instances=list(project.transform_instance_types),
+        approval_status=context.parameters.model_approval_status,
+        model_metrics=sdk.ModelMetrics(
+            model_quality=sdk.ModelQuality(statistics=_statistics(evaluate, "evaluation")),
+            model_data_quality=sdk.ModelDataQuality(statistics=_statistics(preprocess, "quality")),
+        ),
+        customer_metadata_properties=_customer_metadata(context),
+        domain="MACHINE_LEARNING",
+        task="CLASSIFICATION",
+        sample_payload_url=sdk.Join(on="/", values=[_output_of(preprocess, "sample"), "payload.tar.gz"]),
+        skip_model_validation="None",
+        model_card=sdk.ModelPackageModelCard(
+            model_card_status="Draft", model_card_content=model_card(project)
+        ),
+    )
+    return sdk.ModelStep(
+        name="RegisterModel",
+        display_name="Register model",
+        description="Registers the model, its metrics and its origin as a new version, for review",
+        step_args=arguments,
+        retry_policies=[_service_retry()],
+    )
+
+
+def _statistics(step: Any, output: str) -> Any:
+    uri = sdk.Join(on="/", values=[_output_of(step, output), "statistics.json"])
+    return sdk.MetricsSource(content_type=JSON_TYPE, s3_uri=uri)
+
+
+def _customer_metadata(context: Context) -> dict[str, Any]:
+    """Where a version comes from, as strings: what went in, what made it, whose it is."""
+    project, parameters, sources = context.project, context.parameters, context.sources
+    words: list[Any] = [f"seed={project.training.seed} class_weights={project.training.class_weights}"]
+    for name, parameter in _tunable(parameters).items():
+        words += [f" {name}=", parameter]
+    # One entry each: a value is limited to 256 characters.
+    extra = {f"hyperparameter.{name}": value for name, value in _fixed(project.training.extra).items()}
+    return {
+        "dataset_uri": parameters.input_data_uri,
+        "dataset_version": parameters.dataset_version,
+        "algorithm": f"xgboost {project.image_version}",
+        "task": project.task,
+        "accuracy_threshold": parameters.accuracy_threshold.to_string(),
+        "hyperparameters": sdk.Join(on="", values=words),
+        **extra,
+        "created_by": f"SageMaker pipeline {project.name}",
+        "owner": project.owner,
+        "git_commit": sources.commit,
+        "processing_code": sources.processing.digest,
+        "training_code": sources.training.digest,
+        "evaluation_code": sources.evaluation.digest,
+        "execution_arn": sdk.ExecutionVariables.PIPELINE_EXECUTION_ARN,
+    }
+
+
+# --- The gate --------------------------------------------------------------------------------------
+
+
+def _gate(context: Context, evaluate: Any, report: Any, register: Any) -> Any:
+    """Accuracy strictly above the threshold opens it; anything else ends in a failed execution."""
+    metric = METRICS[context.project.task]
+    threshold = context.parameters.accuracy_threshold
+    too_low = sdk.FailStep(
+        name="AccuracyTooLow",
+        display_name="Accuracy too low",
+        description="Ends the execution as failed: the model is not good enough to be registered",
+        error_message=sdk.Join(
+            on="", values=[f"The model is not registered: {metric} is not above the threshold ", threshold]
+        ),
+    )
+    return sdk.ConditionStep(
+        name="CheckAccuracy",
+        display_name="Accuracy above threshold?",
+        description="Lets a model pass only if its accuracy on the test part is above the threshold",
+        conditions=[
+            sdk.ConditionGreaterThan(
+                left=sdk.JsonGet(step_name=evaluate.name, property_file=report, json_path=metric),
+                right=threshold,
+            )
+        ],
+        if_steps=[register],
+        else_steps=[too_low],
+    )
+
+
+# --- Retries ---------------------------------------------------------------------------------------
+
+
+def _service_retry() -> Any:
+    """SageMaker is busy or faulty for a moment."""
+    return sdk.StepRetryPolicy(
+        exception_types=[sdk.StepExceptionTypeEnum.SERVICE_FAULT, sdk.StepExceptionTypeEnum.THROTTLING],
+        interval_seconds=5,
+        backoff_rate=2.0,
+        max_attempts=5,
+    )
+
+
+def _job_retries() -> list[Any]:
+    """What waiting cures: throttling, a quota in use, no capacity, a fault of SageMaker's own."""
+    kinds = sdk.SageMakerJobExceptionTypeEnum
+    return [
+        _service_retry(),
+        sdk.SageMakerJobStepRetryPolicy(
+            exception_types=[kinds.RESOURCE_LIMIT],
+            interval_seconds=60,
+            backoff_rate=2.0,
+            expire_after_mins=120,
+        ),
+        sdk.SageMakerJobStepRetryPolicy(
+            failure_reason_types=[kinds.CAPACITY_ERROR, kinds.INTERNAL_ERROR],
+            interval_seconds=60,
+            backoff_rate=2.0,
+            max_attempts=3,
+        ),
+    ]

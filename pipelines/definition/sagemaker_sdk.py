@@ -1,0 +1,374 @@
+"""The SageMaker SDK with its traps closed. Only ``definition`` imports from here.
+
+The SDK is made for interactive use: importing it asks for a region and reads the user's AWS
+configuration, building asks IAM about the role, every operation reports itself over HTTPS, tags
+depend on a file near the working directory, and log handlers appear. A definition must be the same
+bytes wherever it is compiled, offline and without credentials. So:
+
+- import, building and compiling happen inside :func:`undisturbed`, an environment of its own;
+- telemetry is cut off at its one exit (its opt-out costs 3 s for each definition);
+- the file ``.sagemaker-code-config`` is not looked for: the target's tags say the same;
+- compiling makes no client, neither our session's nor those of the local mode that each processing step
+  would set up to look at one function's name (1 s altogether);
+- code is named by content (``bundles``) and never given to the SDK, which would upload it under a
+  new key each time, and so defeat the step cache.
+
+Names that ``definition`` needs are re-exported, because importing the SDK from anywhere else would
+happen outside of that environment.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+
+from aws_formats.errors import GatehouseError
+
+_ENVIRONMENT = {
+    "SAGEMAKER_VALIDATE_ROLE": "false",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": os.devnull,
+    "SAGEMAKER_USER_CONFIG_OVERRIDE": os.devnull,
+    "AWS_PROFILE": None,
+    "AWS_DEFAULT_PROFILE": None,
+    # Without these, clients that the SDK makes at import ask a build's or an instance's own endpoint.
+    "AWS_ACCESS_KEY_ID": "none",
+    "AWS_SECRET_ACCESS_KEY": "none",
+    "AWS_SESSION_TOKEN": None,
+}
+"""What differs from the user's environment; None: the variable is not set."""
+
+
+@contextmanager
+def undisturbed(region: str) -> Iterator[None]:
+    """Run the SDK without the user's AWS configuration and credentials, without IAM, without its noise.
+
+    The process's environment, boto3's default session and the root logger are as before afterwards.
+    A session for real requests has to be made outside, or it would have no credentials. Not for use by
+    several threads at once: the environment is the whole process's.
+    """
+    inside = {**_ENVIRONMENT, "AWS_DEFAULT_REGION": region}
+    outside = {name: os.environ.get(name) for name in inside}
+    session = boto3.DEFAULT_SESSION
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    disabled = logging.root.manager.disable
+    _set_environment(inside)
+    boto3.DEFAULT_SESSION = None
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        boto3.DEFAULT_SESSION = session
+        _set_environment(outside)
+
+
+def _set_environment(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+with undisturbed("us-east-1"):
+    from sagemaker.core import _studio, image_uris
+    from sagemaker.core.helper import session_helper
+    from sagemaker.core.local.local_session import LocalSagemakerClient
+    from sagemaker.core.network import NetworkConfig
+    from sagemaker.core.processing import Processor
+    from sagemaker.core.shapes import (
+        MetricDefinition,
+        MetricsSource,
+        ModelDataQuality,
+        ModelMetrics,
+        ModelPackageModelCard,
+        ModelQuality,
+        ProcessingInput,
+        ProcessingOutput,
+        ProcessingS3Input,
+        ProcessingS3Output,
+        Tag,
+    )
+    from sagemaker.core.telemetry import telemetry_logging
+    from sagemaker.core.training.configs import (
+        Compute,
+        InputData,
+        Networking,
+        OutputDataConfig,
+        StoppingCondition,
+    )
+    from sagemaker.core.workflow import (
+        ConditionGreaterThan,
+        ExecutionVariables,
+        Join,
+        JsonGet,
+        ParameterFloat,
+        ParameterInteger,
+        ParameterString,
+        PropertyFile,
+    )
+    from sagemaker.core.workflow.pipeline_context import PipelineSession
+    from sagemaker.mlops.workflow import (
+        CacheConfig,
+        ConditionStep,
+        FailStep,
+        ModelStep,
+        Pipeline,
+        ProcessingStep,
+        SageMakerJobExceptionTypeEnum,
+        SageMakerJobStepRetryPolicy,
+        StepExceptionTypeEnum,
+        StepRetryPolicy,
+        TrainingStep,
+        steps,
+    )
+    from sagemaker.serve.model_builder import ModelBuilder
+    from sagemaker.train import ModelTrainer
+
+telemetry_logging._send_telemetry_request = lambda *_, **__: None
+_studio._find_config = lambda *_, **__: None
+steps.LocalSagemakerClient = lambda: LocalSagemakerClient
+
+__all__ = [
+    "CacheConfig",
+    "Compute",
+    "ConditionGreaterThan",
+    "ConditionStep",
+    "ExecutionVariables",
+    "FailStep",
+    "GatedPipeline",
+    "Join",
+    "JsonGet",
+    "MetricDefinition",
+    "MetricsSource",
+    "ModelBuilder",
+    "ModelDataQuality",
+    "ModelMetrics",
+    "ModelPackageModelCard",
+    "ModelQuality",
+    "ModelStep",
+    "ModelTrainer",
+    "NetworkConfig",
+    "Networking",
+    "OutputDataConfig",
+    "ParameterFloat",
+    "ParameterInteger",
+    "ParameterString",
+    "PipelineSession",
+    "ProcessingStep",
+    "Processor",
+    "ProgramTrainingStep",
+    "PropertyFile",
+    "SageMakerJobExceptionTypeEnum",
+    "SageMakerJobStepRetryPolicy",
+    "StepExceptionTypeEnum",
+    "StepRetryPolicy",
+    "StoppingCondition",
+    "Tag",
+    "channel",
+    "offline_session",
+    "pipeline_session",
+    "processing_input",
+    "processing_output",
+    "undisturbed",
+    "xgboost_image",
+]
+
+
+def pipeline_session(boto_session: Any, bucket: str) -> PipelineSession:
+    """The SDK's session, given a bucket so that it looks for none, and without the SDK's configuration.
+
+    A configuration that is not empty is validated against its whole JSON schema at each look-up.
+    """
+    load = session_helper.load_sagemaker_config
+    session_helper.load_sagemaker_config = lambda **_: {}
+    try:
+        return PipelineSession(boto_session=boto_session, default_bucket=bucket)
+    finally:
+        session_helper.load_sagemaker_config = load
+
+
+def offline_session(region: str, bucket: str) -> PipelineSession:
+    """A session that can compile and nothing else: it has no clients to make a request with."""
+    return pipeline_session(_NoClients(region), bucket)
+
+
+class _NoClients:
+    """Stands where the SDK expects a boto3 session; what it hands out as clients can do nothing."""
+
+    def __init__(self, region: str) -> None:
+        self.region_name = region
+
+    def client(self, *_: Any, **__: Any) -> object:
+        return object()
+
+    resource = client
+
+
+def xgboost_image(region: str, version: str) -> str:
+    """The URI of AWS's XGBoost image, from the table that the SDK carries.
+
+    Raises:
+        GatehouseError: the region or the version is not in that table.
+    """
+    try:
+        return str(image_uris.retrieve("xgboost", region=region, version=version, py_version="py3"))
+    except ValueError as error:
+        raise GatehouseError(
+            f"the SageMaker SDK knows no XGBoost image of version {version} in {region}",
+            where="settings image_version and region",
+            remedy=f"Supported{str(error).rpartition('Supported')[2]}",
+        ) from error
+
+
+def processing_input(name: str, uri: Any, path: str) -> ProcessingInput:
+    """An S3 object or prefix, copied whole to `path` on each instance before the program starts."""
+    return ProcessingInput(
+        input_name=name,
+        s3_input=ProcessingS3Input(
+            s3_uri=uri,
+            local_path=path,
+            s3_data_type="S3Prefix",
+            s3_input_mode="File",
+            s3_data_distribution_type="FullyReplicated",
+        ),
+    )
+
+
+def processing_output(name: str, uri: Any, path: str) -> ProcessingOutput:
+    """What lies at `path` when the program ends, copied to an S3 prefix."""
+    return ProcessingOutput(
+        output_name=name,
+        s3_output=ProcessingS3Output(s3_uri=uri, local_path=path, s3_upload_mode="EndOfJob"),
+    )
+
+
+def channel(name: str, uri: Any, content_type: str) -> InputData:
+    """A training channel: an S3 prefix at ``/opt/ml/input/data/<name>`` on each instance."""
+    return InputData(channel_name=name, data_source=uri, content_type=content_type)
+
+
+class ProgramTrainingStep(TrainingStep):  # type: ignore[misc]
+    """A training job that runs a program of ours, not the image's script mode.
+
+    Script mode would install the code with pip and build isolation, which needs the network;
+    ``ModelTrainer`` has no argument for an entry point without it.
+    """
+
+    def __init__(
+        self, *, entrypoint: Sequence[str], arguments_of_program: Sequence[str], **options: Any
+    ) -> None:
+        self._program = {
+            "ContainerEntrypoint": list(entrypoint),
+            "ContainerArguments": list(arguments_of_program),
+        }
+        super().__init__(**options)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The members of ``CreateTrainingJob``."""
+        request: dict[str, Any] = super().arguments
+        request["AlgorithmSpecification"] = {**request["AlgorithmSpecification"], **self._program}
+        return request
+
+
+class GatedPipeline(Pipeline):  # type: ignore[misc]
+    """The SDK's pipeline, compiled undisturbed, checked, and published before it is created or updated.
+
+    Args:
+        region: of the session, for compiling.
+        role_arn, description, tags: what ``create``, ``update``, ``upsert`` and ``put_triggers`` use without
+            others.
+        check: called with each compiled definition; raises for one that AWS would not take.
+        publish: called before the pipeline is created or updated, to upload what it refers to.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        role_arn: str,
+        description: str,
+        tags: Mapping[str, str],
+        check: Callable[[str], None],
+        publish: Callable[[], None],
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.description = description
+        self._region = region
+        self._role_arn = role_arn
+        self._tags = [{"Key": key, "Value": value} for key, value in tags.items()]
+        self._check = check
+        self._publish = publish
+
+    def definition(self) -> str:
+        """The definition document; the same text at each call and everywhere."""
+        with undisturbed(self._region):
+            text: str = super().definition()
+        self._check(text)
+        return text
+
+    def create(
+        self,
+        role_arn: str | None = None,
+        description: str | None = None,
+        tags: Any = None,
+        parallelism_config: Any = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """As the SDK's; the bundles are published first."""
+        self._publish()
+        created: dict[str, Any] = super().create(
+            role_arn or self._role_arn,
+            description or self.description,
+            tags or self._tags,
+            parallelism_config,
+            **options,
+        )
+        return created
+
+    def update(
+        self,
+        role_arn: str | None = None,
+        description: str | None = None,
+        parallelism_config: Any = None,
+    ) -> dict[str, Any]:
+        """As the SDK's; the bundles are published first."""
+        self._publish()
+        updated: dict[str, Any] = super().update(
+            role_arn or self._role_arn, description or self.description, parallelism_config
+        )
+        return updated
+
+    def upsert(
+        self,
+        role_arn: str | None = None,
+        description: str | None = None,
+        tags: Any = None,
+        parallelism_config: Any = None,
+    ) -> dict[str, Any]:
+        """As the SDK's: create, or update and keep the tags that others have set."""
+        upserted: dict[str, Any] = super().upsert(
+            role_arn or self._role_arn, description, tags or list(self._tags), parallelism_config
+        )
+        return upserted
+
+    def put_triggers(self, triggers: list[Any], role_arn: str | None = None) -> list[str]:
+        """As the SDK's; without another role it is the pipeline's, which has to trust the Scheduler."""
+        arns: list[str] = super().put_triggers(triggers, role_arn or self._role_arn)
+        return arns

@@ -1,0 +1,181 @@
+"""What is known of a step's job over AWS's protocols: its result, a number it wrote, its log.
+
+Processing jobs leave an exit message (1 KB at most), training jobs their last metrics; both write to
+CloudWatch Logs, to a stream for each instance named `<job>/<host>-<time>`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from pipelines.settings.target import Target
+
+LOG_GROUPS = {
+    "processing": "/aws/sagemaker/ProcessingJobs",
+    "training": "/aws/sagemaker/TrainingJobs",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    kind: Literal["processing", "training"]
+    arn: str
+
+    @property
+    def name(self) -> str:
+        return self.arn.rpartition("/")[2]
+
+    @property
+    def log_group(self) -> str:
+        return LOG_GROUPS[self.kind]
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """`timestamp` in POSIX seconds."""
+
+    stream: str
+    timestamp: float
+    message: str
+
+
+def result_in_words(sagemaker: Any, job: Job) -> str | None:
+    """A processing job's exit message, or a training job's final metrics."""
+    if job.kind == "processing":
+        message = sagemaker.describe_processing_job(ProcessingJobName=job.name).get("ExitMessage", "")
+        return " ".join(message.split()) or None
+    metrics = sagemaker.describe_training_job(TrainingJobName=job.name).get("FinalMetricDataList", [])
+    words = (f"{metric['MetricName'].replace(':', ' ')} {_short(metric['Value'])}" for metric in metrics)
+    return ", ".join(words) or None
+
+
+def read_metric(target: Target, job: Job, output: str, file: str, path: Sequence[str]) -> float | None:
+    """A number in a JSON file that a processing job wrote.
+
+    Args:
+        output: the name of the job's output that holds the file.
+        file: the file's path inside that output.
+        path: the keys that lead to the number.
+
+    Returns:
+        The number, or None where the file is missing or broken or holds no number there: SageMaker's
+        own condition decides what that means.
+    """
+    described = target.client("sagemaker").describe_processing_job(ProcessingJobName=job.name)
+    for found in described.get("ProcessingOutputConfig", {}).get("Outputs", []):
+        if found["OutputName"] == output:
+            bucket, _, prefix = found["S3Output"]["S3Uri"].removeprefix("s3://").partition("/")
+            try:
+                body = target.client("s3").get_object(Bucket=bucket, Key=f"{prefix.rstrip('/')}/{file}")[
+                    "Body"
+                ]
+                value: Any = json.loads(body.read())
+            except (ClientError, ValueError):
+                return None
+            for key in path:
+                value = value.get(key) if isinstance(value, dict) else None
+            return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return None
+
+
+def log_lines(target: Target, job: Job) -> list[LogLine]:
+    """Everything that a job has written so far, instance by instance, in order."""
+    return list(LogTail(target, job).new_lines())
+
+
+class LogTail:
+    """Reads a job's log piece by piece: each call continues where the one before ended."""
+
+    def __init__(self, target: Target, job: Job) -> None:
+        self._logs = target.client("logs")
+        self._job = job
+        self._tokens: dict[str, str] = {}
+
+    def new_lines(self) -> Iterator[LogLine]:
+        """The lines written since the last call; none while the job has no log yet."""
+        for stream in _streams(self._logs, self._job):
+            while True:
+                token = self._tokens.get(stream)
+                page = self._logs.get_log_events(
+                    logGroupName=self._job.log_group,
+                    logStreamName=stream,
+                    startFromHead=True,
+                    **({"nextToken": token} if token else {}),
+                )
+                for event in page["events"]:
+                    yield LogLine(stream, event["timestamp"] / 1000, event["message"])
+                self._tokens[stream] = page["nextForwardToken"]
+                # At the end of a stream the service hands back the token it was given.
+                if page["nextForwardToken"] == token or not page["events"]:
+                    break
+
+
+class LogReader:
+    """The newest line of running jobs. A log that cannot be read is no reason to fail: then there is none."""
+
+    INTERVAL = 0.5
+    """Seconds between two looks at one job's log."""
+
+    def __init__(self, target: Target) -> None:
+        self._logs = target.client("logs")
+        self._streams: dict[str, str] = {}
+        self._known: dict[str, tuple[float, str | None]] = {}
+        self._refused = False
+
+    def latest_line(self, job: Job) -> str | None:
+        """The last line with any text, from the job's first instance."""
+        looked, line = self._known.get(job.arn, (0.0, None))
+        if self._refused or time.monotonic() - looked < self.INTERVAL:
+            return line
+        try:
+            line = self._read(job) or line
+        except ClientError as error:
+            # Not allowed to read logs: do not ask again at every look.
+            self._refused = error.response["Error"]["Code"] != "ResourceNotFoundException"
+        except BotoCoreError:
+            pass
+        self._known[job.arn] = (time.monotonic(), line)
+        return line
+
+    def _read(self, job: Job) -> str | None:
+        stream = self._streams.get(job.arn) or next(iter(_streams(self._logs, job)), None)
+        if stream is None:
+            return None
+        self._streams[job.arn] = stream
+        page = self._logs.get_log_events(
+            logGroupName=job.log_group, logStreamName=stream, startFromHead=False, limit=5
+        )
+        lines = [" ".join(event["message"].split()) for event in page["events"]]
+        return next((line for line in reversed(lines) if line), None)
+
+
+def stream_name(target: Target, job: Job) -> str:
+    """The CloudWatch stream of the job's first instance; its prefix where it cannot be looked up."""
+    try:
+        return next(iter(_streams(target.client("logs"), job)), f"{job.name}/")
+    except (ClientError, BotoCoreError):
+        return f"{job.name}/"
+
+
+def _streams(logs: Any, job: Job) -> list[str]:
+    """The job's log streams, sorted by host; none before the first line is written."""
+    pages = logs.get_paginator("describe_log_streams").paginate(
+        logGroupName=job.log_group, logStreamNamePrefix=f"{job.name}/"
+    )
+    try:
+        return sorted(stream["logStreamName"] for page in pages for stream in page["logStreams"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return []
+        raise
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"

@@ -1,0 +1,187 @@
+"""Executions of a pipeline: start one, stop it, retry it, find it, read what SageMaker keeps of it.
+
+Everything here goes through SageMaker's own API, so it is the same for AWS and for the SageMaker on
+this machine. watching.py follows an execution to its end.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from aws_formats.errors import GatehouseError
+from pipelines.executions.outline import Outline, read_outline
+
+if TYPE_CHECKING:
+    from pipelines.settings.target import Target
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A line in the list of executions."""
+
+    execution_arn: str
+    status: str
+    started: datetime
+    display_name: str | None
+    failure_reason: str | None
+
+    @property
+    def id(self) -> str:
+        return self.execution_arn.rpartition("/")[2]
+
+
+def start(target: Target, name: str, parameters: Mapping[str, str]) -> str:
+    """Start an execution of the pipeline `name` and return its ARN.
+
+    Raises:
+        GatehouseError: there is no such pipeline yet.
+    """
+    try:
+        answer = target.client("sagemaker").start_pipeline_execution(
+            PipelineName=name,
+            ClientRequestToken=secrets.token_hex(16),
+            PipelineParameters=[{"Name": key, "Value": value} for key, value in parameters.items()],
+        )
+    except ClientError as error:
+        raise _not_there(error, name) from error
+    return str(answer["PipelineExecutionArn"])
+
+
+def live_outline(target: Target, name: str) -> Outline:
+    """The definition of the pipeline as it was last upserted.
+
+    Raises:
+        GatehouseError: there is no such pipeline yet.
+    """
+    try:
+        answer = target.client("sagemaker").describe_pipeline(PipelineName=name)
+    except ClientError as error:
+        raise _not_there(error, name) from error
+    return read_outline(answer["PipelineDefinition"])
+
+
+def stop(target: Target, execution_arn: str) -> None:
+    """Ask for the execution's end; its jobs are stopped and it turns Stopping, then Stopped."""
+    target.client("sagemaker").stop_pipeline_execution(
+        PipelineExecutionArn=execution_arn, ClientRequestToken=secrets.token_hex(16)
+    )
+
+
+def retry(target: Target, execution_arn: str) -> None:
+    """Run the execution's failed or stopped steps, and those that never ran, again: same definition."""
+    target.client("sagemaker").retry_pipeline_execution(
+        PipelineExecutionArn=execution_arn, ClientRequestToken=secrets.token_hex(16)
+    )
+
+
+def list_executions(target: Target, name: str, limit: int | None = None) -> list[Summary]:
+    """The executions of a pipeline, newest first.
+
+    Raises:
+        GatehouseError: there is no such pipeline yet.
+    """
+    pages = (
+        target.client("sagemaker")
+        .get_paginator("list_pipeline_executions")
+        .paginate(
+            PipelineName=name,
+            SortBy="CreationTime",
+            SortOrder="Descending",
+            PaginationConfig={"MaxItems": limit, "PageSize": min(limit or 100, 100)},
+        )
+    )
+    try:
+        return [
+            Summary(
+                execution_arn=found["PipelineExecutionArn"],
+                status=found["PipelineExecutionStatus"],
+                started=found["StartTime"],
+                display_name=found.get("PipelineExecutionDisplayName"),
+                failure_reason=found.get("PipelineExecutionFailureReason"),
+            )
+            for page in pages
+            for found in page["PipelineExecutionSummaries"]
+        ]
+    except ClientError as error:
+        raise _not_there(error, name) from error
+
+
+def find(target: Target, name: str, execution: str | None = None) -> str:
+    """The ARN of the pipeline's execution with that ARN or id, or of its newest one.
+
+    Raises:
+        GatehouseError: there is none.
+    """
+    if execution is None:
+        newest = list_executions(target, name, limit=1)
+        if not newest:
+            raise GatehouseError(
+                f"pipeline {name} has no execution yet",
+                where=_place(target),
+                remedy=f"Start one with `gatehouse run {name}`",
+            )
+        return newest[0].execution_arn
+    arn = execution
+    if not execution.startswith("arn:"):
+        partition = target.role_arn.split(":")[1]
+        resource = f"pipeline/{name}/execution/{execution}"
+        arn = f"arn:{partition}:sagemaker:{target.region}:{target.account}:{resource}"
+    try:
+        found = target.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFound":
+            raise
+        raise GatehouseError(
+            f"pipeline {name} has no execution {execution}",
+            where=_place(target),
+            remedy=f"See `gatehouse executions {name}`",
+        ) from error
+    return str(found["PipelineExecutionArn"])
+
+
+def definition_of(target: Target, execution_arn: str) -> str:
+    """The definition that an execution runs, whatever its pipeline has become since; JSON text."""
+    answer = target.client("sagemaker").describe_pipeline_definition_for_execution(
+        PipelineExecutionArn=execution_arn
+    )
+    return str(answer["PipelineDefinition"])
+
+
+def listed_steps(target: Target, execution_arn: str) -> list[dict[str, Any]]:
+    """The steps that have started, oldest first, as SageMaker lists them; all pages."""
+    pages = (
+        target.client("sagemaker")
+        .get_paginator("list_pipeline_execution_steps")
+        .paginate(PipelineExecutionArn=execution_arn, SortOrder="Ascending")
+    )
+    return [found for page in pages for found in page["PipelineExecutionSteps"]]
+
+
+def given_parameters(target: Target, execution_arn: str) -> dict[str, str]:
+    """The parameters of an execution by name, as text."""
+    pages = (
+        target.client("sagemaker")
+        .get_paginator("list_pipeline_parameters_for_execution")
+        .paginate(PipelineExecutionArn=execution_arn)
+    )
+    return {given["Name"]: given["Value"] for page in pages for given in page["PipelineParameters"]}
+
+
+def _place(target: Target) -> str:
+    return "the local SageMaker" if target.name == "local" else f"AWS {target.region}"
+
+
+def _not_there(error: ClientError, name: str) -> ClientError | GatehouseError:
+    """The clear form of `there is no such pipeline`; any other answer as it is."""
+    if error.response["Error"]["Code"] not in ("ResourceNotFound", "ResourceNotFoundException"):
+        return error
+    return GatehouseError(
+        f"there is no pipeline {name} yet",
+        remedy=f"Create it with `gatehouse upsert {name}`; `gatehouse run {name}` creates and starts it",
+    )

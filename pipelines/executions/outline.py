@@ -1,0 +1,133 @@
+"""What a reader of a definition document wants to know: its steps in order, its parameters, its gate.
+
+A definition (version 2020-12-01) nests the steps of a condition's branches inside it; here they are
+one list. The gate is the condition that compares a number of a property file with a threshold.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aws_formats.definition_language import all_steps
+
+_ABOVE = {"GreaterThan", "GreaterThanOrEqualTo"}
+
+
+@dataclass(frozen=True)
+class OutlinedStep:
+    name: str
+    display_name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A pipeline parameter as declared; `type` is String, Integer, Float or Boolean."""
+
+    name: str
+    type: str
+    default: str | None
+    allowed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A condition on a metric.
+
+    Attributes:
+        step: the condition step.
+        metric: the metric's name, e.g. ``accuracy``.
+        metric_step, output, file, path: the step, its output, the file in it, and the keys in the file.
+        threshold: the number written in the definition, or the default of `threshold_parameter`.
+    """
+
+    step: str
+    metric: str
+    metric_step: str
+    output: str
+    file: str
+    path: tuple[str, ...]
+    threshold: float | None
+    threshold_parameter: str | None
+
+
+@dataclass(frozen=True)
+class Outline:
+    steps: tuple[OutlinedStep, ...]
+    parameters: Mapping[str, Parameter]
+    gate: Gate | None
+
+
+def read_outline(definition: str) -> Outline:
+    """Read a definition document (JSON text)."""
+    document = json.loads(definition)
+    steps = list(all_steps(document["Steps"]))
+    parameters = {found["Name"]: _parameter(found) for found in document.get("Parameters", [])}
+    return Outline(
+        steps=tuple(
+            OutlinedStep(step["Name"], step.get("DisplayName") or step["Name"], step["Type"])
+            for step in steps
+        ),
+        parameters=parameters,
+        gate=next((gate for step in steps if (gate := _gate(step, steps, parameters))), None),
+    )
+
+
+def _parameter(found: Mapping[str, Any]) -> Parameter:
+    default = found.get("DefaultValue")
+    return Parameter(
+        name=found["Name"],
+        type=found["Type"],
+        default=None if default is None else str(default),
+        allowed=tuple(found.get("EnumValues", ())),
+    )
+
+
+def _gate(
+    step: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], parameters: Mapping[str, Parameter]
+) -> Gate | None:
+    """The step as a gate, if it is a single condition `number in a property file > threshold`."""
+    if step["Type"] != "Condition" or len(step["Arguments"].get("Conditions", [])) != 1:
+        return None
+    condition = step["Arguments"]["Conditions"][0]
+    left, right = condition.get("LeftValue"), condition.get("RightValue")
+    if condition["Type"] not in _ABOVE or not isinstance(left, dict) or "Std:JsonGet" not in left:
+        return None
+    reference = left["Std:JsonGet"].get("PropertyFile", {}).get("Get", "")
+    named = re.fullmatch(r"Steps\.([^.]+)\.PropertyFiles\.(.+)", reference)
+    if named is None:
+        return None
+    for other in steps:
+        for file in other.get("PropertyFiles", []) if other["Name"] == named.group(1) else []:
+            if file["PropertyFileName"] == named.group(2):
+                path = tuple(re.findall(r"[^.\[\]'\"]+", left["Std:JsonGet"]["Path"]))
+                parameter = _parameter_name(right)
+                declared = parameters.get(parameter) if parameter else None
+                return Gate(
+                    step=step["Name"],
+                    metric=next((key for key in reversed(path) if key != "value"), "metric"),
+                    metric_step=other["Name"],
+                    output=file["OutputName"],
+                    file=file["FilePath"],
+                    path=path,
+                    threshold=_number(declared.default if declared else right),
+                    threshold_parameter=parameter,
+                )
+    return None
+
+
+def _parameter_name(value: object) -> str | None:
+    reference = value.get("Get", "") if isinstance(value, dict) else ""
+    scope, _, name = reference.partition(".")
+    return name if scope == "Parameters" else None
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(value) if isinstance(value, str | int | float) else None
+    except ValueError:
+        return None

@@ -1,0 +1,128 @@
+"""Parameters given on the command line, checked against what the definition declares.
+
+SageMaker takes every value as a string and refuses a bad one only when it is used, in its own words;
+here a mistake is found before anything starts.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ValidationError
+
+from aws_formats.errors import GatehouseError
+from pipelines.definition.dataset import UNVERSIONED, Dataset
+from pipelines.executions.outline import Outline, Parameter
+from pipelines.settings.project import Project, Training
+from pipelines.settings.projects_file import explained
+
+_SETTINGS: dict[str, tuple[type[BaseModel], str]] = {
+    "ProcessingInstanceType": (Project, "processing_instance_type"),
+    "ProcessingInstanceCount": (Project, "processing_instance_count"),
+    "TrainingInstanceType": (Project, "training_instance_type"),
+    "TrainingInstanceCount": (Project, "training_instance_count"),
+    "MaxDepth": (Training, "max_depth"),
+    "Eta": (Training, "eta"),
+    "NumRound": (Training, "num_round"),
+    "Subsample": (Training, "subsample"),
+    "MinChildWeight": (Training, "min_child_weight"),
+    "EarlyStoppingRounds": (Training, "early_stopping_rounds"),
+}
+"""The settings that parameters have as defaults, and so their bounds."""
+
+_WORDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+
+
+def check_overrides(outline: Outline, overrides: Mapping[str, str], pipeline: str) -> dict[str, str]:
+    """The overrides as SageMaker takes them.
+
+    Raises:
+        GatehouseError: an unknown name, a value of the wrong type or outside the allowed ones, or a
+            threshold of the gate outside 0..1.
+    """
+    return {
+        name: _checked(_declared(outline, name, pipeline), value, outline, pipeline)
+        for name, value in overrides.items()
+    }
+
+
+def with_dataset(overrides: Mapping[str, str], dataset: Dataset) -> dict[str, str]:
+    """The overrides and the parameters that name the data: the project's own, unless another is given.
+
+    A version belongs to its data, so data that comes from elsewhere without one is unversioned.
+    """
+    if "InputDataUri" in overrides:
+        return {"DatasetVersion": UNVERSIONED, **overrides}
+    return {"InputDataUri": dataset.uri, "DatasetVersion": dataset.version, **overrides}
+
+
+def _declared(outline: Outline, name: str, pipeline: str) -> Parameter:
+    if name in outline.parameters:
+        return outline.parameters[name]
+    folded = {known.lower(): known for known in outline.parameters}
+    near = difflib.get_close_matches(name.lower(), folded, n=1)
+    raise GatehouseError(
+        f"there is no parameter {name!r}",
+        where=f"pipeline {pipeline}",
+        remedy=f"Did you mean {folded[near[0]]}?" if near else f"It has: {', '.join(outline.parameters)}",
+    )
+
+
+def _checked(parameter: Parameter, value: str, outline: Outline, pipeline: str) -> str:
+    where = f"pipeline {pipeline}, parameter {parameter.name}"
+    try:
+        value = _of_type(parameter.type, value)
+    except ValueError as error:
+        raise GatehouseError(
+            f"{value!r} is not {_WORDS[parameter.type]}", where=where, remedy=_example(parameter)
+        ) from error
+    if parameter.allowed and value not in parameter.allowed:
+        raise GatehouseError(
+            f"{value!r} is not allowed", where=where, remedy=f"Use one of: {', '.join(parameter.allowed)}"
+        )
+    _check_bounds(parameter, value, where)
+    gate = outline.gate
+    if gate and gate.threshold_parameter == parameter.name and not 0 <= float(value) <= 1:
+        raise GatehouseError(
+            f"{value} is not a threshold for {gate.metric}", where=where, remedy="Use a number from 0 to 1"
+        )
+    return value
+
+
+def _check_bounds(parameter: Parameter, value: str, where: str) -> None:
+    """What the settings would refuse as the default is refused here, not when its step starts."""
+    if parameter.name not in _SETTINGS:
+        return
+    model, key = _SETTINGS[parameter.name]
+    typed = {"Integer": int, "Float": float}.get(parameter.type, str)(value)
+    try:
+        model.model_validate({key: typed})
+    except ValidationError as error:
+        for detail in error.errors():
+            if detail["loc"] == (key,):
+                what, remedy = explained(detail, model)
+                raise GatehouseError(what, where=where, remedy=remedy) from error
+
+
+def _of_type(kind: str, value: str) -> str:
+    """The value in the form SageMaker expects; ValueError if it is not of that type."""
+    if kind in ("Integer", "Float") and not re.fullmatch(r"\s*[-+0-9.eE]+\s*", value):
+        raise ValueError(value)  # Python also takes 1_000 and other scripts' digits; AWS does not
+    if kind == "Integer":
+        return str(int(value))
+    if kind == "Float":
+        if not math.isfinite(float(value)):
+            raise ValueError(value)
+        return value.strip()
+    if kind == "Boolean":
+        if value.lower() not in ("true", "false"):
+            raise ValueError(value)
+        return value.lower()
+    return value
+
+
+def _example(parameter: Parameter) -> str | None:
+    return None if parameter.default is None else f"Its default is {parameter.default}"

@@ -1,0 +1,192 @@
+"""A project's schedule: planned by reading, then carried out.
+
+One EventBridge Scheduler schedule, named after the project, in the group ``default``; its target is the
+pipeline with the parameters that were given. What is not given, the pipeline's own defaults say at each
+start: so a schedule follows the pipeline as it is upserted.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from botocore.exceptions import ClientError
+
+from aws_formats.errors import GatehouseError
+from pipelines.settings.target import Target
+
+_EARLIEST_START = timedelta(minutes=5)
+
+_SENT = (
+    "Name",
+    "Description",
+    "ScheduleExpression",
+    "ScheduleExpressionTimezone",
+    "StartDate",
+    "EndDate",
+    "State",
+    "FlexibleTimeWindow",
+    "Target",
+)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a pipeline starts, and with what.
+
+    Attributes:
+        expression: ``cron(...)``, ``rate(...)`` or ``at(...)``, checked.
+        start: not before this; None for at once. Has a time zone.
+        end: not after this; only a schedule that others made has one.
+        created: where a rate without a start counts from; None for a schedule that does not exist yet.
+    """
+
+    expression: str
+    time_zone: str
+    start: datetime | None
+    parameters: tuple[tuple[str, str], ...]
+    role_arn: str
+    enabled: bool = True
+    end: datetime | None = None
+    created: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would happen to the schedule of that name; `live` is the one that is there, None if none."""
+
+    action: Literal["create", "update", "none", "delete"]
+    name: str
+    changes: tuple[str, ...] = ()
+    request: Mapping[str, Any] | None = None
+    live: Schedule | None = None
+
+
+def read_schedule(name: str, target: Target) -> Schedule | None:
+    """The schedule of that name, None if there is none."""
+    found = _read(name, target)
+    return None if found is None else _schedule(found)
+
+
+def plan_schedule(name: str, wanted: Schedule, pipeline_arn: str, target: Target) -> Plan:
+    """Compare the schedule that is wanted with the one that is there. Reads only.
+
+    Raises:
+        GatehouseError: a schedule of that name starts something else, or the start date is over.
+    """
+    live = _read(name, target)
+    request = _request(name, wanted, pipeline_arn)
+    if live is None:
+        _check_start(wanted)
+        return Plan("create", name, request=request)
+    if live["Target"]["Arn"] != pipeline_arn:
+        raise GatehouseError(
+            f"a schedule of that name starts {live['Target']['Arn']}",
+            where=f"schedule {name}",
+            remedy="Delete or rename it, or choose another name for the project",
+        )
+    # What this command has no option for stays as somebody set it, an end or a retry policy for example.
+    kept = {key: live[key] for key in _SENT if key in live}
+    kept.pop("StartDate", None)
+    merged = {**kept, **request, "Target": {**live["Target"], **request["Target"]}}
+    if "EndDate" in kept:
+        merged["EndDate"] = kept["EndDate"]
+    changes = tuple(_changes(_schedule(live), _schedule(merged)))
+    if changes:
+        _check_start(wanted)
+    return Plan("update" if changes else "none", name, changes, merged, _schedule(live))
+
+
+def plan_off(name: str, target: Target) -> Plan:
+    """What deleting the schedule would do. Reads only."""
+    live = read_schedule(name, target)
+    return Plan("none" if live is None else "delete", name, live=live)
+
+
+def apply_plan(plan: Plan, target: Target) -> None:
+    """Carry a plan out."""
+    scheduler = target.client("scheduler")
+    if plan.action == "create":
+        assert plan.request is not None
+        scheduler.create_schedule(**plan.request, ClientToken=secrets.token_hex(16))
+    elif plan.action == "update":
+        assert plan.request is not None
+        scheduler.update_schedule(**plan.request, ClientToken=secrets.token_hex(16))
+    elif plan.action == "delete":
+        scheduler.delete_schedule(Name=plan.name)
+
+
+def _check_start(wanted: Schedule) -> None:
+    if wanted.start is not None and wanted.start < datetime.now(UTC) - _EARLIEST_START:
+        raise GatehouseError(
+            f"the start date {wanted.start:%Y-%m-%d %H:%M %Z} has passed, and EventBridge Scheduler takes"
+            " none that is more than five minutes ago",
+            where="schedule",
+            remedy="Leave --start-date out: then it counts from now on",
+        )
+
+
+def _read(name: str, target: Target) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = target.client("scheduler").get_schedule(Name=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return None
+        raise
+    return found
+
+
+def _request(name: str, wanted: Schedule, pipeline_arn: str) -> dict[str, Any]:
+    parameters = [{"Name": key, "Value": value} for key, value in wanted.parameters]
+    request: dict[str, Any] = {
+        "Name": name,
+        "Description": f"Starts the pipeline {name}; made by gatehouse schedule",
+        "ScheduleExpression": wanted.expression,
+        "ScheduleExpressionTimezone": wanted.time_zone,
+        "State": "ENABLED",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {
+            "Arn": pipeline_arn,
+            "RoleArn": wanted.role_arn,
+            # Without the member the Scheduler does not know that a pipeline is meant.
+            "SageMakerPipelineParameters": {"PipelineParameterList": parameters} if parameters else {},
+        },
+    }
+    if wanted.start is not None:
+        request["StartDate"] = wanted.start.astimezone(UTC)
+    return request
+
+
+def _schedule(found: Mapping[str, Any]) -> Schedule:
+    target = found["Target"]
+    parameters = target.get("SageMakerPipelineParameters", {}).get("PipelineParameterList", [])
+    return Schedule(
+        expression=found["ScheduleExpression"],
+        time_zone=found.get("ScheduleExpressionTimezone", "UTC"),
+        start=found.get("StartDate"),
+        parameters=tuple(sorted((one["Name"], one["Value"]) for one in parameters)),
+        role_arn=target["RoleArn"],
+        enabled=found.get("State", "ENABLED") == "ENABLED",
+        end=found.get("EndDate"),
+        created=found.get("CreationDate"),
+    )
+
+
+def _changes(live: Schedule, wanted: Schedule) -> list[str]:
+    wanted = replace(wanted, created=live.created)
+    pairs = {
+        "expression": (live.expression, wanted.expression),
+        "time zone": (live.time_zone, wanted.time_zone),
+        "start": (live.start or "at once", wanted.start or "at once"),
+        "role": (live.role_arn, wanted.role_arn),
+        "parameters": (_words(live.parameters), _words(wanted.parameters)),
+        "state": ("on" if live.enabled else "off", "on" if wanted.enabled else "off"),
+    }
+    return [f"{name}: {before} -> {after}" for name, (before, after) in pairs.items() if before != after]
+
+
+def _words(parameters: tuple[tuple[str, str], ...]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in parameters) or "none"

@@ -1,0 +1,299 @@
+"""Looks at an execution until it has ended, and says what came out.
+
+What passes through is a :class:`Snapshot`: the execution at one moment, with every step of its
+definition, those that have not started included. :func:`follow` yields one at every look;
+:func:`outcome` boils the last one down to what a caller decides on.
+
+The clients' retries (botocore's standard mode) absorb throttling; an AWS endpoint that cannot be
+reached for a while does not end the following, since the execution goes on without us.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ConnectionError, HTTPClientError
+
+from pipelines.executions import job_records
+from pipelines.executions import lifecycle as executions
+from pipelines.executions.job_records import Job
+from pipelines.executions.outline import Gate, Outline, read_outline
+
+if TYPE_CHECKING:
+    from pipelines.settings.target import Target
+
+UNDER_WAY = frozenset({"Starting", "Executing", "Stopping"})
+"""Statuses of an execution or a step that will still change."""
+
+NOT_STARTED = "NotStarted"
+"""This module's own status for a step of the definition that SageMaker does not list yet."""
+
+PATIENCE = 600.0
+"""Seconds that an unreachable AWS endpoint is put up with while an execution is followed."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of an execution.
+
+    Attributes:
+        status: SageMaker's step status, or `NotStarted`.
+        cached_from: ARN of the execution whose result was taken from the step cache, if it was.
+        started, ended: POSIX seconds.
+        job: the processing or training job that carries the step out, if it has one.
+        produced: what came out in a few words, once the step has succeeded.
+        latest: the newest line of the job's log while it runs, if it could be read.
+    """
+
+    name: str
+    display_name: str
+    type: str
+    status: str
+    cached_from: str | None = None
+    started: float | None = None
+    ended: float | None = None
+    failure_reason: str | None = None
+    job: Job | None = None
+    model_package_arn: str | None = None
+    condition_held: bool | None = None
+    produced: str | None = None
+    latest: str | None = None
+
+    @property
+    def cached(self) -> bool:
+        return self.cached_from is not None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the step has taken so far, or took; None before it starts."""
+        if self.started is None:
+            return None
+        return max(0.0, (self.ended or time.time()) - self.started)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An execution at one moment; `steps` in the order of the definition."""
+
+    execution_arn: str
+    status: str
+    failure_reason: str | None
+    steps: tuple[Step, ...]
+    accuracy: float | None
+    threshold: float | None
+
+    @property
+    def ended(self) -> bool:
+        return self.status not in UNDER_WAY
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of an execution.
+
+    Attributes:
+        status: SageMaker's: Executing, Stopping, Stopped, Failed, Succeeded, CompletedWithFailures.
+        steps: the steps that SageMaker started, in the order of the definition.
+        accuracy: the metric that the gate looked at; None before it was evaluated or if it is unreadable.
+        threshold: what the metric had to exceed.
+        gate_shut: the model was evaluated and found not good enough; not a breakdown.
+        failed_step: the step that ended the execution, if one did.
+    """
+
+    execution_arn: str
+    status: str
+    steps: tuple[Step, ...]
+    accuracy: float | None
+    threshold: float | None
+    model_package_arn: str | None
+    gate_shut: bool
+    failed_step: Step | None
+    failure_reason: str | None
+
+
+def follow(target: Target, execution_arn: str) -> Iterator[Snapshot]:
+    """Look at the execution again and again until it has ended; the last snapshot is of its end.
+
+    Looks are frequent after a change and become rarer while nothing happens, so that a short step on
+    this machine is not waited for and a long one is not disturbed.
+    """
+    watch = Watch(target, execution_arn)
+    last_change = last_answer = time.monotonic()
+    previous: tuple[str, ...] = ()
+    while True:
+        try:
+            snapshot = watch.look()
+            last_answer = time.monotonic()
+        except (ConnectionError, HTTPClientError):
+            if target.name == "local" or time.monotonic() - last_answer > PATIENCE:
+                raise
+            time.sleep(_pause(target, time.monotonic() - last_change))
+            continue
+        yield snapshot
+        if snapshot.ended:
+            return
+        statuses = tuple(step.status for step in snapshot.steps)
+        if statuses != previous:
+            previous, last_change = statuses, time.monotonic()
+        time.sleep(_pause(target, time.monotonic() - last_change))
+
+
+def outcome(target: Target, execution_arn: str) -> Outcome:
+    """What came out of the execution, as far as it has got."""
+    return outcome_of(Watch(target, execution_arn).look())
+
+
+def outcome_of(snapshot: Snapshot) -> Outcome:
+    """What a snapshot says, boiled down."""
+    steps = tuple(step for step in snapshot.steps if step.status != NOT_STARTED)
+    failed = [step for step in steps if step.status == "Failed"]
+    refused = any(step.condition_held is False for step in steps)
+    # A condition that could not be evaluated has failed itself: that is a breakdown, not a shut gate.
+    gate_shut = snapshot.status == "Failed" and refused and all(step.type == "Fail" for step in failed)
+    packages = [step.model_package_arn for step in steps if step.model_package_arn]
+    return Outcome(
+        execution_arn=snapshot.execution_arn,
+        status=snapshot.status,
+        steps=steps,
+        accuracy=snapshot.accuracy,
+        threshold=snapshot.threshold,
+        model_package_arn=packages[-1] if packages and snapshot.status == "Succeeded" else None,
+        gate_shut=gate_shut,
+        failed_step=failed[0] if failed else None,
+        failure_reason=snapshot.failure_reason,
+    )
+
+
+class Watch:
+    """Looks at one execution; remembers what does not change between two looks."""
+
+    def __init__(self, target: Target, execution_arn: str) -> None:
+        self._target = target
+        self._arn = execution_arn
+        self._sagemaker = target.client("sagemaker")
+        self._logs = job_records.LogReader(target)
+        self._outline: Outline = read_outline(executions.definition_of(target, execution_arn))
+        self._threshold = self._read_threshold(self._outline.gate)
+        self._accuracy: float | None = None
+        # A step's result by its name, job and attempt: read once, when the step has succeeded.
+        self._produced: dict[tuple[str, str, float | None], str | None] = {}
+
+    def look(self) -> Snapshot:
+        """The execution now."""
+        # Status before steps: once the status is final, the steps read after it are final, too.
+        described = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=self._arn)
+        listed = {found["StepName"]: found for found in executions.listed_steps(self._target, self._arn)}
+        steps = []
+        for outlined in self._outline.steps:
+            found = listed.pop(outlined.name, None)
+            if found is not None:
+                steps.append(_step(found, outlined.display_name, outlined.type))
+            elif outlined.type != "Fail":  # the way out is not announced before it is taken
+                steps.append(Step(outlined.name, outlined.display_name, outlined.type, NOT_STARTED))
+        steps += [_step(found, found["StepName"], "Unknown") for found in listed.values()]
+        self._accuracy = self._accuracy if self._accuracy is not None else self._read_accuracy(steps)
+        return Snapshot(
+            execution_arn=self._arn,
+            status=described["PipelineExecutionStatus"],
+            failure_reason=described.get("FailureReason"),
+            steps=tuple(self._with_details(step) for step in steps),
+            accuracy=self._accuracy,
+            threshold=self._threshold,
+        )
+
+    def _with_details(self, step: Step) -> Step:
+        if step.status in UNDER_WAY and step.job is not None:
+            return replace(step, latest=self._logs.latest_line(step.job))
+        if step.status != "Succeeded":
+            return step
+        key = (step.name, step.job.arn if step.job else "", step.ended)
+        if key not in self._produced:
+            self._produced[key] = self._read_result(step)
+        return replace(step, produced=self._produced[key])
+
+    def _read_result(self, step: Step) -> str | None:
+        if step.condition_held is not None and self._outline.gate and step.name == self._outline.gate.step:
+            return self._gate_words(self._outline.gate, step.condition_held)
+        if step.condition_held is not None:
+            return "the condition holds" if step.condition_held else "the condition does not hold"
+        if step.model_package_arn is not None:
+            found = self._sagemaker.describe_model_package(ModelPackageName=step.model_package_arn)
+            return f"version {found['ModelPackageVersion']}, {found['ModelApprovalStatus']}"
+        job = step.job or self._job_in_source(step)
+        return job_records.result_in_words(self._sagemaker, job) if job else None
+
+    def _gate_words(self, gate: Gate, held: bool) -> str:
+        metric = "unknown" if self._accuracy is None else f"{self._accuracy:.4f}"
+        limit = "unknown" if self._threshold is None else f"{self._threshold:g}"
+        verdict = "is above" if held else "is not above"
+        return f"{gate.metric} {metric} {verdict} the threshold {limit}"
+
+    def _job_in_source(self, step: Step) -> Job | None:
+        """The job behind a cached step that names none itself."""
+        if step.cached_from is None:
+            return None
+        for found in executions.listed_steps(self._target, step.cached_from):
+            if found["StepName"] == step.name:
+                return _job(found.get("Metadata", {}))
+        return None
+
+    def _read_accuracy(self, steps: list[Step]) -> float | None:
+        """The gate's metric from the evaluation's property file, once its step has succeeded."""
+        gate = self._outline.gate
+        if gate is None:
+            return None
+        for step in steps:
+            if step.name == gate.metric_step and step.status == "Succeeded":
+                job = step.job or self._job_in_source(step)
+                if job is None:
+                    return None
+                return job_records.read_metric(self._target, job, gate.output, gate.file, gate.path)
+        return None
+
+    def _read_threshold(self, gate: Gate | None) -> float | None:
+        if gate is None:
+            return None
+        if gate.threshold_parameter is None:
+            return gate.threshold
+        given = executions.given_parameters(self._target, self._arn).get(gate.threshold_parameter)
+        return gate.threshold if given is None else float(given)
+
+
+def _step(found: Mapping[str, Any], display_name: str, kind: str) -> Step:
+    metadata = found.get("Metadata", {})
+    outcome_word = metadata.get("Condition", {}).get("Outcome")
+    return Step(
+        name=found["StepName"],
+        display_name=found.get("StepDisplayName") or display_name,
+        type=kind,
+        status=found["StepStatus"],
+        cached_from=found.get("CacheHitResult", {}).get("SourcePipelineExecutionArn"),
+        started=_seconds(found.get("StartTime")),
+        ended=_seconds(found.get("EndTime")),
+        failure_reason=found.get("FailureReason") or metadata.get("Fail", {}).get("ErrorMessage"),
+        job=_job(metadata),
+        model_package_arn=metadata.get("RegisterModel", {}).get("Arn"),
+        condition_held=None if outcome_word is None else outcome_word == "True",
+    )
+
+
+def _job(metadata: Mapping[str, Any]) -> Job | None:
+    processing = metadata.get("ProcessingJob", {}).get("Arn")
+    training = metadata.get("TrainingJob", {}).get("Arn")
+    if processing:
+        return Job("processing", processing)
+    return Job("training", training) if training else None
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _pause(target: Target, quiet: float) -> float:
+    """Seconds until the next look: a twentieth of the time without change, within the target's bounds."""
+    shortest, longest = (0.1, 1.0) if target.name == "local" else (5.0, 10.0)
+    return min(longest, max(shortest, quiet / 20))

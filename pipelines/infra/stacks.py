@@ -1,0 +1,295 @@
+"""A project's CloudFormation stacks: which template, what name, which parameters, all from the settings.
+
+    foundation   bucket, roles, key, log groups      gatehouse-{project}-foundation
+    ci           CodeBuild with its triggers         gatehouse-{project}-ci
+    automation   rules, functions, topic, alarm      gatehouse-{project}-automation
+
+Roles and the bucket have names that are known before they exist, so every stack's parameters follow from the
+project, the account and the region alone, and nothing has to be carried from one stack to the next by hand.
+Reads the template files; asks AWS nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from aws_formats.errors import GatehouseError
+from pipelines import ROOT
+from pipelines.settings.environments import ownership_tags
+from pipelines.settings.project import Project
+
+Kind = Literal["foundation", "ci", "automation"]
+KINDS: tuple[Kind, ...] = ("foundation", "ci", "automation")
+"""In the order in which they are made; they are removed the other way round."""
+
+TEMPLATES = ROOT / "automation" / "templates"
+NAME_LIMIT = 43
+"""Characters of a project's name: a role's name has 64, and the longest of ours adds 21."""
+
+SETTINGS_LIMIT = 3500
+"""Characters of what the handlers are told: Lambda allows 4 KB for all of a function's variables."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a project lives in AWS; what nobody names has the name that the templates give it.
+
+    Attributes:
+        role_is_given: the role is another than the templates make; they leave it as it is.
+        bucket_is_given: the bucket exists and is left as it is; otherwise the stack makes it, or does as it
+            was told before.
+    """
+
+    account: str
+    region: str
+    bucket: str
+    role_arn: str
+    partition: str = "aws"
+    role_is_given: bool = False
+    bucket_is_given: bool = False
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as it should be.
+
+    Attributes:
+        parameters: what the settings and the command line say; all others keep their value.
+    """
+
+    kind: Kind
+    name: str
+    template: str
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The template, parsed."""
+        parsed: dict[str, Any] = yaml.safe_load(self.template)
+        return parsed
+
+    def resources(self) -> Iterator[tuple[str, str]]:
+        """(logical id, type) of each resource that the template may make."""
+        for name, resource in self.content["Resources"].items():
+            yield name, resource["Type"]
+
+
+def site_of(
+    project: Project,
+    account: str,
+    region: str,
+    partition: str = "aws",
+    environ: Mapping[str, str] | None = None,
+) -> Site:
+    """Where a project lives, from the environment, the settings, or by the templates' naming.
+
+    Args:
+        environ: ``SAGEMAKER_PIPELINE_ROLE_ARN`` and ``ARTIFACT_BUCKET`` count, as for the pipeline itself. A
+            SageMaker Project sets them to what it has made, so a bucket that only they name exists.
+
+    Raises:
+        GatehouseError: the project's name is too long for the names that come of it.
+    """
+    if len(project.name) > NAME_LIMIT:
+        raise GatehouseError(
+            f"the name {project.name} has {len(project.name)} characters, and roles and functions are named"
+            f" after it: at most {NAME_LIMIT}",
+            where=str(project.file),
+            remedy="Shorten the team's or the project's name",
+        )
+    made = f"arn:{partition}:iam::{account}:role/gatehouse-{project.name}-execution"
+    environ = environ or {}
+    role_arn = environ.get("SAGEMAKER_PIPELINE_ROLE_ARN") or project.role or made
+    named = project.bucket or default_bucket(project, account, region)
+    bucket = environ.get("ARTIFACT_BUCKET") or named
+    return Site(
+        account=account,
+        region=region,
+        bucket=bucket,
+        role_arn=role_arn,
+        partition=partition,
+        role_is_given=role_arn != made,
+        bucket_is_given=bucket != named,
+    )
+
+
+def default_bucket(project: Project, account: str, region: str) -> str:
+    """The artifact bucket's name where the settings give none: S3's names are the whole world's."""
+    return f"{project.name.lower()[:33].rstrip('-')}-{account}-{region}"
+
+
+def build_stack(
+    project: Project, site: Site, kind: Kind, *, code_key: str, given: Mapping[str, str] | None = None
+) -> Stack:
+    """A stack of a project.
+
+    Args:
+        code_key: the key of the handlers' zip file.
+        given: parameters that people chose; they win.
+
+    Raises:
+        GatehouseError: a given parameter is none of the template's.
+    """
+    known = {
+        "foundation": _foundation(project, site),
+        "ci": _ci(project, site),
+        "automation": automation_parameters(
+            project, role_arn=site.role_arn, bucket=site.bucket, code_key=code_key
+        ),
+    }[kind]
+    stack = Stack(
+        kind=kind,
+        name=f"gatehouse-{project.name}-{kind}",
+        template=template_path(kind).read_text(encoding="utf-8"),
+        parameters={**known, **(given or {})},
+        tags=ownership_tags(project),
+    )
+    _check_parameters(stack)
+    return stack
+
+
+def template_path(kind: Kind) -> Path:
+    """The template's file."""
+    return TEMPLATES / f"{kind}.yaml"
+
+
+def automation_parameters(
+    project: Project,
+    *,
+    role_arn: str,
+    bucket: str,
+    code_key: str = "",
+    target: Literal["aws", "local"] = "aws",
+) -> dict[str, str]:
+    """The parameters of ``automation.yaml``, which the SageMaker on this machine plays with as well."""
+    return {
+        "Project": project.name,
+        "Settings": automation_settings(project, role_arn, target),
+        "CodeBucket": bucket,
+        "CodeKey": code_key or "handlers",
+        "ArtifactBucket": bucket,
+        "ExecutionRoleArn": role_arn,
+        **({} if target == "local" else _other_permissions(project)),
+        "Target": target,
+    }
+
+
+def _other_permissions(project: Project) -> dict[str, str]:
+    """What the functions may use beside the project's own: its key, and the roles of single environments."""
+    environments = project.environments.values()
+    assumed = {one.assume_role for one in environments if one.assume_role}
+    models = {one.role for one in environments if one.role and not one.assume_role}
+    return {
+        "KmsKeyArn": project.network.kms_key or "",
+        "ModelRoleArns": ",".join(sorted(models)),
+        "AssumedRoleArns": ",".join(sorted(assumed)),
+    }
+
+
+def automation_settings(project: Project, role_arn: str, target: Literal["aws", "local"] = "aws") -> str:
+    """What the handlers are told of a project: JSON as ``automation/context.py`` reads it.
+
+    Raises:
+        GatehouseError: for AWS, it is longer than a function's variables may be.
+    """
+    told = {
+        "name": project.name,
+        "accuracy_threshold": project.accuracy_threshold,
+        "environments": [_environment(project, name, role_arn, target) for name in project.environments],
+    }
+    text = json.dumps(told, separators=(",", ":"))
+    if target == "aws" and len(text) > SETTINGS_LIMIT:
+        raise GatehouseError(
+            f"what the handlers have to know of the environments takes {len(text)} characters,"
+            f" of {SETTINGS_LIMIT}",
+            where=f"{project.file}: project {project.name}",
+            remedy="Use fewer environments, or shorter names of alarms and owners",
+        )
+    return text
+
+
+def _environment(project: Project, name: str, role_arn: str, target: str) -> dict[str, Any]:
+    settings = project.environments[name]
+    left_out = {"promotion", "role", "account"}
+    if target == "local":  # on this machine there is one account
+        left_out.add("assume_role")
+    told = settings.model_dump(exclude_defaults=True, exclude=left_out)
+    told |= {"instance_type": settings.instance_type, "instance_count": settings.instance_count}
+    network = project.network
+    if settings.account is None and settings.region is None:
+        told |= {"subnets": network.subnets, "security_groups": network.security_groups}
+        told |= {"kms_key": network.kms_key}
+    return {
+        "name": name,
+        "promotion": project.promotion(name),
+        "role": role_arn if target == "local" else settings.role or role_arn,
+        **{key: value for key, value in told.items() if value not in (None, ())},
+        **({"network_isolation": True} if network.isolation else {}),
+        "tags": {**ownership_tags(project), "gatehouse:environment": name},
+    }
+
+
+def _foundation(project: Project, site: Site) -> dict[str, str]:
+    source = project.data.source
+    data_bucket = source.removeprefix("s3://").partition("/")[0] if source.startswith("s3://") else ""
+    return {
+        "Project": project.name,
+        "BucketName": site.bucket,
+        "ExecutionRoleArn": site.role_arn if site.role_is_given else "",
+        **({"CreateBucket": "false"} if site.bucket_is_given else {}),
+        "DataBucket": "" if data_bucket == site.bucket else data_bucket,
+        "InVpc": "true" if project.network.subnets else "false",
+        # Without one in the settings the stack keeps what it was given.
+        **({"KmsKeyArn": project.network.kms_key} if project.network.kms_key else {}),
+    }
+
+
+def _ci(project: Project, site: Site) -> dict[str, str]:
+    return {
+        "Project": project.name,
+        "Bucket": site.bucket,
+        "ExecutionRoleArn": site.role_arn,
+        "CiRoleArn": f"arn:{site.partition}:iam::{site.account}:role/gatehouse-{project.name}-ci",
+    }
+
+
+def _check_parameters(stack: Stack) -> None:
+    declared = stack.content["Parameters"]
+    unknown = sorted(set(stack.parameters) - set(declared))
+    if unknown:
+        raise GatehouseError(
+            f"the template has no parameter {', '.join(unknown)}",
+            where=f"{stack.kind}.yaml",
+            remedy=f"It has: {', '.join(declared)}",
+        )
+    for name, value in stack.parameters.items():
+        allowed = [str(one) for one in declared[name].get("AllowedValues", ())]
+        if allowed and value not in allowed:
+            raise GatehouseError(
+                f"{value!r} is not allowed for {name}",
+                where=f"{stack.kind}.yaml",
+                remedy=f"Use one of: {', '.join(allowed)}",
+            )
+        pattern = declared[name].get("AllowedPattern")
+        if pattern and not re.fullmatch(pattern, value):
+            raise GatehouseError(
+                f"{value!r} is not allowed for {name}",
+                where=f"{stack.kind}.yaml",
+                remedy=f"It has to match {pattern}",
+            )
+
+
+def missing_parameters(stack: Stack) -> tuple[str, ...]:
+    """Parameters without a value and without a default: a new stack needs them."""
+    declared = stack.content["Parameters"]
+    return tuple(
+        name for name, one in declared.items() if "Default" not in one and name not in stack.parameters
+    )

@@ -1,0 +1,128 @@
+"""Environments of the settings, made ready for the registry: a place, a role, an endpoint's size.
+
+An environment lies in the project's own account and region unless the settings say otherwise. In another
+account the command works under a role there, which it assumes with STS. On this machine there is one
+account, so only the region counts.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aws_formats.errors import GatehouseError
+from pipelines.settings.project import Network, Project
+from pipelines.settings.projects_file import NAME_LIMIT, which_one
+from pipelines.settings.target import Target
+from pipelines.settings.throttling import patient_client
+from registry.clients import Clients
+from registry.environments import Environment
+
+
+@dataclass(frozen=True)
+class AssumedRole:
+    """A target in AWS, reached under a role that is assumed for it."""
+
+    target: Target
+    role_arn: str
+
+    def client(self, service: str) -> Any:
+        """A boto3 client with the role's credentials, the same one at each call."""
+        return _assumed_client(self, service)
+
+
+def resolve_environment(project: Project, target: Target, name: str) -> Environment:
+    """The project's environment of that name.
+
+    Args:
+        target: where the project itself runs.
+
+    Raises:
+        GatehouseError: there is no such environment, or one in another account lacks a role there.
+    """
+    if name not in project.environments:
+        raise GatehouseError(
+            f"there is no environment {name!r}",
+            where=f"{project.file}: project {project.name}",
+            remedy=which_one(name, project.environments, "environments"),
+        )
+    endpoint = f"{project.name}-{name}"
+    if len(endpoint) > NAME_LIMIT:
+        raise GatehouseError(
+            f"the endpoint's name {endpoint} has {len(endpoint)} characters, SageMaker allows {NAME_LIMIT}",
+            where=f"{project.file}: project {project.name}",
+            remedy="Shorten the project's or the environment's name",
+        )
+    settings = project.environments[name]
+    there = replace(target, region=settings.region or target.region)
+    clients: Clients = there
+    role_arn = target.role_arn
+    if target.name == "aws":
+        role_arn = settings.role or target.role_arn
+        if settings.account not in (None, target.account) and None in (settings.role, settings.assume_role):
+            raise GatehouseError(
+                f"environment {name!r} is in account {settings.account}, and no role there is known",
+                where=f"{project.file}: project {project.name}",
+                remedy="Set its keys role (the model runs under it) and assume_role (the command does)",
+            )
+        if settings.assume_role is not None:
+            clients = AssumedRole(there, settings.assume_role)
+    # Ids of another account or region mean nothing there: such an environment has the network of its own.
+    elsewhere = settings.account not in (None, target.account) or there.region != target.region
+    network = Network(isolation=project.network.isolation) if elsewhere else project.network
+    return Environment(
+        project=project.name,
+        name=name,
+        clients=clients,
+        role_arn=role_arn,
+        instance_type=settings.instance_type,
+        instance_count=settings.instance_count,
+        volume_size_gb=settings.volume_size_gb,
+        startup_timeout_seconds=settings.startup_timeout_seconds,
+        download_timeout_seconds=settings.download_timeout_seconds,
+        alarms=settings.alarms,
+        canary_percent=settings.canary_percent,
+        bake_seconds=settings.bake_seconds,
+        kms_key=network.kms_key,
+        network_isolation=network.isolation,
+        subnets=network.subnets,
+        security_groups=network.security_groups,
+        tags={**ownership_tags(project), "gatehouse:environment": name, **target.tags},
+    )
+
+
+def all_environments(project: Project, target: Target) -> tuple[Environment, ...]:
+    """The project's environments, in the order of the settings."""
+    return tuple(resolve_environment(project, target, name) for name in project.environments)
+
+
+def ownership_tags(project: Project) -> dict[str, str]:
+    """Whose something is."""
+    return {
+        "gatehouse:team": project.team,
+        "gatehouse:project": project.short_name,
+        "gatehouse:owner": project.owner,
+    }
+
+
+@functools.lru_cache(maxsize=64)
+def _assumed_client(assumed: AssumedRole, service: str) -> Any:
+    return patient_client(_assumed_session(assumed), service)
+
+
+@functools.lru_cache(maxsize=16)
+def _assumed_session(assumed: AssumedRole) -> Any:
+    """A session that assumes the role at its first call, and anew before its hour is over.
+
+    A deployment with a canary and a bake time waits for longer than an hour.
+    """
+    import boto3
+    import botocore.session
+    from botocore.credentials import DeferredRefreshableCredentials, create_assume_role_refresher
+
+    role = {"RoleArn": assumed.role_arn, "RoleSessionName": "gatehouse"}
+    refresh = create_assume_role_refresher(assumed.target.client("sts"), role)
+    session = botocore.session.get_session()
+    session._credentials = DeferredRefreshableCredentials(refresh, "assume-role")
+    return boto3.session.Session(botocore_session=session, region_name=assumed.target.region)

@@ -1,0 +1,266 @@
+"""What a settings file can say of one project: its tables, their keys, types, ranges and defaults.
+
+Each class is one table of ``projects.toml``. They are strict and frozen: no unknown key, no quiet
+conversion between types, no change afterwards. What two keys must not say together is checked here
+as well, because only here are both at hand. ``settings`` reads the file and words the errors.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from aws_formats.step_cache import parse_duration
+
+Task = Literal["binary", "multiclass"]
+Kind = Literal["number", "category", "boolean", "timestamp"]
+
+
+def _listed(value: object) -> object:
+    """TOML has lists only; the settings keep them as tuples, which cannot be changed later."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"names {', '.join(map(repr, twice))} more than once")
+    return names
+
+
+Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
+SomeNames = Annotated[Names, Field(min_length=1)]
+InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$")]
+InstanceTypes = Annotated[tuple[InstanceType, ...], BeforeValidator(_listed), Field(min_length=1)]
+InstanceCount = Annotated[int, Field(ge=1, le=100)]
+SubnetIds = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")], ...], BeforeValidator(_listed)
+]
+SecurityGroupIds = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^sg-[0-9a-f]+$")], ...], BeforeValidator(_listed)
+]
+
+
+def _duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+REGION = r"^[a-z]{2}(-[a-z]+)+-\d+$"
+ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$"
+
+
+class Table(BaseModel):
+    """A table of the settings file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Split(Table):
+    """Shares of the rows; they add up to 1."""
+
+    train: Annotated[float, Field(gt=0, lt=1)] = 0.70
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.15
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Split:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train, validation and test add up to {total:g}; they must add up to 1")
+        return self
+
+
+class Data(Table):
+    """Where the data lies and how to read it; ``processing/preprocess.py`` acts on the latter."""
+
+    source: Text
+    version: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    target: Text
+    positive_class: Text | None = None
+    features: SomeNames | None = None
+    drop: Names = ()
+    columns: SomeNames | None = None
+    header: bool = True
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    missing_values: Names = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+    kinds: dict[str, Kind] = Field(default_factory=dict)
+    key: Text | None = None
+    split: Split = Split()
+    seed: Annotated[int, Field(ge=0)] = 0
+    max_categories: Annotated[int, Field(ge=2)] = 1000
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Data:
+        if not self.header and self.columns is None:
+            raise ValueError("header = false needs columns = [...], the names of all columns in order")
+        features = self.features or ()
+        named = {
+            "key": (self.key,) if self.key else (),
+            "features": features,
+            "drop": self.drop,
+            "kinds": tuple(self.kinds),
+        }
+        if self.columns is not None:
+            for key, names in {"target": (self.target,), **named}.items():
+                for name in names:
+                    if name not in self.columns:
+                        raise ValueError(f"{key} names {name!r}, which is not in columns")
+        for key, names in named.items():
+            if self.target in names:
+                raise ValueError(f"{key} names the target {self.target!r}")
+        for name in features:
+            if name in self.drop:
+                raise ValueError(f"{name!r} is in both features and drop")
+        return self
+
+
+class Training(Table):
+    """XGBoost's hyperparameters. The first six become pipeline parameters, to be tuned at each start."""
+
+    max_depth: Annotated[int, Field(ge=1, le=64)] = 4
+    eta: Annotated[float, Field(gt=0, le=1)] = 0.1
+    num_round: Annotated[int, Field(ge=1)] = 300
+    subsample: Annotated[float, Field(gt=0, le=1)] = 0.9
+    min_child_weight: Annotated[float, Field(ge=0)] = 1.0
+    early_stopping_rounds: Annotated[int, Field(ge=0)] = 20
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    class_weights: Literal["none", "balanced"] = "none"
+    extra: dict[str, bool | int | float | str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _no_doubles(self) -> Training:
+        for name in self.extra:
+            if name in Training.model_fields:
+                raise ValueError(f"extra names {name!r}, which has a key of its own")
+        return self
+
+
+CardText = Annotated[str, Field(min_length=1, max_length=2048)]
+"""The length is that of the free texts in AWS's JSON schema for model cards."""
+
+
+class Card(Table):
+    """What only people can say on the model card; the pipeline fills in the rest."""
+
+    purpose: CardText | None = None
+    intended_uses: CardText | None = None
+    limits: CardText | None = None
+    risk: Literal["low", "medium", "high", "unknown"] = "unknown"
+    risk_reason: CardText | None = None
+    ethical_considerations: CardText | None = None
+
+
+class Environment(Table):
+    """Where a version serves: the size of its endpoint, and its place if that is not the project's own.
+
+    ``promotion``: whether an approved version enters by itself (``automatic``, the default) or by a
+    person's word (``manual``, the default of ``prod``); it concerns the automation, not the commands.
+    """
+
+    instance_type: InstanceType = "ml.m5.large"
+    instance_count: InstanceCount = 1
+    volume_size_gb: Annotated[int, Field(ge=1, le=512)] | None = None
+    startup_timeout_seconds: Annotated[int, Field(ge=60, le=3600)] | None = None
+    download_timeout_seconds: Annotated[int, Field(ge=60, le=3600)] | None = None
+    promotion: Literal["automatic", "manual"] | None = None
+    alarms: Annotated[Names, Field(max_length=10)] = ()
+    canary_percent: Annotated[int, Field(ge=1, le=50)] | None = None
+    bake_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+    account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    region: Annotated[str, Field(pattern=REGION)] | None = None
+    role: Annotated[str, Field(pattern=ROLE)] | None = None
+    assume_role: Annotated[str, Field(pattern=ROLE)] | None = None
+
+
+def _three_environments() -> dict[str, Environment]:
+    return {name: Environment() for name in ("dev", "test", "prod")}
+
+
+class Network(Table):
+    """Where jobs and endpoints stand in the network, and the key that encrypts what they write.
+
+    Without it they run in SageMaker's own network and AWS's keys encrypt. ``isolation`` cuts the containers
+    off from every network; SageMaker itself brings their inputs and takes their outputs.
+    """
+
+    subnets: Annotated[SubnetIds, Field(max_length=16)] = ()
+    security_groups: Annotated[SecurityGroupIds, Field(max_length=5)] = ()
+    isolation: bool = False
+    kms_key: (
+        Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[a-zA-Z0-9-]+$")] | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Network:
+        if bool(self.subnets) != bool(self.security_groups):
+            raise ValueError("subnets and security_groups belong together; give both or neither")
+        return self
+
+
+EnvironmentName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9])*$")]
+
+
+class Project(Table):
+    """One project of one team: a pipeline, a model package group, endpoints.
+
+    The first three members say which table of which file this is; the rest are that table's keys.
+    """
+
+    team: str
+    short_name: str
+    file: Path
+
+    description: Text
+    owner: Text
+    task: Task
+    accuracy_threshold: Annotated[float, Field(ge=0, le=1)]
+
+    region: Annotated[str, Field(pattern=REGION)]
+    role: Annotated[str, Field(pattern=ROLE)] | None = None
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
+    image_version: Annotated[str, Field(pattern=r"^\d+\.\d+-\d+$")] = "3.2-0"
+    processing_instance_type: InstanceType = "ml.m5.xlarge"
+    processing_instance_count: InstanceCount = 1
+    training_instance_type: InstanceType = "ml.m5.xlarge"
+    training_instance_count: InstanceCount = 1
+    inference_instance_types: InstanceTypes = ("ml.m5.large", "ml.c5.large", "ml.t2.medium")
+    transform_instance_types: InstanceTypes = ("ml.m5.large", "ml.m5.xlarge")
+    volume_size_gb: Annotated[int, Field(ge=1, le=16384)] = 30
+    max_runtime_hours: Annotated[int, Field(ge=1, le=120)] = 4
+    registry: bool = True
+    cache_expire_after: Duration = "P30D"
+
+    data: Data
+    training: Training = Training()
+    card: Card = Card()
+    network: Network = Network()
+    environments: Annotated[dict[EnvironmentName, Environment], Field(min_length=1)] = Field(
+        default_factory=_three_environments
+    )
+
+    @property
+    def name(self) -> str:
+        """``{team}-{project}``: the pipeline's name and the model package group's."""
+        return f"{self.team}-{self.short_name}"
+
+    @property
+    def root(self) -> Path:
+        """The folder of the settings file; a relative data source starts there."""
+        return self.file.parent
+
+    def promotion(self, environment: str) -> Literal["automatic", "manual"]:
+        """Whether an approved version enters an environment by itself."""
+        return self.environments[environment].promotion or (
+            "manual" if environment == "prod" else "automatic"
+        )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Project:
+        if self.task == "multiclass" and self.data.positive_class is not None:
+            raise ValueError("data.positive_class belongs to task = 'binary'; a multiclass task has none")
+        return self

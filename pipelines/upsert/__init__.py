@@ -1,0 +1,7 @@
+"""Bringing the pipeline in AWS up to date: plan by reading only, then apply the plan.
+
+changes       the difference between two definitions, in words
+step_cache    which steps the next start takes from the step cache, and why
+plan          what an upsert would do
+apply         does it
+"""

@@ -1,0 +1,97 @@
+"""Carrying a plan out: upload what is missing, then create or update the pipeline.
+
+Code and data go first, so that a pipeline never refers to something that is not there; if anything
+breaks off, the next run takes it up. A pipeline that changed since the plan was made is left alone:
+what somebody agreed to would no longer be what happens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from aws_formats.errors import GatehouseError
+from pipelines.definition.bucket import ensure_bucket
+from pipelines.definition.bundles import publish_bundle
+from pipelines.definition.dataset import publish_data
+from pipelines.settings.target import Target
+from pipelines.upsert.plan import Plan, missing_tags, read_live
+
+INLINE_LIMIT = 100 * 1024
+"""Bytes; a longer definition is handed over as an S3 object, as the SDK does."""
+
+
+def apply_plan(plan: Plan, target: Target) -> str:
+    """Do what the plan says, and nothing where it says nothing.
+
+    Returns:
+        The pipeline's ARN.
+
+    Raises:
+        GatehouseError: the pipeline changed since the plan was made; in AWS, the bucket does not exist.
+    """
+    compiled = plan.compiled
+    if plan.missing_bundles or plan.missing_data or plan.action != "none":
+        s3 = target.client("s3")
+        ensure_bucket(target, s3)
+        for bundle in compiled.bundles:
+            publish_bundle(bundle, target.bucket, s3)
+        publish_data(compiled.dataset, target.bucket, s3)
+    if plan.action == "create":
+        return _create(plan, target)
+    if plan.action == "update":
+        return _update(plan, target)
+    assert plan.live is not None
+    return plan.live.arn
+
+
+def _create(plan: Plan, target: Target) -> str:
+    from botocore.exceptions import ClientError
+
+    tags = [{"Key": key, "Value": value} for key, value in plan.compiled.tags.items()]
+    try:
+        made = target.client("sagemaker").create_pipeline(**_request(plan, target), Tags=tags)
+    except ClientError as error:
+        # AWS answers a second creation with ValidationException; only a look tells it from others.
+        if read_live(plan.compiled.name, target) is None:
+            raise
+        raise _changed_meanwhile(plan, "it was created") from error
+    return str(made["PipelineArn"])
+
+
+def _update(plan: Plan, target: Target) -> str:
+    sagemaker = target.client("sagemaker")
+    assert plan.live is not None
+    if read_live(plan.compiled.name, target) != plan.live:
+        raise _changed_meanwhile(plan, "it was updated or deleted")
+    updated = sagemaker.update_pipeline(**_request(plan, target))
+    tags = missing_tags(plan.live, plan.compiled.tags)
+    if tags:
+        sagemaker.add_tags(
+            ResourceArn=plan.live.arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+        )
+    return str(updated["PipelineArn"])
+
+
+def _request(plan: Plan, target: Target) -> dict[str, Any]:
+    """The members that CreatePipeline and UpdatePipeline share."""
+    compiled = plan.compiled
+    request: dict[str, Any] = {
+        "PipelineName": compiled.name,
+        "PipelineDescription": compiled.description,
+        "RoleArn": target.role_arn,
+    }
+    body = compiled.definition.encode()
+    if len(body) < INLINE_LIMIT:
+        return {**request, "PipelineDefinition": compiled.definition}
+    key = f"{compiled.name}/definitions/{hashlib.sha256(body).hexdigest()[:16]}.json"
+    target.client("s3").put_object(Bucket=target.bucket, Key=key, Body=body)
+    return {**request, "PipelineDefinitionS3Location": {"Bucket": target.bucket, "ObjectKey": key}}
+
+
+def _changed_meanwhile(plan: Plan, how: str) -> GatehouseError:
+    return GatehouseError(
+        f"the pipeline changed since the plan was made: {how}",
+        where=f"pipeline {plan.compiled.name}",
+        remedy="Make a new plan and look at it again",
+    )

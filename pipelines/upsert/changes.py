@@ -1,0 +1,138 @@
+"""What differs between two definitions, in words: by step and argument.
+
+The words are for people who decide whether to go on: a parameter's default, a piece of code by its
+digest, an argument by its path.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aws_formats.definition_language import ParameterReference, all_steps, references
+
+_CONTENT_NAMED = re.compile(r"s3://[^/]+/[^/]+/(code|settings)/([0-9a-f]{16})/")
+_CODE_OF = {"PreprocessData": "processing", "TrainModel": "training", "EvaluateModel": "evaluation"}
+_ABSENT = object()
+
+
+def describe_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, ...]:
+    """Each difference in one line, in the order of the definition.
+
+    Args:
+        live, wanted: definition documents, parsed.
+    """
+    return (*_parameter_changes(live, wanted), *_step_changes(live, wanted), *_other_changes(live, wanted))
+
+
+def arguments_in_words(step: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Each difference between two sets of a step's arguments, without the step's name before it."""
+    return [_in_words(step, path, before, after) for path, before, after in _differences(old, new, "")]
+
+
+def _parameter_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    before = {item["Name"]: item for item in live.get("Parameters", ())}
+    after = {item["Name"]: item for item in wanted.get("Parameters", ())}
+    for name in _in_order(before, after):
+        users = _users(live if name not in after else wanted, name)
+        if name not in after:
+            yield f"{users}: parameter {name} removed"
+        elif name not in before:
+            yield f"{users}: parameter {name} added, default {_shown(after[name].get('DefaultValue'))}"
+        else:
+            for path, old, new in _differences(before[name], after[name], ""):
+                word = {"DefaultValue": "default", "EnumValues": "allowed values"}.get(path, path)
+                yield f"{users}: {name} {word} {_shown(old)} -> {_shown(new)}"
+
+
+def _step_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    before, after = _by_name(live), _by_name(wanted)
+    for name in _in_order(before, after):
+        if name not in after:
+            yield f"{name}: step removed"
+        elif name not in before:
+            yield f"{name}: step added"
+        else:
+            for path, old, new in _differences(_own(before[name]), _own(after[name]), ""):
+                yield f"{name}: {_in_words(name, path, old, new)}"
+
+
+def _other_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    for path, old, new in _differences(
+        {key: value for key, value in live.items() if key not in ("Parameters", "Steps")},
+        {key: value for key, value in wanted.items() if key not in ("Parameters", "Steps")},
+        "",
+    ):
+        yield f"the pipeline: {path} {_shown(old)} -> {_shown(new)}"
+
+
+def _in_words(step: str, path: str, old: Any, new: Any) -> str:
+    olds, news = (_CONTENT_NAMED.fullmatch(value) if isinstance(value, str) else None for value in (old, new))
+    if olds and news and olds[1] == news[1] and olds[2] != news[2]:
+        what = f"{_CODE_OF.get(step, 'its')} code" if olds[1] == "code" else "data settings"
+        return f"{what} {olds[2][:8]} -> {news[2][:8]}"
+    if old is _ABSENT:
+        return f"{path} added: {_shown(new)}"
+    if new is _ABSENT:
+        return f"{path} removed, was {_shown(old)}"
+    return f"{path} {_shown(old)} -> {_shown(new)}"
+
+
+def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """The deepest places at which two values differ: (path, old, new)."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in _in_order(old, new):
+            below = f"{path}.{key}" if path else key
+            yield from _differences(old.get(key, _ABSENT), new.get(key, _ABSENT), below)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for position, (left, right) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(left, right, f"{path}[{_label(right) or position}]")
+    elif old != new:
+        yield path.removeprefix("Arguments."), old, new
+
+
+def _label(item: Any) -> str | None:
+    """How AWS names an entry of a list, where it does."""
+    if isinstance(item, dict):
+        for key in ("InputName", "OutputName", "ChannelName", "Name", "Key"):
+            if isinstance(item.get(key), str):
+                return str(item[key])
+    return None
+
+
+def _own(step: Mapping[str, Any]) -> dict[str, Any]:
+    """A step without the steps inside of it, which are compared by themselves."""
+    arguments = step["Arguments"]
+    if step["Type"] == "Condition":
+        arguments = {
+            **arguments,
+            **{branch: [inner["Name"] for inner in arguments[branch]] for branch in ("IfSteps", "ElseSteps")},
+        }
+    return {**step, "Arguments": arguments}
+
+
+def _users(document: Mapping[str, Any], parameter: str) -> str:
+    """The steps that a parameter goes into, for the head of a line."""
+    names = [
+        name
+        for name, step in _by_name(document).items()
+        if ParameterReference(parameter) in references(_own(step)["Arguments"])
+    ]
+    return ", ".join(names) or "the pipeline"
+
+
+def _by_name(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {step["Name"]: step for step in all_steps(document["Steps"])}
+
+
+def _in_order(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys([*second, *first]))
+
+
+def _shown(value: Any) -> str:
+    if value is _ABSENT:
+        return "nothing"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."

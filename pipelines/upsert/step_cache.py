@@ -1,0 +1,206 @@
+"""Which steps the next start would take from the step cache, foreseen by reading earlier executions.
+
+SageMaker looks a step up by its name and certain members of its arguments, within one pipeline, among
+runs that succeeded and are young enough ("Caching pipeline steps" in the SageMaker guide). The same is
+done here with what earlier executions say of themselves: their definitions, parameters and steps. A
+reference to another step's output is the same only if that output is, so a step whose inputs come from
+a step that runs again runs again after it.
+
+Nothing is started and nothing written. What an execution under way will have done by then is not known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from aws_formats.definition_language import (
+    PropertyFileReference,
+    StepReference,
+    VariableReference,
+    all_steps,
+    fill_in,
+    references,
+)
+from aws_formats.step_cache import KEY_MEMBERS, key_members, parse_duration
+from pipelines.executions import lifecycle as executions
+from pipelines.settings.target import Target
+from pipelines.upsert.changes import arguments_in_words
+
+LOOKED_AT = 20
+"""How many executions, newest first, are searched; older ones seldom still answer."""
+
+_SHOWN_DIFFERENCES = 3
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What the next start does with one step.
+
+    Attributes:
+        step: its name.
+        cached_from: ARN of the execution whose result it would be given; None if it runs.
+        reason: why it runs, in words; empty where it does not.
+    """
+
+    step: str
+    cached_from: str | None
+    reason: str = ""
+
+
+def foresee(definition: str, pipeline: str, target: Target) -> tuple[Foreseen, ...]:
+    """The steps of a definition that can be cached, in order, for a start with the default parameters.
+
+    Args:
+        definition: the document that the next start would run, as JSON.
+        pipeline: its name; the pipeline exists.
+    """
+    wanted = json.loads(definition)
+    history = _History(pipeline, target)
+    now = datetime.now(UTC)
+    foreseen: dict[str, Foreseen] = {}
+    for step in all_steps(wanted["Steps"]):
+        if step["Type"] in KEY_MEMBERS and step.get("CacheConfig", {}).get("Enabled"):
+            foreseen[step["Name"]] = _foresee_step(step, _defaults(wanted), history, foreseen, now)
+    return tuple(foreseen.values())
+
+
+def never_run(definition: str) -> tuple[Foreseen, ...]:
+    """The same for a pipeline that does not exist yet: everything runs."""
+    return tuple(
+        Foreseen(step["Name"], None, "it has not run yet")
+        for step in all_steps(json.loads(definition)["Steps"])
+        if step["Type"] in KEY_MEMBERS
+    )
+
+
+def _foresee_step(
+    step: Mapping[str, Any],
+    values: Mapping[str, Any],
+    history: _History,
+    before: Mapping[str, Foreseen],
+    now: datetime,
+) -> Foreseen:
+    name, key = step["Name"], _key(step, values)
+    needs = _needs(key)
+    running = [other for other in before if other in needs and before[other].cached_from is None]
+    if running:
+        return Foreseen(name, None, f"after {' and '.join(running)}")
+    if any(isinstance(reference, VariableReference) for reference in references(key)):
+        return Foreseen(name, None, "its arguments name the execution")
+    reason = "it has not run yet"
+    for past in history:
+        found = past.succeeded.get(name)
+        if found is None:
+            continue
+        earlier = past.key(name)
+        if earlier != key:
+            reason = _first(reason, _differing(step, earlier, key))
+        elif any(past.origin(other) != before[other].cached_from for other in needs if other in before):
+            reason = _first(reason, "its inputs are of another execution")
+        elif now - history.ended(name, past.origin(name)) > _longest_age(step["CacheConfig"]):
+            reason = _first(reason, f"its last result is older than {step['CacheConfig']['ExpireAfter']}")
+        else:
+            return Foreseen(name, past.origin(name))
+    return Foreseen(name, None, reason)
+
+
+def _first(reason: str, found: str) -> str:
+    """The newest execution that did not answer says why; older ones add nothing."""
+    return found if reason == "it has not run yet" else reason
+
+
+def _differing(step: Mapping[str, Any], earlier: Mapping[str, Any], key: Mapping[str, Any]) -> str:
+    words = arguments_in_words(step["Name"], earlier, key)
+    shown, more = words[:_SHOWN_DIFFERENCES], len(words) - _SHOWN_DIFFERENCES
+    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+
+
+class _Past:
+    """One earlier execution: what ran, with which arguments, and whose work it was."""
+
+    def __init__(self, arn: str, target: Target) -> None:
+        self.arn = arn
+        self._target = target
+
+    @cached_property
+    def succeeded(self) -> dict[str, dict[str, Any]]:
+        steps = executions.listed_steps(self._target, self.arn)
+        return {step["StepName"]: step for step in steps if step["StepStatus"] == "Succeeded"}
+
+    def origin(self, step: str) -> str | None:
+        """The execution that really did the step's work: this one, or the one it was taken from."""
+        found = self.succeeded.get(step)
+        if found is None:
+            return None
+        return str(found.get("CacheHitResult", {}).get("SourcePipelineExecutionArn") or self.arn)
+
+    def key(self, step: str) -> dict[str, Any]:
+        found = next((one for one in all_steps(self._definition["Steps"]) if one["Name"] == step), None)
+        return {} if found is None else _key(found, {**_defaults(self._definition), **self._parameters})
+
+    @cached_property
+    def _definition(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(executions.definition_of(self._target, self.arn))
+        return document
+
+    @cached_property
+    def _parameters(self) -> dict[str, Any]:
+        types = {item["Name"]: item["Type"] for item in self._definition.get("Parameters", ())}
+        given = executions.given_parameters(self._target, self.arn)
+        return {name: _as_text(types.get(name, "String"), value) for name, value in given.items()}
+
+
+class _History:
+    """Earlier executions, newest first; each is read when it is first looked at."""
+
+    def __init__(self, pipeline: str, target: Target) -> None:
+        self._target = target
+        newest_first = executions.list_executions(target, pipeline, LOOKED_AT)
+        self._known = {one.execution_arn: _Past(one.execution_arn, target) for one in newest_first}
+        self._newest_first = tuple(self._known.values())
+
+    def __iter__(self) -> Iterator[_Past]:
+        return iter(self._newest_first)
+
+    def ended(self, step: str, arn: str | None) -> datetime:
+        """When the execution finished the step; long ago if it does not say."""
+        assert arn is not None
+        past = self._known.setdefault(arn, _Past(arn, self._target))
+        found: datetime | None = past.succeeded.get(step, {}).get("EndTime")
+        return found or datetime.min.replace(tzinfo=UTC)
+
+
+def _key(step: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    return key_members(step["Type"], fill_in(step["Arguments"], values)) or {}
+
+
+def _needs(key: Mapping[str, Any]) -> set[str]:
+    """The steps whose results are part of a key."""
+    of_steps = (StepReference, PropertyFileReference)
+    return {reference.step for reference in references(key) if isinstance(reference, of_steps)}
+
+
+def _defaults(document: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        item["Name"]: _as_text(item["Type"], item["DefaultValue"])
+        for item in document.get("Parameters", ())
+        if "DefaultValue" in item
+    }
+
+
+def _as_text(kind: str, value: Any) -> str:
+    """One spelling for equal values: a default is a number in JSON, an execution's parameter is text."""
+    if kind == "Float":
+        return str(float(value))
+    return str(value).lower() if kind == "Boolean" else str(value)
+
+
+def _longest_age(config: Mapping[str, Any]) -> timedelta:
+    """ExpireAfter; for ever where it is not given."""
+    text = config.get("ExpireAfter")
+    return timedelta.max if text is None else timedelta(seconds=parse_duration(text))

@@ -1,0 +1,1 @@
+"""CloudFormation templates, read and carried out here: their rules, functions, topics and queues."""
