@@ -21,7 +21,7 @@ from pipelines.definition.bundles import Bundle, publish_bundle
 from pipelines.definition.dataset import publish_data
 from pipelines.definition.model_card import model_card
 from pipelines.definition.sources import Sources, gather_sources
-from pipelines.settings.project import Network, Project
+from pipelines.settings.project import AtStart, Network, Project, Table
 from pipelines.settings.target import Target, boto_session
 
 PROCESSING = "/opt/ml/processing"
@@ -37,22 +37,25 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Parameters:
-    """What can be set at each start, with the settings' values as defaults."""
+    """What can be set at each start, with the settings' values as defaults.
+
+    Attributes:
+        instances: types and counts of the jobs' instances, by their keys in the settings.
+        hyperparameters: those of XGBoost, under the names that ``train.py`` knows.
+    """
 
     input_data_uri: Any
     dataset_version: Any
-    processing_instance_type: Any
-    processing_instance_count: Any
-    training_instance_type: Any
-    training_instance_count: Any
+    instances: Mapping[str, Any]
     accuracy_threshold: Any
     model_approval_status: Any
-    max_depth: Any
-    eta: Any
-    num_round: Any
-    subsample: Any
-    min_child_weight: Any
-    early_stopping_rounds: Any
+    hyperparameters: Mapping[str, Any]
+
+    def declared(self) -> list[Any]:
+        """All of them, in the order of the definition."""
+        origin = [self.input_data_uri, self.dataset_version]
+        gate = [self.accuracy_threshold, self.model_approval_status]
+        return [*origin, *self.instances.values(), *gate, *self.hyperparameters.values()]
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def build(
         region=target.region,
         role_arn=target.role_arn,
         tags=tags(project, target),
-        parameters=list(vars(parameters).values()),
+        parameters=parameters.declared(),
         steps=[preprocess, train, evaluate, gate],
         sagemaker_session=session,
         check=limits.check_definition,
@@ -153,35 +156,24 @@ def _publish(context: Context) -> None:
 
 
 def _parameters(project: Project, sources: Sources) -> Parameters:
-    text, whole, number = sdk.ParameterString, sdk.ParameterInteger, sdk.ParameterFloat
-    training = project.training
     return Parameters(
-        input_data_uri=text("InputDataUri", sources.dataset.uri),
-        dataset_version=text("DatasetVersion", sources.dataset.version),
-        processing_instance_type=text("ProcessingInstanceType", project.processing_instance_type),
-        processing_instance_count=whole("ProcessingInstanceCount", project.processing_instance_count),
-        training_instance_type=text("TrainingInstanceType", project.training_instance_type),
-        training_instance_count=whole("TrainingInstanceCount", project.training_instance_count),
-        accuracy_threshold=number("AccuracyThreshold", project.accuracy_threshold),
-        model_approval_status=text("ModelApprovalStatus", APPROVAL[0], enum_values=list(APPROVAL)),
-        max_depth=whole("MaxDepth", training.max_depth),
-        eta=number("Eta", training.eta),
-        num_round=whole("NumRound", training.num_round),
-        subsample=number("Subsample", training.subsample),
-        min_child_weight=number("MinChildWeight", training.min_child_weight),
-        early_stopping_rounds=whole("EarlyStoppingRounds", training.early_stopping_rounds),
+        input_data_uri=sdk.ParameterString("InputDataUri", sources.dataset.uri),
+        dataset_version=sdk.ParameterString("DatasetVersion", sources.dataset.version),
+        instances=_at_start(project),
+        accuracy_threshold=sdk.ParameterFloat("AccuracyThreshold", project.accuracy_threshold),
+        model_approval_status=sdk.ParameterString(
+            "ModelApprovalStatus", APPROVAL[0], enum_values=list(APPROVAL)
+        ),
+        hyperparameters=_at_start(project.training),
     )
 
 
-def _tunable(parameters: Parameters) -> dict[str, Any]:
-    """Hyperparameters that are pipeline parameters, under the names that ``train.py`` knows."""
+def _at_start(table: Table) -> dict[str, Any]:
+    """The parameters whose defaults a table of the settings holds, by the settings' keys."""
+    kinds = {str: sdk.ParameterString, int: sdk.ParameterInteger, float: sdk.ParameterFloat}
+    values = vars(table)
     return {
-        "max_depth": parameters.max_depth,
-        "eta": parameters.eta,
-        "num_round": parameters.num_round,
-        "subsample": parameters.subsample,
-        "min_child_weight": parameters.min_child_weight,
-        "early_stopping_rounds": parameters.early_stopping_rounds,
+        key: kinds[type(values[key])](name, values[key]) for name, key in AtStart.keys(type(table)).items()
     }
 
 
@@ -198,7 +190,9 @@ def _fixed(values: Mapping[str, bool | int | float | str]) -> dict[str, str]:
 def _preprocess(context: Context) -> Any:
     """Raw data -> train, validation and test parts, their schema, a report, a sample payload."""
     step = "PreprocessData"
-    processor = _processor(context, "preprocess.py", context.parameters.processing_instance_count)
+    processor = _processor(
+        context, "preprocess.py", context.parameters.instances["processing_instance_count"]
+    )
     return sdk.ProcessingStep(
         name=step,
         display_name="Preprocess data",
@@ -236,8 +230,8 @@ def _train(context: Context, preprocess: Any) -> Any:
         sagemaker_session=context.session,
         base_job_name=context.project.name,
         compute=sdk.Compute(
-            instance_type=parameters.training_instance_type,
-            instance_count=parameters.training_instance_count,
+            instance_type=parameters.instances["training_instance_type"],
+            instance_count=parameters.instances["training_instance_count"],
             volume_size_in_gb=context.project.volume_size_gb,
             volume_kms_key_id=network.kms_key,
         ),
@@ -253,7 +247,7 @@ def _train(context: Context, preprocess: Any) -> Any:
             s3_output_path=context.output("TrainModel", "model"), kms_key_id=network.kms_key
         ),
         hyperparameters={
-            **{name: parameter.to_string() for name, parameter in _tunable(parameters).items()},
+            **{name: value.to_string() for name, value in parameters.hyperparameters.items()},
             **_fixed({"seed": training.seed, "class_weights": training.class_weights, **training.extra}),
         },
         environment=ENVIRONMENT,
@@ -321,7 +315,7 @@ def _processor(context: Context, program: str, instances: Any) -> Any:
         role=context.target.role_arn,
         image_uri=context.image,
         entrypoint=["python3", f"{PROCESSING}/input/code/{program}"],
-        instance_type=context.parameters.processing_instance_type,
+        instance_type=context.parameters.instances["processing_instance_type"],
         instance_count=instances,
         volume_size_in_gb=context.project.volume_size_gb,
         max_runtime_in_seconds=context.seconds,
@@ -403,7 +397,7 @@ def _customer_metadata(context: Context) -> dict[str, Any]:
     """Where a version comes from, as strings: what went in, what made it, whose it is."""
     project, parameters, sources = context.project, context.parameters, context.sources
     words: list[Any] = [f"seed={project.training.seed} class_weights={project.training.class_weights}"]
-    for name, parameter in _tunable(parameters).items():
+    for name, parameter in parameters.hyperparameters.items():
         words += [f" {name}=", parameter]
     # One entry each: a value is limited to 256 characters.
     extra = {f"hyperparameter.{name}": value for name, value in _fixed(project.training.extra).items()}

@@ -11,25 +11,16 @@ import math
 import re
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from aws_formats.errors import GatehouseError
 from pipelines.definition.dataset import UNVERSIONED, Dataset
 from pipelines.executions.outline import Outline, Parameter
-from pipelines.settings.project import Project, Training
+from pipelines.settings.project import AtStart, Project, Table, Training
 from pipelines.settings.projects_file import explained
 
-_SETTINGS: dict[str, tuple[type[BaseModel], str]] = {
-    "ProcessingInstanceType": (Project, "processing_instance_type"),
-    "ProcessingInstanceCount": (Project, "processing_instance_count"),
-    "TrainingInstanceType": (Project, "training_instance_type"),
-    "TrainingInstanceCount": (Project, "training_instance_count"),
-    "MaxDepth": (Training, "max_depth"),
-    "Eta": (Training, "eta"),
-    "NumRound": (Training, "num_round"),
-    "Subsample": (Training, "subsample"),
-    "MinChildWeight": (Training, "min_child_weight"),
-    "EarlyStoppingRounds": (Training, "early_stopping_rounds"),
+_SETTINGS: dict[str, tuple[type[Table], str]] = {
+    name: (table, key) for table in (Project, Training) for name, key in AtStart.keys(table).items()
 }
 """The settings that parameters have as defaults, and so their bounds."""
 

@@ -60,6 +60,20 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class AtStart:
+    """Marks a setting that is a pipeline parameter's default: each start can give it another value.
+
+    The parameter's name is the key's in camel case (``max_depth``: ``MaxDepth``), its type the field's, and
+    a start refuses what the settings would refuse.
+    """
+
+    @staticmethod
+    def keys(table: type[Table]) -> dict[str, str]:
+        """The marked keys of a table, by the names of their parameters."""
+        marked = [name for name, field in table.model_fields.items() if AtStart in field.metadata]
+        return {"".join(word.capitalize() for word in name.split("_")): name for name in marked}
+
+
 class Split(Table):
     """Shares of the rows; they add up to 1."""
 
@@ -120,14 +134,14 @@ class Data(Table):
 
 
 class Training(Table):
-    """XGBoost's hyperparameters. The first six become pipeline parameters, to be tuned at each start."""
+    """XGBoost's hyperparameters; ``training/hyperparameters.py`` checks them again where they are used."""
 
-    max_depth: Annotated[int, Field(ge=1, le=64)] = 4
-    eta: Annotated[float, Field(gt=0, le=1)] = 0.1
-    num_round: Annotated[int, Field(ge=1)] = 300
-    subsample: Annotated[float, Field(gt=0, le=1)] = 0.9
-    min_child_weight: Annotated[float, Field(ge=0)] = 1.0
-    early_stopping_rounds: Annotated[int, Field(ge=0)] = 20
+    max_depth: Annotated[int, Field(ge=1, le=64), AtStart] = 4
+    eta: Annotated[float, Field(gt=0, le=1), AtStart] = 0.1
+    num_round: Annotated[int, Field(ge=1), AtStart] = 300
+    subsample: Annotated[float, Field(gt=0, le=1), AtStart] = 0.9
+    min_child_weight: Annotated[float, Field(ge=0), AtStart] = 1.0
+    early_stopping_rounds: Annotated[int, Field(ge=0), AtStart] = 20
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     class_weights: Literal["none", "balanced"] = "none"
     extra: dict[str, bool | int | float | str] = Field(default_factory=dict)
@@ -224,10 +238,10 @@ class Project(Table):
     role: Annotated[str, Field(pattern=ROLE)] | None = None
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
     image_version: Annotated[str, Field(pattern=r"^\d+\.\d+-\d+$")] = "3.2-0"
-    processing_instance_type: InstanceType = "ml.m5.xlarge"
-    processing_instance_count: InstanceCount = 1
-    training_instance_type: InstanceType = "ml.m5.xlarge"
-    training_instance_count: InstanceCount = 1
+    processing_instance_type: Annotated[InstanceType, AtStart] = "ml.m5.xlarge"
+    processing_instance_count: Annotated[InstanceCount, AtStart] = 1
+    training_instance_type: Annotated[InstanceType, AtStart] = "ml.m5.xlarge"
+    training_instance_count: Annotated[InstanceCount, AtStart] = 1
     inference_instance_types: InstanceTypes = ("ml.m5.large", "ml.c5.large", "ml.t2.medium")
     transform_instance_types: InstanceTypes = ("ml.m5.large", "ml.m5.xlarge")
     volume_size_gb: Annotated[int, Field(ge=1, le=16384)] = 30
