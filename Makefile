@@ -7,11 +7,11 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 CODE   := pipelines processing training evaluation registry automation aws_formats sagemaker_local benchmarks examples tests setup.py
 
-.PHONY: help run test lint types walls bench format clean
+.PHONY: help run test lint types imports bench format clean
 
 help:
 	@echo "make run     the whole pipeline on real data, to a registered version (project health-tumor-diagnosis)"
-	@echo "make test    lint, types, import walls and every test"
+	@echo "make test    lint, types, import contracts and every test"
 	@echo "make bench   the benchmarks, each figure a ratio measured in one run (about 30 minutes)"
 	@echo "make format  rewrite the code in the project's format"
 	@echo "make clean   remove the environment and the local SageMaker's state"
@@ -20,7 +20,7 @@ run: $(VENV)/.runtime
 	@$(BIN)/gatehouse run
 	@command -v gatehouse >/dev/null || echo "            after: . $(BIN)/activate   (puts gatehouse on the PATH)"
 
-test: lint types walls
+test: lint types imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.development
@@ -30,7 +30,7 @@ lint: $(VENV)/.development
 types: $(VENV)/.development
 	$(BIN)/mypy
 
-walls: $(VENV)/.development
+imports: $(VENV)/.development
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.development

@@ -99,7 +99,7 @@ def compare(
             mine.seconds - theirs.seconds
             for mine, theirs in zip(costs[name], costs["the three programs by hand"], strict=True)
         ]
-        print(f"  what the road adds: {statistics.median(extra):.2f} s")
+        print(f"  what the command adds: {statistics.median(extra):.2f} s")
 
 
 def main(arguments: list[str] | None = None) -> None:
