@@ -25,7 +25,7 @@ class Scope:
     service: str
 
 
-def refuse_strangers(headers: Mapping[str, str], port: int) -> None:
+def refuse_foreign_pages(headers: Mapping[str, str], port: int) -> None:
     """Raises AwsError AccessDenied for a Host that is not this endpoint, or a foreign web page."""
     names = {f"{host}:{port}" for host in _HOSTS} | (set(_HOSTS) if port == 80 else set())
     host = headers.get("host", "")

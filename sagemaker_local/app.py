@@ -1,7 +1,10 @@
 """The ASGI application: who asks, which service is meant, and an answer in that service's protocol.
 
-Operations are plain functions that block; each runs in a thread of a pool. Only PutObject, UploadPart
-and GetObject pass their bodies on as they come; every other request is read whole, up to a cap.
+Every request of every service but S3 goes the same way: find the service and its protocol, read the
+request, call the operation, write the response. Operations are plain functions that block; each runs in a
+thread of a pool, but for those that wait in the event loop. S3 reads and writes its own messages:
+PutObject, UploadPart and GetObject pass their bodies on as they come; every other request is read whole,
+up to a cap.
 """
 
 from __future__ import annotations
@@ -14,17 +17,19 @@ import urllib.parse
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from botocore.model import ServiceModel
+
 from sagemaker_local import access
-from sagemaker_local.context import Call, Services
 from sagemaker_local.errors import AwsError, not_implemented
-from sagemaker_local.protocols import aws_json, aws_query, rest_json
+from sagemaker_local.protocols import aws_json
+from sagemaker_local.protocols.http import FileBody, Request, Response
+from sagemaker_local.protocols.resolve import find_service, protocol_of
 from sagemaker_local.s3 import http as s3_http
 from sagemaker_local.s3 import messages
 from sagemaker_local.s3.http import S3
-from sagemaker_local.s3.messages import FileBody, Response
 from sagemaker_local.s3.streaming import (
     ClientGone,
     Receive,
@@ -33,7 +38,7 @@ from sagemaker_local.s3.streaming import (
     receive_body,
     send_file,
 )
-from sagemaker_local.services import runtime
+from sagemaker_local.services.operations import Operations
 
 HEALTH_PATH = "/_health"
 """Answers 200 to anybody on this machine; no bucket's name begins with an underscore."""
@@ -42,39 +47,35 @@ _LARGEST_BODY = 8 << 20
 """Bytes of a request that is read whole: a definition of 1 MiB, each character escaped, still fits."""
 
 _THREADS = 32
-_QUERY_SERVICES = ("sts", "iam", "sns")
-_REST_SERVICES = ("lambda", "scheduler")
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """One HTTP request before its body is read."""
+class _Exchange:
+    """One request, its body yet to be read, and the way to send the response."""
 
-    id: str
-    method: str
-    raw_path: bytes
-    query_string: bytes
-    headers: Mapping[str, str]
+    request: Request
     body: RequestBody
     send: Send
 
     @property
     def waits_for_us(self) -> bool:
         """The client sends its body only after we have begun to read it."""
-        return self.headers.get("expect", "").lower() == "100-continue"
+        return self.request.headers.get("expect", "").lower() == "100-continue"
 
     @property
-    def is_json(self) -> bool:
-        return "x-amz-target" in self.headers
+    def target(self) -> str | None:
+        """The prefix of a service that speaks JSON."""
+        header = self.request.headers.get(aws_json.TARGET)
+        return None if header is None else header.partition(".")[0]
 
 
 class App:
     """The application of one endpoint."""
 
-    def __init__(self, services: Services, s3: S3, port: int) -> None:
-        self._services, self._s3, self._port = services, s3, port
+    def __init__(self, operations: Operations, s3: S3, port: int) -> None:
+        self._operations, self._s3, self._port = operations, s3, port
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
 
     def close(self) -> None:
@@ -83,172 +84,142 @@ class App:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        asked = _Asked(
+        request = Request(
             id=str(uuid.uuid4()),
             method=scope["method"],
             raw_path=scope["raw_path"],
             query_string=scope["query_string"],
             headers=_headers(scope["headers"]),
-            body=RequestBody(receive),
-            send=send,
         )
         try:
-            await self._answer(asked)
+            await self._serve(_Exchange(request, RequestBody(receive), send))
         except ClientGone:
             return
 
-    async def _answer(self, asked: _Asked) -> None:
+    async def _serve(self, exchange: _Exchange) -> None:
+        request = exchange.request
         try:
-            access.refuse_strangers(asked.headers, self._port)
-            if asked.raw_path == HEALTH_PATH.encode():
-                await _send(asked, Response(headers={"content-type": "text/plain"}, body=b"ok\n"))
+            access.refuse_foreign_pages(request.headers, self._port)
+            if request.raw_path == HEALTH_PATH.encode():
+                await _send(exchange, Response(headers={"content-type": "text/plain"}, body=b"ok\n"))
                 return
-            query = dict(urllib.parse.parse_qsl(asked.query_string.decode("latin-1")))
-            credentials = access.scope(asked.headers, query)
+            query = dict(urllib.parse.parse_qsl(request.query_string.decode("latin-1")))
+            credentials = access.scope(request.headers, query)
         except AwsError as error:
-            await _send_unread(asked, _error(asked, error))
+            await _send_unread(exchange, _error(exchange, error))
             return
-        call = Call(self._services, credentials.region)
-        if asked.is_json:
-            await self._answer_json(asked, call)
-        elif credentials.service == "sagemaker":
-            await self._answer_runtime(asked, call)
-        elif credentials.service in _QUERY_SERVICES:
-            await self._answer_query(asked, call, credentials.service)
-        elif credentials.service in _REST_SERVICES:
-            await self._answer_rest(asked, call, credentials.service)
-        elif credentials.service == "s3":
-            await self._answer_s3(asked, credentials.region)
+        if credentials.service == "s3" and exchange.target is None:
+            await self._serve_s3(exchange, credentials.region)
+            return
+        service = find_service(self._operations.services, credentials.service, exchange.target)
+        if service is None:
+            await _send_unread(exchange, _error(exchange, _unknown(exchange.target, credentials.service)))
         else:
-            await _send_unread(asked, _error(asked, not_implemented(credentials.service)))
+            await self._serve_operation(exchange, service, credentials.region)
 
-    async def _answer_json(self, asked: _Asked, call: Call) -> None:
-        def work(body: bytes) -> Response:
-            content = aws_json.call(self._services.api, call, asked.headers, body)
-            return Response(headers={"content-type": aws_json.CONTENT_TYPE}, body=content)
-
-        await self._whole(asked, work, lambda error: _json_error(error))
-
-    async def _answer_query(self, asked: _Asked, call: Call, service: str) -> None:
-        headers = {"content-type": aws_query.CONTENT_TYPE}
-
-        def work(body: bytes) -> Response:
-            content = aws_query.call(self._services.api, call, service, body, asked.query_string, asked.id)
-            return Response(headers=headers, body=content)
+    async def _serve_operation(self, exchange: _Exchange, service: ServiceModel, region: str) -> None:
+        """Any operation but those of S3."""
+        protocol, name = protocol_of(service), service.service_name
 
         def failed(error: AwsError) -> Response:
-            return Response(error.status, headers, aws_query.error(error, asked.id))
+            return protocol.error(service, error, exchange.request)
 
-        await self._whole(asked, work, failed)
-
-    async def _answer_rest(self, asked: _Asked, call: Call, service: str) -> None:
-        def work(body: bytes) -> Response:
-            request = rest_json.Request(asked.method, asked.raw_path, asked.headers, body, asked.query_string)
-            return _from_rest(rest_json.call(self._services.api, call, service, request))
-
-        await self._whole(asked, work, lambda error: _from_rest(rest_json.error(error)))
-
-    async def _answer_runtime(self, asked: _Asked, call: Call) -> None:
-        """An invocation waits for its model in the event loop and holds no thread."""
-
-        def failed(error: AwsError) -> Response:
-            return _from_rest(rest_json.error(error))
-
-        body = await _read(asked, failed)
+        body = await _read(exchange, failed)
         if body is None:
             return
-        try:
-            answered = await runtime.answer(call, asked.method, asked.raw_path, asked.headers, body)
-        except Exception as error:
-            await _send(asked, failed(_as_aws_error(error)))
-        else:
-            await _send(asked, _from_rest(answered))
+        request = replace(exchange.request, body=body)
 
-    async def _answer_s3(self, asked: _Asked, region: str) -> None:
+        def work() -> Response:
+            operation, members = protocol.read(service, request)
+            response = self._operations(region, name, operation, members)
+            return protocol.write(service.operation_model(operation), response, request)
+
+        async def awaited_work() -> Response:
+            operation, members = protocol.read(service, request)
+            response = await self._operations.awaited(region, name, operation, members)
+            return protocol.write(service.operation_model(operation), response, request)
+
         try:
-            bucket, key, query = s3_http.parse_target(asked.raw_path, asked.query_string)
+            if name in self._operations.awaited_services:
+                response = await awaited_work()
+            else:
+                response = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except Exception as error:
+            response = failed(_as_aws_error(error))
+        await _send(exchange, response)
+
+    async def _serve_s3(self, exchange: _Exchange, region: str) -> None:
+        request = exchange.request
+        try:
+            bucket, key, query = s3_http.parse_target(request.raw_path, request.query_string)
         except AwsError as error:
-            await _send_unread(asked, _error(asked, error))
+            await _send_unread(exchange, _error(exchange, error))
             return
-        request = messages.Request(asked.method, bucket, key, query, asked.headers, region)
+        asked = messages.Request(request.method, bucket, key, query, request.headers, region)
 
         def failed(error: AwsError) -> Response:
-            return messages.error_response(error, request, asked.id)
+            return messages.error_response(error, asked, request.id)
 
-        if s3_http.is_streamed(request):
-            await self._stream(asked, request, failed)
+        if s3_http.is_streamed(asked):
+            await self._receive_object(exchange, asked, failed)
+            return
+        body = await _read(exchange, failed)
+        if body is None:
+            return
+        asked = messages.with_body(asked, body)
+        try:
+            response = await asyncio.get_running_loop().run_in_executor(self._pool, self._s3.answer, asked)
+        except Exception as error:
+            response = failed(_as_aws_error(error))
+        if isinstance(response.body, FileBody):
+            await self._send_object(exchange, response, response.body)
         else:
-            await self._whole(asked, lambda body: self._s3.answer(messages.with_body(request, body)), failed)
+            await _send(exchange, response)
 
-    async def _whole(
-        self, asked: _Asked, work: Callable[[bytes], Response], failed: Callable[[AwsError], Response]
-    ) -> None:
-        """Read the body, do the work in a thread, send what comes of it."""
-        body = await _read(asked, failed)
-        if body is not None:
-            await self._send_result(asked, work, body, failed)
-
-    async def _stream(
-        self, asked: _Asked, request: messages.Request, failed: Callable[[AwsError], Response]
+    async def _receive_object(
+        self, exchange: _Exchange, asked: messages.Request, failed: Callable[[AwsError], Response]
     ) -> None:
         """PutObject and UploadPart: the body goes to the disk while it comes."""
         loop = asyncio.get_running_loop()
         try:
-            receiver = await loop.run_in_executor(self._pool, self._s3.receiver, request)
+            receiver = await loop.run_in_executor(self._pool, self._s3.receiver, asked)
         except Exception as error:
-            await _send_unread(asked, failed(_as_aws_error(error)))
+            await _send_unread(exchange, failed(_as_aws_error(error)))
             return
         try:
-            await receive_body(asked.body, receiver.feed, self._pool)
+            await receive_body(exchange.body, receiver.feed, self._pool)
             response = await loop.run_in_executor(self._pool, receiver.finish)
         except ClientGone:
             raise
         except Exception as error:
             response = failed(_as_aws_error(error))
-            await asked.body.discard()
+            await exchange.body.discard()
         finally:
             await loop.run_in_executor(self._pool, receiver.close)
-        await _send(asked, response)
+        await _send(exchange, response)
 
-    async def _send_result(
-        self,
-        asked: _Asked,
-        work: Callable[[bytes], Response],
-        body: bytes,
-        failed: Callable[[AwsError], Response],
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            response = await loop.run_in_executor(self._pool, work, body)
-        except Exception as error:
-            response = failed(_as_aws_error(error))
-        if not isinstance(response.body, FileBody):
-            await _send(asked, response)
-            return
-        with response.body.opened:
-            await _send_head(asked, response)
-            if response.body.length:
-                await send_file(asked.send, asked.body, response.body, self._pool)
+    async def _send_object(self, exchange: _Exchange, response: Response, body: FileBody) -> None:
+        """GetObject: the body comes from the disk while it is sent."""
+        with body.opened:
+            await _send_head(exchange, response)
+            if body.length:
+                await send_file(exchange.send, exchange.body, body, self._pool)
             else:
-                await asked.send({"type": "http.response.body"})
+                await exchange.send({"type": "http.response.body"})
 
 
-async def _read(asked: _Asked, failed: Callable[[AwsError], Response]) -> bytes | None:
+async def _read(exchange: _Exchange, failed: Callable[[AwsError], Response]) -> bytes | None:
     """The whole body; None if it is too large, which is answered here."""
     body = bytearray()
-    async for piece in asked.body.pieces():
+    async for piece in exchange.body.pieces():
         body += piece
         if len(body) > _LARGEST_BODY:
             too_large = AwsError(
                 "RequestEntityTooLarge", f"A request has at most {_LARGEST_BODY} bytes.", 413
             )
-            await _send_unread(asked, failed(too_large))
+            await _send_unread(exchange, failed(too_large))
             return None
     return bytes(body)
-
-
-def _from_rest(message: rest_json.Message) -> Response:
-    return Response(message.status, dict(message.headers), message.body)
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -259,8 +230,14 @@ def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
+def _unknown(target: str | None, signing_name: str) -> AwsError:
+    if target is None:
+        return not_implemented(signing_name)
+    return AwsError("UnknownOperationException", f"There is no local service behind '{target}'.", 404)
+
+
 def _as_aws_error(error: Exception) -> AwsError:
-    """What the client is told. Whatever nobody foresaw goes to the log with its traceback."""
+    """What the client is told. An error that no operation raises on purpose is logged with its traceback."""
     if isinstance(error, AwsError):
         return error
     is_full = (isinstance(error, OSError) and error.errno in _FULL_DISK) or (
@@ -281,43 +258,40 @@ def _as_aws_error(error: Exception) -> AwsError:
     )
 
 
-def _json_error(error: AwsError) -> Response:
-    headers = {"content-type": aws_json.CONTENT_TYPE, "x-amzn-errortype": error.code}
-    return Response(error.status, headers, aws_json.error(error))
+def _error(exchange: _Exchange, error: AwsError) -> Response:
+    """An error before it is known which service is meant."""
+    request = exchange.request
+    if exchange.target is not None:
+        return aws_json.error(None, error, request)
+    asked = messages.Request(request.method, "", "", {}, request.headers, "")
+    return messages.error_response(error, asked, request.id)
 
 
-def _error(asked: _Asked, error: AwsError) -> Response:
-    """An error before it is known what the request is."""
-    if asked.is_json:
-        return _json_error(error)
-    request = messages.Request(asked.method, "", "", {}, asked.headers, "")
-    return messages.error_response(error, request, asked.id)
-
-
-async def _send(asked: _Asked, response: Response) -> None:
+async def _send(exchange: _Exchange, response: Response) -> None:
     assert isinstance(response.body, bytes)
-    await _send_head(asked, response)
-    await asked.send({"type": "http.response.body", "body": response.body})
+    await _send_head(exchange, response)
+    await exchange.send({"type": "http.response.body", "body": response.body})
 
 
-async def _send_unread(asked: _Asked, response: Response) -> None:
+async def _send_unread(exchange: _Exchange, response: Response) -> None:
     """Answer a request whose body was not read, or not to its end.
 
     A client that waits for leave to send gets the answer instead, and the connection ends there. One
     that sends already is read to the end, or else it would not get to read the answer.
     """
-    if not asked.waits_for_us:
-        await asked.body.discard()
+    if not exchange.waits_for_us:
+        await exchange.body.discard()
     headers = {**response.headers, "connection": "close"}
-    await _send(asked, Response(response.status, headers, response.body))
+    await _send(exchange, Response(response.status, headers, response.body))
 
 
-async def _send_head(asked: _Asked, response: Response) -> None:
-    headers = {"x-amzn-requestid": asked.id, "x-amz-request-id": asked.id, **response.headers}
+async def _send_head(exchange: _Exchange, response: Response) -> None:
+    request_id = exchange.request.id
+    headers = {"x-amzn-requestid": request_id, "x-amz-request-id": request_id, **response.headers}
     if "content-length" not in headers and response.status not in (204, 304):
         length = response.body.length if isinstance(response.body, FileBody) else len(response.body)
         headers["content-length"] = str(length)
-    await asked.send(
+    await exchange.send(
         {
             "type": "http.response.start",
             "status": response.status,

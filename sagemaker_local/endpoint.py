@@ -19,9 +19,7 @@ from typing import Any
 import uvicorn
 
 from sagemaker_local import advertisement
-from sagemaker_local.api import Api
 from sagemaker_local.app import App
-from sagemaker_local.context import Call, Services
 from sagemaker_local.errors import CannotStart
 from sagemaker_local.events import messages, outbox
 from sagemaker_local.events.dispatcher import Dispatcher
@@ -37,7 +35,8 @@ from sagemaker_local.jobs.runner import JobRunner
 from sagemaker_local.s3.http import S3
 from sagemaker_local.s3.objects import ObjectStore
 from sagemaker_local.scheduling.clock import Clock
-from sagemaker_local.services.table import operations
+from sagemaker_local.services.call import Call, Components
+from sagemaker_local.services.operations import Operations
 from sagemaker_local.stacks.cloudformation import TemplateError
 from sagemaker_local.stacks.templates import Template, play_file
 from sagemaker_local.store import Store
@@ -75,25 +74,21 @@ class Endpoint:
             self.url = f"http://{_ADDRESS}:{port}"
             owner = Owner(home)
             undo.callback(owner.release)
-            store = Store(home.database, WATCHERS)
-            outbox.prepare(store)
-            messages.prepare(store)
-            objects = ObjectStore(home, store)
-            s3 = S3(objects)
-            jobs = JobRunner(home, owner, store, objects, interpreters)
-            jobs.endpoint_url = self.url
-            self._services = _services(home, owner, store, objects, jobs, interpreters, self.url)
-            self.left_out = _play(self._services, templates)
+            operations = _operations(home, owner, interpreters, self.url)
+            components = operations.components
+            self._operations = operations
+            self.left_out = _play(operations, templates)
+            s3 = S3(components.objects)
             s3.sweep()
-            self.interrupted: list[dict[str, Any]] = self._services.engine.recover()
-            jobs.recover()
-            self._services.transforms.recover()
-            undo.callback(self._services.endpoints.close)
-            self._services.endpoints.recover(start=advertise)
-            undo.callback(self._services.functions.close)
-            self._dispatcher = Dispatcher(self._services)
-            self._clock = Clock(self._services)
-            self._app = App(self._services, s3, port)
+            self.interrupted: list[dict[str, Any]] = components.engine.recover()
+            components.jobs.recover()
+            components.transforms.recover()
+            undo.callback(components.endpoints.close)
+            components.endpoints.recover(start=advertise)
+            undo.callback(components.functions.close)
+            self._dispatcher = Dispatcher(home, owner, components.store, components.functions, operations)
+            self._clock = Clock(components.store, operations)
+            self._app = App(operations, s3, port)
             self._server = HttpServer(_configuration(self._app))
             self._thread = threading.Thread(
                 target=self._server.run, args=([listener],), name="endpoint", daemon=True
@@ -111,9 +106,9 @@ class Endpoint:
         """Stop what runs, then stop answering; returns when both is done. A second call does nothing."""
         self._clock.close()
         self._dispatcher.close()
-        self._services.engine.close()
-        self._services.jobs.close()
-        self._services.transforms.close()
+        self._operations.components.engine.close()
+        self._operations.components.jobs.close()
+        self._operations.components.transforms.close()
         self._undo.close()
 
     def _stop_serving(self) -> None:
@@ -196,37 +191,43 @@ def serve(
             signal.signal(number, handler)
 
 
-def _services(
-    home: Home,
-    owner: Owner,
-    store: Store,
-    objects: ObjectStore,
-    jobs: JobRunner,
-    interpreters: Mapping[str, str],
-    url: str,
-) -> Services:
+def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: str) -> Operations:
+    """Everything behind the socket, from the bottom up: what keeps state, what runs, what is called."""
+    store = Store(home.database, WATCHERS)
+    outbox.prepare(store)
+    messages.prepare(store)
+    objects = ObjectStore(home, store)
+    jobs = JobRunner(home, owner, store, objects, interpreters)
+    jobs.endpoint_url = url
     surroundings = Surroundings(objects, interpreters, url)
-    services = Services(
-        home,
-        owner,
-        store,
-        objects,
-        Api(operations()),
-        jobs,
-        HostedEndpoints(home, owner, store, surroundings),
-        TransformJobs(home, owner, store, objects, surroundings),
-        Functions(home, owner, store, url),
+    operations: Operations
+
+    def api(region: str, service: str, operation: str, members: dict[str, Any]) -> dict[str, Any]:
+        """Steps call operations, of which one starts an execution: the engine comes first."""
+        return operations(region, service, operation, members)
+
+    components = Components(
+        home=home,
+        owner=owner,
+        store=store,
+        objects=objects,
+        jobs=jobs,
+        engine=Engine(home, owner, store, objects, jobs, api),
+        endpoints=HostedEndpoints(home, owner, store, surroundings),
+        transforms=TransformJobs(home, owner, store, objects, surroundings),
+        functions=Functions(home, owner, store, url),
+        url=url,
     )
-    services.engine = Engine(services)
-    return services
+    operations = Operations(components)
+    return operations
 
 
-def _play(services: Services, templates: Sequence[Template]) -> dict[str, Mapping[str, str]]:
-    """Play templates; what of each is not played here, where there is something."""
+def _play(operations: Operations, templates: Sequence[Template]) -> dict[str, Mapping[str, str]]:
+    """Create what templates describe; what of each is left out, where there is something."""
     left_out: dict[str, Mapping[str, str]] = {}
     try:
         for template in templates:
-            played = play_file(Call(services, template.region), template)
+            played = play_file(Call(operations.components, template.region), operations, template)
             if played.left_out:
                 left_out[str(template.path)] = played.left_out
     except TemplateError as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class AwsError(Exception):
     """An answer in AWS's own terms.
@@ -10,13 +13,17 @@ class AwsError(Exception):
         code: the error's name on the wire, e.g. ``ValidationException`` or ``ResourceNotFound``.
         message: what is wrong and what to do about it.
         status: HTTP status; AWS's JSON protocols use 400 for a caller's mistakes.
+        members: further members of the error's body, e.g. ``OriginalStatusCode``.
     """
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(
+        self, code: str, message: str, status: int = 400, members: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.status = status
+        self.members = dict(members or {})
 
 
 def validation_error(message: str) -> AwsError:

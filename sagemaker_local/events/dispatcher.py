@@ -20,12 +20,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from aws_formats import schedules
-from sagemaker_local.context import Services
+from sagemaker_local.api import Api
 from sagemaker_local.events import alarms, outbox, patterns, targets, transformers
-from sagemaker_local.events.functions import Closing
+from sagemaker_local.events.functions import Closing, Functions
 from sagemaker_local.events.outbox import Delivery, Event
-from sagemaker_local.home import is_alive
-from sagemaker_local.store import Document
+from sagemaker_local.home import Home, Owner, is_alive
+from sagemaker_local.store import Document, Store
 
 RULE = "event-rule"
 """Kind of the documents: DescribeRule's members and ``_Targets``."""
@@ -40,8 +40,9 @@ _log = logging.getLogger(__name__)
 class Dispatcher:
     """The threads of one endpoint."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, home: Home, owner: Owner, store: Store, functions: Functions, api: Api) -> None:
+        self._home, self._owner, self._store = home, owner, store
+        self._functions, self._api = functions, api
         self._closed = threading.Event()
         self._threads = [
             threading.Thread(target=self._loop, args=(self._route_next,), name="routing events"),
@@ -62,7 +63,7 @@ class Dispatcher:
     def close(self) -> None:
         """Return once nothing is delivered any more; what is due stays so."""
         self._closed.set()
-        self._services.functions.close()
+        self._functions.close()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
@@ -83,7 +84,7 @@ class Dispatcher:
 
     def _route_next(self) -> bool:
         """Whether there was an event."""
-        store = self._services.store
+        store = self._store
         if not outbox.has_events(store):
             return False
         with store.transaction():
@@ -94,7 +95,7 @@ class Dispatcher:
 
     def _route(self, event: Event) -> None:
         try:
-            route(self._services, event)
+            route(self._store, event)
         except sqlite3.Error:
             raise
         except Exception:  # a mistake of ours: this event must not hold up all that come after it
@@ -102,7 +103,7 @@ class Dispatcher:
 
     def _fire_due(self) -> bool:
         """Fire all rules whose time has come, and look at all alarms; always False: nothing is left over."""
-        store, now = self._services.store, time.time()
+        store, now = self._store, time.time()
         if any(_is_due(rule, now) for rule in store.list(RULE)):
             with store.transaction():
                 for rule in store.list(RULE):
@@ -114,21 +115,20 @@ class Dispatcher:
     def _fire(self, rule: Document, now: float) -> None:
         region = rule["Arn"].split(":")[3]
         following = next_firing(rule["ScheduleExpression"], now, counted_from=rule["_Next"])
-        self._services.store.put(RULE, region, rule["Name"], {**rule, "_Next": following})
+        self._store.put(RULE, region, rule["Name"], {**rule, "_Next": following})
         if rule["State"] == "ENABLED":
             event = outbox.envelope(region, "aws.events", "Scheduled Event", {}, [rule["Arn"]])
-            _put_deliveries(self._services, region, rule, event)
+            _put_deliveries(self._store, region, rule, event)
 
     def _deliver_next(self) -> bool:
         """Whether a delivery was due."""
-        services = self._services
         delivery = outbox.claim_delivery(
-            services.store, services.owner.name, lambda owner: is_alive(services.home, owner)
+            self._store, self._owner.name, lambda owner: is_alive(self._home, owner)
         )
         if delivery is None:
             return False
         try:
-            targets.deliver(services, delivery)
+            targets.deliver(self._store, self._functions, self._api, delivery)
         except Closing:
             raise
         except Exception:  # a full disk or a mistake of ours: the thread goes on, the delivery is made again
@@ -140,7 +140,7 @@ class Dispatcher:
         """Let a delivery be claimed anew in a while; as long as this process has it, nobody else would."""
         while not self._closed.is_set():
             try:
-                outbox.retry_later(self._services.store, delivery, time.time() + _AFTER_BREAKDOWN_SECONDS)
+                outbox.retry_later(self._store, delivery, time.time() + _AFTER_BREAKDOWN_SECONDS)
             except sqlite3.Error:
                 self._closed.wait(_AFTER_TROUBLE_SECONDS)
             else:
@@ -166,23 +166,23 @@ def _is_due(rule: Document, now: float) -> bool:
     return rule.get("_Next") is not None and bool(rule["_Next"] <= now)
 
 
-def route(services: Services, event: Event) -> None:
+def route(store: Store, event: Event) -> None:
     """Write a delivery for each target of each rule that matches; in the caller's transaction."""
     document = json.loads(event.document)
-    for rule in services.store.list(RULE, event.region):
+    for rule in store.list(RULE, event.region):
         pattern = rule["EventPattern"]
         if rule["State"] == "ENABLED" and pattern and _pattern(pattern).matches(event.document):
-            _put_deliveries(services, event.region, rule, document)
+            _put_deliveries(store, event.region, rule, document)
 
 
-def _put_deliveries(services: Services, region: str, rule: Document, event: Document) -> None:
+def _put_deliveries(store: Store, region: str, rule: Document, event: Document) -> None:
     for target in rule["_Targets"]:
         try:
             payload = transformers.apply(target, event, rule["Arn"])
         except transformers.InvalidInput as error:
             _log.error("Target %s of rule %s is given nothing: %s", target["Id"], rule["Name"], error)
         else:
-            outbox.put_delivery(services.store, region, rule["Arn"], target, payload)
+            outbox.put_delivery(store, region, rule["Arn"], target, payload)
 
 
 _pattern = lru_cache(maxsize=256)(patterns.parse)

@@ -18,12 +18,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sagemaker_local.context import Call, Services
+from sagemaker_local.api import Api
 from sagemaker_local.errors import AwsError
 from sagemaker_local.events import messages, outbox, topics
-from sagemaker_local.events.functions import FUNCTION
+from sagemaker_local.events.functions import FUNCTION, Functions
 from sagemaker_local.events.outbox import Delivery
-from sagemaker_local.store import Document
+from sagemaker_local.store import Document, Store
 
 PIPELINE_PARAMETERS = "SageMakerPipelineParameters"
 _RULE_ATTEMPTS, _RULE_AGE = 185, outbox.MOST_AGE
@@ -60,22 +60,24 @@ def kind_of(arn: str) -> str | None:
     return service if service in ("lambda", "sns", "sqs") else None
 
 
-def deliver(services: Services, delivery: Delivery) -> None:
+def deliver(store: Store, functions: Functions, api: Api, delivery: Delivery) -> None:
     """Make one attempt and write what came of it: done, to be tried again, or given up.
 
     Raises:
         Closing: the endpoint closes; the delivery stays claimed until this process is gone.
     """
-    call = Call(services, delivery.region)
     arn = delivery.target["Arn"]
     if kind_of(arn) in ("sns", "sqs"):
-        with services.store.transaction():
-            failure = _put(call, delivery)
-            _settle(call, delivery, failure)
+        with store.transaction():
+            failure = _put(store, delivery)
+            _settle(store, delivery, failure)
         return
-    failure = _invoke(call, delivery) if kind_of(arn) == "lambda" else _start_pipeline(call, delivery)
-    with services.store.transaction():
-        _settle(call, delivery, failure)
+    if kind_of(arn) == "lambda":
+        failure = _invoke(store, functions, delivery)
+    else:
+        failure = _start_pipeline(api, delivery)
+    with store.transaction():
+        _settle(store, delivery, failure)
 
 
 def function_name(arn: str) -> str:
@@ -83,35 +85,35 @@ def function_name(arn: str) -> str:
     return arn.split(":")[6]
 
 
-def _put(call: Call, delivery: Delivery) -> Failure | None:
+def _put(store: Store, delivery: Delivery) -> Failure | None:
     arn = delivery.target["Arn"]
     region, name = arn.split(":")[3], arn.rpartition(":")[2]
     try:
         if kind_of(arn) == "sns":
-            topics.publish(call.store, region, name, delivery.payload)
+            topics.publish(store, region, name, delivery.payload)
         else:
-            messages.send(call.store, region, name, delivery.payload)
+            messages.send(store, region, name, delivery.payload)
     except LookupError as error:
         return Failure("NO_RESOURCE", str(error), is_final=True)
     return None
 
 
-def _start_pipeline(call: Call, delivery: Delivery) -> Failure | None:
+def _start_pipeline(api: Api, delivery: Delivery) -> Failure | None:
     region, name = delivery.target["Arn"].split(":")[3], delivery.target["Arn"].partition("pipeline/")[2]
     request: dict[str, Any] = {"PipelineName": name, "ClientRequestToken": delivery.id}
     given = delivery.target.get(PIPELINE_PARAMETERS, {}).get("PipelineParameterList")
     if given:
         request["PipelineParameters"] = given
     try:
-        call.services.api.call(Call(call.services, region), "sagemaker", "StartPipelineExecution", request)
+        api(region, "sagemaker", "StartPipelineExecution", request)
     except AwsError as error:
         return Failure(error.code, error.message, is_final=error.status < 500)
     return None
 
 
-def _invoke(call: Call, delivery: Delivery) -> Failure | None:
+def _invoke(store: Store, functions: Functions, delivery: Delivery) -> Failure | None:
     arn = delivery.target["Arn"]
-    document = call.store.get(FUNCTION, arn.split(":")[3], function_name(arn))
+    document = store.get(FUNCTION, arn.split(":")[3], function_name(arn))
     if document is None:
         return Failure("NO_RESOURCE", f"there is no function {arn}", is_final=True)
     try:
@@ -119,7 +121,7 @@ def _invoke(call: Call, delivery: Delivery) -> Failure | None:
     except ValueError as error:
         return Failure("INVALID_JSON", f"the function's input is not JSON: {error}", is_final=True)
     try:
-        answer = call.services.functions.invoke(document, delivery.payload, delivery.id)
+        answer = functions.invoke(document, delivery.payload, delivery.id)
     except OSError as error:
         return Failure("SDK_CLIENT_ERROR", f"no process could be started: {error}")
     if answer.error is None:
@@ -129,30 +131,30 @@ def _invoke(call: Call, delivery: Delivery) -> Failure | None:
     return Failure("Unhandled", message, by_function=True, answer=answer.payload)
 
 
-def _settle(call: Call, delivery: Delivery, failure: Failure | None) -> None:
+def _settle(store: Store, delivery: Delivery, failure: Failure | None) -> None:
     if failure is None:
-        outbox.strike_off(call.store, delivery)
+        outbox.strike_off(store, delivery)
         return
-    attempts, age = _policy(call, delivery, failure)
+    attempts, age = _policy(store, delivery, failure)
     now = time.time()
     is_last = failure.is_final or delivery.attempts >= attempts
     wait = min(2.0**delivery.attempts, _LONGEST_WAIT)
     if not is_last and now + wait <= delivery.created + age:
-        outbox.retry_later(call.store, delivery, now + wait)
+        outbox.retry_later(store, delivery, now + wait)
         return
-    outbox.strike_off(call.store, delivery)
+    outbox.strike_off(store, delivery)
     if failure.by_function:
-        _give_up_invocation(call, delivery, failure, "RetriesExhausted" if is_last else "EventAgeExceeded")
+        _give_up_invocation(store, delivery, failure, "RetriesExhausted" if is_last else "EventAgeExceeded")
     else:
         _give_up_delivery(
-            call, delivery, failure, "MaximumRetryAttempts" if is_last else "MaximumEventAgeInSeconds"
+            store, delivery, failure, "MaximumRetryAttempts" if is_last else "MaximumEventAgeInSeconds"
         )
 
 
-def _policy(call: Call, delivery: Delivery, failure: Failure) -> tuple[int, float]:
+def _policy(store: Store, delivery: Delivery, failure: Failure) -> tuple[int, float]:
     """How many attempts may follow the first, and how old a delivery may get."""
     if failure.by_function:
-        policy = _function(call, delivery).get("_EventInvokeConfig", {})
+        policy = _function(store, delivery).get("_EventInvokeConfig", {})
         default_attempts, default_age = _FUNCTION_ATTEMPTS, _FUNCTION_AGE
     else:
         policy = delivery.target.get("RetryPolicy", {})
@@ -163,12 +165,12 @@ def _policy(call: Call, delivery: Delivery, failure: Failure) -> tuple[int, floa
     )
 
 
-def _function(call: Call, delivery: Delivery) -> Document:
+def _function(store: Store, delivery: Delivery) -> Document:
     arn = delivery.target["Arn"]
-    return call.store.get(FUNCTION, arn.split(":")[3], function_name(arn)) or {}
+    return store.get(FUNCTION, arn.split(":")[3], function_name(arn)) or {}
 
 
-def _give_up_delivery(call: Call, delivery: Delivery, failure: Failure, why: str) -> None:
+def _give_up_delivery(store: Store, delivery: Delivery, failure: Failure, why: str) -> None:
     """To the target's dead-letter queue, as EventBridge does it: the input, and what went wrong beside it."""
     queue = delivery.target.get("DeadLetterConfig", {}).get("Arn")
     about = {
@@ -179,12 +181,12 @@ def _give_up_delivery(call: Call, delivery: Delivery, failure: Failure, why: str
         "EXHAUSTED_RETRY_CONDITION": why,
         "RETRY_ATTEMPTS": str(delivery.attempts),
     }
-    _bury(call, queue, delivery.payload, about)
+    _bury(store, queue, delivery.payload, about)
 
 
-def _give_up_invocation(call: Call, delivery: Delivery, failure: Failure, condition: str) -> None:
+def _give_up_invocation(store: Store, delivery: Delivery, failure: Failure, condition: str) -> None:
     """To the function's OnFailure destination with a record of the call, and to its dead-letter queue."""
-    document = _function(call, delivery)
+    document = _function(store, delivery)
     config = document.get("_EventInvokeConfig", {})
     destination = config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
     if destination is not None:
@@ -205,14 +207,14 @@ def _give_up_invocation(call: Call, delivery: Delivery, failure: Failure, condit
             },
             "responsePayload": json.loads(failure.answer or "null"),
         }
-        _bury(call, destination, json.dumps(record), {})
+        _bury(store, destination, json.dumps(record), {})
     about = {"RequestID": delivery.id, "ErrorCode": "200", "ErrorMessage": failure.message}
     dead_letters = document.get("DeadLetterConfig", {}).get("TargetArn")
     if dead_letters or destination is None:
-        _bury(call, dead_letters, delivery.payload, about)
+        _bury(store, dead_letters, delivery.payload, about)
 
 
-def _bury(call: Call, arn: str | None, body: str, about: dict[str, str]) -> None:
+def _bury(store: Store, arn: str | None, body: str, about: dict[str, str]) -> None:
     """Put what could not be delivered where it is looked for; where nobody looks, say so in the log."""
     attributes = {name: messages.text_attribute(value) for name, value in about.items() if value}
     try:
@@ -220,8 +222,8 @@ def _bury(call: Call, arn: str | None, body: str, about: dict[str, str]) -> None
             raise LookupError("there is no dead-letter queue")
         region, name = arn.split(":")[3], arn.rpartition(":")[2]
         if kind_of(arn) == "sns":
-            topics.publish(call.store, region, name, body, attributes=attributes)
+            topics.publish(store, region, name, body, attributes=attributes)
         else:
-            messages.send(call.store, region, name, body, attributes)
+            messages.send(store, region, name, body, attributes)
     except LookupError as error:
         _log.error("An event is given up, and %s. %s: %s", error, about, body)

@@ -20,15 +20,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aws_formats.definition_language import LanguageError, Scope
-from sagemaker_local.context import Call, Services
+from sagemaker_local.api import Api
 from sagemaker_local.errors import AwsError, not_found, validation_error
-from sagemaker_local.execution import recovery
 from sagemaker_local.execution.graph import Graph, check_definition
 from sagemaker_local.execution.records import ACTIVE, Record
+from sagemaker_local.execution.recovery import Recovery, abandon
 from sagemaker_local.execution.schedule import Schedule
 from sagemaker_local.execution.slots import Slots
 from sagemaker_local.execution.steps import Outcome, StepRun, timestamp_text
-from sagemaker_local.store import Document
+from sagemaker_local.home import Home, Owner
+from sagemaker_local.jobs.runner import JobRunner
+from sagemaker_local.s3.objects import ObjectStore
+from sagemaker_local.store import Document, Store
 
 MAX_PARALLEL_STEPS = 50
 """SageMaker's own number where no ParallelismConfiguration is given."""
@@ -43,9 +46,20 @@ _log = logging.getLogger(__name__)
 class Engine:
     """Every execution that this process runs."""
 
-    def __init__(self, services: Services, job_slots: int | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        owner: Owner,
+        store: Store,
+        objects: ObjectStore,
+        jobs: JobRunner,
+        api: Api,
+        job_slots: int | None = None,
+    ) -> None:
         """`job_slots`: how many jobs run at once in this process; by default one a CPU, two at least."""
-        self._services = services
+        self._owner, self._store, self._objects = owner, store, objects
+        self._jobs, self._api = jobs, api
+        self._recovery = Recovery(home, owner, store, jobs)
         self._slots = Slots(job_slots or max(2, os.cpu_count() or 1))
         self._runs: dict[tuple[str, str], _Run] = {}
         self._lock = threading.Lock()
@@ -53,7 +67,7 @@ class Engine:
 
     def start(self, region: str, arn: str) -> None:
         """Run an execution whose document names this process as its owner."""
-        run = _Run(Call(self._services, region), Record(self._services.store, region, arn), self._slots)
+        run = _Run(Record(self._store, region, arn), self._objects, self._jobs, self._api, self._slots)
         thread = threading.Thread(target=self._run, args=(run,), name=f"execution {arn}", daemon=True)
         with self._lock:
             if self._closed.is_set():
@@ -61,7 +75,7 @@ class Engine:
             try:
                 thread.start()
             except RuntimeError as error:  # the system gives this process no more threads
-                recovery.abandon(run.record, f"The execution could not be started: {error}.")
+                abandon(run.record, f"The execution could not be started: {error}.")
                 raise AwsError("InternalFailure", f"{arn} could not be started: {error}.", 500) from error
             run.thread = thread
             self._runs[region, arn] = run
@@ -74,7 +88,7 @@ class Engine:
         Raises:
             AwsError: ResourceNotFound, or ValidationException if it does not run.
         """
-        recovery.settle(self._services, region, arn)
+        self._recovery.end_if_abandoned(region, arn)
 
         def mark(doc: Document) -> None:
             if token is not None and doc.get("_StopToken") == token:
@@ -85,7 +99,7 @@ class Engine:
                 )
             doc.update(PipelineExecutionStatus="Stopping", _StopToken=token)
 
-        if Record(self._services.store, region, arn).change_execution(mark) is None:
+        if Record(self._store, region, arn).change_execution(mark) is None:
             raise not_found("Pipeline execution", arn)
         with self._lock:
             run = self._runs.get((region, arn))
@@ -106,8 +120,8 @@ class Engine:
         Raises:
             AwsError: ResourceNotFound, or ValidationException if it has not failed or been stopped.
         """
-        recovery.settle(self._services, region, arn)
-        record = Record(self._services.store, region, arn)
+        self._recovery.end_if_abandoned(region, arn)
+        record = Record(self._store, region, arn)
         with record.store.transaction():
             doc = record.execution()
             if doc is None:
@@ -119,12 +133,16 @@ class Engine:
                     f"Only a failed or stopped execution can be retried; {arn} is"
                     f" {doc['PipelineExecutionStatus']}."
                 )
-            record.begin_again(self._services.owner.name, token, parallelism)
+            record.begin_again(self._owner.name, token, parallelism)
         self.start(region, arn)
 
     def recover(self) -> list[Document]:
         """Executions that a dead process left under way, now Failed with a reason that says so."""
-        return recovery.recover(self._services)
+        return self._recovery.recover()
+
+    def current(self, region: str, arn: str, doc: Document) -> Document:
+        """An execution's document as it is now: Failed, if the process that ran it has died."""
+        return self._recovery.end_if_abandoned(region, arn, doc) or doc
 
     def close(self, grace: float = 60.0) -> None:
         """Stop everything that runs here and wait until it is Stopped, for at most `grace` seconds."""
@@ -161,8 +179,8 @@ class Engine:
         While the store cannot be written (the disk is full), keep trying.
         """
         run.call_off()
-        self._services.store.insist(
-            lambda: recovery.abandon(run.record, f"The local SageMaker broke down ({why})."),
+        self._store.insist(
+            lambda: abandon(run.record, f"The local SageMaker broke down ({why})."),
             giving_up=self._closed,
         )
 
@@ -171,8 +189,10 @@ class Engine:
 class _Run:
     """One execution under way."""
 
-    call: Call
     record: Record
+    objects: ObjectStore
+    jobs: JobRunner
+    api: Api
     slots: Slots
     thread: threading.Thread | None = None
     stop: threading.Event = field(default_factory=threading.Event)
@@ -235,7 +255,7 @@ class _Run:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         if not uri.startswith("s3://") or not bucket or not key:
             raise LanguageError(f"'{uri}' is not the S3 URI of an object.")
-        opened = self.call.services.objects.open(bucket, key)
+        opened = self.objects.open(bucket, key)
         if opened is None:
             return None
         with opened[1] as content:
@@ -246,12 +266,13 @@ class _Run:
         limit = parallelism.get("MaxParallelExecutionSteps", MAX_PARALLEL_STEPS)
         for step in schedule.ready()[: max(0, limit - schedule.running())]:
             run = StepRun(
-                call=self.call,
                 record=self.record,
+                jobs=self.jobs,
+                api=self.api,
+                slots=self.slots,
                 execution=document,
                 step=step,
                 scope=scope,
-                slots=self.slots,
                 stop=self.stop,
                 earlier_attempts=document.get("_Attempts", {}).get(step.name, 0),
             )

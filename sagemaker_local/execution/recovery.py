@@ -2,44 +2,59 @@
 
 An execution names its owner, and whether an owner lives is known at once (``home``). So nothing stays
 "Executing" for longer than it takes somebody to look: ``recover`` looks at everything when an endpoint
-starts, ``settle`` at one execution whenever it is asked about.
+starts, ``end_if_abandoned`` at one execution whenever it is asked about.
 """
 
 from __future__ import annotations
 
-from sagemaker_local.context import Services
+from dataclasses import dataclass
+
 from sagemaker_local.execution.records import ACTIVE, EXECUTION, STEP_ACTIVE, Record
-from sagemaker_local.home import is_alive
-from sagemaker_local.store import Document
+from sagemaker_local.home import Home, Owner, is_alive
+from sagemaker_local.jobs.runner import JobRunner
+from sagemaker_local.store import Document, Store
 
 _DIED = "The process that ran this execution ended before the execution did."
 
 
-def recover(services: Services) -> list[Document]:
-    """Fail every execution whose owner is dead; returns their documents."""
-    found = []
-    for doc in services.store.list_among(EXECUTION, "PipelineExecutionStatus", ACTIVE):
-        arn = doc["PipelineExecutionArn"]
-        settled = settle(services, arn.split(":")[3], arn, doc)
-        if settled is not None:
-            found.append(settled)
-    return found
+@dataclass(frozen=True)
+class Recovery:
+    """Of one process's view: `owner` is this process, whose own executions are never abandoned."""
 
+    home: Home
+    owner: Owner
+    store: Store
+    jobs: JobRunner
 
-def settle(services: Services, region: str, arn: str, doc: Document | None = None) -> Document | None:
-    """Fail one execution if its owner is dead; returns its document if that was so."""
-    record = Record(services.store, region, arn)
-    doc = doc or record.execution()
-    if doc is None or not _is_abandoned(services, doc):
-        return None
-    with services.store.transaction():
-        # Somebody else may have settled or retried it since.
-        current = record.execution()
-        if current is None or not _is_abandoned(services, current):
+    def recover(self) -> list[Document]:
+        """Fail every execution whose owner is dead; returns their documents."""
+        found = []
+        for doc in self.store.list_among(EXECUTION, "PipelineExecutionStatus", ACTIVE):
+            arn = doc["PipelineExecutionArn"]
+            ended = self.end_if_abandoned(arn.split(":")[3], arn, doc)
+            if ended is not None:
+                found.append(ended)
+        return found
+
+    def end_if_abandoned(self, region: str, arn: str, doc: Document | None = None) -> Document | None:
+        """Fail one execution if its owner is dead; returns its document if that was so."""
+        record = Record(self.store, region, arn)
+        doc = doc or record.execution()
+        if doc is None or not self._is_abandoned(doc):
             return None
-        abandoned = abandon(record, _DIED)
-    services.jobs.recover()
-    return abandoned
+        with self.store.transaction():
+            # Another process may have ended or retried it since.
+            current = record.execution()
+            if current is None or not self._is_abandoned(current):
+                return None
+            abandoned = abandon(record, _DIED)
+        self.jobs.recover()
+        return abandoned
+
+    def _is_abandoned(self, doc: Document) -> bool:
+        if doc["PipelineExecutionStatus"] not in ACTIVE or doc["_Owner"] == self.owner.name:
+            return False
+        return not is_alive(self.home, doc["_Owner"])
 
 
 def abandon(record: Record, why: str) -> Document | None:
@@ -56,9 +71,3 @@ def abandon(record: Record, why: str) -> Document | None:
             f"{why} Under way: {what}. RetryPipelineExecution runs it on from the steps that succeeded.",
         )
         return record.execution()
-
-
-def _is_abandoned(services: Services, doc: Document) -> bool:
-    if doc["PipelineExecutionStatus"] not in ACTIVE or doc["_Owner"] == services.owner.name:
-        return False
-    return not is_alive(services.home, doc["_Owner"])

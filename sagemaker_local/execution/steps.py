@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aws_formats.definition_language import LanguageError, Scope, resolve
-from sagemaker_local.context import Call
+from sagemaker_local.api import Api
 from sagemaker_local.errors import AwsError
 from sagemaker_local.execution import cache, conditions, retry
 from sagemaker_local.execution.graph import Step
@@ -27,6 +27,7 @@ from sagemaker_local.execution.records import RESULT, Record, result_parent
 from sagemaker_local.execution.slots import Slots
 from sagemaker_local.jobs import processing, training
 from sagemaker_local.jobs.job import JobKind
+from sagemaker_local.jobs.runner import JobRunner
 
 _JOB_NAME_LENGTH = 63
 _RANDOM_LENGTH = 10
@@ -60,19 +61,22 @@ class StepRun:
     """One run of one step, in a thread of its own.
 
     Attributes:
+        jobs: runs the job that a job step creates.
+        api: calls an operation as a client does.
+        slots: this process's places for running jobs.
         scope: everything that is known when the step begins.
         execution: the execution's document as it was then.
         earlier_attempts: attempts before this run (a retry of the execution counts on).
-        slots: this process's places for running jobs.
         stop: set when the execution is to stop.
     """
 
-    call: Call
     record: Record
+    jobs: JobRunner
+    api: Api
+    slots: Slots
     execution: Mapping[str, Any]
     step: Step
     scope: Scope
-    slots: Slots
     stop: threading.Event
     earlier_attempts: int = 0
     _job: tuple[JobKind, str] | None = None
@@ -112,7 +116,7 @@ class StepRun:
         kind, name = job
         # A job that has just ended cannot be stopped any more, and need not be.
         with contextlib.suppress(AwsError):
-            self._api(f"Stop{kind.prefix}", {kind.name_member: name})
+            self._call(f"Stop{kind.prefix}", {kind.name_member: name})
 
     def _run_with_retries(self) -> Outcome:
         attempts = retry.Attempts(self.step.retries)
@@ -142,9 +146,9 @@ class StepRun:
             kind = retry.call_exception_type(error)
             return Outcome("Failed", reason=f"ClientError: {error.message}", exception_type=kind)
 
-    def _api(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self.call.services.api.call(self.call, "sagemaker", operation, arguments)
+            return self.api(self.record.region, "sagemaker", operation, arguments)
         except AwsError as error:
             told = f"Failed to invoke sagemaker:{operation}. Error Details: {error.message}"
             raise AwsError(error.code, told, error.status) from error
@@ -176,18 +180,18 @@ class StepRun:
             return replace(self._run_one_job(kind, name, arguments), cache_key=key)
 
     def _run_one_job(self, kind: JobKind, name: str, arguments: dict[str, Any]) -> Outcome:
-        created = self._api(f"Create{kind.prefix}", arguments)
+        created = self._call(f"Create{kind.prefix}", arguments)
         self._executing(Metadata={kind.prefix: {"Arn": created[kind.arn_member]}})
         with self._lock:
             self._job = (kind, name)
         if self.stop.is_set():
             self.stop_job()
         try:
-            self.call.services.jobs.wait(kind.kind, self.call.region, name)
+            self.jobs.wait(kind.kind, self.record.region, name)
         finally:
             with self._lock:
                 self._job = None
-        described = self._api(f"Describe{kind.prefix}", {kind.name_member: name})
+        described = self._call(f"Describe{kind.prefix}", {kind.name_member: name})
         status = described[kind.status_member]
         reason = described.get("FailureReason")
         if status == "Completed":
@@ -252,8 +256,8 @@ class StepRun:
         with self.record.store.transaction():
             if "ModelPackageGroupName" in arguments:
                 self._ensure_group(arguments["ModelPackageGroupName"], arguments.pop("Tags", []))
-            arn = self._api("CreateModelPackage", arguments)["ModelPackageArn"]
-        described = self._api("DescribeModelPackage", {"ModelPackageName": arn})
+            arn = self._call("CreateModelPackage", arguments)["ModelPackageArn"]
+        described = self._call("DescribeModelPackage", {"ModelPackageName": arn})
         return Outcome("Succeeded", described, members={"Metadata": {"RegisterModel": {"Arn": arn}}})
 
     def _ensure_group(self, group: Any, tags: Any) -> None:
@@ -261,7 +265,7 @@ class StepRun:
         if not isinstance(group, str) or group.startswith("arn:"):
             return
         if self.record.store.get("model-package-group", self.record.region, group) is None:
-            self._api("CreateModelPackageGroup", {"ModelPackageGroupName": group, "Tags": tags})
+            self._call("CreateModelPackageGroup", {"ModelPackageGroupName": group, "Tags": tags})
 
     def run_fail(self) -> Outcome:
         """Fail: ends the execution with the message that the definition gives it."""

@@ -1,54 +1,39 @@
 """AWS JSON: the operation in a header, members as a JSON object.
 
-SageMaker, Logs, Parameter Store and EventBridge speak version 1.1, SQS 1.0, which differ in name only.
-
-``X-Amz-Target: SageMaker.CreatePipeline`` names the service by its target prefix. An error is status
-400 or 500 and ``{"__type": <code>, "message": <text>}``.
+``X-Amz-Target: SageMaker.CreatePipeline`` names the service by its target prefix. Versions 1.0 and 1.1 of
+the protocol differ in the content type only. An error is status 400 or 500 and
+``{"__type": <code>, "message": <text>}``.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from sagemaker_local.api import Api
-from sagemaker_local.context import Call
+from botocore.model import OperationModel, ServiceModel
+
 from sagemaker_local.errors import AwsError
+from sagemaker_local.protocols import json_body
+from sagemaker_local.protocols.http import Request, Response
 
-CONTENT_TYPE = "application/x-amz-json-1.1"
-
-_SERVICES = {
-    "SageMaker": "sagemaker",
-    "Logs_20140328": "logs",
-    "AmazonSSM": "ssm",
-    "AWSEvents": "events",
-    "AmazonSQS": "sqs",
-}
-"""Target prefix -> botocore's name of the service."""
+TARGET = "x-amz-target"
 
 
-def call(api: Api, context: Call, headers: Mapping[str, str], body: bytes) -> bytes:
-    """The response's body. Raises AwsError."""
-    prefix, _, operation = headers["x-amz-target"].partition(".")
-    service = _SERVICES.get(prefix)
-    if service is None:
-        raise AwsError("UnknownOperationException", f"There is no local service behind '{prefix}'.", 404)
-    answer = api.call(context, service, operation, _members(body))
-    # In ASCII: a step's reason may quote half of a surrogate pair, which must not hide a whole list.
-    return json.dumps(answer, allow_nan=False).encode()
+def read(_service: ServiceModel, request: Request) -> tuple[str, dict[str, Any]]:
+    return request.headers[TARGET].partition(".")[2], json_body.parse(request.body)
 
 
-def error(failure: AwsError) -> bytes:
-    """The body of an error."""
-    return json.dumps({"__type": failure.code, "message": failure.message}).encode()
+def write(operation: OperationModel, members: Mapping[str, Any], _request: Request) -> Response:
+    headers = {"content-type": _content_type(operation.service_model)}
+    return Response(headers=headers, body=json_body.render(dict(members)))
 
 
-def _members(body: bytes) -> dict[str, Any]:
-    try:
-        members = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as failure:
-        raise AwsError("SerializationException", f"The request's body is not JSON: {failure}.") from failure
-    if not isinstance(members, dict):
-        raise AwsError("SerializationException", "The request's body must be a JSON object.")
-    return members
+def error(service: ServiceModel | None, failure: AwsError, _request: Request) -> Response:
+    headers = {"content-type": _content_type(service), "x-amzn-errortype": failure.code}
+    body = {"__type": failure.code, "message": failure.message, **failure.members}
+    return Response(failure.status, headers, json_body.render(body))
+
+
+def _content_type(service: ServiceModel | None) -> str:
+    version = service.metadata["jsonVersion"] if service is not None else "1.1"
+    return f"application/x-amz-json-{version}"

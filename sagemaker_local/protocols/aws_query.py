@@ -1,4 +1,4 @@
-"""AWS Query: a form in, XML out. STS, IAM and SNS.
+"""AWS Query: a form in, XML out.
 
 ``Action=GetRole&RoleName=x`` with nested members as ``A.B``, list items as ``Names.member.1`` and map
 entries as ``Tags.entry.1.key``. The answer is ``<GetRoleResponse><GetRoleResult>...``, in the order and
@@ -9,47 +9,46 @@ from __future__ import annotations
 
 import datetime
 import urllib.parse
+from collections.abc import Mapping
 from typing import Any
 
-from botocore.model import OperationNotFoundError, Shape
+from botocore.model import OperationModel, OperationNotFoundError, ServiceModel, Shape
 
-from aws_formats.service_models import service_model
-from sagemaker_local.api import Api
-from sagemaker_local.context import Call
 from sagemaker_local.errors import AwsError, not_implemented
-from sagemaker_local.protocols import xml
+from sagemaker_local.protocols import texts, xml
+from sagemaker_local.protocols.http import Request, Response
 
-CONTENT_TYPE = "text/xml"
+_HEADERS = {"content-type": "text/xml"}
 
 
-def call(api: Api, context: Call, service: str, body: bytes, query: bytes, request_id: str) -> bytes:
-    """The response's body; parameters are read from the form or, where it is empty, from the URL.
-
-    Raises:
-        AwsError: as ``api.call`` does, or the form is none.
-    """
-    form = _form(body or query)
+def read(service: ServiceModel, request: Request) -> tuple[str, dict[str, Any]]:
+    """Parameters are read from the form or, where there is none, from the URL."""
+    form = _form(request.body or request.query_string)
     action = form.get("Action", "")
     try:
-        model = service_model(service).operation_model(action)
+        shape = service.operation_model(action).input_shape
     except OperationNotFoundError as error:
-        raise not_implemented(f"{service}:{action}") from error
-    wire = _read(model.input_shape, form, "") if model.input_shape else {}
-    answer = api.call(context, service, action, wire or {})
-    metadata = {"ResponseMetadata": {"RequestId": request_id}}
+        raise not_implemented(f"{service.service_name}:{action}") from error
+    return action, (_read(shape, form, "") if shape else None) or {}
+
+
+def write(operation: OperationModel, members: Mapping[str, Any], request: Request) -> Response:
+    metadata = {"ResponseMetadata": {"RequestId": request.id}}
     content: dict[str, Any] = metadata
-    if model.output_shape is not None:
-        wrapper = model.output_shape.serialization.get("resultWrapper", f"{action}Result")
-        content = {wrapper: _written(model.output_shape, answer), **metadata}
-    namespace = model.service_model.metadata["xmlNamespace"]
-    return xml.render(f"{action}Response", content, namespace=namespace)
+    if operation.output_shape is not None:
+        wrapper = operation.output_shape.serialization.get("resultWrapper", f"{operation.name}Result")
+        content = {wrapper: _written(operation.output_shape, members), **metadata}
+    namespace = operation.service_model.metadata["xmlNamespace"]
+    return Response(
+        headers=_HEADERS, body=xml.render(f"{operation.name}Response", content, namespace=namespace)
+    )
 
 
-def error(failure: AwsError, request_id: str) -> bytes:
-    """The body of an error."""
+def error(_service: ServiceModel | None, failure: AwsError, request: Request) -> Response:
     kind = "Sender" if failure.status < 500 else "Receiver"
-    detail = {"Type": kind, "Code": failure.code, "Message": failure.message}
-    return xml.render("ErrorResponse", {"Error": detail, "RequestId": request_id}, namespace="")
+    detail = {"Type": kind, "Code": failure.code, "Message": failure.message, **failure.members}
+    body = xml.render("ErrorResponse", {"Error": detail, "RequestId": request.id}, namespace="")
+    return Response(failure.status, _HEADERS, body)
 
 
 def _form(body: bytes) -> dict[str, str]:
@@ -76,7 +75,7 @@ def _read(shape: Shape, form: dict[str, str], name: str) -> Any:
     if kind == "map":
         return _read_map(shape, form, name) or None
     text = form.get(name)
-    return None if text is None else _scalar(kind, text, name)
+    return None if text is None else _value(shape, text, name)
 
 
 def _read_map(shape: Shape, form: dict[str, str], name: str) -> dict[str, Any]:
@@ -97,18 +96,11 @@ def _numbered(prefix: str, shape: Shape, form: dict[str, str]) -> list[Any]:
     return items
 
 
-def _scalar(kind: str, text: str, name: str) -> Any:
+def _value(shape: Shape, text: str, name: str) -> Any:
     try:
-        if kind in ("integer", "long"):
-            return int(text)
-        if kind in ("float", "double"):
-            return float(text)
-        if kind == "timestamp":
-            moment = datetime.datetime.fromisoformat(text)
-            return moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp()
+        return texts.parse(shape, text)
     except ValueError as failure:
-        raise AwsError("MalformedInput", f"{name} is no {kind}: '{text}'.") from failure
-    return text == "true" if kind == "boolean" else text
+        raise AwsError("MalformedInput", f"{name} is no {shape.type_name}: '{text}'.") from failure
 
 
 def _written(shape: Shape, value: Any) -> Any:

@@ -11,18 +11,18 @@ from typing import Any
 from botocore.model import Shape
 
 from aws_formats.shapes import Entry, Item, Path, Problem, check
-from sagemaker_local.errors import AwsError, validation_error
+from sagemaker_local.errors import AwsError
 
 _QUOTED = 256
 """Characters of an offending value that an error repeats; a definition may be a megabyte."""
 
 
-def parse(shape: Shape | None, wire: Any) -> Any:
+def parse(shape: Shape | None, wire: Any, refusal: str = "ValidationException") -> Any:
     """A request's typed parameters from its JSON values.
 
     Raises:
-        AwsError: ``SerializationException`` for a value of the wrong JSON type, ``ValidationException``
-            that lists every constraint that is not met.
+        AwsError: ``SerializationException`` for a value of the wrong JSON type, `refusal` that lists every
+            constraint that is not met.
     """
     if shape is None:
         return {}
@@ -33,7 +33,7 @@ def parse(shape: Shape | None, wire: Any) -> Any:
             raise AwsError("SerializationException", f"The value at '{where}' must be {problem.wanted}.")
     if problems:
         count = "1 validation error" if len(problems) == 1 else f"{len(problems)} validation errors"
-        raise validation_error(f"{count} detected: {'; '.join(map(_sentence, problems))}")
+        raise AwsError(refusal, f"{count} detected: {'; '.join(map(_sentence, problems))}")
     return value
 
 

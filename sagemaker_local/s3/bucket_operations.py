@@ -10,10 +10,10 @@ from xml.etree.ElementTree import Element
 
 from sagemaker_local.errors import AwsError
 from sagemaker_local.protocols import xml
+from sagemaker_local.protocols.http import Response
 from sagemaker_local.s3 import listing
 from sagemaker_local.s3.messages import (
     Request,
-    Response,
     integer,
     iso_time,
     not_implemented,

@@ -12,10 +12,11 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 
 from sagemaker_local.errors import AwsError
+from sagemaker_local.protocols.http import Response
 from sagemaker_local.s3 import bucket_operations as on_bucket
 from sagemaker_local.s3 import messages
 from sagemaker_local.s3 import object_operations as on_object
-from sagemaker_local.s3.messages import Request, Response
+from sagemaker_local.s3.messages import Request
 from sagemaker_local.s3.object_operations import Receiver
 from sagemaker_local.s3.objects import LONGEST_KEY, ObjectStore
 from sagemaker_local.s3.uploads import Uploads

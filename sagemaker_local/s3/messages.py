@@ -6,12 +6,13 @@ import email.utils
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO
+from dataclasses import dataclass, replace
+from typing import Any
 
 from aws_formats.arns import LOCAL_ACCOUNT
 from sagemaker_local.errors import AwsError
 from sagemaker_local.protocols import xml
+from sagemaker_local.protocols.http import Response
 from sagemaker_local.s3.objects import DEFAULT_CONTENT_TYPE, Condition, ObjectInfo, no_such_key
 
 METADATA = "x-amz-meta-"
@@ -57,24 +58,6 @@ class Request:
 
 def with_body(request: Request, body: bytes) -> Request:
     return replace(request, body=body)
-
-
-@dataclass(frozen=True)
-class FileBody:
-    """Part of an open file, which whoever sends it closes."""
-
-    opened: BinaryIO
-    offset: int
-    length: int
-
-
-@dataclass(frozen=True)
-class Response:
-    """What is sent. A HEAD request gets the headers of `content_length` and no body."""
-
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | FileBody = b""
 
 
 def xml_response(name: str, content: Any, **headers: str) -> Response:

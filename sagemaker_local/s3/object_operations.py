@@ -11,11 +11,12 @@ from typing import Any
 
 from sagemaker_local.errors import AwsError
 from sagemaker_local.protocols import xml
+from sagemaker_local.protocols.http import FileBody, Response
 from sagemaker_local.s3 import messages
 from sagemaker_local.s3.aws_chunked import Decoder
 from sagemaker_local.s3.checksums import Verifier, announced
 from sagemaker_local.s3.files import Incoming
-from sagemaker_local.s3.messages import FileBody, Request, Response, integer, iso_time, xml_response
+from sagemaker_local.s3.messages import Request, integer, iso_time, xml_response
 from sagemaker_local.s3.objects import ObjectInfo, ObjectStore, no_such_key
 from sagemaker_local.s3.uploads import MOST_PARTS, Upload, Uploads
 

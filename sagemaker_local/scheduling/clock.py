@@ -25,10 +25,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from sagemaker_local.context import Call, Services
+from sagemaker_local.api import Api
 from sagemaker_local.errors import AwsError
 from sagemaker_local.scheduling.schedules import SCHEDULE, due_times, latest_due, token
-from sagemaker_local.store import Document
+from sagemaker_local.store import Document, Store
 
 _LOOK_SECONDS = 0.5
 """How late a start may be; AWS itself promises a minute."""
@@ -46,8 +46,8 @@ class Clock:
         now: the time, POSIX seconds.
     """
 
-    def __init__(self, services: Services, now: Callable[[], float] = time.time) -> None:
-        self._services, self._now = services, now
+    def __init__(self, store: Store, api: Api, now: Callable[[], float] = time.time) -> None:
+        self._store, self._api, self._now = store, api, now
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="starting what is due", daemon=True)
 
@@ -63,7 +63,7 @@ class Clock:
     def _loop(self) -> None:
         while not self._closed.wait(_LOOK_SECONDS):
             try:
-                start_due(self._services, self._now())
+                start_due(self._store, self._api, self._now())
             except sqlite3.Error:  # a full disk: the store has it all, and space may come
                 _log.exception("schedules wait: the store cannot be written")
             except Exception:  # a mistake of ours: what is due later must still be started
@@ -71,48 +71,47 @@ class Clock:
                 self._closed.wait(_LONGEST_WAIT)
 
 
-def start_due(services: Services, now: float) -> list[str]:
+def start_due(store: Store, api: Api, now: float) -> list[str]:
     """Start what is due at `now`, POSIX seconds; returns the executions' ARNs."""
     started = []
-    for document in services.store.list(SCHEDULE):
-        region = document["Arn"].split(":")[3]
-        started += _look(Call(services, region), document, now)
+    for document in store.list(SCHEDULE):
+        started += _look(store, api, document, now)
     return started
 
 
-def _look(call: Call, document: Document, now: float) -> list[str]:
+def _look(store: Store, api: Api, document: Document, now: float) -> list[str]:
     due, last, refused = document["_Next"], document.get("_Last"), document.get("_Refused")
     if due is not None and due <= now:
-        return _fire(call, document, now)
+        return _fire(store, api, document, now)
     if refused is not None and refused["Again"] <= now:
-        started, refused = _attempt(call, document, refused["Due"], refused["Attempts"], now)
-        _note(call, document, {"_Refused": refused})
+        started, refused = _attempt(api, document, refused["Due"], refused["Attempts"], now)
+        _note(store, document, {"_Refused": refused})
         return started
     if last is not None and last > now:  # the clock was put back
         following = next(due_times(document, now), None)
         if following != due:
-            _note(call, document, {"_Next": following})
+            _note(store, document, {"_Next": following})
     return []
 
 
-def _fire(call: Call, document: Document, now: float) -> list[str]:
+def _fire(store: Store, api: Api, document: Document, now: float) -> list[str]:
     due, following = latest_due(document, now)
     started: list[str] = []
     refused: Document | None = None
     if now - due <= document["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"]:
-        started, refused = _attempt(call, document, due, 0, now)
+        started, refused = _attempt(api, document, due, 0, now)
     else:
         _log.warning("schedule %s: %s is too long ago and is not started", document["Name"], time.ctime(due))
-    _note(call, document, {"_Next": following, "_Last": due, "_Refused": refused})
+    _note(store, document, {"_Next": following, "_Last": due, "_Refused": refused})
     return started
 
 
 def _attempt(
-    call: Call, document: Document, due: float, refusals: int, now: float
+    api: Api, document: Document, due: float, refusals: int, now: float
 ) -> tuple[list[str], Document | None]:
     """Start what was due after so many refusals: the execution's ARN, or when to try again, if at all."""
     try:
-        return [_start(call, document, due)], None
+        return [_start(api, document, due)], None
     except AwsError as error:
         policy = document["Target"]["RetryPolicy"]
         again = now + min(2.0**refusals, _LONGEST_WAIT)
@@ -129,27 +128,31 @@ def _attempt(
     return [], None if is_last else {"Due": due, "Attempts": refusals + 1, "Again": again}
 
 
-def _start(call: Call, document: Document, due: float) -> str:
+def _start(api: Api, document: Document, due: float) -> str:
     target = document["Target"]
     request = {
         "PipelineName": target["Arn"],
         "ClientRequestToken": token(document, due),
         "PipelineParameters": target["SageMakerPipelineParameters"].get("PipelineParameterList", []),
     }
-    answer = call.services.api.call(call, "sagemaker", "StartPipelineExecution", request)
+    answer = api(_region(document), "sagemaker", "StartPipelineExecution", request)
     return str(answer["PipelineExecutionArn"])
 
 
-def _note(call: Call, document: Document, members: Document) -> None:
+def _note(store: Store, document: Document, members: Document) -> None:
     """Write members back, unless the schedule was changed or deleted meanwhile."""
-    name = f"{document['GroupName']}/{document['Name']}"
-    with call.store.transaction():
-        current = call.store.get(SCHEDULE, call.region, name)
+    region, name = _region(document), f"{document['GroupName']}/{document['Name']}"
+    with store.transaction():
+        current = store.get(SCHEDULE, region, name)
         if current is None or current["LastModificationDate"] != document["LastModificationDate"]:
             return
         current |= members
         is_over = current["_Next"] is None and current.get("_Refused") is None
         if is_over and document.get("ActionAfterCompletion") == "DELETE":
-            call.store.delete(SCHEDULE, call.region, name)
+            store.delete(SCHEDULE, region, name)
         else:
-            call.store.put(SCHEDULE, call.region, name, current)
+            store.put(SCHEDULE, region, name, current)
+
+
+def _region(document: Document) -> str:
+    return str(document["Arn"].split(":")[3])

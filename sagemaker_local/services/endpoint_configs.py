@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.hosting.deployment import STARTUP_SECONDS, Deployment, Variant, new_deployment
 from sagemaker_local.services import paging, tags
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.models import containers_of, load_model
 from sagemaker_local.store import Document
 
@@ -117,6 +117,7 @@ def delete_config(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+SERVICE = "sagemaker"
 OPERATIONS: dict[str, Handler] = {
     "CreateEndpointConfig": create_config,
     "DescribeEndpointConfig": describe_config,

@@ -13,11 +13,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import not_implemented, validation_error
 from sagemaker_local.hosting.deployment import Deployment, read_deployment
 from sagemaker_local.hosting.endpoints import BEFORE, ENDPOINT
 from sagemaker_local.services import paging, tags
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.endpoint_configs import check_instances, deployment_of, load_config
 from sagemaker_local.store import Document
 
@@ -31,7 +31,7 @@ def load_endpoint(call: Call, name: str) -> Document:
         AwsError: ValidationException, as AWS answers for one that does not exist.
     """
     document = call.store.get(ENDPOINT, call.region, name)
-    document = document and call.services.endpoints.settle(document)
+    document = document and call.components.endpoints.settle(document)
     if document is None:
         raise validation_error(f'Could not find endpoint "{call.arn(f"endpoint/{name}")}".')
     return document
@@ -56,11 +56,11 @@ def create_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             "CreationTime": now,
             "LastModifiedTime": now,
             "_Deployment": deployment.document(),
-            "_Owner": call.services.owner.name,
+            "_Owner": call.components.owner.name,
         }
         call.store.put(ENDPOINT, call.region, name, document)
         tags.replace(call, arn, parameters.get("Tags"))
-    call.services.endpoints.create(call.region, name)
+    call.components.endpoints.create(call.region, name)
     return {"EndpointArn": arn}
 
 
@@ -79,7 +79,7 @@ def update_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             ]
             deployment = _retaining(deployment, read_deployment(document["_Deployment"]), excluded)
         _begin_update(call, document, config["EndpointConfigName"], deployment)
-    call.services.endpoints.update(call.region, document["EndpointName"], deployment, members)
+    call.components.endpoints.update(call.region, document["EndpointName"], deployment, members)
     return {"EndpointArn": document["EndpointArn"]}
 
 
@@ -106,7 +106,7 @@ def update_weights(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
                     raise validation_error(f"DesiredInstanceCount of variant {variant} must be at least 1.")
         deployment = deployment.resized(weights, instances)
         _begin_update(call, document, document["EndpointConfigName"], deployment)
-    call.services.endpoints.update(call.region, document["EndpointName"], deployment, {})
+    call.components.endpoints.update(call.region, document["EndpointName"], deployment, {})
     return {"EndpointArn": document["EndpointArn"]}
 
 
@@ -120,7 +120,7 @@ def describe_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_endpoints(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListEndpoints, newest first unless asked otherwise."""
-    settled = (call.services.endpoints.settle(one) for one in call.store.list(ENDPOINT, call.region))
+    settled = (call.components.endpoints.settle(one) for one in call.store.list(ENDPOINT, call.region))
     found = [document for document in settled if document is not None]
     page, token = paging.named_page(found, parameters, "EndpointName", "EndpointStatus")
     return {"Endpoints": page, "NextToken": token}
@@ -137,13 +137,14 @@ def delete_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         document |= {
             "EndpointStatus": "Deleting",
             "LastModifiedTime": time.time(),
-            "_Owner": call.services.owner.name,
+            "_Owner": call.components.owner.name,
         }
         call.store.put(ENDPOINT, call.region, name, document)
-    call.services.endpoints.delete(call.region, name)
+    call.components.endpoints.delete(call.region, name)
     return {}
 
 
+SERVICE = "sagemaker"
 OPERATIONS: dict[str, Handler] = {
     "CreateEndpoint": create_endpoint,
     "UpdateEndpoint": update_endpoint,
@@ -186,7 +187,7 @@ def _begin_update(call: Call, document: Document, config_name: str, deployment: 
         "EndpointStatus": "Updating",
         "PendingDeploymentSummary": pending,
         "LastModifiedTime": time.time(),
-        "_Owner": call.services.owner.name,
+        "_Owner": call.components.owner.name,
     }
     document.pop("FailureReason", None)
     call.store.put(ENDPOINT, call.region, document["EndpointName"], document)
@@ -203,7 +204,7 @@ def _retaining(new: Deployment, old: Deployment, excluded: list[str]) -> Deploym
 
 def _variants(call: Call, document: Document) -> list[Document]:
     deployment = read_deployment(document["_Deployment"])
-    fleet = call.services.endpoints.fleet(call.region, document["EndpointName"])
+    fleet = call.components.endpoints.fleet(call.region, document["EndpointName"])
     return [
         {
             "VariantName": variant.name,

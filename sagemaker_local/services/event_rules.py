@@ -14,12 +14,12 @@ from typing import Any
 
 from aws_formats import schedules
 from aws_formats.arns import LOCAL_ACCOUNT
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.events import outbox, patterns, transformers
 from sagemaker_local.events.dispatcher import RULE, next_firing
 from sagemaker_local.events.targets import kind_of
 from sagemaker_local.services import paging
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.store import Document
 
 BUS = "default"
@@ -204,6 +204,7 @@ def try_pattern(_call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         raise validation_error(f"Parameter Event is not valid: {error}.") from error
 
 
+SERVICE = "events"
 OPERATIONS: dict[str, Handler] = {
     "PutRule": put_rule,
     "DescribeRule": describe_rule,

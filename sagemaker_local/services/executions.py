@@ -2,8 +2,8 @@
 
 Requests arrive checked against botocore's shapes; what is decided here is what the shapes cannot say.
 An execution is in the store, with its definition and its parameters' values, before the caller hears its
-ARN; the engine runs it. Reading one also settles it, so that an execution whose process has died is never
-shown as "Executing".
+ARN; the engine runs it. Reading one also ends it if its process has died, so that it is never shown as
+"Executing".
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 
 from aws_formats.definition_language import LanguageError, Scope, resolve
 from aws_formats.service_models import service_model
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import not_found, validation_error
-from sagemaker_local.execution import recovery, selection
+from sagemaker_local.execution import selection
 from sagemaker_local.execution.graph import Graph, check_definition
 from sagemaker_local.execution.parameters import parameter_values, value_text
 from sagemaker_local.execution.records import ACTIVE, DEFINITION, EXECUTION, Record
 from sagemaker_local.protocols import requests
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.identity import user_context
 from sagemaker_local.services.paging import created_between, page
 from sagemaker_local.services.pipelines import load_pipeline, load_version
@@ -48,7 +48,7 @@ def start(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             return {"PipelineExecutionArn": known["PipelineExecutionArn"]}
         record = _create(call, pipeline, parameters)
         call.store.put(_REQUEST, call.region, request, {"PipelineExecutionArn": record.arn})
-    call.services.engine.start(call.region, record.arn)
+    call.components.engine.start(call.region, record.arn)
     return {"PipelineExecutionArn": record.arn}
 
 
@@ -65,7 +65,7 @@ def list_executions(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         )
     pipeline = load_pipeline(call, parameters["PipelineName"])
     documents = [
-        _settled(call, doc)
+        _current(call, doc)
         for doc in call.store.list(EXECUTION, call.region, pipeline["PipelineName"])
         if doc["_PipelineCreated"] == pipeline["CreationTime"]
     ]
@@ -78,7 +78,7 @@ def list_executions(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 def stop(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """StopPipelineExecution; returns once the execution is Stopping."""
     arn = parameters["PipelineExecutionArn"]
-    call.services.engine.stop(call.region, arn, parameters["ClientRequestToken"])
+    call.components.engine.stop(call.region, arn, parameters["ClientRequestToken"])
     return {"PipelineExecutionArn": arn}
 
 
@@ -86,7 +86,7 @@ def retry(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """RetryPipelineExecution of a failed or stopped execution, under the same ARN."""
     arn = parameters["PipelineExecutionArn"]
     parallelism = parameters.get("ParallelismConfiguration")
-    call.services.engine.retry(call.region, arn, parameters["ClientRequestToken"], parallelism)
+    call.components.engine.retry(call.region, arn, parameters["ClientRequestToken"], parallelism)
     return {"PipelineExecutionArn": arn}
 
 
@@ -138,6 +138,7 @@ def describe_definition(call: Call, parameters: dict[str, Any]) -> dict[str, Any
     return doc
 
 
+SERVICE = "sagemaker"
 OPERATIONS: dict[str, Handler] = {
     "StartPipelineExecution": start,
     "DescribePipelineExecution": describe,
@@ -179,7 +180,7 @@ def _create(call: Call, pipeline: Document, parameters: dict[str, Any]) -> Recor
         "SelectiveExecutionConfig": parameters.get("SelectiveExecutionConfig"),
         "PipelineVersionId": version.get("PipelineVersionId", pipeline.get("_Version")),
         "RoleArn": parameters.get("RoleArn", pipeline.get("RoleArn")),
-        "_Owner": call.services.owner.name,
+        "_Owner": call.components.owner.name,
         "_PipelineName": pipeline["PipelineName"],
         "_PipelineCreated": pipeline["CreationTime"],
         "_Parameters": values,
@@ -242,12 +243,11 @@ def _execution(call: Call, arn: str) -> Document:
     doc = Record(call.store, call.region, arn).execution()
     if doc is None:
         raise not_found("Pipeline execution", arn)
-    return _settled(call, doc)
+    return _current(call, doc)
 
 
-def _settled(call: Call, doc: Document) -> Document:
-    """The document, after ending the execution if the process that ran it has died."""
-    return recovery.settle(call.services, call.region, doc["PipelineExecutionArn"], doc) or doc
+def _current(call: Call, doc: Document) -> Document:
+    return call.components.engine.current(call.region, doc["PipelineExecutionArn"], doc)
 
 
 def _summary(doc: Document) -> dict[str, Any]:

@@ -18,11 +18,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.events import outbox
 from sagemaker_local.events.functions import FUNCTION, Closing
 from sagemaker_local.services import paging
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.store import Document
 
 TIMEOUT, MEMORY = 3, 128
@@ -146,7 +146,7 @@ def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         outbox.put_delivery(call.store, call.region, arn, {"Id": "invocation", "Arn": arn}, text)
         return {"StatusCode": 202}
     try:
-        answer = call.services.functions.invoke(document, text)
+        answer = call.components.functions.invoke(document, text)
     except (OSError, Closing) as error:
         raise AwsError(
             "ServiceException", f"The function could not be run: {error or 'closing'}.", 500
@@ -185,6 +185,7 @@ def get_invoke_config(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     return {**config, "FunctionArn": f"{document['FunctionArn']}:$LATEST"}
 
 
+SERVICE = "lambda"
 OPERATIONS: dict[str, Handler] = {
     "CreateFunction": create,
     "GetFunction": get,
@@ -220,7 +221,7 @@ def _zip(call: Call, code: Document) -> bytes:
         return bytes(code["ZipFile"])
     if "S3Bucket" not in code or "S3Key" not in code:
         raise not_implemented("A function's code that is neither a zip file nor an object")
-    opened = call.services.objects.open(code["S3Bucket"], code["S3Key"])
+    opened = call.components.objects.open(code["S3Bucket"], code["S3Key"])
     if opened is None:
         raise _invalid(f"There is no object s3://{code['S3Bucket']}/{code['S3Key']}.")
     with opened[1] as content:
@@ -248,7 +249,7 @@ def _unpacked(call: Call, name: str, content: bytes) -> Path:
 
 
 def _code_folder(call: Call, name: str) -> Path:
-    return call.services.home.root / "functions" / call.region / name / "code"
+    return call.components.home.root / "functions" / call.region / name / "code"
 
 
 def _invalid(message: str) -> AwsError:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, job_not_found
 from sagemaker_local.jobs.job import JobKind
 from sagemaker_local.jobs.runner import KINDS
 from sagemaker_local.services import paging, tags
+from sagemaker_local.services.call import Call, Handler
 
 MOST_INSTANCES = 20
 """Each instance is a process here, so a typing mistake in InstanceCount could stop the machine."""
@@ -36,9 +36,9 @@ def _creator(kind: JobKind) -> Handler:
                     f"Job name must be unique within an AWS account and region, and a {kind.verb.lower()} job"
                     f" with this name already exists ({arn})",
                 )
-            call.services.jobs.record(kind, call.region, document)
+            call.components.jobs.record(kind, call.region, document)
             tags.replace(call, arn, parameters.get("Tags"))
-        call.services.jobs.start(kind, call.region, name)
+        call.components.jobs.start(kind, call.region, name)
         return {kind.arn_member: arn}
 
     return create
@@ -51,7 +51,7 @@ def _describer(kind: JobKind) -> Handler:
         document = call.store.get(kind.kind, call.region, name)
         if document is None:
             raise job_not_found(kind.verb, name)
-        return call.services.jobs.settle(kind, document)
+        return call.components.jobs.settle(kind, document)
 
     return describe
 
@@ -59,7 +59,7 @@ def _describer(kind: JobKind) -> Handler:
 def _lister(kind: JobKind) -> Handler:
     def list_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         """ListProcessingJobs, ListTrainingJobs; by creation time and ascending unless asked otherwise."""
-        found = [call.services.jobs.settle(kind, one) for one in call.store.list(kind.kind, call.region)]
+        found = [call.components.jobs.settle(kind, one) for one in call.store.list(kind.kind, call.region)]
         page, token = paging.named_page(
             found, parameters, kind.name_member, kind.status_member, descending=False
         )
@@ -71,12 +71,13 @@ def _lister(kind: JobKind) -> Handler:
 def _stopper(kind: JobKind) -> Handler:
     def stop(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         """StopProcessingJob, StopTrainingJob: asks, and returns before the job has stopped."""
-        call.services.jobs.stop(kind, call.region, parameters[kind.name_member])
+        call.components.jobs.stop(kind, call.region, parameters[kind.name_member])
         return {}
 
     return stop
 
 
+SERVICE = "sagemaker"
 OPERATIONS: dict[str, Handler] = {
     f"{verb}{kind.prefix}{'s' if verb == 'List' else ''}": make(kind)
     for kind in KINDS.values()

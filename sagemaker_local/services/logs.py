@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.home import is_alive
 from sagemaker_local.hosting.instance import LOG_STREAM
@@ -24,6 +23,7 @@ from sagemaker_local.jobs.job_log import Line, LogReader
 from sagemaker_local.jobs.phases import TERMINAL
 from sagemaker_local.jobs.runner import KINDS
 from sagemaker_local.services import paging
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.store import Document
 
 _GROUPS = {kind.log_group: kind for kind in KINDS.values()}
@@ -62,7 +62,7 @@ def _group(call: Call, parameters: dict[str, Any]) -> str:
 
 
 def _streams_of(call: Call, kind: JobKind, document: Document) -> Iterator[_Stream]:
-    folder = call.services.jobs.folder(kind, document)
+    folder = call.components.jobs.folder(kind, document)
     for host in document["_Hosts"]:
         path = folder / host / "log"
         if path.exists() and path.with_name("log.times").exists():
@@ -73,9 +73,9 @@ def _streams_of(call: Call, kind: JobKind, document: Document) -> Iterator[_Stre
 
 def _streams_of_servers(call: Call, group: str) -> Iterator[_Stream]:
     for document in call.store.list(LOG_STREAM, call.region, group):
-        path = call.services.home.root / document["Path"]
+        path = call.components.home.root / document["Path"]
         if path.exists() and path.with_name("log.times").exists():
-            complete = not is_alive(call.services.home, document["_Owner"])
+            complete = not is_alive(call.components.home, document["_Owner"])
             yield _Stream(document["Name"], document["CreationTime"], path, complete)
 
 
@@ -278,6 +278,7 @@ def _pattern(pattern: str) -> Callable[[str], bool]:
     return matches
 
 
+SERVICE = "logs"
 OPERATIONS: dict[str, Handler] = {
     "DescribeLogGroups": describe_groups,
     "DescribeLogStreams": describe_streams,

@@ -10,9 +10,9 @@ import json
 import time
 from typing import Any
 
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, validation_error
 from sagemaker_local.services import paging, tags
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.identity import user_context
 from sagemaker_local.store import Document
 
@@ -138,6 +138,7 @@ def delete_policy(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+SERVICE = "sagemaker"
 OPERATIONS: dict[str, Handler] = {
     "CreateModelPackageGroup": create_group,
     "DescribeModelPackageGroup": describe_group,

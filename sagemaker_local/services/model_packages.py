@@ -11,9 +11,9 @@ import json
 import time
 from typing import Any
 
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, validation_error
 from sagemaker_local.services import paging, tags
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.identity import user_context
 from sagemaker_local.services.model_package_groups import load_group, next_version
 from sagemaker_local.store import Document
@@ -158,6 +158,7 @@ def batch_describe(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     return {"ModelPackageSummaries": found, "BatchDescribeModelPackageErrorMap": errors}
 
 
+SERVICE = "sagemaker"
 OPERATIONS: dict[str, Handler] = {
     "CreateModelPackage": create_package,
     "DescribeModelPackage": describe_package,

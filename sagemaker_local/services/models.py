@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import not_implemented, validation_error
 from sagemaker_local.hosting.deployment import Container
 from sagemaker_local.services import paging, tags
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.model_packages import load_package
 from sagemaker_local.store import Document
 
@@ -105,6 +105,7 @@ def delete_model(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+SERVICE = "sagemaker"
 OPERATIONS: dict[str, Handler] = {
     "CreateModel": create_model,
     "DescribeModel": describe_model,

@@ -11,11 +11,11 @@ import uuid
 from typing import Any
 
 from aws_formats.arns import LOCAL_ACCOUNT
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.events import messages, topics
 from sagemaker_local.events.topics import INBOX, QUEUE_PROTOCOL, SUBSCRIPTION, TOPIC
 from sagemaker_local.services import paging, queues
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.store import Document
 
 _LARGEST = 256 << 10
@@ -138,6 +138,7 @@ def publish(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     return {"MessageId": identity}
 
 
+SERVICE = "sns"
 OPERATIONS: dict[str, Handler] = {
     "CreateTopic": create_topic,
     "ListTopics": list_topics,

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.services import paging, tags
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.identity import CALLER_ARN
 from sagemaker_local.store import Document
 
@@ -216,6 +216,7 @@ def describe_parameters(call: Call, parameters: dict[str, Any]) -> dict[str, Any
     return {"Parameters": page, "NextToken": token}
 
 
+SERVICE = "ssm"
 OPERATIONS: dict[str, Handler] = {
     "PutParameter": put_parameter,
     "GetParameter": get_parameter,

@@ -11,10 +11,10 @@ import json
 import time
 from typing import Any, NoReturn
 
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_found, not_implemented, validation_error
 from sagemaker_local.execution.graph import check_definition
 from sagemaker_local.services import paging, tags
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.identity import user_context
 from sagemaker_local.store import Document
 
@@ -197,6 +197,7 @@ def update_pipeline_version(call: Call, parameters: dict[str, Any]) -> dict[str,
     return {"PipelineArn": document["PipelineArn"], "PipelineVersionId": version["PipelineVersionId"]}
 
 
+SERVICE = "sagemaker"
 OPERATIONS: dict[str, Handler] = {
     "CreatePipeline": create_pipeline,
     "UpdatePipeline": update_pipeline,
@@ -226,13 +227,13 @@ def _definition_at(call: Call, location: dict[str, str]) -> str:
     if "VersionId" in location:
         raise not_implemented("A definition in a version of an S3 object")
     bucket, key = location["Bucket"], location["ObjectKey"]
-    found = call.services.objects.stat(bucket, key)
+    found = call.components.objects.stat(bucket, key)
     if found is None:
         raise validation_error(f"There is no pipeline definition at s3://{bucket}/{key}.")
     if found.size > _LONGEST_DEFINITION:
         raise _too_long(found.size)
     try:
-        return call.services.objects.read_bytes(bucket, key).decode("utf-8")
+        return call.components.objects.read_bytes(bucket, key).decode("utf-8")
     except UnicodeDecodeError as error:
         raise validation_error(
             f"The pipeline definition at s3://{bucket}/{key} is not UTF-8: {error}."

@@ -7,12 +7,12 @@ import time
 from typing import Any
 
 from aws_formats.arns import LOCAL_ACCOUNT
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.events import messages
 from sagemaker_local.events.messages import QUEUE, Message
 from sagemaker_local.events.topics import INBOX
 from sagemaker_local.services import paging
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.store import Document
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -177,6 +177,7 @@ def change_visibility(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+SERVICE = "sqs"
 OPERATIONS: dict[str, Handler] = {
     "CreateQueue": create_queue,
     "GetQueueUrl": get_url,
@@ -205,7 +206,7 @@ def _create(call: Call, name: str, attributes: dict[str, str]) -> None:
 
 
 def _url(call: Call, name: str) -> str:
-    return f"{call.services.jobs.endpoint_url}/{LOCAL_ACCOUNT}/{name}"
+    return f"{call.components.url}/{LOCAL_ACCOUNT}/{name}"
 
 
 def _load(call: Call, url: str) -> Document:

@@ -5,17 +5,12 @@ It runs in the event loop, unlike the other operations: a request waits for its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from sagemaker_local.context import Call
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.hosting import router
 from sagemaker_local.hosting.endpoints import LOG_GROUP, NotInService
-from sagemaker_local.protocols import rest_json
-from sagemaker_local.protocols.rest_json import Message, RestError
-
-SERVICE = "sagemaker-runtime"
+from sagemaker_local.services.call import AsyncHandler, Call
 
 LARGEST_PAYLOAD = 6 << 20
 """Bytes of a request and of an answer; botocore's model of the service has the same number."""
@@ -29,29 +24,6 @@ _NOT_HERE = {
 }
 
 
-async def answer(
-    call: Call, method: str, raw_path: bytes, headers: Mapping[str, str], body: bytes
-) -> Message:
-    """Carry out one request of the runtime service.
-
-    Raises:
-        AwsError: ValidationError, ModelError, ServiceUnavailable, or what is not implemented here.
-    """
-    if len(body) > LARGEST_PAYLOAD:
-        # Without an error's name, as the service answers: clients show "(413)".
-        raise AwsError("", f"HTTP content length exceeded {LARGEST_PAYLOAD} bytes.", 413)
-    try:
-        operation, parameters = rest_json.parse(SERVICE, method, raw_path, headers, body)
-    except AwsError as error:
-        if error.code == "ValidationException":
-            raise AwsError("ValidationError", error.message) from error
-        raise
-    if operation != "InvokeEndpoint":
-        raise not_implemented(f"{SERVICE}:{operation}")
-    members = await invoke(call, parameters)
-    return rest_json.render(SERVICE, operation, members)
-
-
 async def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """InvokeEndpoint"""
     for member, what in _NOT_HERE.items():
@@ -60,7 +32,7 @@ async def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     name = parameters["EndpointName"]
     # CustomAttributes reach a container as a header, which a script's functions are not given.
     request = router.Request(parameters["Body"], parameters.get("ContentType"), parameters.get("Accept"))
-    endpoints = call.services.endpoints
+    endpoints = call.components.endpoints
     try:
         await endpoints.ready(call.region, name)
         with endpoints.leased(call.region, name) as fleet:
@@ -93,10 +65,14 @@ async def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _model_error(call: Call, name: str, problem: router.ContainerError) -> RestError:
+SERVICE = "sagemaker-runtime"
+OPERATIONS: dict[str, AsyncHandler] = {"InvokeEndpoint": invoke}
+
+
+def _model_error(call: Call, name: str, problem: router.ContainerError) -> AwsError:
     side = "client" if 400 <= problem.status < 500 else "server"
     group = f"{LOG_GROUP}{name}"
-    return RestError(
+    return AwsError(
         "ModelError",
         f'Received {side} error ({problem.status}) from {problem.container} with message "{problem.message}".'
         f" See the log group {group} for more information.",

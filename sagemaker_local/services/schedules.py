@@ -10,9 +10,9 @@ import time
 from typing import Any
 
 from aws_formats import schedules
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.scheduling.schedules import BEFORE_ANYTHING, SCHEDULE, due_times
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.paging import page
 from sagemaker_local.store import Document
 
@@ -108,6 +108,7 @@ def list_groups(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     return {"ScheduleGroups": [_group(call)] if GROUP.startswith(parameters.get("NamePrefix", "")) else []}
 
 
+SERVICE = "scheduler"
 OPERATIONS: dict[str, Handler] = {
     "CreateSchedule": create,
     "UpdateSchedule": update,

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from aws_formats.arns import LOCAL_ACCOUNT
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import validation_error
 from sagemaker_local.services import paging
+from sagemaker_local.services.call import Call, Handler
 
 _TAGGED = {
     "pipeline": "pipeline",
@@ -99,6 +99,7 @@ def _as_list(tags: dict[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
+SERVICE = "sagemaker"
 OPERATIONS: dict[str, Handler] = {
     "AddTags": add_tags,
     "ListTags": list_tags,

@@ -6,11 +6,11 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from sagemaker_local.context import Call, Handler
 from sagemaker_local.errors import AwsError, job_not_found, not_implemented, validation_error
 from sagemaker_local.hosting.deployment import Variant, new_deployment
 from sagemaker_local.hosting.transform import DEFAULT_PAYLOAD_MB, ENDED, TRANSFORM_JOB
 from sagemaker_local.services import paging, tags
+from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.endpoint_configs import check_instances
 from sagemaker_local.services.models import containers_of, load_model
 from sagemaker_local.store import Document
@@ -38,7 +38,7 @@ def create_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, An
         "TransformJobStatus": "InProgress",
         "CreationTime": time.time(),
         "_Deployment": deployment.document(),
-        "_Owner": call.services.owner.name,
+        "_Owner": call.components.owner.name,
     }
     with call.store.transaction():
         if call.store.get(TRANSFORM_JOB, call.region, name) is not None:
@@ -49,7 +49,7 @@ def create_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, An
             )
         call.store.put(TRANSFORM_JOB, call.region, name, document)
         tags.replace(call, arn, parameters.get("Tags"))
-    call.services.transforms.start(call.region, name)
+    call.components.transforms.start(call.region, name)
     return {"TransformJobArn": arn}
 
 
@@ -60,7 +60,7 @@ def describe_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, 
 
 def list_transform_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListTransformJobs, newest first unless asked otherwise."""
-    found = [call.services.transforms.settle(one) for one in call.store.list(TRANSFORM_JOB, call.region)]
+    found = [call.components.transforms.settle(one) for one in call.store.list(TRANSFORM_JOB, call.region)]
     page, token = paging.named_page(found, parameters, "TransformJobName", "TransformJobStatus")
     return {"TransformJobSummaries": page, "NextToken": token}
 
@@ -77,10 +77,11 @@ def stop_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, Any]
             )
         document["TransformJobStatus"] = "Stopping"
         call.store.put(TRANSFORM_JOB, call.region, name, document)
-    call.services.transforms.stop(call.region, name)
+    call.components.transforms.stop(call.region, name)
     return {}
 
 
+SERVICE = "sagemaker"
 OPERATIONS: dict[str, Handler] = {
     "CreateTransformJob": create_transform_job,
     "DescribeTransformJob": describe_transform_job,
@@ -93,7 +94,7 @@ def _load(call: Call, name: str) -> Document:
     document = call.store.get(TRANSFORM_JOB, call.region, name)
     if document is None:
         raise job_not_found("Transform", name)
-    return call.services.transforms.settle(document)
+    return call.components.transforms.settle(document)
 
 
 def _check(request: dict[str, Any]) -> None:

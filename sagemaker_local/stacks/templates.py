@@ -29,11 +29,12 @@ from pathlib import Path
 from typing import Any
 
 from aws_formats.arns import LOCAL_ACCOUNT
-from sagemaker_local.context import Call
+from sagemaker_local.api import Api
 from sagemaker_local.errors import AwsError
 from sagemaker_local.events import alarms
 from sagemaker_local.events.dispatcher import RULE
 from sagemaker_local.services import functions
+from sagemaker_local.services.call import Call
 from sagemaker_local.stacks.cloudformation import Reference, Stack, TemplateError, read
 
 _STACK = "stack"
@@ -84,7 +85,7 @@ def parse(text: str) -> Template:
     )
 
 
-def play_file(call: Call, template: Template) -> Played:
+def play_file(call: Call, api: Api, template: Template) -> Played:
     """Play a template file.
 
     Raises:
@@ -93,6 +94,7 @@ def play_file(call: Call, template: Template) -> Played:
     try:
         return play(
             call,
+            api,
             read(template.path),
             template.parameters,
             template.code_root or template.path.parent,
@@ -105,6 +107,7 @@ def play_file(call: Call, template: Template) -> Played:
 
 def play(
     call: Call,
+    api: Api,
     template: Mapping[str, Any],
     parameters: Mapping[str, str],
     code_root: Path,
@@ -126,7 +129,7 @@ def play(
     def references(logical: str) -> Reference:
         return _reference(stack, logical)
 
-    playing = _Playing(call, stack, code_root.absolute(), (folder or code_root).absolute())
+    playing = _Playing(call, api, stack, code_root.absolute(), (folder or code_root).absolute())
     made: dict[str, tuple[str, str]] = {}
     left_out: dict[str, str] = {}
     resources = stack.resources()
@@ -154,12 +157,13 @@ class _Playing:
     """What making a resource needs."""
 
     call: Call
+    caller: Api
     stack: Stack
     code_root: Path
     folder: Path
 
     def api(self, service: str, operation: str, wire: dict[str, Any]) -> dict[str, Any]:
-        return self.call.services.api.call(self.call, service, operation, wire)
+        return self.caller(self.call.region, service, operation, wire)
 
     def name(self, logical: str) -> str:
         return _reference_name(self.stack, logical)

@@ -15,7 +15,7 @@ from wire_clients import REGION, Client, client_of, definition, server_process, 
 
 from sagemaker_local import endpoint
 from sagemaker_local.home import Home
-from sagemaker_local.scheduling.clock import Clock, start_due
+from sagemaker_local.scheduling import clock
 from sagemaker_local.scheduling.schedules import SCHEDULE
 from sagemaker_local.store import Document, Store
 
@@ -79,6 +79,10 @@ def counted(sagemaker: Client, number: int) -> bool | None:
     return executions(sagemaker) == number or None
 
 
+def start_due(local: endpoint.Endpoint, now: float) -> list[str]:
+    return clock.start_due(local._operations.components.store, local._operations, now)
+
+
 def stored(store: Store) -> Document:
     found = store.get(SCHEDULE, REGION, "default/p")
     assert found is not None
@@ -109,11 +113,11 @@ def test_a_wrong_expression_is_refused_by_the_field(scheduler: Client) -> None:
 def test_a_due_time_starts_once_and_missed_ones_are_one(
     local: endpoint.Endpoint, scheduler: Client, sagemaker: Client
 ) -> None:
-    services, now = local._services, time.time()
-    assert len(start_due(services, now)) == 1  # a rate begins with its creation
-    assert start_due(services, now) == []
-    assert start_due(services, now + DAY - 60) == []
-    assert len(start_due(services, now + 5 * DAY + 60)) == 1
+    now = time.time()
+    assert len(start_due(local, now)) == 1  # a rate begins with its creation
+    assert start_due(local, now) == []
+    assert start_due(local, now + DAY - 60) == []
+    assert len(start_due(local, now + 5 * DAY + 60)) == 1
     assert executions(sagemaker) == 2
     assert scheduler.get_schedule(Name="p")["State"] == "ENABLED"
 
@@ -121,10 +125,10 @@ def test_a_due_time_starts_once_and_missed_ones_are_one(
 def test_a_clock_that_is_put_back_starts_nothing_twice(
     local: endpoint.Endpoint, scheduler: Client, sagemaker: Client
 ) -> None:
-    services, now = local._services, time.time()
-    first = start_due(services, now + 30)
-    assert start_due(services, now - 60) == []
-    assert start_due(services, now + 30) == first
+    now = time.time()
+    first = start_due(local, now + 30)
+    assert start_due(local, now - 60) == []
+    assert start_due(local, now + 30) == first
     assert executions(sagemaker) == 1
     assert scheduler.list_schedules()["Schedules"]
 
@@ -134,7 +138,7 @@ def test_a_disabled_schedule_starts_nothing(
 ) -> None:
     arn = scheduler.get_schedule(Name="p")["Target"]["Arn"]
     scheduler.update_schedule(**schedule(arn, State="DISABLED"))
-    assert start_due(local._services, time.time() + 9 * DAY) == []
+    assert start_due(local, time.time() + 9 * DAY) == []
     assert executions(sagemaker) == 0
 
 
@@ -145,12 +149,11 @@ def test_a_future_start_date_is_a_rates_first_time_and_the_end_date_its_last(
     client_of(local.url, "scheduler").create_schedule(
         **schedule(pipeline(sagemaker), StartDate=start, EndDate=start + DAY)
     )
-    services = local._services
-    assert start_due(services, start - 1) == []
-    assert len(start_due(services, start)) == 1
-    assert start_due(services, start + DAY - 1) == []
-    assert len(start_due(services, start + DAY)) == 1
-    assert start_due(services, start + 9 * DAY) == []
+    assert start_due(local, start - 1) == []
+    assert len(start_due(local, start)) == 1
+    assert start_due(local, start + DAY - 1) == []
+    assert len(start_due(local, start + DAY)) == 1
+    assert start_due(local, start + 9 * DAY) == []
 
 
 def test_a_cron_time_before_the_start_date_is_left_out(local: endpoint.Endpoint, sagemaker: Client) -> None:
@@ -159,8 +162,8 @@ def test_a_cron_time_before_the_start_date_is_left_out(local: endpoint.Endpoint,
         **schedule(pipeline(sagemaker), "cron(0 3 * * ? *)", StartDate=start)
     )
     first = datetime(2090, 2, 1, 3, tzinfo=UTC).timestamp()
-    assert start_due(local._services, first - 1) == []
-    assert len(start_due(local._services, first)) == 1
+    assert start_due(local, first - 1) == []
+    assert len(start_due(local, first)) == 1
 
 
 def test_an_end_date_leaves_what_became_due_before_it_and_nothing_after_it(
@@ -169,8 +172,8 @@ def test_an_end_date_leaves_what_became_due_before_it_and_nothing_after_it(
     client_of(local.url, "scheduler").create_schedule(
         **schedule(pipeline(sagemaker), "rate(1 hour)", EndDate=time.time() + 7200)
     )
-    assert len(start_due(local._services, time.time() + 3 * 3600)) == 1
-    assert start_due(local._services, time.time() + 9 * 3600) == []
+    assert len(start_due(local, time.time() + 3 * 3600)) == 1
+    assert start_due(local, time.time() + 9 * 3600) == []
     assert executions(sagemaker) == 1
 
 
@@ -182,8 +185,8 @@ def test_a_schedule_that_deletes_itself_is_gone_after_its_last_time(
         **schedule(pipeline(sagemaker), "at(2090-01-31T03:00:00)", ActionAfterCompletion="DELETE")
     )
     due = datetime(2090, 1, 31, 3, tzinfo=UTC).timestamp()
-    assert start_due(local._services, due - 1) == []
-    assert len(start_due(local._services, due)) == 1
+    assert start_due(local, due - 1) == []
+    assert len(start_due(local, due)) == 1
     assert scheduler.list_schedules()["Schedules"] == []
 
 
@@ -191,20 +194,20 @@ def test_a_schedule_that_deletes_itself_is_gone_after_its_last_time(
 def test_a_start_that_is_refused_is_tried_again_until_the_pipeline_is_there(
     local: endpoint.Endpoint, sagemaker: Client
 ) -> None:
-    services, now = local._services, time.time() + 1
+    now = time.time() + 1
     sagemaker.delete_pipeline(PipelineName="p", ClientRequestToken="d" * 32)
-    assert start_due(services, now) == []
+    assert start_due(local, now) == []
     pipeline(sagemaker)
-    assert start_due(services, now + 0.5) == [], "it waits a second before the first retry"
-    assert len(start_due(services, now + 1)) == 1
-    assert start_due(services, now + 3600) == []
+    assert start_due(local, now + 0.5) == [], "it waits a second before the first retry"
+    assert len(start_due(local, now + 1)) == 1
+    assert start_due(local, now + 3600) == []
     assert executions(sagemaker) == 1
 
 
 def test_a_refused_start_is_given_up_as_the_retry_policy_says(
     local: endpoint.Endpoint, sagemaker: Client
 ) -> None:
-    services, scheduler, arn = local._services, client_of(local.url, "scheduler"), pipeline(sagemaker)
+    scheduler, arn = client_of(local.url, "scheduler"), pipeline(sagemaker)
     due = datetime(2090, 1, 31, 3, tzinfo=UTC).timestamp()
     for name, policy in (
         ("none", {"MaximumRetryAttempts": 0}),
@@ -217,7 +220,7 @@ def test_a_refused_start_is_given_up_as_the_retry_policy_says(
     sagemaker.delete_pipeline(PipelineName="p", ClientRequestToken="d" * 32)
 
     def left(seconds: float) -> list[str]:
-        assert start_due(services, due + seconds) == []
+        assert start_due(local, due + seconds) == []
         return [one["Name"] for one in scheduler.list_schedules()["Schedules"]]
 
     assert left(0) == ["old", "two"], "a schedule that deletes itself waits for its retries"
@@ -230,12 +233,12 @@ def test_a_refused_start_is_given_up_as_the_retry_policy_says(
 def test_the_next_due_time_takes_the_place_of_a_refused_start(
     local: endpoint.Endpoint, sagemaker: Client
 ) -> None:
-    services, now = local._services, time.time() + 1
+    now = time.time() + 1
     sagemaker.delete_pipeline(PipelineName="p", ClientRequestToken="d" * 32)
-    assert start_due(services, now) == []
+    assert start_due(local, now) == []
     pipeline(sagemaker)
-    assert len(start_due(services, now + DAY)) == 1
-    assert start_due(services, now + DAY + 120) == []
+    assert len(start_due(local, now + DAY)) == 1
+    assert start_due(local, now + DAY + 120) == []
 
 
 def test_the_clock_starts_what_is_due_by_the_time_that_it_is_given(
@@ -250,8 +253,9 @@ def test_the_clock_starts_what_is_due_by_the_time_that_it_is_given(
         asked.release()
         return times[-1]
 
-    clock = Clock(local._services, now)
-    clock.start()
+    operations = local._operations
+    started = clock.Clock(operations.components.store, operations, now)
+    started.start()
     try:
         # Once it asks for the second time, it has dealt with the first.
         assert asked.acquire(timeout=30)
@@ -261,7 +265,7 @@ def test_the_clock_starts_what_is_due_by_the_time_that_it_is_given(
             times.append(start + (expected - 1) * DAY)
             assert wait_for(partial(counted, sagemaker, expected))
     finally:
-        clock.close()
+        started.close()
     assert executions(sagemaker) == 3
 
 

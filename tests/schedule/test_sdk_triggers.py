@@ -54,9 +54,10 @@ def test_a_trigger_of_the_sdk_is_put_changed_described_and_starts_the_pipeline(
     assert (found["ScheduleExpression"], found["StartDate"]) == ("rate(1 days)", tomorrow)
     assert pipeline.describe_trigger(NAME)["Schedule_State"] == "ENABLED"
 
-    services = local._services
-    assert start_due(services, tomorrow.timestamp() - 1) == []
-    assert len(start_due(services, tomorrow.timestamp())) == 1
+    operations = local._operations
+    store = operations.components.store
+    assert start_due(store, operations, tomorrow.timestamp() - 1) == []
+    assert len(start_due(store, operations, tomorrow.timestamp())) == 1
     [execution] = pipeline.list_executions()["PipelineExecutionSummaries"]
     client_of(local.url, "sagemaker").stop_pipeline_execution(
         PipelineExecutionArn=execution["PipelineExecutionArn"], ClientRequestToken="t" * 32

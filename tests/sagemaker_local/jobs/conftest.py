@@ -11,12 +11,11 @@ from typing import Any, cast
 
 import pytest
 
-from sagemaker_local.api import Api
-from sagemaker_local.context import Call, Services
 from sagemaker_local.home import Home, Owner
 from sagemaker_local.jobs.runner import JobRunner
 from sagemaker_local.s3.objects import ObjectStore
-from sagemaker_local.services import jobs, logs
+from sagemaker_local.services.call import Components
+from sagemaker_local.services.operations import Operations
 from sagemaker_local.store import Store
 
 REGION = "eu-west-1"
@@ -41,23 +40,15 @@ class Bench:
         self.objects = ObjectStore(self.home, self.store)
         self.objects.create_bucket("bucket")
         self.runner = JobRunner(self.home, self.owner, self.store, self.objects, self.interpreters)
-        table = {("sagemaker", name): handler for name, handler in jobs.OPERATIONS.items()}
-        table |= {("logs", name): handler for name, handler in logs.OPERATIONS.items()}
-        self.api = Api(table)
         # Jobs need no engine; everything else is the real thing.
-        services = SimpleNamespace(
-            home=self.home,
-            owner=self.owner,
-            store=self.store,
-            objects=self.objects,
-            api=self.api,
-            jobs=self.runner,
+        components = SimpleNamespace(
+            home=self.home, owner=self.owner, store=self.store, objects=self.objects, jobs=self.runner
         )
-        self._call = Call(cast(Services, services), REGION)
+        self._operations = Operations(cast(Components, components))
         self._made = 0
 
     def call(self, operation: str, service: str = "sagemaker", **wire: Any) -> dict[str, Any]:
-        return self.api.call(self._call, service, operation, wire)
+        return self._operations(REGION, service, operation, wire)
 
     def put(self, key: str, content: str | bytes = "") -> str:
         data = content.encode() if isinstance(content, str) else content

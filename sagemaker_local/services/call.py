@@ -1,0 +1,64 @@
+"""What an operation is given: the components of its endpoint, and the region that it was called in.
+
+Operations lie above everything that they use, so they alone get all of it at once; what lies below is given
+its own parts as arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local.events.functions import Functions
+from sagemaker_local.execution.engine import Engine
+from sagemaker_local.home import Home, Owner
+from sagemaker_local.hosting.endpoints import HostedEndpoints
+from sagemaker_local.hosting.transform import TransformJobs
+from sagemaker_local.jobs.runner import JobRunner
+from sagemaker_local.s3.objects import ObjectStore
+from sagemaker_local.store import Store
+
+
+@dataclass(frozen=True)
+class Components:
+    """One endpoint's components, made once by ``endpoint`` and shared by every call.
+
+    Attributes:
+        url: the endpoint's own, e.g. ``http://127.0.0.1:41234``.
+    """
+
+    home: Home
+    owner: Owner
+    store: Store
+    objects: ObjectStore
+    jobs: JobRunner
+    engine: Engine
+    endpoints: HostedEndpoints
+    transforms: TransformJobs
+    functions: Functions
+    url: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an operation."""
+
+    components: Components
+    region: str
+
+    @property
+    def store(self) -> Store:
+        return self.components.store
+
+    def arn(self, resource: str, service: str = "sagemaker") -> str:
+        """E.g. ``arn("pipeline/x")`` -> ``arn:aws:sagemaker:<region>:<account>:pipeline/x``."""
+        return f"arn:aws:{service}:{self.region}:{LOCAL_ACCOUNT}:{resource}"
+
+
+Handler = Callable[[Call, dict[str, Any]], dict[str, Any]]
+"""An operation: checked parameters (timestamps as datetimes, blobs as bytes) -> the response's members."""
+
+AsyncHandler = Callable[[Call, dict[str, Any]], Awaitable[dict[str, Any]]]
+"""One that waits in the event loop, without a thread. All operations of a service do, or none."""
