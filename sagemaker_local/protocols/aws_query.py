@@ -46,7 +46,12 @@ def write(operation: OperationModel, members: Mapping[str, Any], request: Reques
 
 def error(_service: ServiceModel | None, failure: AwsError, request: Request) -> Response:
     kind = "Sender" if failure.status < 500 else "Receiver"
-    detail = {"Type": kind, "Code": failure.code, "Message": failure.message, **failure.members}
+    detail = {
+        "Type": kind,
+        "Code": failure.code,
+        "Message": xml.printable(failure.message),
+        **failure.members,
+    }
     body = xml.render("ErrorResponse", {"Error": detail, "RequestId": request.id}, namespace="")
     return Response(failure.status, _HEADERS, body)
 

@@ -13,6 +13,7 @@ from sagemaker_local.errors import AwsError
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 _SPECIAL = re.compile("[&<>\"'\x00-\x1f]")
+_IMPOSSIBLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NAMES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 
 
@@ -46,6 +47,11 @@ def render(name: str, content: Any, *, namespace: str = NAMESPACE) -> bytes:
 
 def escape(text: str) -> str:
     return _SPECIAL.sub(lambda match: _NAMES.get(match[0]) or f"&#{ord(match[0])};", text)
+
+
+def printable(text: str) -> str:
+    """With a replacement character for each that no XML document can hold, not even escaped."""
+    return _IMPOSSIBLE.sub("\ufffd", text)
 
 
 def _element(parts: list[str], name: str, content: Any, attributes: str = "") -> None:

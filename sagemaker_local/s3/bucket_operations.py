@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 from sagemaker_local.errors import AwsError
 from sagemaker_local.protocols import xml
 from sagemaker_local.protocols.http import Response
-from sagemaker_local.s3 import listing
+from sagemaker_local.s3 import listing, shapes
 from sagemaker_local.s3.messages import (
     Request,
     integer,
@@ -55,6 +55,7 @@ def create_bucket(objects: ObjectStore, request: Request) -> Response:
     region = "us-east-1"
     if request.body:
         region = xml.parse(request.body).findtext("LocationConstraint") or region
+        shapes.check_location(region)
     if not objects.create_bucket(request.bucket, region) and region != "us-east-1":
         raise AwsError(
             "BucketAlreadyOwnedByYou", f"The bucket exists and belongs to you: {request.bucket}.", 409

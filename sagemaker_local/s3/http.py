@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from sagemaker_local.errors import AwsError
 from sagemaker_local.protocols.http import Response
 from sagemaker_local.s3 import bucket_operations as on_bucket
-from sagemaker_local.s3 import messages
+from sagemaker_local.s3 import messages, shapes
 from sagemaker_local.s3 import object_operations as on_object
 from sagemaker_local.s3.messages import Request
 from sagemaker_local.s3.object_operations import Receiver
@@ -73,12 +73,14 @@ class S3:
     def receiver(self, request: Request) -> Receiver:
         """What takes the body of a request for which :func:`is_streamed` holds."""
         messages.refuse_unknown_features(request)
+        shapes.check(request)
         _subresource(request)
         return Receiver(self._objects, request, self._uploads)
 
     def answer(self, request: Request) -> Response:
         """Carry out any other request. Raises AwsError."""
         messages.refuse_unknown_features(request)
+        shapes.check(request)
         asked = (request.method, _subresource(request))
         if not request.bucket:
             if asked == ("GET", ""):
