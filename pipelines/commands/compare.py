@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from pipelines.commands.options import json_option, target_option
+from pipelines.commands.local_endpoint import connected
+from pipelines.commands.options import json_option, target_option, which_versions
 from pipelines.commands.output import document, remark, say, table
-from pipelines.commands.registered import registry_of, which_versions
+from pipelines.commands.project_context import find_context
 from registry.comparison import Comparison, MetricComparison, compare
 from registry.model_quality import Metric
 from registry.version_details import read_version
@@ -24,7 +25,7 @@ def command(words: tuple[str, ...], target: str, as_json: bool) -> None:
     estimated and there is no verdict.
     """
     project, (first, second) = which_versions(words, 2)
-    with registry_of(project, target) as at:
+    with connected(find_context(project, target)) as at:
         compared = compare(
             read_version(at.target, at.project.name, first), read_version(at.target, at.project.name, second)
         )

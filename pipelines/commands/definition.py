@@ -8,7 +8,7 @@ import click
 
 from pipelines.commands.options import json_option, project_argument, target_option
 from pipelines.commands.output import say
-from pipelines.commands.place import find_place
+from pipelines.commands.project_context import find_context
 from pipelines.definition.compile import compile_pipeline
 
 
@@ -21,6 +21,6 @@ def command(project: str | None, target: str, as_json: bool) -> None:
 
     The document is indented for reading; with --json it is given byte for byte as it goes to AWS.
     """
-    place = find_place(project, target)
-    definition = compile_pipeline(place.project, place.target).definition
+    context = find_context(project, target)
+    definition = compile_pipeline(context.project, context.target).definition
     say(definition if as_json else json.dumps(json.loads(definition), indent=2))

@@ -5,8 +5,16 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.deploying import carry_out
-from pipelines.commands.options import json_option, project_argument, target_option
-from pipelines.commands.registered import environment_option, note_option, plan_option, registry_of
+from pipelines.commands.local_endpoint import connected
+from pipelines.commands.options import (
+    environment_option,
+    json_option,
+    note_option,
+    plan_option,
+    project_argument,
+    target_option,
+)
+from pipelines.commands.project_context import find_context
 from registry.deployments import plan_deployment
 from registry.model_packages import newest_approved, version_arn
 
@@ -34,7 +42,7 @@ def command(
     answer is valid does the environment's parameter name the version. Until then, and if anything goes
     wrong, the version before goes on serving.
     """
-    with registry_of(project, target, environment) as at:
+    with connected(find_context(project, target, environment)) as at:
         name = at.project.name
         number = version or newest_approved(at.target, name)
         plan = plan_deployment(at.target, at.environment(environment), version_arn(at.target, name, number))

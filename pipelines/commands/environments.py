@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import json_option, project_argument, target_option
 from pipelines.commands.output import document, moment, remark, table
-from pipelines.commands.registered import registry_of
+from pipelines.commands.project_context import find_context
 from registry.environments import Deployment, State, history, read_state
 
 
@@ -20,7 +21,7 @@ def command(project: str | None, environment: str | None, target: str, as_json: 
 
     With --env: the deployment history of that environment, newest first.
     """
-    with registry_of(project, target, environment) as at:
+    with connected(find_context(project, target, environment)) as at:
         if environment is not None:
             deployments = history(at.environment(environment))
         else:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from pipelines.commands.local_endpoint import reaching
+from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import json_option, project_argument, target_option
 from pipelines.commands.output import document, moment, remark, table
-from pipelines.commands.place import find_place
+from pipelines.commands.project_context import find_context
 from pipelines.executions.lifecycle import list_executions
 
 
@@ -18,9 +18,9 @@ from pipelines.executions.lifecycle import list_executions
 @json_option
 def command(project: str | None, limit: int, target: str, as_json: bool) -> None:
     """List the project's executions, newest first."""
-    place = find_place(project, target)
-    with reaching(place.target, place.settings) as reach:
-        found = list_executions(reach(), place.project.name, limit)
+    context = find_context(project, target)
+    with connection(context.target, context.settings) as connect:
+        found = list_executions(connect(), context.project.name, limit)
     if as_json:
         document(
             [
@@ -36,9 +36,8 @@ def command(project: str | None, limit: int, target: str, as_json: bool) -> None
             ]
         )
     elif not found:
-        remark(
-            f"Pipeline {place.project.name} has no execution yet. Next: gatehouse run {place.project.name}"
-        )
+        name = context.project.name
+        remark(f"Pipeline {name} has no execution yet. Next: gatehouse run {name}")
     else:
         table(
             ("Execution", "Started", "Status", "Reason"),

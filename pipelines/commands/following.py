@@ -71,8 +71,8 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
 
 
 def _to_the_end(target: Target, project: str, execution_arn: str) -> Snapshot:
-    place = "on this machine" if target.name == "local" else f"in AWS {target.region}"
-    title = f"{project} {place}, execution {execution_arn.rpartition('/')[2]}"
+    where = "on this machine" if target.name == "local" else f"in AWS {target.region}"
+    title = f"{project} {where}, execution {execution_arn.rpartition('/')[2]}"
     try:
         with _terminated_like_interrupted(), open_screen(project, title) as screen:
             try:

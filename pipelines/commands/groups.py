@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.local_endpoint import reaching
+from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import json_option, target_option
 from pipelines.commands.output import document, remark, say, table
 from pipelines.settings.environments import all_environments, ownership_tags
@@ -35,8 +35,8 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Place:
-    """A region and the groups that belong there."""
+class RegionalGroups:
+    """The groups that belong to one region's target."""
 
     target: Target
     specs: tuple[GroupSpec, ...]
@@ -72,10 +72,10 @@ def _which_groups(function: Decorated) -> Decorated:
 def setup(projects: tuple[str, ...], env_file: Path | None, target: str, as_json: bool) -> None:
     """Make the groups that are missing and correct tags; what is right is left alone."""
     done = []
-    with _places(projects, env_file, target) as places:
-        for place in places:
-            states = compare_groups(place.target, place.specs)
-            apply_groups(states, place.target)
+    with _groups_by_region(projects, env_file, target) as regions:
+        for region in regions:
+            states = compare_groups(region.target, region.specs)
+            apply_groups(states, region.target)
             done += [(state, _what_was_done(state)) for state in states]
     if as_json:
         document([{"group": state.spec.name, "done": what} for state, what in done])
@@ -87,8 +87,8 @@ def setup(projects: tuple[str, ...], env_file: Path | None, target: str, as_json
 @_which_groups
 def verify(projects: tuple[str, ...], env_file: Path | None, target: str, as_json: bool) -> int:
     """Compare the groups that should be with those that are; exit with 1 on a difference."""
-    with _places(projects, env_file, target) as places:
-        states = [state for place in places for state in compare_groups(place.target, place.specs)]
+    with _groups_by_region(projects, env_file, target) as regions:
+        states = [state for region in regions for state in compare_groups(region.target, region.specs)]
     wrong = [state for state in states if state.differences]
     if as_json:
         document(
@@ -120,13 +120,13 @@ def cleanup(projects: tuple[str, ...], env_file: Path | None, yes: bool, target:
     Without --yes each group's name has to be typed. Artifacts in S3 and endpoints stay.
     """
     deleted = []
-    with _places(projects, env_file, target) as places:
+    with _groups_by_region(projects, env_file, target) as regions:
         settings = load_settings()
-        for place in places:
-            for removal in plan_removal(place.target, (spec.name for spec in place.specs)):
-                _announce(removal.name, removal.versions, _serving(settings, removal.name, place.target))
+        for region in regions:
+            for removal in plan_removal(region.target, (spec.name for spec in region.specs)):
+                _announce(removal.name, removal.versions, _serving(settings, removal.name, region.target))
                 if yes or _typed(removal.name):
-                    apply_removal(removal, place.target)
+                    apply_removal(removal, region.target)
                     deleted.append({"group": removal.name, "versions": list(removal.versions)})
     if as_json:
         document(deleted)
@@ -163,8 +163,10 @@ def _serving(settings: Settings, name: str, target: Target) -> dict[str, tuple[s
 
 
 @contextmanager
-def _places(projects: tuple[str, ...], env_file: Path | None, target: str) -> Iterator[list[Place]]:
-    """The groups that are meant, by the region they belong to, within reach."""
+def _groups_by_region(
+    projects: tuple[str, ...], env_file: Path | None, target: str
+) -> Iterator[list[RegionalGroups]]:
+    """The groups that are meant, by region, with targets that answer for the time of the `with` block."""
     settings = load_settings()
     variables = {**os.environ, **(read_env_file(env_file) if env_file else {})}
     if env_file is not None and read_teams(variables) is None:
@@ -193,9 +195,9 @@ def _places(projects: tuple[str, ...], env_file: Path | None, target: str) -> It
         remark("There is no project whose registry is on.")
         yield []
         return
-    with reaching(next(iter(specs)), settings) as reach:
-        url = reach().endpoint_url
-        yield [Place(at.at(url) if url else at, tuple(found)) for at, found in specs.items()]
+    with connection(next(iter(specs)), settings) as connect:
+        url = connect().endpoint_url
+        yield [RegionalGroups(at.at(url) if url else at, tuple(found)) for at, found in specs.items()]
 
 
 def _specs(

@@ -14,10 +14,10 @@ from typing import Any
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.local_endpoint import is_kept_up, reaching
+from pipelines.commands.local_endpoint import connection, is_kept_up
 from pipelines.commands.options import json_option, project_argument
 from pipelines.commands.output import document, moment, remark, say
-from pipelines.commands.place import find_place
+from pipelines.commands.project_context import find_context
 
 QUEUE = "local-inbox"
 _HIDDEN_SECONDS = 30
@@ -59,13 +59,13 @@ def command(project: str | None, queue: str, delete: bool, as_json: bool) -> Non
       gatehouse inbox
       gatehouse inbox --queue gatehouse-health-tumor-diagnosis-dead-letters
     """
-    place = find_place(project, "local")
-    with reaching(place.target, place.settings) as endpoint:
+    context = find_context(project, "local")
+    with connection(context.target, context.settings) as endpoint:
         sqs = endpoint().client("sqs")
         url = _url(sqs, queue)
         notes = [] if url is None else _read(sqs, url)
         if project is not None:
-            notes = [note for note in notes if _is_about(note, place.project.name)]
+            notes = [note for note in notes if _is_about(note, context.project.name)]
         for note in notes:
             if delete:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=note.receipt)
@@ -81,7 +81,7 @@ def command(project: str | None, queue: str, delete: bool, as_json: bool) -> Non
         _show(note)
     if not notes:
         remark("There are no messages.")
-    if not is_kept_up(place.settings):
+    if not is_kept_up(context.settings):
         remark("Events wait until they are handled: bring it up with `gatehouse local up`.")
 
 

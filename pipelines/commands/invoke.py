@@ -11,10 +11,11 @@ from typing import Any, BinaryIO
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.options import json_option, project_argument, target_option
+from pipelines.commands.local_endpoint import connected
+from pipelines.commands.options import environment_option, json_option, project_argument, target_option
 from pipelines.commands.output import document, table
 from pipelines.commands.payloads import form_of, read_payloads
-from pipelines.commands.registered import environment_option, registry_of
+from pipelines.commands.project_context import find_context
 from registry.invocations import invoke
 
 
@@ -61,7 +62,8 @@ def command(
       head -3 rows.csv | gatehouse invoke rc-fraud-detection --env dev --data - --json
     """
     known = form or ("csv" if str(data) == "-" else form_of(data))
-    with opened(data) as source, registry_of(project, target, environment) as at:
+    context = find_context(project, target, environment)
+    with opened(data) as source, connected(context) as at:
         payloads = read_payloads(source, known, str(data), header=header, delimiter=at.project.data.delimiter)
         predictions = list(invoke(at.environment(environment), payloads))
     if as_json:

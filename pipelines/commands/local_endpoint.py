@@ -17,11 +17,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.output import remark
+from pipelines.commands.project_context import ProjectContext
 from pipelines.settings.projects_file import Settings
 from pipelines.settings.target import Target
 from sagemaker_local import advertisement
@@ -46,12 +48,12 @@ def home_folder(settings: Settings) -> Path:
 
 
 @contextmanager
-def reaching(target: Target, settings: Settings) -> Iterator[Callable[[], Target]]:
-    """An endpoint for the time of the `with` block.
+def connection(target: Target, settings: Settings) -> Iterator[Callable[[], Target]]:
+    """A SageMaker for the time of the `with` block, which may start while the block does something else.
 
     Yields:
-        A function that waits until the endpoint answers and gives the target with its URL; in AWS it
-        gives the target as it is.
+        A function that waits until it answers and gives the target with its URL; in AWS it gives the
+        target as it is.
     """
     if target.name == "aws":
         yield lambda: target
@@ -70,6 +72,13 @@ def reaching(target: Target, settings: Settings) -> Iterator[Callable[[], Target
         finally:
             if starting.exception() is None:
                 starting.result().close()
+
+
+@contextmanager
+def connected(context: ProjectContext) -> Iterator[ProjectContext]:
+    """The same context with a SageMaker that answers, for the time of the `with` block."""
+    with connection(context.target, context.settings) as connect:
+        yield replace(context, target=connect())
 
 
 def is_kept_up(settings: Settings) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.local_endpoint import reaching
+from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import execution_arguments, json_option, target_option, which_execution
 from pipelines.commands.output import document, remark, say
-from pipelines.commands.place import find_place
+from pipelines.commands.project_context import find_context
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
 from pipelines.executions.job_records import LogLine, LogTail
@@ -43,10 +43,10 @@ def command(
       gatehouse logs --follow
     """
     project, execution = which_execution(project, execution)
-    place = find_place(project, target)
-    with reaching(place.target, place.settings) as reach:
-        live = reach()
-        execution_arn = executions.find(live, place.project.name, execution)
+    context = find_context(project, target)
+    with connection(context.target, context.settings) as connect:
+        live = connect()
+        execution_arn = executions.find(live, context.project.name, execution)
         looks = (
             watching.follow(live, execution_arn)
             if follow

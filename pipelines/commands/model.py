@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.options import json_option, target_option
+from pipelines.commands.local_endpoint import connected
+from pipelines.commands.options import json_option, target_option, version_arguments, which_version
 from pipelines.commands.output import document, moment, remark, say, table
-from pipelines.commands.registered import registry_of, version_arguments, which_version
+from pipelines.commands.project_context import find_context
 from registry import card_pages, model_cards
 from registry.notes import apply_notes, plan_notes
 from registry.review import apply_card, plan_card
@@ -81,7 +82,7 @@ def command(
         raise click.UsageError("The document of --json holds the card; leave out --html and --output.")
     if both := changed.keys() & set(removed):
         raise click.UsageError(f"--set and --unset both name {min(both)}.")
-    with registry_of(project, target) as at:
+    with connected(find_context(project, target)) as at:
         name = at.project.name
         if changed or removed:
             apply_notes(plan_notes(at.target, name, number, changed, removed), at.target)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import json_option, project_argument, target_option
 from pipelines.commands.output import document, moment, remark, table
-from pipelines.commands.registered import registry_of
+from pipelines.commands.project_context import find_context
 from registry.model_packages import APPROVALS, ModelVersion, list_versions
 
 
@@ -30,7 +31,7 @@ def command(project: str | None, approval: str | None, limit: int, target: str, 
     The metrics are read from the evaluation's statistics.json that each version carries: accuracy, and
     AUC for two classes or weighted F1 for several.
     """
-    with registry_of(project, target) as at:
+    with connected(find_context(project, target)) as at:
         name = at.project.name
         # One more than is shown tells whether there are more.
         found = list_versions(at.target, name, approval=approval, limit=limit + 1)

@@ -12,6 +12,9 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _EXECUTION_ID = re.compile(r"[a-z0-9]{12}")
 
+_VERSION_DIGITS = 9
+"""Of a version's number: no model package's ARN takes more."""
+
 
 def project_argument(function: Decorated) -> Decorated:
     return click.argument("project", required=False)(function)
@@ -68,6 +71,27 @@ def _pairs(context: click.Context, parameter: click.Parameter, words: tuple[str,
     return pairs
 
 
+def version_arguments(function: Decorated) -> Decorated:
+    """`[PROJECT] VERSION`; :func:`which_version` sorts out a single word."""
+    return click.argument("words", nargs=-1, required=True, metavar="[PROJECT] VERSION")(function)
+
+
+def environment_option(*names: str, help_text: str) -> Callable[[Decorated], Decorated]:
+    return click.option(*names, required=True, metavar="NAME", help=help_text)
+
+
+def plan_option(function: Decorated) -> Decorated:
+    return click.option("--plan", "only_plan", is_flag=True, help="Show what would change; change nothing.")(
+        function
+    )
+
+
+def note_option(function: Decorated) -> Decorated:
+    return click.option("--note", default="", metavar="TEXT", help="Why, for those who read it later.")(
+        function
+    )
+
+
 def which_execution(project: str | None, execution: str | None) -> tuple[str | None, str | None]:
     """(project name or None for the default, execution ARN or id or None for the newest).
 
@@ -85,3 +109,26 @@ def _is_execution(word: str) -> bool:
     is_arn = word.startswith("arn:") and ":pipeline/" in word and "/execution/" in word
     # An id mixes letters and digits at random; a project's name holds a hyphen.
     return is_arn or _EXECUTION_ID.fullmatch(word) is not None
+
+
+def which_version(words: tuple[str, ...]) -> tuple[str | None, int]:
+    """(project name or None for the default, version number)."""
+    project, numbers = which_versions(words, 1)
+    return project, numbers[0]
+
+
+def which_versions(words: tuple[str, ...], count: int) -> tuple[str | None, tuple[int, ...]]:
+    """(project name or None for the default, that many version numbers).
+
+    Raises:
+        UsageError: there are more or fewer words, or one is no version's number.
+    """
+    if not count <= len(words) <= count + 1:
+        wanted = "a version's number" if count == 1 else f"{count} versions' numbers"
+        raise click.UsageError(f"Give {wanted}, after the project's name if it is not the default project.")
+    project = words[0] if len(words) > count else None
+    numbers = words[-count:]
+    for word in numbers:
+        if not word.isdecimal() or len(word) > _VERSION_DIGITS or int(word) < 1:
+            raise click.UsageError(f"{word!r} is no version's number; `gatehouse models` lists them.")
+    return project, tuple(int(word) for word in numbers)

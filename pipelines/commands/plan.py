@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from pipelines.commands.local_endpoint import reaching
+from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import json_option, project_argument, target_option
 from pipelines.commands.output import document, say
-from pipelines.commands.place import find_place
 from pipelines.commands.plan_report import (
     PLANNED,
     next_start_in_words,
@@ -15,6 +14,7 @@ from pipelines.commands.plan_report import (
     plan_in_markdown,
     plan_in_words,
 )
+from pipelines.commands.project_context import find_context
 from pipelines.definition.compile import compile_pipeline
 from pipelines.upsert.plan import next_start, plan_upsert
 
@@ -37,10 +37,10 @@ def command(project: str | None, target: str, as_json: bool, as_markdown: bool) 
     """
     if as_json and as_markdown:
         raise click.UsageError("--json and --markdown exclude each other")
-    place = find_place(project, target)
-    with reaching(place.target, place.settings) as reach:
-        compiled = compile_pipeline(place.project, place.target)
-        live = reach()
+    context = find_context(project, target)
+    with connection(context.target, context.settings) as connect:
+        compiled = compile_pipeline(context.project, context.target)
+        live = connect()
         plan = plan_upsert(compiled, live)
         foreseen = next_start(plan, live)
     if as_json:
@@ -54,4 +54,4 @@ def command(project: str | None, target: str, as_json: bool, as_markdown: bool) 
         say(line)
     if plan.changes_something:
         option = "" if target == "local" else " --target aws"
-        say(f"Next: gatehouse upsert {place.project.name}{option}")
+        say(f"Next: gatehouse upsert {context.project.name}{option}")

@@ -115,7 +115,7 @@ class LineScreen:
 
 
 class LiveScreen:
-    """A table that is redrawn in place."""
+    """A table that is redrawn in context."""
 
     def __init__(self, project: str, title: str) -> None:
         from rich.console import Console

@@ -5,8 +5,16 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.deploying import carry_out
-from pipelines.commands.options import json_option, project_argument, target_option
-from pipelines.commands.registered import environment_option, note_option, plan_option, registry_of
+from pipelines.commands.local_endpoint import connected
+from pipelines.commands.options import (
+    environment_option,
+    json_option,
+    note_option,
+    plan_option,
+    project_argument,
+    target_option,
+)
+from pipelines.commands.project_context import find_context
 from registry.rollbacks import plan_promotion
 
 
@@ -33,7 +41,7 @@ def command(
     """
     if source == destination:
         raise click.UsageError("--from and --to name the same environment.")
-    with registry_of(project, target, source, destination) as at:
+    with connected(find_context(project, target, source, destination)) as at:
         plan = plan_promotion(at.target, at.environment(source), at.environment(destination))
         words = f"from {source}; {note}" if note else f"from {source}"
         carry_out(plan, at.target, note=words, only_plan=only_plan, as_json=as_json)

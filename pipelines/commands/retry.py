@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.following import follow_and_report
-from pipelines.commands.local_endpoint import reaching
+from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import execution_arguments, json_option, target_option, which_execution
-from pipelines.commands.place import find_place
+from pipelines.commands.project_context import find_context
 from pipelines.commands.start import refuse_orphan, tell_started, wait_option
 from pipelines.executions import lifecycle as executions
 
@@ -24,11 +24,11 @@ def command(project: str | None, execution: str | None, wait: bool, target: str,
     newest execution if left out); an ARN needs no PROJECT.
     """
     project, execution = which_execution(project, execution)
-    place = find_place(project, target)
-    refuse_orphan(place, wait)
-    name = place.project.name
-    with reaching(place.target, place.settings) as reach:
-        live = reach()
+    context = find_context(project, target)
+    refuse_orphan(context, wait)
+    name = context.project.name
+    with connection(context.target, context.settings) as connect:
+        live = connect()
         execution_arn = executions.find(live, name, execution)
         executions.retry(live, execution_arn)
         if wait:

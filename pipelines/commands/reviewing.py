@@ -8,9 +8,16 @@ from typing import Any, TypeVar
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.options import json_option, target_option
+from pipelines.commands.local_endpoint import connected
+from pipelines.commands.options import (
+    json_option,
+    note_option,
+    target_option,
+    version_arguments,
+    which_version,
+)
 from pipelines.commands.output import document, remark, say
-from pipelines.commands.registered import note_option, registry_of, version_arguments, which_version
+from pipelines.commands.project_context import find_context
 from registry.model_packages import APPROVED
 from registry.review import apply_review, plan_review
 
@@ -29,7 +36,7 @@ def review(words: tuple[str, ...], status: str, note: str, force: bool, target: 
         GatehouseError: the version cannot be decided on, or somebody else decided at the same moment.
     """
     project, number = which_version(words)
-    with registry_of(project, target) as at:
+    with connected(find_context(project, target)) as at:
         name = at.project.name
         plan = plan_review(at.target, name, number, status, note, force=force)
         ended = apply_review(plan, at.target)

@@ -5,8 +5,16 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.deploying import carry_out
-from pipelines.commands.options import json_option, project_argument, target_option
-from pipelines.commands.registered import environment_option, note_option, plan_option, registry_of
+from pipelines.commands.local_endpoint import connected
+from pipelines.commands.options import (
+    environment_option,
+    json_option,
+    note_option,
+    plan_option,
+    project_argument,
+    target_option,
+)
+from pipelines.commands.project_context import find_context
 from registry.rollbacks import plan_rollback
 
 
@@ -35,6 +43,6 @@ def command(
     further back, never forth to what was rolled back. The deployment history is the version history of
     the environment's parameter: see `gatehouse environments PROJECT --env NAME`.
     """
-    with registry_of(project, target, environment) as at:
+    with connected(find_context(project, target, environment)) as at:
         plan = plan_rollback(at.target, at.environment(environment), version)
         carry_out(plan, at.target, note=note, only_plan=only_plan, as_json=as_json)

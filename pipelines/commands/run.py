@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.following import follow_and_report
-from pipelines.commands.local_endpoint import reaching
+from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import json_option, parameter_option, project_argument, target_option
 from pipelines.commands.output import remark
-from pipelines.commands.place import find_place
 from pipelines.commands.plan_report import DONE, plan_in_words
+from pipelines.commands.project_context import find_context
 from pipelines.definition.compile import compile_pipeline
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.outline import read_outline
@@ -38,12 +38,12 @@ def command(project: str | None, parameters: dict[str, str], target: str, as_jso
       gatehouse run health-tumor-diagnosis -p MaxDepth=6 -p AccuracyThreshold=0.95
       gatehouse run --target aws --json > outcome.json
     """
-    place = find_place(project, target)
-    name = place.project.name
-    with reaching(place.target, place.settings) as reach:
-        compiled = compile_pipeline(place.project, place.target)
+    context = find_context(project, target)
+    name = context.project.name
+    with connection(context.target, context.settings) as connect:
+        compiled = compile_pipeline(context.project, context.target)
         overrides = check_overrides(read_outline(compiled.definition), parameters, name)
-        live = reach()
+        live = connect()
         plan = plan_upsert(compiled, live)
         apply_plan(plan, live)
         for line in plan_in_words(plan, DONE):

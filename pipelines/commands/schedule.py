@@ -10,10 +10,10 @@ import click
 
 from aws_formats import schedules
 from aws_formats.errors import GatehouseError
-from pipelines.commands.local_endpoint import is_kept_up, reaching
+from pipelines.commands.local_endpoint import connection, is_kept_up
 from pipelines.commands.options import json_option, parameter_option, project_argument, target_option
 from pipelines.commands.output import document, remark, say
-from pipelines.commands.place import Place, find_place
+from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.overrides import check_overrides
 from pipelines.executions.schedule import (
@@ -84,27 +84,27 @@ def command(
     if not (show or off):
         _check(expression, timezone)
         start = _start_date(start_date, timezone)
-    place = find_place(project, target)
-    name, now = place.project.name, datetime.now(UTC)
-    with reaching(place.target, place.settings) as reach:
-        live = reach()
+    context = find_context(project, target)
+    name, now = context.project.name, datetime.now(UTC)
+    with connection(context.target, context.settings) as connect:
+        live = connect()
         if show:
             _tell(name, "none", (), read_schedule(name, live), now, as_json=as_json)
             return
         if off:
             plan, schedule = plan_off(name, live), None
         else:
-            plan, schedule = _wanted(place, live, expression, timezone, start, parameters, role)
+            plan, schedule = _wanted(context, live, expression, timezone, start, parameters, role)
         apply_plan(plan, live)
         if schedule is not None:
             schedule = read_schedule(name, live)
     _tell(name, plan.action, plan.changes, schedule, now, as_json=as_json)
-    if target == "local" and schedule is not None and not is_kept_up(place.settings):
+    if target == "local" and schedule is not None and not is_kept_up(context.settings):
         remark("It starts nothing until the local SageMaker is kept up: gatehouse local up")
 
 
 def _wanted(
-    place: Place,
+    context: ProjectContext,
     live: Target,
     expression: str,
     zone: str,
@@ -112,7 +112,7 @@ def _wanted(
     parameters: dict[str, str],
     role: str | None,
 ) -> tuple[Plan, Schedule]:
-    name = place.project.name
+    name = context.project.name
     pipeline = read_live(name, live)
     if pipeline is None:
         raise GatehouseError(

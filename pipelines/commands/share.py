@@ -6,9 +6,10 @@ import json
 
 import click
 
-from pipelines.commands.options import json_option, project_argument, target_option
+from pipelines.commands.local_endpoint import connected
+from pipelines.commands.options import json_option, plan_option, project_argument, target_option
 from pipelines.commands.output import document, remark, say
-from pipelines.commands.registered import plan_option, registry_of
+from pipelines.commands.project_context import find_context
 from registry.sharing import apply_sharing, plan_revoke, plan_share
 
 
@@ -36,7 +37,7 @@ def command(
     """
     if revoke and read_only:
         raise click.UsageError("--revoke takes all access away; leave out --read-only.")
-    with registry_of(project, target) as at:
+    with connected(find_context(project, target)) as at:
         if revoke:
             plan = plan_revoke(at.target, at.project.name, account)
         else:

@@ -6,10 +6,10 @@ import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.following import follow_and_report
-from pipelines.commands.local_endpoint import is_kept_up, reaching
+from pipelines.commands.local_endpoint import connection, is_kept_up
 from pipelines.commands.options import json_option, parameter_option, project_argument, target_option
 from pipelines.commands.output import document, say
-from pipelines.commands.place import Place, find_place
+from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.definition.dataset import find_dataset, publish
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.overrides import check_overrides, with_dataset
@@ -33,15 +33,15 @@ def command(project: str | None, parameters: dict[str, str], wait: bool, target:
     Example:
       gatehouse start health-tumor-diagnosis -p NumRound=500 --wait
     """
-    place = find_place(project, target)
-    refuse_orphan(place, wait)
-    name = place.project.name
-    with reaching(place.target, place.settings) as reach:
-        live = reach()
+    context = find_context(project, target)
+    refuse_orphan(context, wait)
+    name = context.project.name
+    with connection(context.target, context.settings) as connect:
+        live = connect()
         overrides = check_overrides(executions.live_outline(live, name), parameters, name)
-        dataset = find_dataset(place.project, live)
+        dataset = find_dataset(context.project, live)
         if "InputDataUri" not in overrides:
-            publish(place.project, live)
+            publish(context.project, live)
         execution_arn = executions.start(live, name, with_dataset(overrides, dataset))
         if wait:
             return follow_and_report(live, name, execution_arn, as_json=as_json)
@@ -49,13 +49,13 @@ def command(project: str | None, parameters: dict[str, str], wait: bool, target:
     return 0
 
 
-def refuse_orphan(place: Place, wait: bool) -> None:
+def refuse_orphan(context: ProjectContext, wait: bool) -> None:
     """An execution ends with the endpoint that runs it: one in this process would end it at once.
 
     Raises:
         GatehouseError: nothing would be left to run the execution.
     """
-    if place.target.name == "local" and not wait and not is_kept_up(place.settings):
+    if context.target.name == "local" and not wait and not is_kept_up(context.settings):
         raise GatehouseError(
             "no local SageMaker is up that would run the execution after this command has ended",
             remedy="Add --wait, or bring one up first with `gatehouse local up`",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from pipelines.commands.local_endpoint import reaching
+from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import execution_arguments, json_option, target_option, which_execution
 from pipelines.commands.output import document, remark, say
-from pipelines.commands.place import find_place
+from pipelines.commands.project_context import find_context
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
 from pipelines.executions.watching import UNDER_WAY
@@ -23,10 +23,10 @@ def command(project: str | None, execution: str | None, target: str, as_json: bo
     EXECUTION is an ARN or id (the newest execution if left out); an ARN needs no PROJECT.
     """
     project, execution = which_execution(project, execution)
-    place = find_place(project, target)
-    with reaching(place.target, place.settings) as reach:
-        live = reach()
-        execution_arn = executions.find(live, place.project.name, execution)
+    context = find_context(project, target)
+    with connection(context.target, context.settings) as connect:
+        live = connect()
+        execution_arn = executions.find(live, context.project.name, execution)
         status = watching.outcome(live, execution_arn).status
         if status in UNDER_WAY:
             executions.stop(live, execution_arn)

@@ -10,10 +10,11 @@ import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.invoke import opened
+from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import json_option, project_argument, target_option
 from pipelines.commands.output import document, remark, say
 from pipelines.commands.payloads import CONTENT_TYPES, SUFFIXES, form_of, read_payloads
-from pipelines.commands.registered import registry_of
+from pipelines.commands.project_context import find_context
 from pipelines.definition.bucket import ensure_bucket
 from pipelines.settings.environments import ownership_tags
 from pipelines.settings.target import Target
@@ -81,7 +82,7 @@ def command(
         # Found out now, and not after the job.
         raise GatehouseError("the results cannot be written there", where=output, remedy="Name a file")
     known = form or (_form_in_s3(source) if in_s3 else form_of(Path(source)))
-    with registry_of(project, target) as at:
+    with connected(find_context(project, target)) as at:
         name = at.project.name
         root = f"s3://{at.target.bucket}/{name}/transforms/{secrets.token_hex(6)}"
         plan = plan_transform(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from pipelines.commands.local_endpoint import reaching
+from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import json_option, project_argument, target_option
 from pipelines.commands.output import document, say
-from pipelines.commands.place import find_place
 from pipelines.commands.plan_report import PLANNED, next_start_in_words, plan_document, plan_in_words
+from pipelines.commands.project_context import find_context
 from pipelines.definition.compile import compile_pipeline
 from pipelines.upsert.apply import apply_plan
 from pipelines.upsert.plan import next_start, plan_upsert
@@ -24,10 +24,10 @@ def command(project: str | None, target: str, as_json: bool) -> None:
     Prints the plan, as `gatehouse plan` does, then carries it out. A pipeline that is up to date is left
     alone, and so is one that somebody else changed meanwhile.
     """
-    place = find_place(project, target)
-    with reaching(place.target, place.settings) as reach:
-        compiled = compile_pipeline(place.project, place.target)
-        live = reach()
+    context = find_context(project, target)
+    with connection(context.target, context.settings) as connect:
+        compiled = compile_pipeline(context.project, context.target)
+        live = connect()
         plan = plan_upsert(compiled, live)
         foreseen = next_start(plan, live)
         if not as_json:
@@ -40,4 +40,4 @@ def command(project: str | None, target: str, as_json: bool) -> None:
     option = "" if target == "local" else " --target aws"
     done = {"create": "Created", "update": "Updated", "none": "Left alone"}[plan.action]
     say(f"{done}: {pipeline_arn}")
-    say(f"Next: gatehouse start {place.project.name} --wait{option}")
+    say(f"Next: gatehouse start {context.project.name} --wait{option}")
