@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.local_endpoint import connected
-from pipelines.commands.options import json_option, target_option, which_versions
-from pipelines.commands.output import document, remark, say, table
+from pipelines.commands.options import target_option, which_versions
+from pipelines.commands.output import Document, Output, Remark, Table, with_json
 from pipelines.commands.project_context import find_context
 from registry.comparison import Comparison, MetricComparison, compare
 from registry.model_quality import Metric
@@ -16,8 +16,8 @@ from registry.version_details import read_version
 @click.command("compare")
 @click.argument("words", nargs=-1, required=True, metavar="[PROJECT] A B")
 @target_option
-@json_option
-def command(words: tuple[str, ...], target: str, as_json: bool) -> None:
+@with_json
+def command(words: tuple[str, ...], target: str) -> Output:
     """Compare two registered versions, metric by metric, with their standard deviations.
 
     A difference is more than noise if it is beyond twice the standard deviation of the difference,
@@ -29,23 +29,23 @@ def command(words: tuple[str, ...], target: str, as_json: bool) -> None:
         compared = compare(
             read_version(at.target, at.project.name, first), read_version(at.target, at.project.name, second)
         )
-    if as_json:
-        document(_document(compared))
-        return
+    yield Document(_document(compared))
     if not compared.metrics:
-        remark("Neither version carries readable metrics.")
+        yield Remark("Neither version carries readable metrics.")
     else:
-        table(
+        yield Table(
             ("Metric", f"Version {first}", f"Version {second}", "Difference", "More than noise"),
             [_row(metric) for metric in compared.metrics],
         )
     parameters = _different_hyperparameters(compared)
     if parameters:
-        say()
-        rows = [(name, ours or "-", theirs or "-") for name, ours, theirs in parameters]
-        table(("Hyperparameter", f"Version {first}", f"Version {second}"), rows)
+        yield ""
+        yield Table(
+            ("Hyperparameter", f"Version {first}", f"Version {second}"),
+            [(name, ours or "-", theirs or "-") for name, ours, theirs in parameters],
+        )
     for line in compared.remarks:
-        remark(f"Note: {line}")
+        yield Remark(f"Note: {line}")
 
 
 def _row(metric: MetricComparison) -> tuple[str, ...]:

@@ -8,12 +8,12 @@ from pipelines.commands.deploying import carry_out
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import (
     environment_option,
-    json_option,
     note_option,
     plan_option,
     project_argument,
     target_option,
 )
+from pipelines.commands.output import Output, with_json
 from pipelines.commands.project_context import find_context
 from registry.deployments import plan_deployment
 from registry.model_packages import newest_approved, version_arn
@@ -26,7 +26,7 @@ from registry.model_packages import newest_approved, version_arn
 @note_option
 @plan_option
 @target_option
-@json_option
+@with_json
 def command(
     project: str | None,
     environment: str,
@@ -34,8 +34,7 @@ def command(
     note: str,
     only_plan: bool,
     target: str,
-    as_json: bool,
-) -> None:
+) -> Output:
     """Deploy an approved version to an environment, and make sure that it answers.
 
     The version is deployed by its ARN. Its own sample payload is sent to the endpoint; only when the
@@ -46,4 +45,4 @@ def command(
         name = at.project.name
         number = version or newest_approved(at.target, name)
         plan = plan_deployment(at.target, at.environment(environment), version_arn(at.target, name, number))
-        carry_out(plan, at.target, note=note, only_plan=only_plan, as_json=as_json)
+        yield from carry_out(plan, at.target, note=note, only_plan=only_plan)

@@ -5,33 +5,29 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.checks import run_checks
-from pipelines.commands.options import json_option, project_argument, target_option
-from pipelines.commands.output import document, say
+from pipelines.commands.options import project_argument, target_option
+from pipelines.commands.output import Document, Output, with_json
 
 
 @click.command("doctor")
 @project_argument
 @target_option
-@json_option
-def command(project: str | None, target: str, as_json: bool) -> int:
+@with_json
+def command(project: str | None, target: str) -> Output:
     """Check this machine, the settings and the data; with --target aws the account as well.
 
     Changes nothing. Exit code 1 if something is missing.
     """
     checks = list(run_checks(project, target))
-    if as_json:
-        document(
-            [
-                {"check": check.name, "ok": check.ok, "found": check.found, "remedy": check.remedy}
-                for check in checks
-            ]
-        )
-    else:
-        for check in checks:
-            mark = click.style("ok  ", fg="green") if check.ok else click.style("FAIL", fg="red")
-            say(f"{mark}  {check.name}: {check.found}")
-            if check.remedy and not check.ok:
-                say(f"      {check.remedy}")
-            elif check.remedy:
-                say(f"      note: {check.remedy}")
-    return 0 if all(check.ok for check in checks) else 1
+    yield Document(
+        [
+            {"check": check.name, "ok": check.ok, "found": check.found, "remedy": check.remedy}
+            for check in checks
+        ],
+        exit_code=0 if all(check.ok for check in checks) else 1,
+    )
+    for check in checks:
+        mark = click.style("ok  ", fg="green") if check.ok else click.style("FAIL", fg="red")
+        yield f"{mark}  {check.name}: {check.found}"
+        if check.remedy:
+            yield f"      {'note: ' if check.ok else ''}{check.remedy}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.local_endpoint import connected
-from pipelines.commands.options import json_option, project_argument, target_option
-from pipelines.commands.output import document, moment, remark, table
+from pipelines.commands.options import project_argument, target_option
+from pipelines.commands.output import Document, Output, Remark, Table, moment, with_json
 from pipelines.commands.project_context import find_context
 from registry.environments import Deployment, State, history, read_state
 
@@ -15,46 +15,40 @@ from registry.environments import Deployment, State, history, read_state
 @project_argument
 @click.option("--env", "environment", metavar="NAME", help="One environment, with its deployment history.")
 @target_option
-@json_option
-def command(project: str | None, environment: str | None, target: str, as_json: bool) -> None:
+@with_json
+def command(project: str | None, environment: str | None, target: str) -> Output:
     """Show what serves in each environment, since when and by whom.
 
     With --env: the deployment history of that environment, newest first.
     """
     with connected(find_context(project, target, environment)) as at:
-        if environment is not None:
-            deployments = history(at.environment(environment))
-        else:
-            states = [read_state(found) for found in at.environments()]
-    if environment is not None:
-        _print_history(at.project.name, environment, deployments, as_json)
-    elif as_json:
-        document([_state_document(state) for state in states])
-    else:
-        table(
-            ("Environment", "Version", "Since", "By", "How", "Endpoint"),
-            [_state_row(state) for state in states],
-        )
-        for state in states:
-            if (words := _drift(state)) is not None:
-                remark(f"Note: {state.environment.name}: {words}")
+        if environment is None:
+            return _all_environments([read_state(found) for found in at.environments()])
+        return _history(at.project.name, environment, history(at.environment(environment)))
 
 
-def _print_history(
-    project: str, environment: str, deployments: tuple[Deployment, ...], as_json: bool
-) -> None:
-    if as_json:
-        document([_deployment_document(deployment) for deployment in deployments])
-    elif not deployments:
-        remark(f"Nothing of {project} was ever deployed in {environment}.")
-    else:
-        table(
-            ("Version", "When", "By", "How", "Note"),
-            [
-                (_shown(found), moment(found.when), found.by, found.action or "-", found.note)
-                for found in deployments
-            ],
-        )
+def _all_environments(states: list[State]) -> Output:
+    yield Document([_state_document(state) for state in states])
+    yield Table(
+        ("Environment", "Version", "Since", "By", "How", "Endpoint"), [_state_row(state) for state in states]
+    )
+    for state in states:
+        if (words := _drift(state)) is not None:
+            yield Remark(f"Note: {state.environment.name}: {words}")
+
+
+def _history(project: str, environment: str, deployments: tuple[Deployment, ...]) -> Output:
+    yield Document([_deployment_document(deployment) for deployment in deployments])
+    if not deployments:
+        yield Remark(f"Nothing of {project} was ever deployed in {environment}.")
+        return
+    yield Table(
+        ("Version", "When", "By", "How", "Note"),
+        [
+            (_shown(found), moment(found.when), found.by, found.action or "-", found.note)
+            for found in deployments
+        ],
+    )
 
 
 def _state_row(state: State) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pipelines.commands import GATE_SHUT, INTERRUPTED
-from pipelines.commands.output import document, duration, remark, say
+from pipelines.commands.options import target_words
+from pipelines.commands.output import Document, Lines, Output, duration, notice
 from pipelines.commands.progress import Screen, log_command, open_screen
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
@@ -29,8 +30,8 @@ LOG_TAIL = 15
 """Lines of a failed job's log that are shown."""
 
 
-def follow_and_report(target: Target, project: str, execution_arn: str, *, as_json: bool) -> int:
-    """Follow the execution to its end, print what came out, return the command's exit code.
+def follow_and_report(target: Target, project: str, execution_arn: str) -> Output:
+    """Follow the execution to its end and report what came out, with the command's exit code.
 
     A second Ctrl-C ends the process from here.
 
@@ -38,17 +39,18 @@ def follow_and_report(target: Target, project: str, execution_arn: str, *, as_js
         KeyboardInterrupt: the user interrupted it; the execution has ended by then.
     """
     outcome = watching.outcome_of(_to_the_end(target, project, execution_arn))
-    if as_json:
-        document(outcome_document(outcome))
-    else:
-        _report(target, project, outcome)
+    yield Document(_document(outcome), exit_code=_exit_code(outcome))
+    yield ""
+    yield Lines(_report(target, project, outcome))
+
+
+def _exit_code(outcome: Outcome) -> int:
     if outcome.gate_shut:
         return GATE_SHUT
     return 0 if outcome.status == "Succeeded" else 1
 
 
-def outcome_document(outcome: Outcome) -> dict[str, Any]:
-    """The JSON form; its keys are part of the interface."""
+def _document(outcome: Outcome) -> dict[str, Any]:
     return {
         "execution_arn": outcome.execution_arn,
         "status": outcome.status,
@@ -81,7 +83,7 @@ def _to_the_end(target: Target, project: str, execution_arn: str) -> Snapshot:
                 _stop(target, execution_arn, screen)
                 raise
     except _SecondInterruptError:
-        remark("Left at once; jobs on this machine end with this command.")
+        notice("Left at once; jobs on this machine end with this command.")
         # Closing an endpoint in this process would wait for them: that is what was just refused.
         os._exit(INTERRUPTED)
 
@@ -119,7 +121,7 @@ def _terminated_like_interrupted() -> Iterator[None]:
 def _stop(target: Target, execution_arn: str, screen: Screen) -> None:
     """Stop the execution, wait until it and its jobs have ended, say so."""
     try:
-        remark("Stopping the execution and its jobs; Ctrl-C again to leave at once.")
+        notice("Stopping the execution and its jobs; Ctrl-C again to leave at once.")
         try:
             executions.stop(target, execution_arn)
         except ClientError as error:
@@ -129,73 +131,68 @@ def _stop(target: Target, execution_arn: str, screen: Screen) -> None:
         status = _shown(target, execution_arn, screen).status
     except KeyboardInterrupt as again:
         raise _SecondInterruptError from again
-    remark(f"The execution is {status}: {execution_arn}")
+    notice(f"The execution is {status}: {execution_arn}")
     if status == "Stopped":
-        remark(f"Run what is left of it with: gatehouse retry {execution_arn} --wait")
+        notice(f"Run what is left of it with: gatehouse retry {execution_arn} --wait")
 
 
-def _report(target: Target, project: str, outcome: Outcome) -> None:
-    say()
+def _report(target: Target, project: str, outcome: Outcome) -> Iterator[str]:
     if outcome.status == "Succeeded":
-        _report_success(target, project, outcome)
+        yield from _report_success(target, project, outcome)
     elif outcome.gate_shut:
-        _report_gate(project, outcome)
+        yield from _report_gate(project, outcome)
     elif outcome.status == "Stopped":
-        say(f"The execution was stopped: {outcome.execution_arn}")
-        say(f"Next: gatehouse retry {outcome.execution_arn} --wait")
+        yield f"The execution was stopped: {outcome.execution_arn}"
+        yield f"Next: gatehouse retry {outcome.execution_arn} --wait"
     else:
-        _report_failure(target, project, outcome)
+        yield from _report_failure(target, project, outcome)
 
 
-def _report_success(target: Target, project: str, outcome: Outcome) -> None:
+def _report_success(target: Target, project: str, outcome: Outcome) -> Iterator[str]:
     cached = [step.display_name for step in outcome.steps if step.cached]
     if cached:
-        say(f"Taken from the step cache, because nothing they depend on changed: {', '.join(cached)}")
+        yield f"Taken from the step cache, because nothing they depend on changed: {', '.join(cached)}"
     if outcome.model_package_arn is None:
-        say("The execution succeeded; it registered no model.")
+        yield "The execution succeeded; it registered no model."
         return
     found = target.client("sagemaker").describe_model_package(ModelPackageName=outcome.model_package_arn)
-    say(f"Registered  {found['ModelPackageGroupName']} version {found['ModelPackageVersion']}")
-    say(f"Accuracy    {_number(outcome.accuracy)}, above the threshold {_number(outcome.threshold)}")
-    say(f"Status      {found['ModelApprovalStatus']}")
-    say(f"ARN         {outcome.model_package_arn}")
-    say(f"Next        gatehouse models {project}{_target_option(target)}")
+    yield f"Registered  {found['ModelPackageGroupName']} version {found['ModelPackageVersion']}"
+    yield f"Accuracy    {_number(outcome.accuracy)}, above the threshold {_number(outcome.threshold)}"
+    yield f"Status      {found['ModelApprovalStatus']}"
+    yield f"ARN         {outcome.model_package_arn}"
+    yield f"Next        gatehouse models {project}{target_words(target.name)}"
 
 
-def _report_gate(project: str, outcome: Outcome) -> None:
-    say(
+def _report_gate(project: str, outcome: Outcome) -> Iterator[str]:
+    yield (
         f"The gate stayed shut: accuracy {_number(outcome.accuracy)} is not above the threshold"
         f" {_number(outcome.threshold)}. No model was registered."
     )
-    say(f"Next: train better (gatehouse run {project} -p MaxDepth=6), or look at the evaluation:")
-    say(f"      gatehouse logs {project} --step EvaluateModel")
+    yield f"Next: train better (gatehouse run {project} -p MaxDepth=6), or look at the evaluation:"
+    yield f"      gatehouse logs {project} --step EvaluateModel"
 
 
-def _report_failure(target: Target, project: str, outcome: Outcome) -> None:
+def _report_failure(target: Target, project: str, outcome: Outcome) -> Iterator[str]:
     step = outcome.failed_step
     if step is None:
-        say(f"The execution ended as {outcome.status}: {outcome.failure_reason or 'no reason is given'}")
+        yield f"The execution ended as {outcome.status}: {outcome.failure_reason or 'no reason is given'}"
         return
-    say(f"Step {step.name} ({step.display_name}) failed after {duration(step.seconds)}:")
+    yield f"Step {step.name} ({step.display_name}) failed after {duration(step.seconds)}:"
     for line in (step.failure_reason or outcome.failure_reason or "no reason is given").splitlines():
-        say(f"  {line}")
+        yield f"  {line}"
     if step.job is not None:
-        _show_log_tail(target, project, step)
-    say(f"Next: correct the cause and run again; gatehouse retry {outcome.execution_arn} --wait")
-    say("      repeats the failed step with the same code and settings")
+        yield from _log_tail(target, project, step)
+    yield f"Next: correct the cause and run again; gatehouse retry {outcome.execution_arn} --wait"
+    yield "      repeats the failed step with the same code and settings"
 
 
-def _show_log_tail(target: Target, project: str, step: Step) -> None:
+def _log_tail(target: Target, project: str, step: Step) -> Iterator[str]:
     assert step.job is not None
     lines = log_lines(target, step.job)
-    say(f"The end of its log (all of it: {log_command(project, step.name)}):")
+    yield f"The end of its log (all of it: {log_command(project, step.name)}):"
     for line in lines[-LOG_TAIL:]:
-        say(f"  | {line.message.rstrip()}")
+        yield f"  | {line.message.rstrip()}"
 
 
 def _number(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
-
-
-def _target_option(target: Target) -> str:
-    return "" if target.name == "local" else " --target aws"

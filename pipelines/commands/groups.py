@@ -14,8 +14,8 @@ import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connection
-from pipelines.commands.options import json_option, target_option
-from pipelines.commands.output import document, remark, say, table
+from pipelines.commands.options import target_option, target_words
+from pipelines.commands.output import Document, Output, Remark, Table, notice, with_json
 from pipelines.settings.environments import all_environments, ownership_tags
 from pipelines.settings.projects_file import Settings, load_settings, which_one
 from pipelines.settings.target import Target, resolve_target
@@ -57,19 +57,19 @@ def command() -> None:
     """
 
 
-def _which_groups(function: Decorated) -> Decorated:
+def _which_groups(function: Callable[..., Output]) -> Callable[..., int]:
     names = click.argument("projects", nargs=-1, metavar="[PROJECT]...")
     env_file = click.option(
         "--env-file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help="Take teams and projects from this file of variables.",
     )
-    return names(env_file(target_option(json_option(function))))
+    return names(env_file(target_option(with_json(function))))
 
 
 @command.command("setup")
 @_which_groups
-def setup(projects: tuple[str, ...], env_file: Path | None, target: str, as_json: bool) -> None:
+def setup(projects: tuple[str, ...], env_file: Path | None, target: str) -> Output:
     """Make the groups that are missing and correct tags; what is right is left alone."""
     done = []
     with _groups_by_region(projects, env_file, target) as regions:
@@ -77,44 +77,41 @@ def setup(projects: tuple[str, ...], env_file: Path | None, target: str, as_json
             states = compare_groups(region.target, region.specs)
             apply_groups(states, region.target)
             done += [(state, _what_was_done(state)) for state in states]
-    if as_json:
-        document([{"group": state.spec.name, "done": what} for state, what in done])
-    else:
-        table(("Group", "Done"), [(state.spec.name, what) for state, what in done])
+    return [
+        Document([{"group": state.spec.name, "done": what} for state, what in done]),
+        Table(("Group", "Done"), [(state.spec.name, what) for state, what in done]),
+    ]
 
 
 @command.command("verify")
 @_which_groups
-def verify(projects: tuple[str, ...], env_file: Path | None, target: str, as_json: bool) -> int:
+def verify(projects: tuple[str, ...], env_file: Path | None, target: str) -> Output:
     """Compare the groups that should be with those that are; exit with 1 on a difference."""
     with _groups_by_region(projects, env_file, target) as regions:
         states = [state for region in regions for state in compare_groups(region.target, region.specs)]
     wrong = [state for state in states if state.differences]
-    if as_json:
-        document(
-            [
-                {"group": state.spec.name, "arn": state.arn, "differences": list(state.differences)}
-                for state in states
-            ]
-        )
-    else:
-        table(
-            ("Group", "State"),
-            [(state.spec.name, "; ".join(state.differences) or "as it should be") for state in states],
-        )
+    yield Document(
+        [
+            {"group": state.spec.name, "arn": state.arn, "differences": list(state.differences)}
+            for state in states
+        ],
+        exit_code=1 if wrong else 0,
+    )
+    yield Table(
+        ("Group", "State"),
+        [(state.spec.name, "; ".join(state.differences) or "as it should be") for state in states],
+    )
     if wrong:
         words = [state.spec.name for state in wrong]
         words += ["--env-file", shlex.quote(str(env_file))] if env_file else []
-        words += ["--target", target] if target != "local" else []
-        remark(f"{len(wrong)} of {len(states)} groups differ.")
-        remark(f"Mend it with: gatehouse groups setup {' '.join(words)}")
-    return 1 if wrong else 0
+        notice(f"{len(wrong)} of {len(states)} groups differ.")
+        notice(f"Mend it with: gatehouse groups setup {' '.join(words)}{target_words(target)}")
 
 
 @command.command("cleanup")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_which_groups
-def cleanup(projects: tuple[str, ...], env_file: Path | None, yes: bool, target: str, as_json: bool) -> None:
+def cleanup(projects: tuple[str, ...], env_file: Path | None, yes: bool, target: str) -> Output:
     """Delete groups with all their versions, after listing what would go.
 
     Without --yes each group's name has to be typed. Artifacts in S3 and endpoints stay.
@@ -128,12 +125,11 @@ def cleanup(projects: tuple[str, ...], env_file: Path | None, yes: bool, target:
                 if yes or _typed(removal.name):
                     apply_removal(removal, region.target)
                     deleted.append({"group": removal.name, "versions": list(removal.versions)})
-    if as_json:
-        document(deleted)
-    elif deleted:
-        say("Deleted " + ", ".join(str(entry["group"]) for entry in deleted))
+    yield Document(deleted)
+    if deleted:
+        yield "Deleted " + ", ".join(str(entry["group"]) for entry in deleted)
     else:
-        remark("Nothing was deleted.")
+        yield Remark("Nothing was deleted.")
 
 
 def _what_was_done(state: GroupState) -> str:
@@ -143,10 +139,10 @@ def _what_was_done(state: GroupState) -> str:
 
 
 def _announce(name: str, versions: tuple[str, ...], serving: Mapping[str, tuple[str, ...]]) -> None:
-    remark(f"Model package group {name} with {len(versions)} versions:")
+    notice(f"Model package group {name} with {len(versions)} versions:")
     for arn in versions:
         where = ", ".join(serving.get(arn, ()))
-        remark(f"  version {group_and_version(arn)[1]}{f' (serves in {where})' if where else ''}")
+        notice(f"  version {group_and_version(arn)[1]}{f' (serves in {where})' if where else ''}")
 
 
 def _typed(name: str) -> bool:
@@ -192,7 +188,7 @@ def _groups_by_region(
                 else "See the key registry, or the variables TEAMS and ENABLE_MODEL_REGISTRY",
             )
     if not specs:
-        remark("There is no project whose registry is on.")
+        notice("There is no project whose registry is on.")
         yield []
         return
     with connection(next(iter(specs)), settings) as connect:

@@ -7,6 +7,7 @@ protocol: messages are received, shown, and made visible again, so that the next
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +15,9 @@ from typing import Any
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.local_endpoint import connection, is_kept_up
-from pipelines.commands.options import json_option, project_argument
-from pipelines.commands.output import document, moment, remark, say
+from pipelines.commands.local_endpoint import connected, is_kept_up
+from pipelines.commands.options import project_argument
+from pipelines.commands.output import Document, Lines, Output, Remark, moment, with_json
 from pipelines.commands.project_context import find_context
 
 QUEUE = "local-inbox"
@@ -47,8 +48,8 @@ class Note:
     help="Another queue, e.g. one of dead letters: gatehouse-{team}-{project}-dead-letters.",
 )
 @click.option("--delete", is_flag=True, help="Delete what is shown.")
-@json_option
-def command(project: str | None, queue: str, delete: bool, as_json: bool) -> None:
+@with_json
+def command(project: str | None, queue: str, delete: bool) -> Output:
     """Show what people were told by the automation on this machine, oldest first.
 
     Mail is not sent from here: what a topic would mail in AWS is read here instead. With PROJECT, only
@@ -59,9 +60,8 @@ def command(project: str | None, queue: str, delete: bool, as_json: bool) -> Non
       gatehouse inbox
       gatehouse inbox --queue gatehouse-health-tumor-diagnosis-dead-letters
     """
-    context = find_context(project, "local")
-    with connection(context.target, context.settings) as endpoint:
-        sqs = endpoint().client("sqs")
+    with connected(find_context(project, "local")) as context:
+        sqs = context.target.client("sqs")
         url = _url(sqs, queue)
         notes = [] if url is None else _read(sqs, url)
         if project is not None:
@@ -74,15 +74,13 @@ def command(project: str | None, queue: str, delete: bool, as_json: bool) -> Non
             f"there is no queue {queue} on this machine",
             remedy="`gatehouse local up` makes the queues of the projects in projects.toml",
         )
-    if as_json:
-        document([_document(note) for note in notes])
-        return
+    yield Document([_document(note) for note in notes])
     for note in notes:
-        _show(note)
+        yield Lines(_in_lines(note))
     if not notes:
-        remark("There are no messages.")
+        yield Remark("There are no messages.")
     if not is_kept_up(context.settings):
-        remark("Events wait until they are handled: bring it up with `gatehouse local up`.")
+        yield Remark("Events wait until they are handled: bring it up with `gatehouse local up`.")
 
 
 def _url(sqs: Any, queue: str) -> str | None:
@@ -151,11 +149,11 @@ def _document(note: Note) -> dict[str, object]:
     }
 
 
-def _show(note: Note) -> None:
+def _in_lines(note: Note) -> Iterator[str]:
     source = (note.topic or "").rpartition(":")[2]
-    say(f"{moment(note.sent)}  {note.subject or source or 'message'}")
+    yield f"{moment(note.sent)}  {note.subject or source or 'message'}"
     for line in note.text.splitlines():
-        say(f"  {line}")
+        yield f"  {line}"
     for name, value in note.attributes.items():
-        say(f"  {name}: {value}")
-    say()
+        yield f"  {name}: {value}"
+    yield ""

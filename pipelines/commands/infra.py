@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
 from aws_formats.arns import LOCAL_ACCOUNT
-from pipelines.commands.options import (
-    json_option,
-    parameter_option,
-    project_argument,
-    target_option_saying,
-)
-from pipelines.commands.output import document, remark, say
+from pipelines.commands.options import parameter_option, project_argument, target_option_saying
+from pipelines.commands.output import Document, Lines, Output, notice, with_json
 from pipelines.infra.deployment import StackPlan, apply_stack, plan_stack, remove_stack, stack_exists
 from pipelines.infra.handler_code import HandlerCode, gather_handler_code, publish
 from pipelines.infra.stacks import KINDS, Kind, Site, Stack, build_stack, missing_parameters, site_of
@@ -29,6 +24,12 @@ OFFLINE = (
     "CloudFormation is not part of the local SageMaker: this checked the templates and their parameters"
     " against each other and changed nothing. What would be changed in AWS: --target aws."
 )
+
+PLANNED = {"create": "would be created", "replace": "would be made anew", "update": "would be updated"}
+DONE = {"create": "created", "replace": "made anew", "update": "updated"}
+
+Outputs = Mapping[Kind, Mapping[str, str]]
+"""Of each stack, by the output's name."""
 
 
 @click.group("infra")
@@ -69,10 +70,10 @@ def _only(function: Decorated) -> Decorated:
 @_only
 @parameter_option
 @_target
-@json_option
+@with_json
 def plan_command(
-    project: str | None, only: tuple[Kind, ...], parameters: dict[str, str], target: str, as_json: bool
-) -> None:
+    project: str | None, only: tuple[Kind, ...], parameters: dict[str, str], target: str
+) -> Output:
     """Show what a deployment would change; change nothing.
 
     In AWS, CloudFormation says so itself, by a change set that is deleted again. -p gives a parameter of a
@@ -80,14 +81,13 @@ def plan_command(
     """
     code = gather_handler_code()
     if target == "local":
-        _check_offline(load_settings().project(project), only, parameters, code, as_json)
-        return
+        return _check_offline(load_settings().project(project), only, parameters, code)
     at = _aws(project)
     cloudformation = at.client("cloudformation")
     plans = [
         plan_stack(stack, cloudformation) for stack in _stacks(at, only, parameters, code, cloudformation)
     ]
-    _show(plans, as_json, done=False)
+    return [Document(_document(plans)), Lines(_in_words(plans, PLANNED))]
 
 
 @command.command("deploy")
@@ -98,15 +98,14 @@ def plan_command(
     "--notify", metavar="ADDRESS", multiple=True, help="A mail address for the messages of automation."
 )
 @_target
-@json_option
+@with_json
 def deploy_command(
     project: str | None,
     only: tuple[Kind, ...],
     parameters: dict[str, str],
     notify: tuple[str, ...],
     target: str,
-    as_json: bool,
-) -> None:
+) -> Output:
     """Create the stacks or bring them up to date; a stack that is up to date is left alone.
 
     The handlers' code is uploaded to the artifact bucket under a name that its content gives it. SNS sends
@@ -127,10 +126,10 @@ def deploy_command(
             publish(code, at.project.name, at.site.bucket, at.client("s3"))
         plan = plan_stack(stack, cloudformation, keep=True)
         plans.append(plan)
-        outputs[stack.kind] = apply_stack(plan, cloudformation, tell=lambda line: remark(f"  {line}"))
+        outputs[stack.kind] = apply_stack(plan, cloudformation, tell=lambda line: notice(f"  {line}"))
     if notify:
         _subscribe(at.client("sns"), outputs["automation"]["TopicArn"], notify)
-    _show(plans, as_json, done=True, outputs=outputs)
+    return [Document(_document(plans, outputs)), Lines(_in_words(plans, DONE, outputs))]
 
 
 @command.command("remove")
@@ -138,10 +137,8 @@ def deploy_command(
 @_only
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_target
-@json_option
-def remove_command(
-    project: str | None, only: tuple[Kind, ...], yes: bool, target: str, as_json: bool
-) -> None:
+@with_json
+def remove_command(project: str | None, only: tuple[Kind, ...], yes: bool, target: str) -> Output:
     """Delete the stacks: automation, CI, then the foundation.
 
     The artifact bucket, the key and log groups with a job's logs stay, with all data and models in them;
@@ -156,13 +153,12 @@ def remove_command(
     if there and not yes:
         click.confirm(f"Delete {', '.join(there)} in {at.site.region}?", abort=True, err=True)
     for name in there:
-        remove_stack(name, cloudformation, tell=lambda line: remark(f"  {line}"))
-    if as_json:
-        document({"target": "aws", "removed": there})
-        return
-    for name in there:
-        say(f"{name}: deleted")
-    say(f"The bucket {at.site.bucket} stays, with everything in it." if there else "There is no such stack.")
+        remove_stack(name, cloudformation, tell=lambda line: notice(f"  {line}"))
+    return [
+        Document({"target": "aws", "removed": there}),
+        *(f"{name}: deleted" for name in there),
+        f"The bucket {at.site.bucket} stays, with everything in it." if there else "There is no such stack.",
+    ]
 
 
 def _aws(name: str | None) -> _Aws:
@@ -209,60 +205,57 @@ def _build(
 
 
 def _check_offline(
-    project: Project, only: tuple[Kind, ...], parameters: dict[str, str], code: HandlerCode, as_json: bool
-) -> None:
+    project: Project, only: tuple[Kind, ...], parameters: dict[str, str], code: HandlerCode
+) -> Output:
     site = site_of(project, LOCAL_ACCOUNT, project.region)
     stacks = _build(project, site, only or KINDS, parameters, code)
-    if as_json:
-        document(
-            {
-                "target": "local",
-                "stacks": [
-                    {
-                        "stack": stack.name,
-                        "action": "checked",
-                        "changes": [],
-                        "missing_parameters": list(missing_parameters(stack)),
-                    }
-                    for stack in stacks
-                ],
-            }
-        )
-        return
+    yield Document(
+        {
+            "target": "local",
+            "stacks": [
+                {
+                    "stack": stack.name,
+                    "action": "checked",
+                    "changes": [],
+                    "missing_parameters": list(missing_parameters(stack)),
+                }
+                for stack in stacks
+            ],
+        }
+    )
     for stack in stacks:
         missing = missing_parameters(stack)
         needs = f"; needs -p {' -p '.join(f'{name}=...' for name in missing)}" if missing else ""
-        say(f"{stack.name}: the template is complete, {len(list(stack.resources()))} resources{needs}")
-    say(OFFLINE)
+        yield f"{stack.name}: the template is complete, {len(list(stack.resources()))} resources{needs}"
+    yield OFFLINE
 
 
-def _show(
-    plans: list[StackPlan], as_json: bool, *, done: bool, outputs: dict[Kind, dict[str, str]] | None = None
-) -> None:
-    if as_json:
-        document(
+def _document(plans: list[StackPlan], outputs: Outputs | None = None) -> dict[str, object]:
+    """The plans, or with their outputs what became of them."""
+    return {
+        "target": "aws",
+        "stacks": [
             {
-                "target": "aws",
-                "stacks": [
-                    {
-                        "stack": plan.stack.name,
-                        "action": plan.action,
-                        "changes": list(plan.changes),
-                        **({"outputs": (outputs or {}).get(plan.stack.kind, {})} if done else {}),
-                    }
-                    for plan in plans
-                ],
+                "stack": plan.stack.name,
+                "action": plan.action,
+                "changes": list(plan.changes),
+                **({} if outputs is None else {"outputs": outputs.get(plan.stack.kind, {})}),
             }
-        )
-        return
-    future = {"create": "would be created", "replace": "would be made anew", "update": "would be updated"}
-    past = {"create": "created", "replace": "made anew", "update": "updated"}
+            for plan in plans
+        ],
+    }
+
+
+def _in_words(
+    plans: list[StackPlan], words: Mapping[str, str], outputs: Outputs | None = None
+) -> Iterator[str]:
+    """The plans line by line; `words` is `PLANNED` before they are carried out, `DONE` after."""
     for plan in plans:
-        say(f"{plan.stack.name}: {(past if done else future).get(plan.action, 'up to date')}")
+        yield f"{plan.stack.name}: {words.get(plan.action, 'up to date')}"
         for change in plan.changes:
-            say(f"  {change}")
+            yield f"  {change}"
         for name, value in (outputs or {}).get(plan.stack.kind, {}).items():
-            say(f"  {name} = {value}")
+            yield f"  {name} = {value}"
 
 
 def _subscribe(sns: Any, topic: str, addresses: Iterable[str]) -> None:
@@ -270,7 +263,7 @@ def _subscribe(sns: Any, topic: str, addresses: Iterable[str]) -> None:
     there = {entry["Endpoint"] for page in pages for entry in page["Subscriptions"]}
     for address in addresses:
         if address in there:
-            remark(f"  {address} is subscribed already")
+            notice(f"  {address} is subscribed already")
         else:
             sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)
-            remark(f"  {address} has to confirm the mail that SNS sends now")
+            notice(f"  {address} has to confirm the mail that SNS sends now")

@@ -12,8 +12,8 @@ import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connected
-from pipelines.commands.options import environment_option, json_option, project_argument, target_option
-from pipelines.commands.output import document, table
+from pipelines.commands.options import environment_option, project_argument, target_option
+from pipelines.commands.output import Document, Output, Table, with_json
 from pipelines.commands.payloads import form_of, read_payloads
 from pipelines.commands.project_context import find_context
 from registry.invocations import invoke
@@ -41,7 +41,7 @@ from registry.invocations import invoke
     help="Whether a CSV begins with its columns' names; judged by the first line if left out.",
 )
 @target_option
-@json_option
+@with_json
 def command(
     project: str | None,
     environment: str,
@@ -49,8 +49,7 @@ def command(
     form: str | None,
     header: bool | None,
     target: str,
-    as_json: bool,
-) -> None:
+) -> Output:
     """Send rows to the version that serves in an environment and print its predictions.
 
     Rows are sent as they came from the source: the features alone or all columns, with or without a
@@ -66,16 +65,11 @@ def command(
     with opened(data) as source, connected(context) as at:
         payloads = read_payloads(source, known, str(data), header=header, delimiter=at.project.data.delimiter)
         predictions = list(invoke(at.environment(environment), payloads))
-    if as_json:
-        document(predictions)
-    else:
-        table(
-            ("Row", "Class", "Probability"),
-            [
-                (str(number), str(prediction.get("class", "")), _probability(prediction.get("probability")))
-                for number, prediction in enumerate(predictions, 1)
-            ],
-        )
+    rows = [
+        (str(number), str(prediction.get("class", "")), _probability(prediction.get("probability")))
+        for number, prediction in enumerate(predictions, 1)
+    ]
+    return [Document(predictions), Table(("Row", "Class", "Probability"), rows)]
 
 
 @contextmanager

@@ -13,8 +13,7 @@ import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands import local_endpoint
-from pipelines.commands.options import json_option
-from pipelines.commands.output import document, remark, say
+from pipelines.commands.output import Document, Output, Remark, notice, with_json
 from pipelines.settings.projects_file import Settings, load_settings
 
 DEFAULT_REGION = "us-east-1"
@@ -32,60 +31,56 @@ def command() -> None:
 @command.command("up")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="A free one if left out.")
 @click.option("--foreground", is_flag=True, help="Stay in this terminal until Ctrl-C.")
-@json_option
-def up(port: int, foreground: bool, as_json: bool) -> None:
+@with_json
+def up(port: int, foreground: bool) -> Output:
     """Start it in the background and return once it answers."""
     settings = load_settings()
     if foreground:
         local_endpoint.serve(settings, port)
-        return
+        return []
     found = local_endpoint.keep_up(settings, port)
-    if as_json:
-        document({"url": found.url, "pid": found.pid, "home": str(local_endpoint.home_folder(settings))})
-        return
-    say(f"The local SageMaker is up: {found.url}  (process {found.pid})")
-    say('Next: eval "$(gatehouse local env)" points the AWS CLI, boto3 and the SageMaker SDK at it')
+    return [
+        Document({"url": found.url, "pid": found.pid, "home": str(local_endpoint.home_folder(settings))}),
+        f"The local SageMaker is up: {found.url}  (process {found.pid})",
+        'Next: eval "$(gatehouse local env)" points the AWS CLI, boto3 and the SageMaker SDK at it',
+    ]
 
 
 @command.command("down")
-@json_option
-def down(as_json: bool) -> None:
+@with_json
+def down() -> Output:
     """End it: executions that are under way are stopped, the state stays."""
     found = local_endpoint.take_down(load_settings())
-    if as_json:
-        document({"was_up": found is not None})
-    elif found is None:
-        remark("It was not up.")
-    else:
-        say(f"Ended {found.url}")
+    return [
+        Document({"was_up": found is not None}),
+        Remark("It was not up.") if found is None else f"Ended {found.url}",
+    ]
 
 
 @command.command("status")
-@json_option
-def status(as_json: bool) -> None:
+@with_json
+def status() -> Output:
     """Say whether it is up, where its state lies and how much there is."""
     settings = load_settings()
     found = local_endpoint.advertised(settings)
     home = local_endpoint.home_folder(settings)
     size = _bytes_below(home)
-    if as_json:
-        document(
-            {
-                "up": found is not None,
-                "url": found.url if found else None,
-                "pid": found.pid if found else None,
-                "home": str(home),
-                "bytes": size,
-            }
-        )
-        return
-    say(f"Up     {f'{found.url} (process {found.pid})' if found else 'no; `gatehouse local up` starts it'}")
-    say(f"State  {home} ({size / 1e6:.1f} MB)")
+    yield Document(
+        {
+            "up": found is not None,
+            "url": found.url if found else None,
+            "pid": found.pid if found else None,
+            "home": str(home),
+            "bytes": size,
+        }
+    )
+    yield f"Up     {f'{found.url} (process {found.pid})' if found else 'no; `gatehouse local up` starts it'}"
+    yield f"State  {home} ({size / 1e6:.1f} MB)"
 
 
 @command.command("env")
-@json_option
-def env(as_json: bool) -> None:
+@with_json
+def env() -> Output:
     """Print the variables that point other programs at it, for a shell to evaluate.
 
     \b
@@ -98,18 +93,16 @@ def env(as_json: bool) -> None:
     if found is None:
         raise GatehouseError("the local SageMaker is not up", remedy="Bring it up with `gatehouse local up`")
     variables = _variables(settings, found.url)
-    if as_json:
-        document(variables)
-        return
-    say("unset AWS_PROFILE AWS_SESSION_TOKEN")  # they belong to a real account
+    yield Document(variables)
+    yield "unset AWS_PROFILE AWS_SESSION_TOKEN"  # they belong to a real account
     for name, value in variables.items():
-        say(f"export {name}={shlex.quote(value)}")
+        yield f"export {name}={shlex.quote(value)}"
 
 
 @command.command("reset")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@json_option
-def reset(yes: bool, as_json: bool) -> None:
+@with_json
+def reset(yes: bool) -> Output:
     """Delete all its state: pipelines, executions, registered versions, objects, logs.
 
     Refuses while anything works on it.
@@ -117,15 +110,14 @@ def reset(yes: bool, as_json: bool) -> None:
     settings = load_settings()
     home = local_endpoint.home_folder(settings)
     if not home.exists():
-        remark(f"There is nothing to delete at {home}.")
+        notice(f"There is nothing to delete at {home}.")
     else:
         if not yes:
             question = f"Delete {home} ({_bytes_below(home) / 1e6:.1f} MB) with everything in it?"
             click.confirm(question, abort=True, err=True)
         local_endpoint.remove_home(settings)
-        remark(f"Deleted {home}")
-    if as_json:
-        document({"home": str(home)})
+        notice(f"Deleted {home}")
+    return [Document({"home": str(home)})]
 
 
 def _variables(settings: Settings, url: str) -> dict[str, str]:

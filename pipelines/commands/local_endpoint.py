@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.output import remark
+from pipelines.commands.output import notice
 from pipelines.commands.project_context import ProjectContext
 from pipelines.settings.projects_file import Settings
 from pipelines.settings.target import Target
@@ -108,9 +108,9 @@ def tell_interrupted(execution: Mapping[str, Any]) -> None:
     """Say what a process that was killed left under way."""
     arn = execution["PipelineExecutionArn"]
     reason = " ".join(str(execution.get("FailureReason", "")).split())
-    remark(f"An earlier execution did not end by itself: {arn}")
-    remark(f"  {reason or 'The process that ran it was killed.'} It is marked Failed.")
-    remark(f"  Run what is left of it with: gatehouse retry {arn} --wait")
+    notice(f"An earlier execution did not end by itself: {arn}")
+    notice(f"  {reason or 'The process that ran it was killed.'} It is marked Failed.")
+    notice(f"  Run what is left of it with: gatehouse retry {arn} --wait")
 
 
 def keep_up(settings: Settings, port: int) -> Advertisement:

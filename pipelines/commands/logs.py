@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.local_endpoint import connection
-from pipelines.commands.options import execution_arguments, json_option, target_option, which_execution
-from pipelines.commands.output import document, remark, say
+from pipelines.commands.local_endpoint import connected
+from pipelines.commands.options import execution_arguments, target_option, which_execution
+from pipelines.commands.output import Document, Output, Remark, with_json
 from pipelines.commands.project_context import find_context
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
@@ -23,15 +23,14 @@ from pipelines.settings.target import Target
 @click.option("--step", "step_name", metavar="NAME", help="Of this step only, e.g. TrainModel.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the execution has ended.")
 @target_option
-@json_option
+@with_json
 def command(
     project: str | None,
     execution: str | None,
     step_name: str | None,
     follow: bool,
     target: str,
-    as_json: bool,
-) -> None:
+) -> Output:
     """Print the logs of an execution's jobs, step by step.
 
     EXECUTION is an ARN or id (the newest execution if left out); an ARN needs no PROJECT. A step whose
@@ -43,30 +42,31 @@ def command(
       gatehouse logs --follow
     """
     project, execution = which_execution(project, execution)
-    context = find_context(project, target)
-    with connection(context.target, context.settings) as connect:
-        live = connect()
-        execution_arn = executions.find(live, context.project.name, execution)
+    entries = []
+    with connected(find_context(project, target)) as at:
+        execution_arn = executions.find(at.target, at.project.name, execution)
         looks = (
-            watching.follow(live, execution_arn)
+            watching.follow(at.target, execution_arn)
             if follow
-            else iter([watching.Watch(live, execution_arn).look()])
+            else iter([watching.Watch(at.target, execution_arn).look()])
         )
-        lines = _lines(live, looks, step_name)
-        if as_json:
-            document(
-                [
-                    {
-                        "step": step.name,
-                        "stream": line.stream,
-                        "timestamp": line.timestamp,
-                        "message": line.message,
-                    }
-                    for step, line in lines
-                ]
+        under_heading = step_name
+        for step, line in _lines(at.target, looks, step_name):
+            if step.name != under_heading:
+                yield f"--- {step.name} ({line.stream})"
+                under_heading = step.name
+            yield line.message.rstrip("\n")
+            entries.append(
+                {
+                    "step": step.name,
+                    "stream": line.stream,
+                    "timestamp": line.timestamp,
+                    "message": line.message,
+                }
             )
-        else:
-            _print(lines, heading=step_name is None)
+    yield Document(entries)
+    if not entries:
+        yield Remark("Nothing was written yet.")
 
 
 def _lines(live: Target, looks: Iterator[Snapshot], step_name: str | None) -> Iterator[tuple[Step, LogLine]]:
@@ -87,15 +87,3 @@ def _check_step(snapshot: Snapshot, step_name: str) -> None:
     names = [step.name for step in snapshot.steps]
     if step_name not in names:
         raise GatehouseError(f"there is no step {step_name!r}", remedy=f"The steps are: {', '.join(names)}")
-
-
-def _print(lines: Iterator[tuple[Step, LogLine]], *, heading: bool) -> None:
-    current = None
-    for step, line in lines:
-        if heading and step.name != current:
-            current = step.name
-            say(f"--- {step.name} ({line.stream})")
-        say(line.message.rstrip("\n"))
-        current = step.name
-    if current is None:
-        remark("Nothing was written yet.")

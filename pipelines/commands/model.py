@@ -8,27 +8,15 @@ import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connected
-from pipelines.commands.options import json_option, target_option, version_arguments, which_version
-from pipelines.commands.output import document, moment, remark, say, table
+from pipelines.commands.options import pairs_like, target_option, version_arguments, which_version
+from pipelines.commands.output import Document, Output, Remark, Table, moment, with_json_excluding
 from pipelines.commands.project_context import find_context
 from registry import card_pages, model_cards
 from registry.notes import apply_notes, plan_notes
 from registry.review import apply_card, plan_card
 from registry.version_details import VersionDetails, read_version
 
-
-def _pairs(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
-    for word in words:
-        key, separator, value = word.partition("=")
-        if not separator or not key:
-            raise click.BadParameter(
-                f"{word!r} is not KEY=VALUE, e.g. dataset_version=2026-10", context, parameter
-            )
-        if key in pairs:
-            raise click.BadParameter(f"{key} is given twice", context, parameter)
-        pairs[key] = value
-    return pairs
+_CARD_IN_JSON = "The document of --json holds the card; leave out --html and --output."
 
 
 @click.command("model")
@@ -38,7 +26,7 @@ def _pairs(context: click.Context, parameter: click.Parameter, words: tuple[str,
     "changed",
     multiple=True,
     metavar="KEY=VALUE",
-    callback=_pairs,
+    callback=pairs_like("dataset_version=2026-10", "KEY=VALUE"),
     help="Add or change a note on the version (customer metadata); may be repeated.",
 )
 @click.option("--unset", "removed", multiple=True, metavar="KEY", help="Take a note away; may be repeated.")
@@ -53,7 +41,7 @@ def _pairs(context: click.Context, parameter: click.Parameter, words: tuple[str,
     "--request-review", is_flag=True, help="Complete the model card and set its status to PendingReview."
 )
 @target_option
-@json_option
+@with_json_excluding(as_html=_CARD_IN_JSON, output=_CARD_IN_JSON)
 def command(
     words: tuple[str, ...],
     changed: dict[str, str],
@@ -63,8 +51,7 @@ def command(
     output: Path | None,
     request_review: bool,
     target: str,
-    as_json: bool,
-) -> None:
+) -> Output:
     """Show everything about one registered version; add notes to it; print its model card.
 
     VERSION is its number, as `gatehouse models` lists it.
@@ -78,8 +65,6 @@ def command(
     project, number = which_version(words)
     if (as_html or output) and not card:
         raise click.UsageError("--html and --output belong to --card.")
-    if as_json and (as_html or output):
-        raise click.UsageError("The document of --json holds the card; leave out --html and --output.")
     if both := changed.keys() & set(removed):
         raise click.UsageError(f"--set and --unset both name {min(both)}.")
     with connected(find_context(project, target)) as at:
@@ -90,29 +75,28 @@ def command(
             apply_card(plan_card(at.target, name, number), at.target)
         version = read_version(at.target, name, number)
         where = at.deployed_versions().get(version.arn, ())
-    if card and not as_json:
-        _print_card(version, as_html, output)
-    elif as_json:
-        document({**model_document(version), "environments": list(where)})
+    yield Document({**_document(version), "environments": list(where)})
+    if not card:
+        yield from _details(version, where)
+    elif output is None:
+        yield _card_page(version, as_html).removesuffix("\n")
     else:
-        _print(version, where)
+        _write(_card_page(version, as_html or output.suffix.lower() in (".html", ".htm")), output)
+        yield Remark(f"Wrote {output}")
 
 
-def _print_card(version: VersionDetails, as_html: bool, output: Path | None) -> None:
-    html = as_html or (output is not None and output.suffix.lower() in (".html", ".htm"))
-    text = card_pages.page(version) if html else card_pages.markdown(version)
-    if output is None:
-        click.echo(text, nl=False)
-        return
+def _card_page(version: VersionDetails, as_html: bool) -> str:
+    return card_pages.page(version) if as_html else card_pages.markdown(version)
+
+
+def _write(page: str, output: Path) -> None:
     try:
-        output.write_text(text, encoding="utf-8")
+        output.write_text(page, encoding="utf-8")
     except OSError as error:
         raise GatehouseError(f"the card cannot be written: {error.strerror}", where=str(output)) from error
-    remark(f"Wrote {output}")
 
 
-def model_document(version: VersionDetails) -> dict[str, object]:
-    """A version as one JSON document."""
+def _document(version: VersionDetails) -> dict[str, object]:
     return {
         "project": version.group,
         "version": version.version,
@@ -149,8 +133,8 @@ def model_document(version: VersionDetails) -> dict[str, object]:
     }
 
 
-def _print(version: VersionDetails, where: tuple[str, ...]) -> None:
-    say(f"Model {version.group}, version {version.version}")
+def _details(version: VersionDetails, where: tuple[str, ...]) -> Output:
+    yield f"Model {version.group}, version {version.version}"
     facts = {
         "ARN": version.arn,
         "Created": moment(version.created),
@@ -175,10 +159,10 @@ def _print(version: VersionDetails, where: tuple[str, ...]) -> None:
     width = max(map(len, facts))
     for name, value in facts.items():
         if value:
-            say(f"  {name:<{width}} {value}")
+            yield f"  {name:<{width}} {value}"
     if version.metrics:
-        say()
-        table(
+        yield ""
+        yield Table(
             ("Metric", "Value", "Standard deviation"),
             [
                 (
@@ -190,14 +174,14 @@ def _print(version: VersionDetails, where: tuple[str, ...]) -> None:
             ],
         )
     if version.hyperparameters:
-        say()
-        table(("Hyperparameter", "Value"), list(version.hyperparameters.items()))
+        yield ""
+        yield Table(("Hyperparameter", "Value"), list(version.hyperparameters.items()))
     if version.metadata:
-        say()
-        table(("Note", "Value"), sorted(version.metadata.items()))
+        yield ""
+        yield Table(("Note", "Value"), sorted(version.metadata.items()))
     if version.decisions:
-        say()
-        table(
+        yield ""
+        yield Table(
             ("When", "Decision", "Who", "Note"),
             [(moment(item.when), item.status, item.who, item.note) for item in version.decisions],
         )

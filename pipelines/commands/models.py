@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.local_endpoint import connected
-from pipelines.commands.options import json_option, project_argument, target_option
-from pipelines.commands.output import document, moment, remark, table
+from pipelines.commands.options import project_argument, target_option
+from pipelines.commands.output import Document, Output, Remark, Table, moment, with_json
 from pipelines.commands.project_context import find_context
 from registry.model_packages import APPROVALS, ModelVersion, list_versions
 
@@ -24,8 +24,8 @@ from registry.model_packages import APPROVALS, ModelVersion, list_versions
     help="Show no more than this many of the newest.",
 )
 @target_option
-@json_option
-def command(project: str | None, approval: str | None, limit: int, target: str, as_json: bool) -> None:
+@with_json
+def command(project: str | None, approval: str | None, limit: int, target: str) -> Output:
     """List the registered versions of the project's model, newest first.
 
     The metrics are read from the evaluation's statistics.json that each version carries: accuracy, and
@@ -37,17 +37,17 @@ def command(project: str | None, approval: str | None, limit: int, target: str, 
         found = list_versions(at.target, name, approval=approval, limit=limit + 1)
         where = at.deployed_versions() if found else {}
     shown = found[:limit]
-    if as_json:
-        document([_document(version, where) for version in shown])
-        return
+    yield Document([_document(version, where) for version in shown])
     if not shown:
         if approval:
-            remark(f"Model {name} has no version that is {approval}. All of them: gatehouse models {name}")
+            yield Remark(
+                f"Model {name} has no version that is {approval}. All of them: gatehouse models {name}"
+            )
         else:
-            remark(f"Model {name} has no registered version yet. Next: gatehouse run {name}")
+            yield Remark(f"Model {name} has no registered version yet. Next: gatehouse run {name}")
         return
     second = next((version.headline.name for version in shown if version.headline), "auc")
-    table(
+    yield Table(
         ("Version", "Created", "Accuracy", _HEADINGS[second], "Status", "Approval", "Environments"),
         [
             (
@@ -63,7 +63,7 @@ def command(project: str | None, approval: str | None, limit: int, target: str, 
         ],
     )
     if len(found) > limit:
-        remark(f"There are more; --limit shows them. These are the newest {limit}.")
+        yield Remark(f"There are more; --limit shows them. These are the newest {limit}.")
 
 
 _HEADINGS = {"auc": "AUC", "weighted_f1": "Weighted F1"}

@@ -41,10 +41,21 @@ def target_option_saying(meaning: str) -> Callable[[Decorated], Decorated]:
 target_option = target_option_saying("The SageMaker on this machine, or AWS.")
 
 
-def json_option(function: Decorated) -> Decorated:
-    return click.option(
-        "--json", "as_json", is_flag=True, help="One JSON document on standard output, nothing else."
-    )(function)
+def pairs_like(example: str, form: str) -> Callable[..., dict[str, str]]:
+    """The callback of an option that is given as pairs, such as `NAME=VALUE`, and may be repeated."""
+
+    def pairs(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for word in words:
+            name, separator, value = word.partition("=")
+            if not separator or not name:
+                raise click.BadParameter(f"{word!r} is not {form}, e.g. {example}", context, parameter)
+            if name in found:
+                raise click.BadParameter(f"{name} is given twice", context, parameter)
+            found[name] = value
+        return found
+
+    return pairs
 
 
 def parameter_option(function: Decorated) -> Decorated:
@@ -54,21 +65,9 @@ def parameter_option(function: Decorated) -> Decorated:
         "parameters",
         multiple=True,
         metavar="NAME=VALUE",
-        callback=_pairs,
+        callback=pairs_like("MaxDepth=4", "NAME=VALUE"),
         help="Give a pipeline parameter another value for this execution; may be repeated.",
     )(function)
-
-
-def _pairs(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
-    for word in words:
-        name, separator, value = word.partition("=")
-        if not separator or not name:
-            raise click.BadParameter(f"{word!r} is not NAME=VALUE, e.g. MaxDepth=4", context, parameter)
-        if name in pairs:
-            raise click.BadParameter(f"{name} is given twice", context, parameter)
-        pairs[name] = value
-    return pairs
 
 
 def version_arguments(function: Decorated) -> Decorated:
@@ -132,3 +131,8 @@ def which_versions(words: tuple[str, ...], count: int) -> tuple[str | None, tupl
         if not word.isdecimal() or len(word) > _VERSION_DIGITS or int(word) < 1:
             raise click.UsageError(f"{word!r} is no version's number; `gatehouse models` lists them.")
     return project, tuple(int(word) for word in numbers)
+
+
+def target_words(target: str) -> str:
+    """What a suggested command line needs for that target: nothing for the one on this machine."""
+    return "" if target == "local" else f" --target {target}"

@@ -1,55 +1,160 @@
-"""What a command prints: tables for people or one JSON document for machines, on standard output.
+"""What a command prints: lines and tables for people, or one JSON document for machines.
 
-Progress and remarks go to standard error, so that standard output can always be piped. rich is
-imported only when a table is drawn.
+A command gives its output in parts: a list where all is known at once, a generator where there is
+something to print before the command is done. ``with_json`` is the one place that prints the parts: with
+--json the :class:`Document` and nothing else, without it everything but the document. So no command asks
+which of the two is wanted.
+
+A notice, such as progress, goes to standard error in both cases, so that standard output can always be
+piped. rich is imported only when a table is drawn.
 """
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import click
 
 
-def document(value: object) -> None:
-    """Print one JSON document; dates as ISO 8601."""
-    click.echo(json.dumps(value, indent=2, default=_plain))
+@dataclass(frozen=True)
+class Document:
+    """What --json prints, and the exit code of the command with and without --json.
+
+    Attributes:
+        content: what JSON can hold, and datetimes, which are printed as ISO 8601; a :class:`JsonText` is
+            printed byte for byte.
+    """
+
+    content: object
+    exit_code: int = 0
 
 
-def say(line: str = "") -> None:
-    """Print one line of the result."""
-    click.echo(line)
+class JsonText(str):
+    """A document that is JSON text already."""
 
 
-def remark(line: str = "") -> None:
-    """Print one line beside the result, on standard error."""
+@dataclass(frozen=True)
+class Lines:
+    """Lines for people; an iterator is read only if they are printed."""
+
+    lines: Iterable[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under headings for people."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A line for people beside the result, on standard error: what to do next, for example."""
+
+    line: str
+
+
+Part = Document | Lines | Table | Remark | str
+"""A str is one line for people."""
+
+Output = Iterable[Part]
+
+
+def with_json(function: Callable[..., Output]) -> Callable[..., int]:
+    """Add --json to a command's function, and print what it gives; returns the exit code."""
+    return with_json_excluding()(function)
+
+
+def with_json_excluding(**messages: str) -> Callable[[Callable[..., Output]], Callable[..., int]]:
+    """The same for a command some of whose options exclude --json.
+
+    Args:
+        messages: the option's parameter -> what is said where it is given with --json.
+    """
+
+    def decorate(function: Callable[..., Output]) -> Callable[..., int]:
+        @functools.wraps(function)
+        def printing(*, as_json: bool, **given: Any) -> int:
+            for parameter, message in messages.items():
+                if as_json and given[parameter]:
+                    raise click.UsageError(message)
+            return _print(function(**given), as_json)
+
+        option = click.option(
+            "--json", "as_json", is_flag=True, help="One JSON document on standard output, nothing else."
+        )
+        return option(printing)
+
+    return decorate
+
+
+def notice(line: str) -> None:
+    """Print a line on standard error at once, with and without --json."""
     click.echo(line, err=True)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under headings: fitted to the terminal, or full width where the output is piped."""
+def _print(output: Output, as_json: bool) -> int:
+    exit_code = 0
+    try:
+        for part in output:
+            if isinstance(part, Document):
+                exit_code = part.exit_code
+                if as_json:
+                    click.echo(_json_text(part.content))
+            elif not as_json:
+                _print_for_people(part)
+    finally:
+        # Where printing fails, the `with` blocks of the command end here and not when it is collected.
+        if isinstance(output, Generator):
+            output.close()
+    return exit_code
+
+
+def _print_for_people(part: Lines | Table | Remark | str) -> None:
+    match part:
+        case Lines(lines):
+            for line in lines:
+                click.echo(line)
+        case Table(headings, rows):
+            _draw(headings, rows)
+        case Remark(line):
+            click.echo(line, err=True)
+        case _:
+            click.echo(part)
+
+
+def _draw(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table that is fitted to the terminal, or has its full width where the output is piped."""
     import sys
 
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Table as Grid
+    from rich.text import Text
 
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for heading in columns:
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading in headings:
         grid.add_column(heading, overflow="fold")
     for row in rows:
-        grid.add_row(*(_literal(cell) for cell in row))
+        grid.add_row(*(Text(cell) for cell in row))  # as it is: brackets are no markup
     # A pipe has no width: never break a value that a script may be looking for.
     Console(width=None if sys.stdout.isatty() else 1000, highlight=False).print(grid)
 
 
-def _literal(cell: str) -> Any:
-    from rich.text import Text
+def _json_text(content: object) -> str:
+    return content if isinstance(content, JsonText) else json.dumps(content, indent=2, default=_iso_time)
 
-    return Text(cell)
+
+def _iso_time(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def moment(value: datetime) -> str:
@@ -67,9 +172,3 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.local_endpoint import connection
-from pipelines.commands.options import json_option, project_argument, target_option
-from pipelines.commands.output import document, say
+from pipelines.commands.options import project_argument, target_option, target_words
+from pipelines.commands.output import Document, Lines, Output, with_json_excluding
 from pipelines.commands.plan_report import (
     PLANNED,
     next_start_in_words,
@@ -22,9 +22,9 @@ from pipelines.upsert.plan import next_start, plan_upsert
 @click.command("plan")
 @project_argument
 @target_option
-@json_option
+@with_json_excluding(as_markdown="--json and --markdown exclude each other")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Markdown, for a pull request's page.")
-def command(project: str | None, target: str, as_json: bool, as_markdown: bool) -> None:
+def command(project: str | None, target: str, as_markdown: bool) -> Output:
     """Compare the definition with the live pipeline and say what an upsert would change. Changes nothing.
 
     Says, too, which steps the next start would take from the step cache and which would run, and why.
@@ -35,23 +35,16 @@ def command(project: str | None, target: str, as_json: bool, as_markdown: bool) 
       gatehouse plan health-tumor-diagnosis
       gatehouse plan --target aws --markdown > plan.md
     """
-    if as_json and as_markdown:
-        raise click.UsageError("--json and --markdown exclude each other")
     context = find_context(project, target)
     with connection(context.target, context.settings) as connect:
         compiled = compile_pipeline(context.project, context.target)
         live = connect()
         plan = plan_upsert(compiled, live)
         foreseen = next_start(plan, live)
-    if as_json:
-        document(plan_document(plan, foreseen))
-        return
+    yield Document(plan_document(plan, foreseen))
     if as_markdown:
-        for line in plan_in_markdown(plan, foreseen):
-            say(line)
+        yield Lines(plan_in_markdown(plan, foreseen))
         return
-    for line in (*plan_in_words(plan, PLANNED), *next_start_in_words(foreseen)):
-        say(line)
+    yield Lines((*plan_in_words(plan, PLANNED), *next_start_in_words(foreseen)))
     if plan.changes_something:
-        option = "" if target == "local" else " --target aws"
-        say(f"Next: gatehouse upsert {context.project.name}{option}")
+        yield f"Next: gatehouse upsert {context.project.name}{target_words(target)}"

@@ -11,7 +11,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from pipelines.commands.output import duration, remark
+from pipelines.commands.output import duration, notice
 from pipelines.executions.job_records import Job
 from pipelines.executions.watching import NOT_STARTED, UNDER_WAY, Snapshot, Step
 
@@ -80,7 +80,7 @@ class LineScreen:
         self._statuses: dict[str, str] = {}
         self._said: dict[str, float] = {}
         self._logs_named: set[str] = set()
-        remark(title)
+        notice(title)
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +102,7 @@ class LineScreen:
                 self._say(step, state(step) + took)
             if step.job is not None and not step.cached and step.job.name not in self._logs_named:
                 self._logs_named.add(step.job.name)
-                remark(f"    log: {log_place(self._project, step.name, step.job)}")
+                notice(f"    log: {log_place(self._project, step.name, step.job)}")
 
     def _mention_again(self, step: Step) -> None:
         if step.status in UNDER_WAY and time.monotonic() - self._said[step.name] > self.SILENCE:
@@ -111,7 +111,7 @@ class LineScreen:
     def _say(self, step: Step, how: str) -> None:
         said = remarks(step)
         self._said[step.name] = time.monotonic()
-        remark(f"  {step.display_name}: {how}{': ' + said if said else ''}")
+        notice(f"  {step.display_name}: {how}{': ' + said if said else ''}")
 
 
 class LiveScreen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.commands.output import remark
+from pipelines.commands.output import notice
 from pipelines.settings.environments import all_environments, resolve_environment
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import Settings, load_settings
@@ -59,4 +59,4 @@ def find_context(project: str | None, target: str, *environments: str | None) ->
 
 
 def _report_denied(environment: Environment) -> None:
-    remark(f"Environment {environment.name} is left out: there is no permission to look into it.")
+    notice(f"Environment {environment.name} is left out: there is no permission to look into it.")

@@ -8,12 +8,12 @@ from pipelines.commands.deploying import carry_out
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import (
     environment_option,
-    json_option,
     note_option,
     plan_option,
     project_argument,
     target_option,
 )
+from pipelines.commands.output import Output, with_json
 from pipelines.commands.project_context import find_context
 from registry.rollbacks import plan_promotion
 
@@ -25,7 +25,7 @@ from registry.rollbacks import plan_promotion
 @note_option
 @plan_option
 @target_option
-@json_option
+@with_json
 def command(
     project: str | None,
     source: str,
@@ -33,8 +33,7 @@ def command(
     note: str,
     only_plan: bool,
     target: str,
-    as_json: bool,
-) -> None:
+) -> Output:
     """Deploy the version that serves in one environment to another: the same ARN, never "the newest".
 
     It has to serve in --from, and to be approved still.
@@ -44,4 +43,4 @@ def command(
     with connected(find_context(project, target, source, destination)) as at:
         plan = plan_promotion(at.target, at.environment(source), at.environment(destination))
         words = f"from {source}; {note}" if note else f"from {source}"
-        carry_out(plan, at.target, note=words, only_plan=only_plan, as_json=as_json)
+        yield from carry_out(plan, at.target, note=words, only_plan=only_plan)

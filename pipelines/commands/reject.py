@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import click
 
+from pipelines.commands.output import Output
 from pipelines.commands.reviewing import review, review_options
 from registry.model_packages import REJECTED
 
 
 @click.command("reject")
 @review_options
-def command(words: tuple[str, ...], note: str, force: bool, target: str, as_json: bool) -> None:
+def command(words: tuple[str, ...], note: str, force: bool, target: str) -> Output:
     """Reject a registered version: its status, with who, when and why.
 
     VERSION is its number, as `gatehouse models` lists it. A rejected version cannot be deployed;
     where it serves already it goes on until another is deployed or rolled back to. The model card is
     completed and set to PendingReview.
     """
-    review(words, REJECTED, note, force, target, as_json)
+    return review(words, REJECTED, note, force, target)

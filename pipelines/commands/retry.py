@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.following import follow_and_report
-from pipelines.commands.local_endpoint import connection
-from pipelines.commands.options import execution_arguments, json_option, target_option, which_execution
+from pipelines.commands.local_endpoint import connected
+from pipelines.commands.options import execution_arguments, target_option, which_execution
+from pipelines.commands.output import Output, with_json
 from pipelines.commands.project_context import find_context
-from pipelines.commands.start import refuse_orphan, tell_started, wait_option
+from pipelines.commands.start import require_lasting_endpoint, started, wait_option
 from pipelines.executions import lifecycle as executions
 
 
@@ -16,8 +17,8 @@ from pipelines.executions import lifecycle as executions
 @execution_arguments
 @wait_option
 @target_option
-@json_option
-def command(project: str | None, execution: str | None, wait: bool, target: str, as_json: bool) -> int:
+@with_json
+def command(project: str | None, execution: str | None, wait: bool, target: str) -> Output:
     """Run the steps of an execution again that failed, were stopped or never ran.
 
     Same definition, same code, same parameters; what succeeded is kept. EXECUTION is an ARN or id (the
@@ -25,13 +26,13 @@ def command(project: str | None, execution: str | None, wait: bool, target: str,
     """
     project, execution = which_execution(project, execution)
     context = find_context(project, target)
-    refuse_orphan(context, wait)
+    if not wait:
+        require_lasting_endpoint(context)
     name = context.project.name
-    with connection(context.target, context.settings) as connect:
-        live = connect()
-        execution_arn = executions.find(live, name, execution)
-        executions.retry(live, execution_arn)
+    with connected(context) as at:
+        execution_arn = executions.find(at.target, name, execution)
+        executions.retry(at.target, execution_arn)
         if wait:
-            return follow_and_report(live, name, execution_arn, as_json=as_json)
-    tell_started(name, execution_arn, target, as_json=as_json)
-    return 0
+            yield from follow_and_report(at.target, name, execution_arn)
+            return
+    yield from started(name, execution_arn, target)

@@ -9,14 +9,8 @@ import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connected
-from pipelines.commands.options import (
-    json_option,
-    note_option,
-    target_option,
-    version_arguments,
-    which_version,
-)
-from pipelines.commands.output import document, remark, say
+from pipelines.commands.options import note_option, target_option, version_arguments, which_version
+from pipelines.commands.output import Document, Output, Remark, with_json
 from pipelines.commands.project_context import find_context
 from registry.model_packages import APPROVED
 from registry.review import apply_review, plan_review
@@ -24,12 +18,12 @@ from registry.review import apply_review, plan_review
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-def review_options(function: Decorated) -> Decorated:
+def review_options(function: Callable[..., Output]) -> Callable[..., int]:
     force = click.option("--force", is_flag=True, help="Decide anew where somebody has decided already.")
-    return version_arguments(note_option(force(target_option(json_option(function)))))
+    return version_arguments(note_option(force(target_option(with_json(function)))))
 
 
-def review(words: tuple[str, ...], status: str, note: str, force: bool, target: str, as_json: bool) -> None:
+def review(words: tuple[str, ...], status: str, note: str, force: bool, target: str) -> Output:
     """Decide on a version and say what became of it.
 
     Raises:
@@ -53,18 +47,16 @@ def review(words: tuple[str, ...], status: str, note: str, force: bool, target: 
             " by other means than this command",
             remedy=f"Talk to each other and decide anew with --force: `gatehouse model {name} {number}`",
         )
-    if as_json:
-        document(
-            {
-                "project": name,
-                "version": number,
-                "arn": plan.version.arn,
-                "approval": ended.approval,
-                "description": plan.description,
-                "card_status": plan.card_status or plan.version.card_status,
-            }
-        )
-        return
-    say(f"Version {number} of model {name} is {ended.approval}.")
+    yield Document(
+        {
+            "project": name,
+            "version": number,
+            "arn": plan.version.arn,
+            "approval": ended.approval,
+            "description": plan.description,
+            "card_status": plan.card_status or plan.version.card_status,
+        }
+    )
+    yield f"Version {number} of model {name} is {ended.approval}."
     if status == APPROVED:
-        remark(f"Next: gatehouse deploy {name} --env ENVIRONMENT --version {number}")
+        yield Remark(f"Next: gatehouse deploy {name} --env ENVIRONMENT --version {number}")

@@ -8,12 +8,12 @@ from pipelines.commands.deploying import carry_out
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import (
     environment_option,
-    json_option,
     note_option,
     plan_option,
     project_argument,
     target_option,
 )
+from pipelines.commands.output import Output, with_json
 from pipelines.commands.project_context import find_context
 from registry.rollbacks import plan_rollback
 
@@ -27,7 +27,7 @@ from registry.rollbacks import plan_rollback
 @note_option
 @plan_option
 @target_option
-@json_option
+@with_json
 def command(
     project: str | None,
     environment: str,
@@ -35,8 +35,7 @@ def command(
     note: str,
     only_plan: bool,
     target: str,
-    as_json: bool,
-) -> None:
+) -> Output:
     """Bring an environment back to the version that it served before.
 
     It works also after that version or the newer one was rejected. A rollback after a rollback goes
@@ -45,4 +44,4 @@ def command(
     """
     with connected(find_context(project, target, environment)) as at:
         plan = plan_rollback(at.target, at.environment(environment), version)
-        carry_out(plan, at.target, note=note, only_plan=only_plan, as_json=as_json)
+        yield from carry_out(plan, at.target, note=note, only_plan=only_plan)

@@ -6,8 +6,8 @@ import click
 
 from pipelines.commands.following import follow_and_report
 from pipelines.commands.local_endpoint import connection
-from pipelines.commands.options import json_option, parameter_option, project_argument, target_option
-from pipelines.commands.output import remark
+from pipelines.commands.options import parameter_option, project_argument, target_option
+from pipelines.commands.output import Output, notice, with_json
 from pipelines.commands.plan_report import DONE, plan_in_words
 from pipelines.commands.project_context import find_context
 from pipelines.definition.compile import compile_pipeline
@@ -22,8 +22,8 @@ from pipelines.upsert.plan import plan_upsert
 @project_argument
 @parameter_option
 @target_option
-@json_option
-def command(project: str | None, parameters: dict[str, str], target: str, as_json: bool) -> int:
+@with_json
+def command(project: str | None, parameters: dict[str, str], target: str) -> Output:
     """Compile the definition, publish code and data, upsert the pipeline, start it, follow it to the end.
 
     Each step is shown with its status, its time and what it produced. What did not change since an
@@ -47,6 +47,6 @@ def command(project: str | None, parameters: dict[str, str], target: str, as_jso
         plan = plan_upsert(compiled, live)
         apply_plan(plan, live)
         for line in plan_in_words(plan, DONE):
-            remark(line)
+            notice(line)
         execution_arn = executions.start(live, name, with_dataset(overrides, compiled.dataset))
-        return follow_and_report(live, name, execution_arn, as_json=as_json)
+        yield from follow_and_report(live, name, execution_arn)

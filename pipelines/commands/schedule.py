@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import click
 
 from aws_formats import schedules
 from aws_formats.errors import GatehouseError
-from pipelines.commands.local_endpoint import connection, is_kept_up
-from pipelines.commands.options import json_option, parameter_option, project_argument, target_option
-from pipelines.commands.output import document, remark, say
+from pipelines.commands.local_endpoint import connected, is_kept_up
+from pipelines.commands.options import parameter_option, project_argument, target_option
+from pipelines.commands.output import Document, Output, notice, with_json
 from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.overrides import check_overrides
@@ -53,7 +52,7 @@ _WORDS = {"create": "created", "update": "updated", "none": "up to date", "delet
 @click.option("--show", is_flag=True, help="Show the schedule and its next five times; change nothing.")
 @click.option("--off", is_flag=True, help="Delete the schedule; what it has started goes on.")
 @target_option
-@json_option
+@with_json
 def command(
     project: str | None,
     cron: str | None,
@@ -65,8 +64,7 @@ def command(
     show: bool,
     off: bool,
     target: str,
-    as_json: bool,
-) -> None:
+) -> Output:
     """Start the pipeline on time: create its schedule, change it, show it or delete it.
 
     Expressions are EventBridge Scheduler's own and are checked before anything is sent. A schedule that
@@ -84,35 +82,32 @@ def command(
     if not (show or off):
         _check(expression, timezone)
         start = _start_date(start_date, timezone)
-    context = find_context(project, target)
-    name, now = context.project.name, datetime.now(UTC)
-    with connection(context.target, context.settings) as connect:
-        live = connect()
+    now = datetime.now(UTC)
+    with connected(find_context(project, target)) as context:
+        name, live = context.project.name, context.target
         if show:
-            _tell(name, "none", (), read_schedule(name, live), now, as_json=as_json)
-            return
+            return _described(name, "none", (), read_schedule(name, live), now)
         if off:
             plan, schedule = plan_off(name, live), None
         else:
-            plan, schedule = _wanted(context, live, expression, timezone, start, parameters, role)
+            plan, schedule = _wanted(context, expression, timezone, start, parameters, role)
         apply_plan(plan, live)
         if schedule is not None:
             schedule = read_schedule(name, live)
-    _tell(name, plan.action, plan.changes, schedule, now, as_json=as_json)
     if target == "local" and schedule is not None and not is_kept_up(context.settings):
-        remark("It starts nothing until the local SageMaker is kept up: gatehouse local up")
+        notice("It starts nothing until the local SageMaker is kept up: gatehouse local up")
+    return _described(name, plan.action, plan.changes, schedule, now)
 
 
 def _wanted(
     context: ProjectContext,
-    live: Target,
     expression: str,
     zone: str,
     start: datetime | None,
     parameters: dict[str, str],
     role: str | None,
 ) -> tuple[Plan, Schedule]:
-    name = context.project.name
+    name, live = context.project.name, context.target
     pipeline = read_live(name, live)
     if pipeline is None:
         raise GatehouseError(
@@ -171,47 +166,33 @@ def _start_date(text: str | None, zone: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=schedules.time_zone(zone))
 
 
-def _tell(
-    name: str,
-    action: str,
-    changes: Sequence[str],
-    schedule: Schedule | None,
-    now: datetime,
-    *,
-    as_json: bool,
-) -> None:
+def _described(
+    name: str, action: str, changes: Sequence[str], schedule: Schedule | None, now: datetime
+) -> Output:
     times = _next_times(schedule, now) if schedule else []
-    if as_json:
-        document(_document(name, action, changes, schedule, times))
-        return
+    yield Document(
+        {
+            "schedule": name,
+            "action": action,
+            "changes": list(changes),
+            "expression": schedule.expression if schedule else None,
+            "timezone": schedule.time_zone if schedule else None,
+            "start_date": schedule.start if schedule else None,
+            "enabled": schedule.enabled if schedule else False,
+            "parameters": dict(schedule.parameters) if schedule else {},
+            "role_arn": schedule.role_arn if schedule else None,
+            "next_times": times,
+        }
+    )
     if schedule is None:
-        say(f"Schedule {name}: {'deleted' if action == 'delete' else 'there is none'}")
+        yield f"Schedule {name}: {'deleted' if action == 'delete' else 'there is none'}"
         return
-    say(f"Schedule {name}: {_WORDS[action]}")
+    yield f"Schedule {name}: {_WORDS[action]}"
     for change in changes:
-        say(f"  {change}")
-    state = "" if schedule.enabled else ", switched off"
-    say(f"{schedule.expression}, {schedule.time_zone}{state}")
+        yield f"  {change}"
+    yield f"{schedule.expression}, {schedule.time_zone}{'' if schedule.enabled else ', switched off'}"
     for key, value in schedule.parameters:
-        say(f"  {key}={value}")
-    say("The next times:" if times else "It has no next time.")
+        yield f"  {key}={value}"
+    yield "The next times:" if times else "It has no next time."
     for moment in times:
-        say(f"  {moment:%a %Y-%m-%d %H:%M:%S %Z (%z)}")
-
-
-def _document(
-    name: str, action: str, changes: Sequence[str], schedule: Schedule | None, times: Sequence[datetime]
-) -> dict[str, Any]:
-    """The JSON form; its keys are part of the interface."""
-    return {
-        "schedule": name,
-        "action": action,
-        "changes": list(changes),
-        "expression": schedule.expression if schedule else None,
-        "timezone": schedule.time_zone if schedule else None,
-        "start_date": schedule.start if schedule else None,
-        "enabled": schedule.enabled if schedule else False,
-        "parameters": dict(schedule.parameters) if schedule else {},
-        "role_arn": schedule.role_arn if schedule else None,
-        "next_times": [moment.isoformat() for moment in times],
-    }
+        yield f"  {moment:%a %Y-%m-%d %H:%M:%S %Z (%z)}"

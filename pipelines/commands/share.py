@@ -7,8 +7,8 @@ import json
 import click
 
 from pipelines.commands.local_endpoint import connected
-from pipelines.commands.options import json_option, plan_option, project_argument, target_option
-from pipelines.commands.output import document, remark, say
+from pipelines.commands.options import plan_option, project_argument, target_option
+from pipelines.commands.output import Document, Output, Remark, with_json
 from pipelines.commands.project_context import find_context
 from registry.sharing import apply_sharing, plan_revoke, plan_share
 
@@ -20,7 +20,7 @@ from registry.sharing import apply_sharing, plan_revoke, plan_share
 @click.option("--revoke", is_flag=True, help="Take its access away again.")
 @plan_option
 @target_option
-@json_option
+@with_json
 def command(
     project: str | None,
     account: str,
@@ -28,8 +28,7 @@ def command(
     revoke: bool,
     only_plan: bool,
     target: str,
-    as_json: bool,
-) -> None:
+) -> Output:
     """Share the project's model package group with another AWS account.
 
     The group's resource policy is shown before it is put. It opens the registry only: the artifacts'
@@ -42,27 +41,24 @@ def command(
             plan = plan_revoke(at.target, at.project.name, account)
         else:
             plan = plan_share(at.target, at.project.name, account, read_only=read_only)
-        if not as_json:
-            _show(plan.after, plan.changes)
+        if not plan.changes:
+            yield Remark("The policy is like this already:")
+        yield "no policy" if plan.after is None else json.dumps(plan.after, indent=2)
         if not only_plan:
             apply_sharing(plan, at.target)
-    if as_json:
-        document(
-            {
-                "project": at.project.name,
-                "account": account,
-                "changed": plan.changes and not only_plan,
-                "before": plan.before,
-                "policy": plan.after,
-            }
-        )
-    elif plan.changes and not only_plan:
-        remark(f"Done: model {at.project.name}, account {account}.")
+    name = at.project.name
+    yield Document(
+        {
+            "project": name,
+            "account": account,
+            "changed": plan.changes and not only_plan,
+            "before": plan.before,
+            "policy": plan.after,
+        }
+    )
+    if plan.changes and not only_plan:
+        yield Remark(f"Done: model {name}, account {account}.")
         if not revoke:
-            remark("Let that account read the artifacts as well: the bucket's policy and its KMS key's.")
-
-
-def _show(policy: dict[str, object] | None, changes: bool) -> None:
-    if not changes:
-        remark("The policy is like this already:")
-    say("no policy" if policy is None else json.dumps(policy, indent=2))
+            yield Remark(
+                "Let that account read the artifacts as well: the bucket's policy and its KMS key's."
+            )

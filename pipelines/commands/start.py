@@ -6,9 +6,9 @@ import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.following import follow_and_report
-from pipelines.commands.local_endpoint import connection, is_kept_up
-from pipelines.commands.options import json_option, parameter_option, project_argument, target_option
-from pipelines.commands.output import document, say
+from pipelines.commands.local_endpoint import connected, is_kept_up
+from pipelines.commands.options import parameter_option, project_argument, target_option, target_words
+from pipelines.commands.output import Document, Output, with_json
 from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.definition.dataset import find_dataset, publish
 from pipelines.executions import lifecycle as executions
@@ -22,8 +22,8 @@ wait_option = click.option("--wait", is_flag=True, help="Follow the execution to
 @parameter_option
 @wait_option
 @target_option
-@json_option
-def command(project: str | None, parameters: dict[str, str], wait: bool, target: str, as_json: bool) -> int:
+@with_json
+def command(project: str | None, parameters: dict[str, str], wait: bool, target: str) -> Output:
     """Publish the data and start an execution of the pipeline as it was last upserted.
 
     Without --wait it prints the execution's ARN and returns; on this machine that needs an endpoint
@@ -34,38 +34,40 @@ def command(project: str | None, parameters: dict[str, str], wait: bool, target:
       gatehouse start health-tumor-diagnosis -p NumRound=500 --wait
     """
     context = find_context(project, target)
-    refuse_orphan(context, wait)
+    if not wait:
+        require_lasting_endpoint(context)
     name = context.project.name
-    with connection(context.target, context.settings) as connect:
-        live = connect()
+    with connected(context) as at:
+        live = at.target
         overrides = check_overrides(executions.live_outline(live, name), parameters, name)
         dataset = find_dataset(context.project, live)
         if "InputDataUri" not in overrides:
             publish(context.project, live)
         execution_arn = executions.start(live, name, with_dataset(overrides, dataset))
         if wait:
-            return follow_and_report(live, name, execution_arn, as_json=as_json)
-    tell_started(name, execution_arn, target, as_json=as_json)
-    return 0
+            yield from follow_and_report(live, name, execution_arn)
+            return
+    yield from started(name, execution_arn, target)
 
 
-def refuse_orphan(context: ProjectContext, wait: bool) -> None:
-    """An execution ends with the endpoint that runs it: one in this process would end it at once.
+def require_lasting_endpoint(context: ProjectContext) -> None:
+    """An execution ends with the endpoint that runs it, and one in this process ends with the command.
 
     Raises:
         GatehouseError: nothing would be left to run the execution.
     """
-    if context.target.name == "local" and not wait and not is_kept_up(context.settings):
+    if context.target.name == "local" and not is_kept_up(context.settings):
         raise GatehouseError(
             "no local SageMaker is up that would run the execution after this command has ended",
             remedy="Add --wait, or bring one up first with `gatehouse local up`",
         )
 
 
-def tell_started(name: str, execution_arn: str, target: str, *, as_json: bool) -> None:
-    if as_json:
-        document({"execution_arn": execution_arn, "status": "Executing"})
-        return
-    option = "" if target == "local" else " --target aws"
-    say(f"Started {execution_arn}")
-    say(f"Next: gatehouse logs {execution_arn} --follow{option}, gatehouse executions {name}{option}")
+def started(name: str, execution_arn: str, target: str) -> Output:
+    """What `start` and `retry` print of an execution that goes on without them."""
+    option = target_words(target)
+    return [
+        Document({"execution_arn": execution_arn, "status": "Executing"}),
+        f"Started {execution_arn}",
+        f"Next: gatehouse logs {execution_arn} --follow{option}, gatehouse executions {name}{option}",
+    ]

@@ -11,8 +11,8 @@ import click
 from aws_formats.errors import GatehouseError
 from pipelines.commands.invoke import opened
 from pipelines.commands.local_endpoint import connected
-from pipelines.commands.options import json_option, project_argument, target_option
-from pipelines.commands.output import document, remark, say
+from pipelines.commands.options import project_argument, target_option
+from pipelines.commands.output import Document, Output, notice, with_json
 from pipelines.commands.payloads import CONTENT_TYPES, SUFFIXES, form_of, read_payloads
 from pipelines.commands.project_context import find_context
 from pipelines.definition.bucket import ensure_bucket
@@ -54,7 +54,7 @@ from registry.invocations import Payload
 @click.option("--instance-count", type=click.IntRange(min=1), default=1, show_default=True, help="How many.")
 @click.option("--plan", "only_plan", is_flag=True, help="Show the job; upload and start nothing.")
 @target_option
-@json_option
+@with_json
 def command(
     project: str | None,
     version: int | None,
@@ -67,8 +67,7 @@ def command(
     instance_count: int,
     only_plan: bool,
     target: str,
-    as_json: bool,
-) -> None:
+) -> Output:
     """Score many rows with an approved version, in a batch transform job.
 
     A file is uploaded in parts of at most 6 MB, each with the header; the answers, one line
@@ -105,27 +104,26 @@ def command(
                 rows = upload_parts(
                     at.target, plan.input, _payloads(Path(source), known, header, delimiter), f".{known}"
                 )
-                remark(f"  {rows} rows uploaded to {plan.input}")
+                notice(f"  {rows} rows uploaded to {plan.input}")
             start_transform(plan, at.target)
-            wait(plan, at.target, tell=lambda line: remark(f"  {line}"))
+            wait(plan, at.target, tell=lambda line: notice(f"  {line}"))
             if not out_s3:
                 _download(plan, at.target, Path(output))
-    if as_json:
-        document(
-            {
-                "project": name,
-                "version": plan.version,
-                "arn": plan.arn,
-                "job": plan.name,
-                "input": plan.input,
-                "output": output,
-                "done": not only_plan,
-            }
-        )
-    elif only_plan:
-        say(f"Would run {plan.name}: version {plan.version} on {plan.input}, results to {plan.output}")
+    yield Document(
+        {
+            "project": name,
+            "version": plan.version,
+            "arn": plan.arn,
+            "job": plan.name,
+            "input": plan.input,
+            "output": output,
+            "done": not only_plan,
+        }
+    )
+    if only_plan:
+        yield f"Would run {plan.name}: version {plan.version} on {plan.input}, results to {plan.output}"
     else:
-        say(f"Scored with version {plan.version}: {output}")
+        yield f"Scored with version {plan.version}: {output}"
 
 
 def _payloads(source: Path, form: str, header: bool | None, delimiter: str) -> Iterator[Payload]:

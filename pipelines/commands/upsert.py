@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.local_endpoint import connection
-from pipelines.commands.options import json_option, project_argument, target_option
-from pipelines.commands.output import document, say
+from pipelines.commands.options import project_argument, target_option, target_words
+from pipelines.commands.output import Document, Lines, Output, with_json
 from pipelines.commands.plan_report import PLANNED, next_start_in_words, plan_document, plan_in_words
 from pipelines.commands.project_context import find_context
 from pipelines.definition.compile import compile_pipeline
@@ -17,8 +17,8 @@ from pipelines.upsert.plan import next_start, plan_upsert
 @click.command("upsert")
 @project_argument
 @target_option
-@json_option
-def command(project: str | None, target: str, as_json: bool) -> None:
+@with_json
+def command(project: str | None, target: str) -> Output:
     """Upload what code and data are missing, and create the pipeline or bring it up to date.
 
     Prints the plan, as `gatehouse plan` does, then carries it out. A pipeline that is up to date is left
@@ -30,14 +30,9 @@ def command(project: str | None, target: str, as_json: bool) -> None:
         live = connect()
         plan = plan_upsert(compiled, live)
         foreseen = next_start(plan, live)
-        if not as_json:
-            for line in (*plan_in_words(plan, PLANNED), *next_start_in_words(foreseen)):
-                say(line)
+        yield Lines((*plan_in_words(plan, PLANNED), *next_start_in_words(foreseen)))
         pipeline_arn = apply_plan(plan, live)
-    if as_json:
-        document({**plan_document(plan, foreseen), "pipeline_arn": pipeline_arn})
-        return
-    option = "" if target == "local" else " --target aws"
+    yield Document({**plan_document(plan, foreseen), "pipeline_arn": pipeline_arn})
     done = {"create": "Created", "update": "Updated", "none": "Left alone"}[plan.action]
-    say(f"{done}: {pipeline_arn}")
-    say(f"Next: gatehouse start {context.project.name} --wait{option}")
+    yield f"{done}: {pipeline_arn}"
+    yield f"Next: gatehouse start {context.project.name} --wait{target_words(target)}"
