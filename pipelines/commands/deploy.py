@@ -4,45 +4,28 @@ from __future__ import annotations
 
 import click
 
-from pipelines.commands.deploying import carry_out
+from pipelines.commands.deploying import DeploymentOptions, carry_out, deployment_options
 from pipelines.commands.local_endpoint import connected
-from pipelines.commands.options import (
-    environment_option,
-    note_option,
-    plan_option,
-    project_argument,
-    target_option,
-)
-from pipelines.commands.output import Output, with_json
+from pipelines.commands.options import environment_option
+from pipelines.commands.output import Output
 from pipelines.commands.project_context import find_context
 from registry.deployments import plan_deployment
 from registry.model_packages import newest_approved, version_arn
 
 
 @click.command("deploy")
-@project_argument
 @environment_option("--env", "environment", help_text="The environment, for example dev.")
 @click.option("--version", type=click.IntRange(min=1), help="Its number; the newest approved if left out.")
-@note_option
-@plan_option
-@target_option
-@with_json
-def command(
-    project: str | None,
-    environment: str,
-    version: int | None,
-    note: str,
-    only_plan: bool,
-    target: str,
-) -> Output:
+@deployment_options
+def command(options: DeploymentOptions, environment: str, version: int | None) -> Output:
     """Deploy an approved version to an environment, and make sure that it answers.
 
     The version is deployed by its ARN. Its own sample payload is sent to the endpoint; only when the
     answer is valid does the environment's parameter name the version. Until then, and if anything goes
     wrong, the version before goes on serving.
     """
-    with connected(find_context(project, target, environment)) as at:
+    with connected(find_context(options.project, options.target, environment)) as at:
         name = at.project.name
         number = version or newest_approved(at.target, name)
         plan = plan_deployment(at.target, at.environment(environment), version_arn(at.target, name, number))
-        yield from carry_out(plan, at.target, note=note, only_plan=only_plan)
+        yield from carry_out(plan, at.target, options)

@@ -12,7 +12,13 @@ import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connected
-from pipelines.commands.options import environment_option, project_argument, target_option
+from pipelines.commands.options import (
+    environment_option,
+    format_option,
+    header_option,
+    project_argument,
+    target_option,
+)
 from pipelines.commands.output import Document, Output, Table, with_json
 from pipelines.commands.payloads import form_of, read_payloads
 from pipelines.commands.project_context import find_context
@@ -29,17 +35,8 @@ from registry.invocations import invoke
     type=click.Path(allow_dash=True, path_type=Path),
     help="A CSV, JSON or Parquet file; - reads standard input.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["csv", "json", "parquet"]),
-    help="What the data is; by the file's name if left out, CSV on standard input.",
-)
-@click.option(
-    "--header/--no-header",
-    default=None,
-    help="Whether a CSV begins with its columns' names; judged by the first line if left out.",
-)
+@format_option("CSV on standard input")
+@header_option
 @target_option
 @with_json
 def command(

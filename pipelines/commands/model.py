@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connected
-from pipelines.commands.options import pairs_like, target_option, version_arguments, which_version
+from pipelines.commands.options import gathered, pairs_like, target_option, version_arguments, which_version
 from pipelines.commands.output import Document, Output, Remark, Table, moment, with_json_excluding
 from pipelines.commands.project_context import find_context
 from registry import card_pages, model_cards
@@ -17,6 +18,23 @@ from registry.review import apply_card, plan_card
 from registry.version_details import VersionDetails, read_version
 
 _CARD_IN_JSON = "The document of --json holds the card; leave out --html and --output."
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What is changed of a version before it is shown, and how it is shown.
+
+    Attributes:
+        changed, removed: notes, by key.
+        output: the file that the card is written to; standard output if None.
+    """
+
+    changed: dict[str, str]
+    removed: tuple[str, ...]
+    request_review: bool
+    card: bool
+    as_html: bool
+    output: Path | None
 
 
 @click.command("model")
@@ -42,16 +60,8 @@ _CARD_IN_JSON = "The document of --json holds the card; leave out --html and --o
 )
 @target_option
 @with_json_excluding(as_html=_CARD_IN_JSON, output=_CARD_IN_JSON)
-def command(
-    words: tuple[str, ...],
-    changed: dict[str, str],
-    removed: tuple[str, ...],
-    card: bool,
-    as_html: bool,
-    output: Path | None,
-    request_review: bool,
-    target: str,
-) -> Output:
+@gathered(ModelOptions)
+def command(options: ModelOptions, words: tuple[str, ...], target: str) -> Output:
     """Show everything about one registered version; add notes to it; print its model card.
 
     VERSION is its number, as `gatehouse models` lists it.
@@ -63,37 +73,34 @@ def command(
       gatehouse model rc-fraud-detection 3 --card --output card.html
     """
     project, number = which_version(words)
-    if (as_html or output) and not card:
+    if (options.as_html or options.output) and not options.card:
         raise click.UsageError("--html and --output belong to --card.")
-    if both := changed.keys() & set(removed):
+    if both := options.changed.keys() & set(options.removed):
         raise click.UsageError(f"--set and --unset both name {min(both)}.")
     with connected(find_context(project, target)) as at:
         name = at.project.name
-        if changed or removed:
-            apply_notes(plan_notes(at.target, name, number, changed, removed), at.target)
-        if request_review:
+        if options.changed or options.removed:
+            apply_notes(plan_notes(at.target, name, number, options.changed, options.removed), at.target)
+        if options.request_review:
             apply_card(plan_card(at.target, name, number), at.target)
         version = read_version(at.target, name, number)
         where = at.deployed_versions().get(version.arn, ())
     yield Document({**_document(version), "environments": list(where)})
-    if not card:
-        yield from _details(version, where)
-    elif output is None:
-        yield _card_page(version, as_html).removesuffix("\n")
-    else:
-        _write(_card_page(version, as_html or output.suffix.lower() in (".html", ".htm")), output)
-        yield Remark(f"Wrote {output}")
+    yield from _card(version, options) if options.card else _details(version, where)
 
 
-def _card_page(version: VersionDetails, as_html: bool) -> str:
-    return card_pages.page(version) if as_html else card_pages.markdown(version)
-
-
-def _write(page: str, output: Path) -> None:
+def _card(version: VersionDetails, options: ModelOptions) -> Output:
+    output = options.output
+    as_html = options.as_html or (output is not None and output.suffix.lower() in (".html", ".htm"))
+    page = card_pages.page(version) if as_html else card_pages.markdown(version)
+    if output is None:
+        yield page.removesuffix("\n")
+        return
     try:
         output.write_text(page, encoding="utf-8")
     except OSError as error:
         raise GatehouseError(f"the card cannot be written: {error.strerror}", where=str(output)) from error
+    yield Remark(f"Wrote {output}")
 
 
 def _document(version: VersionDetails) -> dict[str, object]:

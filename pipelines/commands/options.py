@@ -1,10 +1,15 @@
-"""The arguments and options that several commands share, so that they read the same everywhere."""
+"""The arguments and options that several commands share, so that they read the same everywhere.
+
+A command with many of its own takes them as one frozen dataclass, which ``gathered`` makes of them.
+"""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import fields
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -14,6 +19,21 @@ _EXECUTION_ID = re.compile(r"[a-z0-9]{12}")
 
 _VERSION_DIGITS = 9
 """Of a version's number: no model package's ARN takes more."""
+
+
+def gathered(dataclass: type) -> Callable[[Decorated], Decorated]:
+    """Hand the options that are fields of a dataclass to a command as one value of it, its first argument."""
+    names = [field.name for field in fields(dataclass)]
+
+    def decorate(function: Decorated) -> Decorated:
+        @functools.wraps(function)
+        def with_one_value(**given: Any) -> Any:
+            options = dataclass(**{name: given.pop(name) for name in names})
+            return function(options, **given)
+
+        return cast(Decorated, with_one_value)
+
+    return decorate
 
 
 def project_argument(function: Decorated) -> Decorated:
@@ -67,6 +87,24 @@ def parameter_option(function: Decorated) -> Decorated:
         metavar="NAME=VALUE",
         callback=pairs_like("MaxDepth=4", "NAME=VALUE"),
         help="Give a pipeline parameter another value for this execution; may be repeated.",
+    )(function)
+
+
+def format_option(default: str) -> Callable[[Decorated], Decorated]:
+    """`--format` of a file with rows; `default` says what it is where the file's name does not tell."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["csv", "json", "parquet"]),
+        help=f"What the data is; by the file's name if left out, {default}.",
+    )
+
+
+def header_option(function: Decorated) -> Decorated:
+    return click.option(
+        "--header/--no-header",
+        default=None,
+        help="Whether a CSV begins with its columns' names; judged by the first line if left out.",
     )(function)
 
 

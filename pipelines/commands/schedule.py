@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
@@ -10,7 +11,7 @@ import click
 from aws_formats import schedules
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connected, is_kept_up
-from pipelines.commands.options import parameter_option, project_argument, target_option
+from pipelines.commands.options import gathered, parameter_option, project_argument, target_option
 from pipelines.commands.output import Document, Output, notice, with_json
 from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.executions import lifecycle as executions
@@ -28,6 +29,25 @@ from pipelines.upsert.plan import read_live
 
 _SHOWN = 5
 _WORDS = {"create": "created", "update": "updated", "none": "up to date", "delete": "deleted"}
+
+
+@dataclass(frozen=True)
+class ScheduleOptions:
+    """What the schedule should be, or that it is shown or deleted.
+
+    Attributes:
+        cron, rate: what stands in the parentheses of the expression.
+        start_date: ISO 8601, on the clock of the time zone if it names none.
+    """
+
+    cron: str | None
+    rate: str | None
+    timezone: str
+    start_date: str | None
+    parameters: dict[str, str]
+    role: str | None
+    show: bool
+    off: bool
 
 
 @click.command("schedule")
@@ -53,18 +73,8 @@ _WORDS = {"create": "created", "update": "updated", "none": "up to date", "delet
 @click.option("--off", is_flag=True, help="Delete the schedule; what it has started goes on.")
 @target_option
 @with_json
-def command(
-    project: str | None,
-    cron: str | None,
-    rate: str | None,
-    timezone: str,
-    start_date: str | None,
-    parameters: dict[str, str],
-    role: str | None,
-    show: bool,
-    off: bool,
-    target: str,
-) -> Output:
+@gathered(ScheduleOptions)
+def command(options: ScheduleOptions, project: str | None, target: str) -> Output:
     """Start the pipeline on time: create its schedule, change it, show it or delete it.
 
     Expressions are EventBridge Scheduler's own and are checked before anything is sent. A schedule that
@@ -75,55 +85,63 @@ def command(
       gatehouse schedule health-tumor-diagnosis --cron "0 3 ? * MON-FRI *" --timezone Europe/Paris
       gatehouse schedule health-tumor-diagnosis --rate "1 day" -p MaxDepth=5
     """
-    if [cron is not None, rate is not None, show, off].count(True) != 1:
+    if [options.cron is not None, options.rate is not None, options.show, options.off].count(True) != 1:
         raise click.UsageError("Give one of --cron, --rate, --show and --off.")
-    expression = f"cron({cron})" if cron is not None else f"rate({rate})"
-    start = None
-    if not (show or off):
-        _check(expression, timezone)
-        start = _start_date(start_date, timezone)
+    timing = None if options.show or options.off else _timing(options)
     now = datetime.now(UTC)
-    with connected(find_context(project, target)) as context:
-        name, live = context.project.name, context.target
-        if show:
-            return _described(name, "none", (), read_schedule(name, live), now)
-        if off:
-            plan, schedule = plan_off(name, live), None
-        else:
-            plan, schedule = _wanted(context, expression, timezone, start, parameters, role)
-        apply_plan(plan, live)
-        if schedule is not None:
-            schedule = read_schedule(name, live)
-    if target == "local" and schedule is not None and not is_kept_up(context.settings):
+    with connected(find_context(project, target)) as at:
+        name = at.project.name
+        if options.show:
+            return _described(name, "none", (), read_schedule(name, at.target), now)
+        plan = plan_off(name, at.target) if timing is None else _plan(at, options, *timing)
+        apply_plan(plan, at.target)
+        schedule = None if timing is None else read_schedule(name, at.target)
+    if target == "local" and schedule is not None and not is_kept_up(at.settings):
         notice("It starts nothing until the local SageMaker is kept up: gatehouse local up")
     return _described(name, plan.action, plan.changes, schedule, now)
 
 
-def _wanted(
-    context: ProjectContext,
-    expression: str,
-    zone: str,
-    start: datetime | None,
-    parameters: dict[str, str],
-    role: str | None,
-) -> tuple[Plan, Schedule]:
-    name, live = context.project.name, context.target
-    pipeline = read_live(name, live)
+def _timing(options: ScheduleOptions) -> tuple[str, datetime | None]:
+    """(expression, start), checked before anything is sent.
+
+    Raises:
+        GatehouseError: it says which field is wrong and what is allowed.
+    """
+    expression = f"cron({options.cron})" if options.cron is not None else f"rate({options.rate})"
+    try:
+        schedules.parse(expression)
+        zone = schedules.time_zone(options.timezone)
+    except schedules.ExpressionError as error:
+        raise GatehouseError(str(error), where="schedule") from error
+    if options.start_date is None:
+        return expression, None
+    try:
+        start = datetime.fromisoformat(options.start_date)
+    except ValueError as error:
+        raise GatehouseError(
+            f"--start-date {options.start_date!r} is not a time", remedy="Write it like 2030-01-31T03:00"
+        ) from error
+    return expression, start if start.tzinfo else start.replace(tzinfo=zone)
+
+
+def _plan(at: ProjectContext, options: ScheduleOptions, expression: str, start: datetime | None) -> Plan:
+    name = at.project.name
+    pipeline = read_live(name, at.target)
     if pipeline is None:
         raise GatehouseError(
             "there is no such pipeline yet",
             where=f"pipeline {name}",
-            remedy=f"Create it: gatehouse upsert {name} --target {live.name}",
+            remedy=f"Create it: gatehouse upsert {name} --target {at.target.name}",
         )
-    overrides = check_overrides(executions.live_outline(live, name), parameters, name)
+    overrides = check_overrides(executions.live_outline(at.target, name), options.parameters, name)
     schedule = Schedule(
         expression=expression,
-        time_zone=zone,
+        time_zone=options.timezone,
         start=start,
         parameters=tuple(sorted(overrides.items())),
-        role_arn=role or _default_role(name, live),
+        role_arn=options.role or _default_role(name, at.target),
     )
-    return plan_schedule(name, schedule, pipeline.arn, live), schedule
+    return plan_schedule(name, schedule, pipeline.arn, at.target)
 
 
 def _default_role(name: str, target: Target) -> str:
@@ -131,15 +149,6 @@ def _default_role(name: str, target: Target) -> str:
         return target.role_arn
     # The pipeline's own role names the partition, aws-cn for example.
     return f"{target.role_arn.partition(':role/')[0]}:role/gatehouse-{name}-scheduler"
-
-
-def _check(expression: str, zone: str) -> None:
-    """Raises GatehouseError that says which field is wrong and what is allowed."""
-    try:
-        schedules.parse(expression)
-        schedules.time_zone(zone)
-    except schedules.ExpressionError as error:
-        raise GatehouseError(str(error), where="schedule") from error
 
 
 def _next_times(schedule: Schedule, now: datetime) -> list[datetime]:
@@ -152,18 +161,6 @@ def _next_times(schedule: Schedule, now: datetime) -> list[datetime]:
         start = schedule.start or schedule.created
     zone = schedules.time_zone(schedule.time_zone)
     return schedules.next_times(expression, zone, now, _SHOWN, start=start, end=schedule.end)
-
-
-def _start_date(text: str | None, zone: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise GatehouseError(
-            f"--start-date {text!r} is not a time", remedy="Write it like 2030-01-31T03:00"
-        ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=schedules.time_zone(zone))
 
 
 def _described(
