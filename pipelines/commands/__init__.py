@@ -1,12 +1,13 @@
 """The `gatehouse` command: its tree of subcommands, and where every error ends.
 
-The tree below is a table of names, so that `gatehouse --help` imports none of the modules behind it:
-neither boto3 nor pydantic nor rich. A subcommand's module is imported when it is asked for, and each
-module's attribute `command` is the click command.
+A command is a module of this package with an attribute `command`, named as people type it, and one line
+in the table below: with it `gatehouse --help` imports none of the modules, and so neither boto3 nor
+pydantic nor rich. A module is imported when its command is used. To add a command is to write its module,
+its line here, and its rows in docs/json.md and docs/permissions.md.
 
 Exit codes are part of the interface: 0 done; 1 an error, one line on standard error that says what,
 where and what to do; 2 wrong usage; 3 the gate stayed shut, which CI must tell from a breakdown;
-130 interrupted. An error that nobody foresaw keeps its traceback (and exits with 1).
+130 interrupted. An error that is not expected keeps its traceback and exits with 1.
 """
 
 from __future__ import annotations
@@ -21,36 +22,36 @@ import click
 GATE_SHUT = 3
 INTERRUPTED = 130
 
-SUBCOMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("pipelines.commands.run", "Compile, upsert, start and follow the pipeline to its end."),
-    "definition": ("pipelines.commands.definition", "Print the definition document that AWS is given."),
-    "plan": ("pipelines.commands.plan", "Show what an upsert would change; change nothing."),
-    "upsert": ("pipelines.commands.upsert", "Create the pipeline or bring it up to date."),
-    "start": ("pipelines.commands.start", "Start an execution of the pipeline as it is."),
-    "stop": ("pipelines.commands.stop", "Stop an execution and its jobs."),
-    "retry": ("pipelines.commands.retry", "Run the failed or stopped steps of an execution again."),
-    "executions": ("pipelines.commands.executions", "List executions, newest first."),
-    "logs": ("pipelines.commands.logs", "Print what an execution's jobs wrote."),
-    "schedule": ("pipelines.commands.schedule", "Start the pipeline on time: create, show, delete."),
-    "groups": ("pipelines.commands.groups", "Model package groups: setup, verify, cleanup."),
-    "models": ("pipelines.commands.models", "List the registered versions of a model, newest first."),
-    "model": ("pipelines.commands.model", "Show one version, its card and its notes; add notes."),
-    "compare": ("pipelines.commands.compare", "Compare two versions, metric by metric."),
-    "approve": ("pipelines.commands.approve", "Approve a version, with who, when and why."),
-    "reject": ("pipelines.commands.reject", "Reject a version, with who, when and why."),
-    "share": ("pipelines.commands.share", "Share a model with another AWS account."),
-    "deploy": ("pipelines.commands.deploy", "Deploy an approved version to an environment."),
-    "invoke": ("pipelines.commands.invoke", "Send rows to an environment, print its predictions."),
-    "rollback": ("pipelines.commands.rollback", "Bring an environment back to the version before."),
-    "promote": ("pipelines.commands.promote", "Deploy what serves in one environment to another."),
-    "environments": ("pipelines.commands.environments", "Show what serves where, since when, by whom."),
-    "transform": ("pipelines.commands.transform", "Score many rows in a batch transform job."),
-    "infra": ("pipelines.commands.infra", "Bucket, roles, CI and automation in AWS: plan, deploy, remove."),
-    "inbox": ("pipelines.commands.inbox", "Show what people were told by the automation here."),
-    "local": ("pipelines.commands.local", "The SageMaker on this machine: up, down, status, env, reset."),
-    "doctor": ("pipelines.commands.doctor", "Check what is missing on this machine or in the account."),
+SUBCOMMANDS = {
+    "run": "Compile, upsert, start and follow the pipeline to its end.",
+    "definition": "Print the definition document that AWS is given.",
+    "plan": "Show what an upsert would change; change nothing.",
+    "upsert": "Create the pipeline or bring it up to date.",
+    "start": "Start an execution of the pipeline as it is.",
+    "stop": "Stop an execution and its jobs.",
+    "retry": "Run the failed or stopped steps of an execution again.",
+    "executions": "List executions, newest first.",
+    "logs": "Print what an execution's jobs wrote.",
+    "schedule": "Start the pipeline on time: create, show, delete.",
+    "groups": "Model package groups: setup, verify, cleanup.",
+    "models": "List the registered versions of a model, newest first.",
+    "model": "Show one version, its card and its notes; add notes.",
+    "compare": "Compare two versions, metric by metric.",
+    "approve": "Approve a version, with who, when and why.",
+    "reject": "Reject a version, with who, when and why.",
+    "share": "Share a model with another AWS account.",
+    "deploy": "Deploy an approved version to an environment.",
+    "invoke": "Send rows to an environment, print its predictions.",
+    "rollback": "Bring an environment back to the version before.",
+    "promote": "Deploy what serves in one environment to another.",
+    "environments": "Show what serves where, since when, by whom.",
+    "transform": "Score many rows in a batch transform job.",
+    "infra": "Bucket, roles, CI and automation in AWS: plan, deploy, remove.",
+    "inbox": "Show what people were told by the automation here.",
+    "local": "The SageMaker on this machine: up, down, status, env, reset.",
+    "doctor": "Check what is missing on this machine or in the account.",
 }
-"""Name -> (module that holds `command`, the line that `gatehouse --help` shows)."""
+"""Name of the command and of its module -> the line that `gatehouse --help` shows."""
 
 
 class LazyGroup(click.Group):
@@ -62,9 +63,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in SUBCOMMANDS:
             return None
-        module, line = SUBCOMMANDS[cmd_name]
-        command: click.Command = importlib.import_module(module).command
-        command.short_help = line
+        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        command.short_help = SUBCOMMANDS[cmd_name]
         return command
 
     def resolve_command(
@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in SUBCOMMANDS.items()])
+            formatter.write_dl(list(SUBCOMMANDS.items()))
 
 
 @click.group(cls=LazyGroup, name="gatehouse", context_settings={"help_option_names": ["-h", "--help"]})
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (`sys.argv` by default) and return the process's exit code.
 
     Raises:
-        Exception: whatever nobody foresaw, with its traceback.
+        Exception: whatever is not expected, with its traceback.
     """
     from aws_formats.errors import GatehouseError
 

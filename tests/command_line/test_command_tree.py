@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+import pipelines.commands
 from pipelines.commands import SUBCOMMANDS, gatehouse, main, reference
 
 
@@ -54,8 +56,15 @@ def test_every_command_is_in_the_command_reference() -> None:
         assert f"## {path}\n" in text
 
 
+def test_every_module_with_a_command_is_in_the_list_of_commands() -> None:
+    folder = Path(pipelines.commands.__file__).parent
+    defines = re.compile(r"^def command\(", re.MULTILINE)
+    modules = {path.stem for path in folder.glob("*.py") if defines.search(path.read_text(encoding="utf-8"))}
+    assert modules == set(SUBCOMMANDS)
+
+
 def test_the_line_in_the_list_of_commands_fits_a_terminal() -> None:
-    assert max(len(line) for _, line in SUBCOMMANDS.values()) < 66
+    assert max(len(line) for line in SUBCOMMANDS.values()) < 66
 
 
 @pytest.mark.parametrize("arguments", ["['--help']", "['--version']", "['modles']"])
