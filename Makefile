@@ -7,11 +7,12 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 CODE   := pipelines processing training evaluation registry automation aws_formats sagemaker_local benchmarks examples tests setup.py
 
-.PHONY: help run test lint types imports bench format clean
+.PHONY: help run test lint types imports stress bench format clean
 
 help:
 	@echo "make run     the whole pipeline on real data, to a registered version (project health-tumor-diagnosis)"
 	@echo "make test    lint, types, import contracts and every test"
+	@echo "make stress  240 runs of the preprocessing program on busy cores: does one of them abort? (about 10 minutes)"
 	@echo "make bench   the benchmarks, each figure a ratio measured in one run (about 30 minutes)"
 	@echo "make format  rewrite the code in the project's format"
 	@echo "make clean   remove the environment and the local SageMaker's state"
@@ -32,6 +33,9 @@ types: $(VENV)/.development
 
 imports: $(VENV)/.development
 	$(BIN)/lint-imports
+
+stress: $(VENV)/.development
+	$(BIN)/python tests/programs/exit_runs.py
 
 bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks

@@ -33,6 +33,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from metrics import one_against_rest, statistics
+from process_exit import run_and_exit
 from report import write_report
 
 _BATCH_ROWS = 32_768
@@ -261,4 +262,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_exit(main)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
-import sys
+from typing import NoReturn
 
 from pipelines.commands import main
+from pipelines.process_exit import run_and_exit
 
 
-def program() -> int:
-    """Run this process's command line and return its exit code."""
-    # As it ends, Python would look through the whole heap for garbage: a second where the SDK is in it.
-    atexit.register(gc.freeze)
-    return main()
+def program() -> NoReturn:
+    """Run this process's command line and end the process with its exit code.
+
+    Everything that a command starts in this process, an endpoint included, is closed when `main` returns.
+    Where the SageMaker SDK was imported, taking the interpreter down would also cost a second.
+    """
+    run_and_exit(main)
 
 
 if __name__ == "__main__":
-    sys.exit(program())
+    program()

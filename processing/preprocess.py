@@ -37,6 +37,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from column_types import KIND_OF, UNSUPPORTED
 from dataset_settings import DatasetSettings, InputError, check_columns, read_settings
+from process_exit import run_and_exit
 from quality import Quality, TextColumn
 from reading import SourceFile, TypesContradicted, batches, find_files, judge_all, judge_first_blocks
 from splitting import PARTS, PartWriter, RowHasher, text_hashes
@@ -419,4 +420,4 @@ def _write_message(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_exit(main)

@@ -34,6 +34,7 @@ import xgboost as xgb
 from hyperparameters import Hyperparameters, InputError, parse
 from inference import Schema, read_schema
 from parts import Part, Share, class_counts, find_part, quantised
+from process_exit import run_and_exit
 from xgboost import collective
 from xgboost.tracker import RabitTracker
 
@@ -257,4 +258,4 @@ def _write_failure(opt_ml: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_exit(main)

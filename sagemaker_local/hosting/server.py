@@ -19,6 +19,7 @@ the end of the traceback, which the log holds as well).
 # It is to start fast and to leave nothing imported that a script's own start would not import.
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import os
@@ -28,7 +29,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 JSON = "application/json"
 TEXT_TYPES = (JSON, "text/csv")
@@ -212,5 +213,28 @@ def main(arguments: list[str]) -> None:
     server.serve(listener)
 
 
+def run_and_exit(arguments: list[str]) -> NoReturn:
+    """Serve. Whatever ends that ends the process at once, with the exit code that Python would give.
+
+    The interpreter is not taken down: a thread that a script's library (Arrow's, for one) left running could
+    end the process with SIGABRT meanwhile, and the exit code would be lost.
+    """
+    code = 1
+    try:
+        main(arguments)
+    except SystemExit as error:  # no script that can serve, or the script's own
+        if error.code is None or isinstance(error.code, int):
+            code = error.code or 0
+        else:
+            print(error.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        atexit._run_exitfuncs()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run_and_exit(sys.argv[1:])
