@@ -100,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from aws_formats.errors import GatehouseError
 
+    output = sys.stdout
     try:
         code: Any = gatehouse.main(arguments, prog_name="gatehouse", standalone_mode=False)
     except click.ClickException as error:
@@ -111,8 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GatehouseError as error:
         click.echo(f"Error: {error}", err=True)
         return 1
-    except BrokenPipeError:
-        return _reader_left()
+    except SystemExit:
+        # Click ends so, and wraps the output, where its reader left early, as in `gatehouse logs | head`.
+        if sys.stdout is output:
+            raise
+        return 0
     except Exception as error:
         explained = _aws_error(error)
         if explained is None:
@@ -129,12 +133,3 @@ def _aws_error(error: Exception) -> Exception | None:
     from pipelines.commands.aws_errors import explain
 
     return explain(error)
-
-
-def _reader_left() -> int:
-    """Standard output was closed early, as in `gatehouse logs | head`: not an error of ours."""
-    import os
-
-    # Python flushes standard output at exit; that must not raise once more.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
