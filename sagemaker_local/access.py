@@ -1,4 +1,4 @@
-"""Who may ask: nobody from outside this machine, and no web page that a browser here has open.
+"""Which requests are refused: those from outside this machine, and those of foreign web pages.
 
 The socket listens on 127.0.0.1 only. A web page can still make a browser send requests there, under
 its own name (``Origin``) or under a name of its own that it points at 127.0.0.1 (``Host``), so both are

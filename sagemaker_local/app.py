@@ -41,7 +41,7 @@ from sagemaker_local.s3.streaming import (
 from sagemaker_local.services.operations import Operations
 
 HEALTH_PATH = "/_health"
-"""Answers 200 to anybody on this machine; no bucket's name begins with an underscore."""
+"""Answers 200 without credentials; no bucket's name begins with an underscore."""
 
 _LARGEST_BODY = 8 << 20
 """Bytes of a request that is read whole: a definition of 1 MiB, each character escaped, still fits."""
@@ -60,7 +60,7 @@ class _Exchange:
     send: Send
 
     @property
-    def waits_for_us(self) -> bool:
+    def waits_for_leave(self) -> bool:
         """The client sends its body only after we have begun to read it."""
         return self.request.headers.get("expect", "").lower() == "100-continue"
 
@@ -279,7 +279,7 @@ async def _send_unread(exchange: _Exchange, response: Response) -> None:
     A client that waits for leave to send gets the answer instead, and the connection ends there. One
     that sends already is read to the end, or else it would not get to read the answer.
     """
-    if not exchange.waits_for_us:
+    if not exchange.waits_for_leave:
         await exchange.body.discard()
     headers = {**response.headers, "connection": "close"}
     await _send(exchange, Response(response.status, headers, response.body))

@@ -54,7 +54,7 @@ class Endpoint:
     Attributes:
         url: e.g. ``http://127.0.0.1:41234``.
         interrupted: documents of the executions that a dead process left under way; now Failed.
-        left_out: resources of the templates that are not played here, by template: logical id -> type.
+        left_out: resources of the templates that are not created here, by template: logical id -> type.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Endpoint:
             operations = _operations(home, owner, interpreters, self.url)
             components = operations.components
             self._operations = operations
-            self.left_out = _play(operations, templates)
+            self.left_out = _create_stacks(operations, templates)
             s3 = S3(components.objects)
             s3.sweep()
             self.interrupted: list[dict[str, Any]] = components.engine.recover()
@@ -142,7 +142,7 @@ def start(
         templates: CloudFormation templates whose rules, functions, topics and queues are made here.
 
     Raises:
-        CannotStart: the home or the port cannot be had, or a template cannot be played.
+        CannotStart: the home or the port cannot be had, or what a template describes cannot be created.
     """
     home = home.absolute()
     try:
@@ -166,7 +166,7 @@ def serve(
     A second signal ends the process at once; nothing acknowledged is lost.
 
     Raises:
-        CannotStart: the home or the port cannot be had, or a template cannot be played.
+        CannotStart: the home or the port cannot be had, or what a template describes cannot be created.
     """
     asked_to_stop = threading.Event()
     signals = (signal.SIGTERM, signal.SIGINT)
@@ -181,7 +181,7 @@ def serve(
                 _say(f"An earlier execution did not end by itself: {arn}: {reason}")
             for path, left_out in endpoint.left_out.items():
                 named = ", ".join(f"{logical} ({kind})" for logical, kind in left_out.items())
-                _say(f"Not played of {path}: {named}")
+                _say(f"Not created of {path}: {named}")
             asked_to_stop.wait()
             for number in signals:
                 signal.signal(number, signal.SIG_DFL)
@@ -222,7 +222,7 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
     return operations
 
 
-def _play(operations: Operations, templates: Sequence[Template]) -> dict[str, Mapping[str, str]]:
+def _create_stacks(operations: Operations, templates: Sequence[Template]) -> dict[str, Mapping[str, str]]:
     """Create what templates describe; what of each is left out, where there is something."""
     left_out: dict[str, Mapping[str, str]] = {}
     try:

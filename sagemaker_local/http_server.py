@@ -1,7 +1,7 @@
-"""uvicorn's server without its pauses at the end, which every command with an endpoint of its own would pay.
+"""uvicorn's server without its pauses at the end, which would slow every command with an endpoint of its own.
 
-uvicorn looks ten times a second whether it is to leave, and then waits a tenth of a second for connections
-to close. Here it is woken, and it waits only where somebody is still being answered.
+uvicorn checks ten times a second whether it is to end, and then waits a tenth of a second for connections
+to close. This server is woken when it is to end, and waits only for requests that are being answered.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class HttpServer(uvicorn.Server):
                 self._loop.call_soon_threadsafe(self._woken.set)
 
     async def main_loop(self) -> None:
-        # In this order: whoever finds no loop to wake has already said that it is to end.
+        # In this order: a thread that finds no loop to wake has already set `should_exit`.
         self._loop = asyncio.get_running_loop()
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):

@@ -42,8 +42,8 @@ def check_condition(condition: Any) -> None:
 def evaluate_all(conditions: list[Any], scope: Scope) -> bool:
     """A condition step's outcome: whether every one of its conditions holds.
 
-    Every condition is evaluated even if one before it does not hold, so that a broken value is
-    reported whatever stands beside it.
+    Every condition is evaluated even if one before it does not hold, so that a broken value is always
+    reported.
     """
     outcomes = [evaluate(condition, scope) for condition in conditions]
     return all(outcomes)

@@ -140,8 +140,8 @@ class Engine:
         """Executions that a dead process left under way, now Failed with a reason that says so."""
         return self._recovery.recover()
 
-    def current(self, region: str, arn: str, doc: Document) -> Document:
-        """An execution's document as it is now: Failed, if the process that ran it has died."""
+    def up_to_date(self, region: str, arn: str, doc: Document) -> Document:
+        """An execution's document that was just read, ended first if its owner has died."""
         return self._recovery.end_if_abandoned(region, arn, doc) or doc
 
     def close(self, grace: float = 60.0) -> None:
@@ -174,11 +174,11 @@ class Engine:
                     del self._runs[run.record.region, run.record.arn]
 
     def _fail_when_possible(self, run: _Run, why: str) -> None:
-        """Fail an execution whose thread broke down, and call off what still runs for it.
+        """Fail an execution whose thread broke down, and cancel what still runs for it.
 
         While the store cannot be written (the disk is full), keep trying.
         """
-        run.call_off()
+        run.cancel()
         self._store.insist(
             lambda: abandon(run.record, f"The local SageMaker broke down ({why})."),
             giving_up=self._closed,
@@ -204,7 +204,7 @@ class _Run:
     _stopping: bool = False
 
     def wake(self) -> None:
-        """Let the execution's thread look again at what is asked of it."""
+        """Let the execution's thread read its document again."""
         self._news.put(None)
 
     def run(self) -> None:
@@ -290,7 +290,7 @@ class _Run:
         self._news.put((run.step.name, outcome))
 
     def _wait(self, schedule: Schedule) -> None:
-        """Until a step ends, somebody wakes this execution, or it is time to look at the store again."""
+        """Wait until a step ends, :meth:`wake` is called, or it is time to read the store again."""
         try:
             news = self._news.get(timeout=_POLL_SECONDS)
         except queue.Empty:
@@ -318,9 +318,9 @@ class _Run:
                 doc = self.record.step(name)
                 if doc is not None and doc["StepStatus"] in ("Starting", "Executing"):
                     self.record.change_step(name, StepStatus="Stopping")
-        self.call_off()
+        self.cancel()
 
-    def call_off(self) -> None:
+    def cancel(self) -> None:
         """End every step's waiting and its job."""
         self.stop.set()
         self.slots.wake()

@@ -1,7 +1,7 @@
 """Pipeline parameters: what a definition declares, and the typed values of one execution.
 
 A caller gives every value as text (``StartPipelineExecution``'s PipelineParameters); out come Python
-values by name. Whatever does not fit is refused before the execution exists.
+values by name. A value that does not fit is refused before the execution exists.
 """
 
 from __future__ import annotations

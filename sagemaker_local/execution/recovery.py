@@ -1,8 +1,8 @@
 """What a process that died left under way: found, and ended in words that say what happened.
 
-An execution names its owner, and whether an owner lives is known at once (``home``). So nothing stays
-"Executing" for longer than it takes somebody to look: ``recover`` looks at everything when an endpoint
-starts, ``end_if_abandoned`` at one execution whenever it is asked about.
+An execution names its owner, and whether an owner lives is known at once (``home``). ``recover`` checks all
+executions when an endpoint starts, ``end_if_abandoned`` one whenever it is read. So an execution is never
+shown as "Executing" after its process has died.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DIED = "The process that ran this execution ended before the execution did."
 
 @dataclass(frozen=True)
 class Recovery:
-    """Of one process's view: `owner` is this process, whose own executions are never abandoned."""
+    """The checks of one process, `owner`, whose own executions are never abandoned."""
 
     home: Home
     owner: Owner

@@ -1,8 +1,8 @@
 """Selective execution: which steps run, and which are taken over from an earlier execution.
 
-The rules are SageMaker's ("Selective execution of pipeline steps"): the selected steps run; whatever
-comes before them is not run but taken, with its properties, from a source execution of the same pipeline
-in which it succeeded; whatever comes after them does not run. All steps on a path between two selected
+The rules are SageMaker's ("Selective execution of pipeline steps"): the selected steps run. A step before
+them is not run; its properties come from a source execution of the same pipeline, in which it succeeded. A
+step after them is not run either. All steps on a path between two selected
 steps must be selected too.
 """
 

@@ -1,6 +1,6 @@
-"""How many jobs run at once in this process, whatever the number of executions.
+"""How many jobs run at once in this process, in all of its executions together.
 
-A step that finds no place free waits for one, or until its execution is to stop.
+A step that finds no slot free waits for one, or until its execution is to stop.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from contextlib import contextmanager
 
 
 class Slots:
-    """A counting semaphore whose waiters can be called off."""
+    """A counting semaphore whose waiters can be cancelled."""
 
     def __init__(self, count: int) -> None:
         self._free = count
         self._changed = threading.Condition()
 
     @contextmanager
-    def taken(self, called_off: threading.Event) -> Iterator[bool]:
-        """Hold a place; yields False, without one, if `called_off` was set before a place was free."""
+    def taken(self, cancelled: threading.Event) -> Iterator[bool]:
+        """Hold a slot; yields False, without one, if `cancelled` was set before a slot was free."""
         with self._changed:
-            self._changed.wait_for(lambda: self._free > 0 or called_off.is_set())
-            granted = not called_off.is_set()
+            self._changed.wait_for(lambda: self._free > 0 or cancelled.is_set())
+            granted = not cancelled.is_set()
             self._free -= granted
         try:
             yield granted
@@ -32,6 +32,6 @@ class Slots:
                 self._changed.notify_all()
 
     def wake(self) -> None:
-        """Let every waiter look again whether it was called off."""
+        """Let every waiter check again whether it was cancelled."""
         with self._changed:
             self._changed.notify_all()

@@ -60,7 +60,7 @@ def deployment_of(call: Call, config: Document) -> Deployment:
 
 
 def check_instances(variant: str, count: int) -> None:
-    """Raises AwsError for a count that this machine is not asked to bear."""
+    """Raises AwsError for more instances than this machine runs."""
     if count > MOST_INSTANCES:
         raise AwsError(
             "ResourceLimitExceeded",

@@ -1,7 +1,7 @@
 """Endpoints: create, change, look at, delete. The processes behind them are in the ``hosting`` package.
 
-An operation checks, writes what is to happen together with who does it, and returns; a thread does it. An
-endpoint that a dead process left in the middle of a change is settled by whoever looks at it next.
+An operation checks, writes what is to happen and which process does it, and returns; a thread does it. A
+change whose process has died is ended when the endpoint is read next.
 
 Every update starts all of the new fleet beside the old one and then switches, whatever traffic shifting
 the DeploymentConfig asks for: there are no alarms here to watch in between. A new fleet that does not come
@@ -25,7 +25,7 @@ _RETAINABLE = ("DesiredInstanceCount", "DesiredWeight")
 
 
 def load_endpoint(call: Call, name: str) -> Document:
-    """An endpoint's document, settled.
+    """An endpoint's document; a change whose process has died is ended first.
 
     Raises:
         AwsError: ValidationException, as AWS answers for one that does not exist.

@@ -65,7 +65,7 @@ def list_executions(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         )
     pipeline = load_pipeline(call, parameters["PipelineName"])
     documents = [
-        _current(call, doc)
+        _up_to_date(call, doc)
         for doc in call.store.list(EXECUTION, call.region, pipeline["PipelineName"])
         if doc["_PipelineCreated"] == pipeline["CreationTime"]
     ]
@@ -91,7 +91,7 @@ def retry(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def update(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
-    """UpdatePipelineExecution; a changed parallelism is heeded by an execution that runs."""
+    """UpdatePipelineExecution; a changed parallelism takes effect at once in an execution that runs."""
     arn = parameters["PipelineExecutionArn"]
     members: dict[str, Any] = {
         name: parameters[name]
@@ -243,11 +243,11 @@ def _execution(call: Call, arn: str) -> Document:
     doc = Record(call.store, call.region, arn).execution()
     if doc is None:
         raise not_found("Pipeline execution", arn)
-    return _current(call, doc)
+    return _up_to_date(call, doc)
 
 
-def _current(call: Call, doc: Document) -> Document:
-    return call.components.engine.current(call.region, doc["PipelineExecutionArn"], doc)
+def _up_to_date(call: Call, doc: Document) -> Document:
+    return call.components.engine.up_to_date(call.region, doc["PipelineExecutionArn"], doc)
 
 
 def _summary(doc: Document) -> dict[str, Any]:

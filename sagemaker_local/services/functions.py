@@ -44,7 +44,7 @@ _KEPT = (
 
 
 def put(call: Call, configuration: Document, folder: Path) -> Document:
-    """Make a function, or another of it, whose code is a folder; returns its document."""
+    """Create or replace a function whose code is a folder; returns its document."""
     name = configuration["FunctionName"]
     known = call.store.get(FUNCTION, call.region, name) or {}
     document = {

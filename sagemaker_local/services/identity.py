@@ -26,7 +26,7 @@ def get_caller_identity(_call: Call, _parameters: dict[str, Any]) -> dict[str, A
 
 
 def assume_role(_call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
-    """AssumeRole: credentials that this endpoint accepts like any others, and nobody else does."""
+    """AssumeRole: credentials that this endpoint accepts like any others; AWS does not."""
     seconds = parameters.get("DurationSeconds", SESSION_SECONDS)
     role_id, session = "AROALOCALLOCALLOCAL00", parameters["RoleSessionName"]
     role_name = parameters["RoleArn"].rsplit("/", 1)[-1]

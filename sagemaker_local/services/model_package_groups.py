@@ -1,7 +1,7 @@
-"""Model package groups: the registry's folders, with a counter of versions and a resource policy.
+"""Model package groups, each with a counter of its versions and a resource policy.
 
-A group's counter only grows, so the number of a deleted version is never given again: whoever noted
-"version 7" finds that version or none.
+A group's counter only grows, so the number of a deleted version is never given again: "version 7" is that
+version or none.
 """
 
 from __future__ import annotations

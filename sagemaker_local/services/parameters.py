@@ -77,7 +77,7 @@ def put_parameter(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             tags.replace(call, _arn(call, name), parameters.get("Tags"))
         versions = document["_Versions"]
         latest = versions[-1] if versions else {"Version": 0}
-        _make_room(name, versions)
+        _drop_oldest_if_full(name, versions)
         version = {
             "Description": latest.get("Description"),
             **{key: parameters[key] for key in _OF_A_VERSION if key in parameters},
@@ -351,7 +351,7 @@ def _check_pattern(parameters: Document) -> None:
         )
 
 
-def _make_room(name: str, versions: list[Document]) -> None:
+def _drop_oldest_if_full(name: str, versions: list[Document]) -> None:
     if len(versions) < MOST_VERSIONS:
         return
     oldest = versions[0]

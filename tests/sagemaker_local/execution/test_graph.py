@@ -146,7 +146,7 @@ def test_a_cycle_through_a_condition_is_found() -> None:
 
 
 def run(graph: Graph, ends: dict[str, str], outcome: bool = True) -> tuple[list[str], Schedule]:
-    """Play a schedule one step at a time; `ends` says what does not succeed."""
+    """Run a schedule one step at a time; `ends` says what does not succeed."""
     schedule, order = Schedule.begin(graph, {}, None), []
     while ready := schedule.ready():
         name = ready[0].name

@@ -24,13 +24,13 @@ def test_no_more_hold_a_place_than_there_are() -> None:
     assert max(most) <= 2
 
 
-def test_who_waits_for_a_place_gets_it_or_is_called_off() -> None:
-    slots, never, called_off = Slots(1), threading.Event(), threading.Event()
+def test_a_waiting_step_gets_a_slot_or_is_cancelled() -> None:
+    slots, never, cancelled = Slots(1), threading.Event(), threading.Event()
     with ThreadPoolExecutor(2) as threads:
         with slots.taken(never):
             patient = threads.submit(entered, slots, never)
-            impatient = threads.submit(entered, slots, called_off)
-            called_off.set()
+            impatient = threads.submit(entered, slots, cancelled)
+            cancelled.set()
             slots.wake()
             assert impatient.result(SOON) is False
             assert not patient.done()
@@ -39,6 +39,6 @@ def test_who_waits_for_a_place_gets_it_or_is_called_off() -> None:
         assert granted
 
 
-def entered(slots: Slots, called_off: threading.Event) -> bool:
-    with slots.taken(called_off) as granted:
+def entered(slots: Slots, cancelled: threading.Event) -> bool:
+    with slots.taken(cancelled) as granted:
         return granted
