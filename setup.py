@@ -16,18 +16,24 @@ IMAGE = [  # the versions inside sagemaker-xgboost:3.2-0
     "pyarrow==22.0.0",
 ]
 
-RUNTIME = [
+AWS = [  # what the project and the local SageMaker both need
+    "boto3==1.44.5",  # every call to AWS, real or local, and the descriptions of its services
+    "regex>=2024.11",  # patterns of those descriptions: Python's own re lacks their \\p{L}
+    "PyYAML>=6",  # CloudFormation templates
+    "tzdata>=2024.1",  # time zones of schedules, the same on every machine
+]
+
+LOCAL = [  # what only the local SageMaker needs
+    "uvicorn>=0.30",  # serves its ASGI app
+    "httptools>=0.6",  # uvicorn's C parser: several times faster on large S3 bodies than h11
+]
+
+PROJECT = [
     "sagemaker==3.27.0",  # compiles the pipeline's definition
-    "boto3==1.44.5",  # every call to AWS, real or local
     "matplotlib>=3.10",  # the evaluation's plots (part of the image, too)
     "pydantic>=2.7",  # strict settings with errors that name file and key
     "click>=8.1",  # the command line
-    "regex>=2024.11",  # patterns of AWS's service models: Python's own re lacks their \\p{L}
     "rich>=13",  # tables and live progress for people
-    "PyYAML>=6",  # CloudFormation templates, read by the local endpoint and by the plan
-    "tzdata>=2024.1",  # time zones of schedules, the same on every machine
-    "uvicorn>=0.30",  # serves the local endpoint, which is an ASGI app
-    "httptools>=0.6",  # uvicorn's C parser: several times faster on large S3 bodies than h11
 ]
 
 DEVELOPMENT = [
@@ -56,7 +62,8 @@ setup(
         "evaluation",
     ],
     package_data={"automation": ["templates/*.yaml"]},
-    install_requires=IMAGE + RUNTIME,
-    extras_require={"dev": DEVELOPMENT},
+    install_requires=IMAGE + AWS + LOCAL + PROJECT,
+    # `gatehouse run` uses the local SageMaker, so the base has it all; `local` names what it needs alone.
+    extras_require={"local": [*AWS, *LOCAL, "numpy"], "dev": DEVELOPMENT},
     entry_points={"console_scripts": ["gatehouse = pipelines.__main__:program"]},
 )
