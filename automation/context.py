@@ -20,10 +20,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from registry.clients import Clients
+from registry.clients import AssumedRole, Clients
 from registry.environments import Environment
+from registry.throttling import patient_client
 
 AUTOMATIC, MANUAL = "automatic", "manual"
+
+SESSION_NAME = "gatehouse-automation"
+"""Of the sessions under roles in other accounts."""
 
 _SIZES = (
     "instance_type",
@@ -40,10 +44,9 @@ _SIZES = (
 
 @dataclass(frozen=True)
 class Region:
-    """Clients for one region, under the function's own role or one that is assumed for it."""
+    """Clients for one region, under the function's own role."""
 
     name: str
-    assume_role: str | None = None
 
     def client(self, service: str) -> Any:
         """A boto3 client; ``AWS_ENDPOINT_URL`` leads to the SageMaker of this machine."""
@@ -125,7 +128,7 @@ def _stage(project: str, told: Mapping[str, Any], region: str) -> Stage:
     environment = Environment(
         project=project,
         name=told["name"],
-        clients=Region(there, told.get("assume_role")),
+        clients=_clients(there, told.get("assume_role")),
         role_arn=told["role"],
         tags=told.get("tags", {}),
         **sizes,
@@ -133,32 +136,14 @@ def _stage(project: str, told: Mapping[str, Any], region: str) -> Stage:
     return Stage(environment, told["promotion"], there)
 
 
+def _clients(region: str, assume_role: str | None) -> Clients:
+    own = Region(region)
+    return own if assume_role is None else AssumedRole(own, assume_role, region, SESSION_NAME)
+
+
 @functools.lru_cache(maxsize=64)
 def _client(region: Region, service: str) -> Any:
-    # Inside the functions: what only reads its settings needs no boto3.
-    from botocore.config import Config
-
-    config = Config(retries={"mode": "standard", "max_attempts": 5})
-    return _session(region).client(service, region_name=region.name, config=config)
-
-
-@functools.lru_cache(maxsize=16)
-def _session(region: Region) -> Any:
+    # Inside the function: what only reads its settings needs no boto3.
     import boto3
 
-    if region.assume_role is None:
-        return boto3.session.Session()
-    # A function lives for hours and assumed credentials for one: these renew themselves.
-    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-    from botocore.session import get_session
-
-    own = get_session()
-    fetcher = AssumeRoleCredentialFetcher(
-        functools.partial(own.create_client, region_name=region.name),
-        own.get_credentials(),
-        region.assume_role,
-        extra_args={"RoleSessionName": "gatehouse-automation"},
-    )
-    assumed = get_session()
-    assumed._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
-    return boto3.session.Session(botocore_session=assumed)
+    return patient_client(boto3.session.Session(region_name=region.name), service)

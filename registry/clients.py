@@ -1,15 +1,23 @@
 """What the registry asks of its caller: boto3 clients. And the few answers of AWS it has to understand.
 
+Clients come from the caller, because only the caller knows where the registry is: in AWS, under a role of
+another account, or on this machine. ``AssumedRole`` is here because the command and the handlers of the
+automation both reach other accounts, and must do it in the same way.
+
 SageMaker has no error code of its own for "not there": it answers ValidationException, and only the
 text tells. That reading is done here and nowhere else.
 """
 
 from __future__ import annotations
 
+import functools
 import re
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError, ParamValidationError
+
+from registry.throttling import patient_client
 
 _ABSENT_CODES = frozenset(
     {
@@ -31,6 +39,48 @@ class Clients(Protocol):
 
     def client(self, service: str) -> Any:
         """A boto3 client of that service; the same one at each call."""
+
+
+@dataclass(frozen=True)
+class AssumedRole:
+    """A region of AWS, reached under a role that is assumed for it with STS.
+
+    Attributes:
+        own: gives the STS client, with the credentials that may assume the role.
+        session_name: what CloudTrail and the deployment history show as the last part of who acted.
+    """
+
+    own: Clients
+    role_arn: str
+    region: str
+    session_name: str = "gatehouse"
+
+    def client(self, service: str) -> Any:
+        """A boto3 client with the role's credentials, the same one at each call."""
+        return _assumed_client(self, service)
+
+
+@functools.lru_cache(maxsize=64)
+def _assumed_client(assumed: AssumedRole, service: str) -> Any:
+    return patient_client(_assumed_session(assumed), service)
+
+
+@functools.lru_cache(maxsize=16)
+def _assumed_session(assumed: AssumedRole) -> Any:
+    """A session that assumes the role at its first call, and anew before its hour is over.
+
+    A deployment with a canary and a bake time waits for longer than an hour, and a Lambda function may live
+    for several.
+    """
+    import boto3
+    import botocore.session
+    from botocore.credentials import DeferredRefreshableCredentials, create_assume_role_refresher
+
+    role = {"RoleArn": assumed.role_arn, "RoleSessionName": assumed.session_name}
+    refresh = create_assume_role_refresher(assumed.own.client("sts"), role)
+    session = botocore.session.get_session()
+    session._credentials = DeferredRefreshableCredentials(refresh, "assume-role")
+    return boto3.session.Session(botocore_session=session, region_name=assumed.region)
 
 
 def is_absent(error: ClientError) -> bool:

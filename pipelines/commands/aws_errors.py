@@ -10,7 +10,7 @@ import re
 from botocore import exceptions
 
 from aws_formats.errors import GatehouseError
-from pipelines.settings import throttling
+from registry import throttling
 
 _DENIAL = re.compile(
     r"(?:User: (?P<who>\S+) is )?not authorized to perform:? (?P<action>[\w-]+:\w+)"

@@ -16,7 +16,7 @@ from pipelines.infra.handler_code import HandlerCode, gather_handler_code, publi
 from pipelines.infra.stacks import KINDS, Kind, Site, Stack, build_stack, missing_parameters, site_of
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import load_settings
-from pipelines.settings.throttling import patient_client
+from registry.throttling import patient_client
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 

@@ -5,5 +5,4 @@ project          the tables of one project, their keys, ranges and defaults
 team_variables   teams and projects from environment variables
 target           AWS or this machine: region, role, bucket, and the clients that speak to it
 environments     where versions serve: place, role, size, network
-throttling       clients that wait out throttling, and say so
 """

@@ -7,29 +7,14 @@ account, so only the region counts.
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from aws_formats.errors import GatehouseError
 from pipelines.settings.project import Network, Project
 from pipelines.settings.projects_file import NAME_LIMIT, which_one
 from pipelines.settings.target import Target
-from pipelines.settings.throttling import patient_client
-from registry.clients import Clients
+from registry.clients import AssumedRole, Clients
 from registry.environments import Environment
-
-
-@dataclass(frozen=True)
-class AssumedRole:
-    """A target in AWS, reached under a role that is assumed for it."""
-
-    target: Target
-    role_arn: str
-
-    def client(self, service: str) -> Any:
-        """A boto3 client with the role's credentials, the same one at each call."""
-        return _assumed_client(self, service)
 
 
 def resolve_environment(project: Project, target: Target, name: str) -> Environment:
@@ -67,7 +52,7 @@ def resolve_environment(project: Project, target: Target, name: str) -> Environm
                 remedy="Set its keys role (the model runs under it) and assume_role (the command does)",
             )
         if settings.assume_role is not None:
-            clients = AssumedRole(there, settings.assume_role)
+            clients = AssumedRole(there, settings.assume_role, there.region)
     # Ids of another account or region mean nothing there: such an environment has the network of its own.
     elsewhere = settings.account not in (None, target.account) or there.region != target.region
     network = Network(isolation=project.network.isolation) if elsewhere else project.network
@@ -104,25 +89,3 @@ def ownership_tags(project: Project) -> dict[str, str]:
         "gatehouse:project": project.short_name,
         "gatehouse:owner": project.owner,
     }
-
-
-@functools.lru_cache(maxsize=64)
-def _assumed_client(assumed: AssumedRole, service: str) -> Any:
-    return patient_client(_assumed_session(assumed), service)
-
-
-@functools.lru_cache(maxsize=16)
-def _assumed_session(assumed: AssumedRole) -> Any:
-    """A session that assumes the role at its first call, and anew before its hour is over.
-
-    A deployment with a canary and a bake time waits for longer than an hour.
-    """
-    import boto3
-    import botocore.session
-    from botocore.credentials import DeferredRefreshableCredentials, create_assume_role_refresher
-
-    role = {"RoleArn": assumed.role_arn, "RoleSessionName": "gatehouse"}
-    refresh = create_assume_role_refresher(assumed.target.client("sts"), role)
-    session = botocore.session.get_session()
-    session._credentials = DeferredRefreshableCredentials(refresh, "assume-role")
-    return boto3.session.Session(botocore_session=session, region_name=assumed.target.region)

@@ -21,7 +21,7 @@ from aws_formats.arns import LOCAL_ACCOUNT
 from aws_formats.errors import GatehouseError
 from aws_formats.service_models import loader
 from pipelines.settings.project import Project
-from pipelines.settings.throttling import patient_client
+from registry.throttling import patient_client
 
 LOCAL_BUCKET = "gatehouse-local"
 LOCAL_ROLE = f"arn:aws:iam::{LOCAL_ACCOUNT}:role/gatehouse-local"

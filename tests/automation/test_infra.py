@@ -13,13 +13,14 @@ import pytest
 from policies import KEY
 from registered_models import REGION, SETTINGS, Registry
 
-from automation.context import Region, read_surroundings
+from automation.context import SESSION_NAME, Region, read_surroundings
 from aws_formats.errors import GatehouseError
 from pipelines.infra import stacks
 from pipelines.infra.stacks import automation_settings, site_of
 from pipelines.settings.environments import resolve_environment
 from pipelines.settings.projects_file import load_settings
 from pipelines.settings.target import LOCAL_ROLE, resolve_target
+from registry.clients import AssumedRole
 from registry.deployments import config_request, model_request
 
 KEYS = {"region_name": REGION, "aws_access_key_id": "local", "aws_secret_access_key": "local"}
@@ -221,7 +222,8 @@ assume_role = "arn:aws:iam::444455556666:role/Gatehouse"
     # Ids of this region mean nothing in another.
     assert "VpcConfig" not in model_request(there, arn)
     assert "KmsKeyId" not in config_request(there, "model")
-    assert there.clients == Region("eu-central-1", "arn:aws:iam::444455556666:role/Gatehouse")
+    role = "arn:aws:iam::444455556666:role/Gatehouse"
+    assert there.clients == AssumedRole(Region("eu-central-1"), role, "eu-central-1", SESSION_NAME)
 
 
 def test_subnets_and_security_groups_belong_together(account: Account) -> None:
@@ -231,7 +233,8 @@ def test_subnets_and_security_groups_belong_together(account: Account) -> None:
 
 
 def test_an_environment_in_another_account_is_reached_under_a_role_there(account: Account) -> None:
-    there = Region("eu-central-1", "arn:aws:iam::444455556666:role/Gatehouse")
+    role = "arn:aws:iam::444455556666:role/Gatehouse"
+    there = AssumedRole(Region("eu-central-1"), role, "eu-central-1", SESSION_NAME)
     caller = there.client("sts").get_caller_identity()["Arn"]
     assert caller == "arn:aws:sts::444455556666:assumed-role/Gatehouse/gatehouse-automation"
     assert there.client("ssm").meta.region_name == "eu-central-1"

@@ -18,10 +18,11 @@ from botocore.stub import Stubber
 from registered_models import SETTINGS, Registry
 
 from aws_formats.errors import GatehouseError
-from pipelines.settings.environments import AssumedRole, all_environments, resolve_environment
+from pipelines.settings.environments import all_environments, resolve_environment
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import load_settings
 from pipelines.settings.target import resolve_target
+from registry.clients import AssumedRole
 from registry.deployments import config_request, model_request
 from registry.environments import Environment, deployed_versions
 
