@@ -14,7 +14,8 @@ from typing import Any
 
 from aws_formats.errors import GatehouseError
 from registry.clients import Clients, bucket_and_key
-from registry.deployments import check_servable, named
+from registry.deployments import check_servable
+from registry.endpoint_requests import named
 from registry.invocations import CSV, Payload
 from registry.model_packages import APPROVED, describe, group_and_version, newest_approved
 from registry.rollout import ensure_model

@@ -1,14 +1,11 @@
 """What it takes to bring a version to an environment: reads only, and a frozen plan comes out.
 
-Models and endpoint configurations are named after their content: the version's ARN, the role, the
-environment's settings. So what is there already is used again, a deployment that broke off goes on
-where it stopped, and deploying what serves already is a plan without changes. ``rollout`` carries it out.
+Models and endpoint configurations are named after their content (``endpoint_requests``), so deploying what
+serves already is a plan without changes. ``rollout`` carries a plan out.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +13,12 @@ from typing import Any
 from aws_formats.errors import GatehouseError
 from registry import environments, sample_payload
 from registry.clients import Clients
+from registry.endpoint_requests import config_request, model_request
 from registry.environments import Endpoint, Environment, State
 from registry.model_packages import APPROVED, describe_arn, group_and_version, statistics_uri
 from registry.model_quality import classes_in, read_statistics
 
-VARIANT = "AllTraffic"
 UNDER_WAY = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
-NAME_LIMIT = 63
 
 
 @dataclass(frozen=True)
@@ -153,55 +149,6 @@ def _check_endpoint(environment: Environment, endpoint: Endpoint | None) -> None
             )
 
 
-def model_request(environment: Environment, arn: str) -> dict[str, Any]:
-    """CreateModel's request: all of the version's containers, in order, by the version's ARN."""
-    content: dict[str, Any] = {
-        "Containers": [{"ModelPackageName": arn}],
-        "ExecutionRoleArn": environment.role_arn,
-    }
-    if environment.network_isolation:
-        content["EnableNetworkIsolation"] = True
-    if environment.subnets:
-        content["VpcConfig"] = {
-            "Subnets": list(environment.subnets),
-            "SecurityGroupIds": list(environment.security_groups),
-        }
-    _, version = group_and_version(arn)
-    name = named(f"{environment.project}-{version}", content)
-    return {"ModelName": name, **content, "Tags": tags_of(environment)}
-
-
-def config_request(environment: Environment, model: str) -> dict[str, Any]:
-    """CreateEndpointConfig's request."""
-    optional = {
-        "VolumeSizeInGB": environment.volume_size_gb,
-        "ContainerStartupHealthCheckTimeoutInSeconds": environment.startup_timeout_seconds,
-        "ModelDataDownloadTimeoutInSeconds": environment.download_timeout_seconds,
-    }
-    variant = {
-        "VariantName": VARIANT,
-        "ModelName": model,
-        "InstanceType": environment.instance_type,
-        "InitialInstanceCount": environment.instance_count,
-        "InitialVariantWeight": 1.0,
-        **{key: value for key, value in optional.items() if value is not None},
-    }
-    content: dict[str, Any] = {"ProductionVariants": [variant]}
-    if environment.kms_key is not None:
-        content["KmsKeyId"] = environment.kms_key
-    return {
-        "EndpointConfigName": named(environment.endpoint, content),
-        **content,
-        "Tags": tags_of(environment),
-    }
-
-
-def named(stem: str, content: Mapping[str, Any]) -> str:
-    """A name that says what it is of and changes with the content: stem and ten hexadecimal digits."""
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
-    return f"{stem[: NAME_LIMIT - 11].rstrip('-')}-{digest}"
-
-
 def _endpoint_action(endpoint: Endpoint | None, config: str) -> str:
     if endpoint is None:
         return "create"
@@ -234,8 +181,3 @@ def _changes(environment: Environment, state: State, arn: str, endpoint_action: 
         before = state.deployed.names if state.deployed else "nothing"
         found.append(f"set {environment.parameter} from {before} to version {version}")
     return found
-
-
-def tags_of(environment: Environment) -> list[dict[str, str]]:
-    """The environment's tags, as SageMaker takes them."""
-    return [{"Key": key, "Value": value} for key, value in sorted(environment.tags.items())]

@@ -20,7 +20,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aws_formats.errors import GatehouseError
 from registry import environments, sample_payload
 from registry.clients import Clients, is_absent, is_busy, is_present
-from registry.deployments import UNDER_WAY, DeploymentPlan, config_request, model_request, tags_of
+from registry.deployments import UNDER_WAY, DeploymentPlan
+from registry.endpoint_requests import config_request, creation_request, model_request, update_request
 from registry.environments import Endpoint, Environment
 
 _REASON = 240
@@ -86,39 +87,9 @@ def start_deployment(plan: DeploymentPlan, *, tell: Tell = lambda _: None) -> No
         sagemaker.delete_endpoint(EndpointName=environment.endpoint)
         _wait(environment, tell)
     if plan.endpoint_action in ("create", "replace"):
-        sagemaker.create_endpoint(
-            EndpointName=environment.endpoint, EndpointConfigName=config, Tags=tags_of(environment)
-        )
+        sagemaker.create_endpoint(**creation_request(environment, config))
     else:
-        deployment = _deployment_config(environment)
-        sagemaker.update_endpoint(
-            EndpointName=environment.endpoint,
-            EndpointConfigName=config,
-            **({"DeploymentConfig": deployment} if deployment else {}),
-        )
-
-
-def _deployment_config(environment: Environment) -> dict[str, Any]:
-    """UpdateEndpoint's blue/green policy; empty where SageMaker's own default does: all at once."""
-    config: dict[str, Any] = {}
-    if environment.canary_percent is not None or environment.bake_seconds:
-        traffic: dict[str, Any] = {
-            "Type": "ALL_AT_ONCE",
-            "WaitIntervalInSeconds": environment.bake_seconds,
-        }
-        if environment.canary_percent is not None:
-            size = {"Type": "CAPACITY_PERCENT", "Value": environment.canary_percent}
-            traffic = {**traffic, "Type": "CANARY", "CanarySize": size}
-        config["BlueGreenUpdatePolicy"] = {"TrafficRoutingConfiguration": traffic}
-    if environment.alarms:
-        alarms = [{"AlarmName": name} for name in environment.alarms]
-        config["AutoRollbackConfiguration"] = {"Alarms": alarms}
-        # SageMaker accepts alarms together with a policy only.
-        config.setdefault(
-            "BlueGreenUpdatePolicy",
-            {"TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}},
-        )
-    return config
+        sagemaker.update_endpoint(**update_request(environment, config))
 
 
 def ensure_model(clients: Clients, request: Mapping[str, Any]) -> bool:

@@ -21,7 +21,7 @@ from pipelines.settings.environments import resolve_environment
 from pipelines.settings.projects_file import load_settings
 from pipelines.settings.target import LOCAL_ROLE, resolve_target
 from registry.clients import AssumedRole
-from registry.deployments import config_request, model_request
+from registry.endpoint_requests import config_request, model_request
 
 KEYS = {"region_name": REGION, "aws_access_key_id": "local", "aws_secret_access_key": "local"}
 

@@ -1,0 +1,117 @@
+"""What SageMaker is asked for so that a version serves in an environment: four requests, as pure functions.
+
+    model_request -> config_request -> creation_request, or update_request where there is an endpoint
+
+Models and endpoint configurations are named after their content: the version's ARN, the role, the
+environment's settings. So what is there already is used again, and a deployment that broke off goes on
+where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from registry.environments import Environment
+from registry.model_packages import group_and_version
+
+VARIANT = "AllTraffic"
+NAME_LIMIT = 63
+
+
+def model_request(environment: Environment, arn: str) -> dict[str, Any]:
+    """CreateModel's request: all of the version's containers, in order, by the version's ARN."""
+    content: dict[str, Any] = {
+        "Containers": [{"ModelPackageName": arn}],
+        "ExecutionRoleArn": environment.role_arn,
+    }
+    if environment.network_isolation:
+        content["EnableNetworkIsolation"] = True
+    if environment.subnets:
+        content["VpcConfig"] = {
+            "Subnets": list(environment.subnets),
+            "SecurityGroupIds": list(environment.security_groups),
+        }
+    _, version = group_and_version(arn)
+    name = named(f"{environment.project}-{version}", content)
+    return {"ModelName": name, **content, "Tags": _tags(environment)}
+
+
+def config_request(environment: Environment, model: str) -> dict[str, Any]:
+    """CreateEndpointConfig's request."""
+    optional = {
+        "VolumeSizeInGB": environment.volume_size_gb,
+        "ContainerStartupHealthCheckTimeoutInSeconds": environment.startup_timeout_seconds,
+        "ModelDataDownloadTimeoutInSeconds": environment.download_timeout_seconds,
+    }
+    variant = {
+        "VariantName": VARIANT,
+        "ModelName": model,
+        "InstanceType": environment.instance_type,
+        "InitialInstanceCount": environment.instance_count,
+        "InitialVariantWeight": 1.0,
+        **{key: value for key, value in optional.items() if value is not None},
+    }
+    content: dict[str, Any] = {"ProductionVariants": [variant]}
+    if environment.kms_key is not None:
+        content["KmsKeyId"] = environment.kms_key
+    return {
+        "EndpointConfigName": named(environment.endpoint, content),
+        **content,
+        "Tags": _tags(environment),
+    }
+
+
+def creation_request(environment: Environment, config: str) -> dict[str, Any]:
+    """CreateEndpoint's request, for the endpoint configuration of that name."""
+    return {
+        "EndpointName": environment.endpoint,
+        "EndpointConfigName": config,
+        "Tags": _tags(environment),
+    }
+
+
+def update_request(environment: Environment, config: str) -> dict[str, Any]:
+    """UpdateEndpoint's request, for the endpoint configuration of that name."""
+    deployment = _deployment_config(environment)
+    return {
+        "EndpointName": environment.endpoint,
+        "EndpointConfigName": config,
+        **({"DeploymentConfig": deployment} if deployment else {}),
+    }
+
+
+def named(stem: str, content: Mapping[str, Any]) -> str:
+    """A name that says what it is of and changes with the content: stem and ten hexadecimal digits."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
+    return f"{stem[: NAME_LIMIT - 11].rstrip('-')}-{digest}"
+
+
+def _deployment_config(environment: Environment) -> dict[str, Any]:
+    """UpdateEndpoint's blue/green policy; empty where SageMaker's own default does: all at once."""
+    config: dict[str, Any] = {}
+    if environment.canary_percent is not None or environment.bake_seconds:
+        traffic: dict[str, Any] = {
+            "Type": "ALL_AT_ONCE",
+            "WaitIntervalInSeconds": environment.bake_seconds,
+        }
+        if environment.canary_percent is not None:
+            size = {"Type": "CAPACITY_PERCENT", "Value": environment.canary_percent}
+            traffic = {**traffic, "Type": "CANARY", "CanarySize": size}
+        config["BlueGreenUpdatePolicy"] = {"TrafficRoutingConfiguration": traffic}
+    if environment.alarms:
+        alarms = [{"AlarmName": name} for name in environment.alarms]
+        config["AutoRollbackConfiguration"] = {"Alarms": alarms}
+        # SageMaker accepts alarms together with a policy only.
+        config.setdefault(
+            "BlueGreenUpdatePolicy",
+            {"TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}},
+        )
+    return config
+
+
+def _tags(environment: Environment) -> list[dict[str, str]]:
+    """The environment's tags, as SageMaker takes them."""
+    return [{"Key": key, "Value": value} for key, value in sorted(environment.tags.items())]
