@@ -7,8 +7,8 @@ Written by the template from ``projects.toml``:
     GATEHOUSE_TARGET       aws or local: what the commands in messages say
     GATEHOUSE_STUDIO       the address of SageMaker Studio, if there is one for links
 
-An environment is an object with the keys of its table in ``projects.toml``, its ``name``, its ``role``,
-its ``promotion`` (automatic or manual) and its ``tags``; what is missing has the registry's default.
+An environment is an object as ``registry.environments.to_json`` makes it, and its ``promotion`` (automatic
+or manual).
 """
 
 from __future__ import annotations
@@ -21,25 +21,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from registry.clients import AssumedRole, Clients
-from registry.environments import Environment
+from registry.environments import Environment, from_json
 from registry.throttling import patient_client
 
 AUTOMATIC, MANUAL = "automatic", "manual"
 
 SESSION_NAME = "gatehouse-automation"
 """Of the sessions under roles in other accounts."""
-
-_SIZES = (
-    "instance_type",
-    "instance_count",
-    "volume_size_gb",
-    "startup_timeout_seconds",
-    "download_timeout_seconds",
-    "canary_percent",
-    "bake_seconds",
-    "kms_key",
-    "network_isolation",
-)
 
 
 @dataclass(frozen=True)
@@ -59,7 +47,6 @@ class Stage:
 
     environment: Environment
     promotion: str
-    region: str
 
     @property
     def name(self) -> str:
@@ -110,7 +97,7 @@ def read_surroundings(environ: Mapping[str, str] = os.environ) -> Surroundings:
     return Surroundings(
         project=told["name"],
         threshold=told["accuracy_threshold"],
-        stages=tuple(_stage(told["name"], one, region) for one in told["environments"]),
+        stages=tuple(_stage(**one) for one in told["environments"]),
         topic=environ["GATEHOUSE_TOPIC"],
         target=environ.get("GATEHOUSE_TARGET", "aws"),
         studio=environ.get("GATEHOUSE_STUDIO") or None,
@@ -119,21 +106,8 @@ def read_surroundings(environ: Mapping[str, str] = os.environ) -> Surroundings:
     )
 
 
-def _stage(project: str, told: Mapping[str, Any], region: str) -> Stage:
-    sizes = {key: told[key] for key in _SIZES if told.get(key) is not None}
-    for name in ("alarms", "subnets", "security_groups"):
-        if told.get(name):
-            sizes[name] = tuple(told[name])
-    there = told.get("region") or region
-    environment = Environment(
-        project=project,
-        name=told["name"],
-        clients=_clients(there, told.get("assume_role")),
-        role_arn=told["role"],
-        tags=told.get("tags", {}),
-        **sizes,
-    )
-    return Stage(environment, told["promotion"], there)
+def _stage(promotion: str, **environment: Any) -> Stage:
+    return Stage(from_json(environment, _clients), promotion)
 
 
 def _clients(region: str, assume_role: str | None) -> Clients:

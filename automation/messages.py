@@ -131,9 +131,8 @@ def report_failure(surroundings: Surroundings, execution: str, failed: Sequence[
 
 def _switch_off(surroundings: Surroundings, stage: Stage) -> str:
     """The AWS CLI's command; locally with the address of this machine's SageMaker, or it would reach AWS."""
-    command = (
-        f"aws sagemaker delete-endpoint --region {stage.region} --endpoint-name {stage.environment.endpoint}"
-    )
+    region, endpoint = stage.environment.region, stage.environment.endpoint
+    command = f"aws sagemaker delete-endpoint --region {region} --endpoint-name {endpoint}"
     return command if surroundings.target == "aws" else f'(eval "$(gatehouse local env)" && {command})'
 
 

@@ -127,7 +127,7 @@ def check_servable(described: Mapping[str, Any]) -> None:
 
 
 def _check_region(environment: Environment, arn: str) -> None:
-    region, here = arn.split(":")[3], environment.clients.client("sagemaker").meta.region_name
+    region, here = arn.split(":")[3], environment.region
     if region != here:
         raise CannotServe(
             f"the version is registered in {region}, and SageMaker serves a model package in its own"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -33,9 +33,11 @@ class Environment:
     """One environment of one project, and how to reach it.
 
     Attributes:
-        clients: for the environment's own account and region.
+        region: where its endpoint is.
         role_arn: the role that the model runs under.
         instance_type, instance_count: of the endpoint.
+        clients: for the environment's own account and region.
+        assume_role: the role under which another account is reached; None in the caller's own account.
         volume_size_gb, startup_timeout_seconds, download_timeout_seconds: of its variant; SageMaker's
             own defaults where None.
         alarms: CloudWatch alarms; one of them ringing during an update brings the old version back.
@@ -48,10 +50,12 @@ class Environment:
 
     project: str
     name: str
-    clients: Clients = field(repr=False, compare=False)
+    region: str
     role_arn: str
     instance_type: str
     instance_count: int
+    clients: Clients = field(repr=False, compare=False)
+    assume_role: str | None = None
     volume_size_gb: int | None = None
     startup_timeout_seconds: int | None = None
     download_timeout_seconds: int | None = None
@@ -71,6 +75,39 @@ class Environment:
     @property
     def parameter(self) -> str:
         return f"/gatehouse/{self.project}/{self.name}/model-package"
+
+
+def to_json(environment: Environment) -> dict[str, Any]:
+    """The environment as a JSON object: every field but the clients, defaults left out."""
+    return {
+        one.name: value
+        for one in _told_fields()
+        if (value := getattr(environment, one.name)) != _default(one)
+    }
+
+
+def from_json(document: Mapping[str, Any], clients_for: Callable[[str, str | None], Clients]) -> Environment:
+    """The inverse of :func:`to_json`.
+
+    Args:
+        clients_for: gives the clients for a region and for the role that is assumed there, if any.
+
+    Raises:
+        TypeError: the object lacks a field without a default, or has a key that is no field.
+    """
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
+    }
+    return Environment(**values, clients=clients_for(values["region"], values.get("assume_role")))
+
+
+def _told_fields() -> list[Field[Any]]:
+    return [one for one in fields(Environment) if one.name != "clients"]
+
+
+def _default(one: Field[Any]) -> Any:
+    """The default of a field; MISSING, which no value equals, without one."""
+    return one.default if one.default_factory is MISSING else one.default_factory()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from pipelines.infra.handler_code import HandlerCode, gather_handler_code, publi
 from pipelines.infra.stacks import KINDS, Kind, Site, Stack, build_stack, missing_parameters, site_of
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import load_settings
+from pipelines.settings.target import account_of
 from registry.throttling import patient_client
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -123,7 +125,7 @@ def deploy_command(
     plans, outputs = [], {}
     for stack in _stacks(at, only, parameters, code, cloudformation):
         if stack.kind == "automation":
-            publish(code, at.project.name, at.site.bucket, at.client("s3"))
+            publish(code, at.project.name, at.site.target.bucket, at.client("s3"))
         plan = plan_stack(stack, cloudformation, keep=True)
         plans.append(plan)
         outputs[stack.kind] = apply_stack(plan, cloudformation, tell=lambda line: notice(f"  {line}"))
@@ -151,19 +153,18 @@ def remove_command(project: str | None, only: tuple[Kind, ...], yes: bool, targe
     names = [f"gatehouse-{at.project.name}-{kind}" for kind in reversed(only or KINDS)]
     there = [name for name in names if stack_exists(name, cloudformation)]
     if there and not yes:
-        click.confirm(f"Delete {', '.join(there)} in {at.site.region}?", abort=True, err=True)
+        click.confirm(f"Delete {', '.join(there)} in {at.site.target.region}?", abort=True, err=True)
     for name in there:
         remove_stack(name, cloudformation, tell=lambda line: notice(f"  {line}"))
+    stays = f"The bucket {at.site.target.bucket} stays, with everything in it."
     return [
         Document({"target": "aws", "removed": there}),
         *(f"{name}: deleted" for name in there),
-        f"The bucket {at.site.bucket} stays, with everything in it." if there else "There is no such stack.",
+        stays if there else "There is no such stack.",
     ]
 
 
 def _aws(name: str | None) -> _Aws:
-    import os
-
     import boto3
 
     project = load_settings().project(name)
@@ -207,7 +208,9 @@ def _build(
 def _check_offline(
     project: Project, only: tuple[Kind, ...], parameters: dict[str, str], code: HandlerCode
 ) -> Output:
-    site = site_of(project, LOCAL_ACCOUNT, project.region)
+    # Environments may spell out the project's own account; its role says which that is.
+    role = os.environ.get("SAGEMAKER_PIPELINE_ROLE_ARN") or project.role
+    site = site_of(project, account_of(role) if role else LOCAL_ACCOUNT, project.region)
     stacks = _build(project, site, only or KINDS, parameters, code)
     yield Document(
         {

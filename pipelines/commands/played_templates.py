@@ -26,8 +26,6 @@ def played_templates(settings: Settings) -> list[str]:
 def _played(settings: Settings, name: str) -> str:
     project = settings.projects[name]
     target = resolve_target(project, "local")
-    parameters = automation_parameters(
-        project, role_arn=target.role_arn, bucket=target.bucket, target="local"
-    )
+    parameters = automation_parameters(project, target)
     where = {"@region": target.region, "@code": str(ROOT), "@name": f"gatehouse-{name}-automation"}
     return f"{template_path('automation')}?{urlencode({**parameters, **where})}"

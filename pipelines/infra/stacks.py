@@ -22,8 +22,10 @@ import yaml
 
 from aws_formats.errors import GatehouseError
 from pipelines import ROOT
-from pipelines.settings.environments import ownership_tags
+from pipelines.settings.environments import all_environments, ownership_tags
 from pipelines.settings.project import Project
+from pipelines.settings.target import Target, sagemaker_project
+from registry.environments import to_json
 
 Kind = Literal["foundation", "ci", "automation"]
 KINDS: tuple[Kind, ...] = ("foundation", "ci", "automation")
@@ -42,15 +44,13 @@ class Site:
     """Where a project lives in AWS; what nobody names has the name that the templates give it.
 
     Attributes:
+        target: account, region, role and bucket.
         role_is_given: the role is another than the templates make; they leave it as it is.
         bucket_is_given: the bucket exists and is left as it is; otherwise the stack makes it, or does as it
             was told before.
     """
 
-    account: str
-    region: str
-    bucket: str
-    role_arn: str
+    target: Target
     partition: str = "aws"
     role_is_given: bool = False
     bucket_is_given: bool = False
@@ -111,10 +111,14 @@ def site_of(
     named = project.bucket or default_bucket(project, account, region)
     bucket = environ.get("ARTIFACT_BUCKET") or named
     return Site(
-        account=account,
-        region=region,
-        bucket=bucket,
-        role_arn=role_arn,
+        target=Target(
+            name="aws",
+            region=region,
+            account=account,
+            role_arn=role_arn,
+            bucket=bucket,
+            **sagemaker_project(environ),
+        ),
         partition=partition,
         role_is_given=role_arn != made,
         bucket_is_given=bucket != named,
@@ -141,9 +145,7 @@ def build_stack(
     known = {
         "foundation": _foundation(project, site),
         "ci": _ci(project, site),
-        "automation": automation_parameters(
-            project, role_arn=site.role_arn, bucket=site.bucket, code_key=code_key
-        ),
+        "automation": automation_parameters(project, site.target, code_key),
     }[kind]
     stack = Stack(
         kind=kind,
@@ -161,32 +163,25 @@ def template_path(kind: Kind) -> Path:
     return TEMPLATES / f"{kind}.yaml"
 
 
-def automation_parameters(
-    project: Project,
-    *,
-    role_arn: str,
-    bucket: str,
-    code_key: str = "",
-    target: Literal["aws", "local"] = "aws",
-) -> dict[str, str]:
+def automation_parameters(project: Project, target: Target, code_key: str = "handlers") -> dict[str, str]:
     """The parameters of ``automation.yaml``, which the SageMaker on this machine plays with as well."""
     return {
         "Project": project.name,
-        "Settings": automation_settings(project, role_arn, target),
-        "CodeBucket": bucket,
-        "CodeKey": code_key or "handlers",
-        "ArtifactBucket": bucket,
-        "ExecutionRoleArn": role_arn,
-        **({} if target == "local" else _other_permissions(project)),
-        "Target": target,
+        "Settings": automation_settings(project, target),
+        "CodeBucket": target.bucket,
+        "CodeKey": code_key,
+        "ArtifactBucket": target.bucket,
+        "ExecutionRoleArn": target.role_arn,
+        **({} if target.name == "local" else _other_permissions(project, target)),
+        "Target": target.name,
     }
 
 
-def _other_permissions(project: Project) -> dict[str, str]:
+def _other_permissions(project: Project, target: Target) -> dict[str, str]:
     """What the functions may use beside the project's own: its key, and the roles of single environments."""
-    environments = project.environments.values()
+    environments = all_environments(project, target)
     assumed = {one.assume_role for one in environments if one.assume_role}
-    models = {one.role for one in environments if one.role and not one.assume_role}
+    models = {one.role_arn for one in environments if not one.assume_role} - {target.role_arn}
     return {
         "KmsKeyArn": project.network.kms_key or "",
         "ModelRoleArns": ",".join(sorted(models)),
@@ -194,19 +189,23 @@ def _other_permissions(project: Project) -> dict[str, str]:
     }
 
 
-def automation_settings(project: Project, role_arn: str, target: Literal["aws", "local"] = "aws") -> str:
+def automation_settings(project: Project, target: Target) -> str:
     """What the handlers are told of a project: JSON as ``automation/context.py`` reads it.
 
     Raises:
-        GatehouseError: for AWS, it is longer than a function's variables may be.
+        GatehouseError: an environment cannot be used (see :func:`resolve_environment`), or, for AWS, the text
+            is longer than a function's variables may be.
     """
     told = {
         "name": project.name,
         "accuracy_threshold": project.accuracy_threshold,
-        "environments": [_environment(project, name, role_arn, target) for name in project.environments],
+        "environments": [
+            {"promotion": project.promotion(environment.name), **to_json(environment)}
+            for environment in all_environments(project, target)
+        ],
     }
     text = json.dumps(told, separators=(",", ":"))
-    if target == "aws" and len(text) > SETTINGS_LIMIT:
+    if target.name == "aws" and len(text) > SETTINGS_LIMIT:
         raise GatehouseError(
             f"what the handlers have to know of the environments takes {len(text)} characters,"
             f" of {SETTINGS_LIMIT}",
@@ -216,36 +215,15 @@ def automation_settings(project: Project, role_arn: str, target: Literal["aws", 
     return text
 
 
-def _environment(project: Project, name: str, role_arn: str, target: str) -> dict[str, Any]:
-    settings = project.environments[name]
-    left_out = {"promotion", "role", "account"}
-    if target == "local":  # on this machine there is one account
-        left_out.add("assume_role")
-    told = settings.model_dump(exclude_defaults=True, exclude=left_out)
-    told |= {"instance_type": settings.instance_type, "instance_count": settings.instance_count}
-    network = project.network
-    if settings.account is None and settings.region is None:
-        told |= {"subnets": network.subnets, "security_groups": network.security_groups}
-        told |= {"kms_key": network.kms_key}
-    return {
-        "name": name,
-        "promotion": project.promotion(name),
-        "role": role_arn if target == "local" else settings.role or role_arn,
-        **{key: value for key, value in told.items() if value not in (None, ())},
-        **({"network_isolation": True} if network.isolation else {}),
-        "tags": {**ownership_tags(project), "gatehouse:environment": name},
-    }
-
-
 def _foundation(project: Project, site: Site) -> dict[str, str]:
     source = project.data.source
     data_bucket = source.removeprefix("s3://").partition("/")[0] if source.startswith("s3://") else ""
     return {
         "Project": project.name,
-        "BucketName": site.bucket,
-        "ExecutionRoleArn": site.role_arn if site.role_is_given else "",
+        "BucketName": site.target.bucket,
+        "ExecutionRoleArn": site.target.role_arn if site.role_is_given else "",
         **({"CreateBucket": "false"} if site.bucket_is_given else {}),
-        "DataBucket": "" if data_bucket == site.bucket else data_bucket,
+        "DataBucket": "" if data_bucket == site.target.bucket else data_bucket,
         "InVpc": "true" if project.network.subnets else "false",
         # Without one in the settings the stack keeps what it was given.
         **({"KmsKeyArn": project.network.kms_key} if project.network.kms_key else {}),
@@ -255,9 +233,9 @@ def _foundation(project: Project, site: Site) -> dict[str, str]:
 def _ci(project: Project, site: Site) -> dict[str, str]:
     return {
         "Project": project.name,
-        "Bucket": site.bucket,
-        "ExecutionRoleArn": site.role_arn,
-        "CiRoleArn": f"arn:{site.partition}:iam::{site.account}:role/gatehouse-{project.name}-ci",
+        "Bucket": site.target.bucket,
+        "ExecutionRoleArn": site.target.role_arn,
+        "CiRoleArn": f"arn:{site.partition}:iam::{site.target.account}:role/gatehouse-{project.name}-ci",
     }
 
 

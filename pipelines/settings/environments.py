@@ -1,5 +1,9 @@
 """Environments of the settings, made ready for the registry: a place, a role, an endpoint's size.
 
+This is the only reading of an environment's settings. The commands use its result as it is, and the
+automation's handlers get it as JSON (``registry.environments.to_json``). If the two differed in a subnet, a
+key or a role, the models would have different names, and each would replace what the other had deployed.
+
 An environment lies in the project's own account and region unless the settings say otherwise. In another
 account the command works under a role there, which it assumes with STS. On this machine there is one
 account, so only the region counts.
@@ -40,29 +44,28 @@ def resolve_environment(project: Project, target: Target, name: str) -> Environm
             remedy="Shorten the project's or the environment's name",
         )
     settings = project.environments[name]
-    there = replace(target, region=settings.region or target.region)
-    clients: Clients = there
-    role_arn = target.role_arn
+    role_arn, assume_role = target.role_arn, None
     if target.name == "aws":
-        role_arn = settings.role or target.role_arn
-        if settings.account not in (None, target.account) and None in (settings.role, settings.assume_role):
+        role_arn, assume_role = settings.role or target.role_arn, settings.assume_role
+        if settings.account not in (None, target.account) and None in (settings.role, assume_role):
             raise GatehouseError(
                 f"environment {name!r} is in account {settings.account}, and no role there is known",
                 where=f"{project.file}: project {project.name}",
                 remedy="Set its keys role (the model runs under it) and assume_role (the command does)",
             )
-        if settings.assume_role is not None:
-            clients = AssumedRole(there, settings.assume_role, there.region)
+    region = settings.region or target.region
     # Ids of another account or region mean nothing there: such an environment has the network of its own.
-    elsewhere = settings.account not in (None, target.account) or there.region != target.region
+    elsewhere = settings.account not in (None, target.account) or region != target.region
     network = Network(isolation=project.network.isolation) if elsewhere else project.network
     return Environment(
         project=project.name,
         name=name,
-        clients=clients,
+        region=region,
         role_arn=role_arn,
         instance_type=settings.instance_type,
         instance_count=settings.instance_count,
+        clients=_clients(replace(target, region=region), assume_role),
+        assume_role=assume_role,
         volume_size_gb=settings.volume_size_gb,
         startup_timeout_seconds=settings.startup_timeout_seconds,
         download_timeout_seconds=settings.download_timeout_seconds,
@@ -75,6 +78,10 @@ def resolve_environment(project: Project, target: Target, name: str) -> Environm
         security_groups=network.security_groups,
         tags={**ownership_tags(project), "gatehouse:environment": name, **target.tags},
     )
+
+
+def _clients(there: Target, assume_role: str | None) -> Clients:
+    return there if assume_role is None else AssumedRole(there, assume_role, there.region)
 
 
 def all_environments(project: Project, target: Target) -> tuple[Environment, ...]:

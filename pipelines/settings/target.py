@@ -88,10 +88,6 @@ def resolve_target(project: Project, name: str, environ: Mapping[str, str] = os.
     Raises:
         GatehouseError: there is no such target, or AWS needs a role and none is set.
     """
-    sagemaker_project = {
-        "sagemaker_project_name": environ.get("SAGEMAKER_PROJECT_NAME") or None,
-        "sagemaker_project_id": environ.get("SAGEMAKER_PROJECT_ID") or None,
-    }
     if name == "local":
         return Target(
             name="local",
@@ -99,7 +95,7 @@ def resolve_target(project: Project, name: str, environ: Mapping[str, str] = os.
             account=LOCAL_ACCOUNT,
             role_arn=LOCAL_ROLE,
             bucket=LOCAL_BUCKET,
-            **sagemaker_project,
+            **sagemaker_project(environ),
         )
     if name != "aws":
         raise GatehouseError(f"there is no target {name!r}", remedy="The targets are: local, aws")
@@ -111,6 +107,25 @@ def resolve_target(project: Project, name: str, environ: Mapping[str, str] = os.
             where=f"{project.file}: project {project.name}",
             remedy="Set the key role, or SAGEMAKER_PIPELINE_ROLE_ARN, to the full ARN of one",
         )
+    account = account_of(role_arn)
+    # Without a bucket of its own a project uses the one that SageMaker itself makes by default.
+    bucket = environ.get("ARTIFACT_BUCKET") or project.bucket or f"sagemaker-{region}-{account}"
+    return Target(
+        name="aws",
+        region=region,
+        account=account,
+        role_arn=role_arn,
+        bucket=bucket,
+        **sagemaker_project(environ),
+    )
+
+
+def account_of(role_arn: str) -> str:
+    """The account that a role is in.
+
+    Raises:
+        GatehouseError: it is not the full ARN of a role; the settings allow no other, the environment does.
+    """
     matched = _ROLE_ARN.fullmatch(role_arn)
     if matched is None:
         raise GatehouseError(
@@ -118,12 +133,15 @@ def resolve_target(project: Project, name: str, environ: Mapping[str, str] = os.
             where="environment variable SAGEMAKER_PIPELINE_ROLE_ARN",
             remedy="Set it to 'arn:aws:iam::<account>:role/<name>'",
         )
-    account = matched.group(1)
-    # Without a bucket of its own a project uses the one that SageMaker itself makes by default.
-    bucket = environ.get("ARTIFACT_BUCKET") or project.bucket or f"sagemaker-{region}-{account}"
-    return Target(
-        name="aws", region=region, account=account, role_arn=role_arn, bucket=bucket, **sagemaker_project
-    )
+    return matched.group(1)
+
+
+def sagemaker_project(environ: Mapping[str, str]) -> dict[str, str | None]:
+    """The fields of a :class:`Target` that name the SageMaker Project, from what a build in one has set."""
+    return {
+        "sagemaker_project_name": environ.get("SAGEMAKER_PROJECT_NAME") or None,
+        "sagemaker_project_id": environ.get("SAGEMAKER_PROJECT_ID") or None,
+    }
 
 
 def boto_session(target: Target) -> Any:

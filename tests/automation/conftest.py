@@ -17,7 +17,7 @@ from registered_models import BUCKET, NUMBERS, REGION, SETTINGS, Model, Registry
 
 from pipelines.infra.stacks import automation_settings
 from pipelines.settings.projects_file import load_settings
-from pipelines.settings.target import LOCAL_ROLE
+from pipelines.settings.target import resolve_target
 from sagemaker_local import endpoint
 
 
@@ -74,7 +74,7 @@ def road(
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     variables = {
         "GATEHOUSE_HOME": str(home),
-        "GATEHOUSE_AUTOMATION": automation_settings(project, LOCAL_ROLE, "local"),
+        "GATEHOUSE_AUTOMATION": automation_settings(project, resolve_target(project, "local")),
         "GATEHOUSE_TOPIC": topic,
         "GATEHOUSE_TARGET": "local",
         "AWS_REGION": REGION,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +13,16 @@ import botocore.session
 import click
 import pytest
 from botocore import xform_name
+from registered_models import SETTINGS
 
 from pipelines.commands import gatehouse
+from pipelines.infra.stacks import build_stack, site_of
+from pipelines.settings.projects_file import load_settings
 from sagemaker_local.stacks.cloudformation import read
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("docs/aws.md", "docs/schedule.md", "docs/security.md")
+SETTINGS_PROGRAM = re.compile(r'^SETTINGS=\$\((.*?")\)$', re.DOTALL | re.MULTILINE)
 OF_THE_CLI_ITSELF = {("configure", "sso"), ("cloudformation", "deploy"), ("s3", "cp")}
 """Commands of the AWS CLI that are no operation of a service."""
 GLOBAL_OPTIONS = {"--region"}
@@ -80,3 +86,24 @@ def test_an_aws_command_is_an_operation_with_those_arguments(words: list[str]) -
     members = {f"--{xform_name(name, '-')}" for name in shape.members} if shape else set()
     given = {word for word in rest if word.startswith("--")}
     assert given <= members | GLOBAL_OPTIONS
+
+
+def test_the_program_that_prints_the_handlers_settings_prints_what_infra_deploys(tmp_path: Path) -> None:
+    (tmp_path / "projects.toml").write_text(SETTINGS.format(name="churn"))
+    [program] = SETTINGS_PROGRAM.findall((ROOT / "docs/aws.md").read_text(encoding="utf-8"))
+    role = "arn:aws:iam::111122223333:role/gatehouse-rc-churn-execution"
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/bin:/usr/bin",
+        "PYTHONPATH": str(ROOT),
+        "P": "rc-churn",
+        "ROLE": role,
+    }
+    done = subprocess.run(
+        ["sh", "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    project = load_settings(tmp_path / "projects.toml").project()
+    site = site_of(project, "111122223333", project.region)
+    stack = build_stack(project, site, "automation", code_key="handlers-1.zip")
+    assert site.target.role_arn == role
+    assert done.stdout.strip() == stack.parameters["Settings"]

@@ -10,18 +10,14 @@ from typing import Any
 
 import boto3
 import pytest
-from policies import KEY
 from registered_models import REGION, SETTINGS, Registry
 
-from automation.context import SESSION_NAME, Region, read_surroundings
+from automation.context import SESSION_NAME, Region
 from aws_formats.errors import GatehouseError
 from pipelines.infra import stacks
 from pipelines.infra.stacks import automation_settings, site_of
-from pipelines.settings.environments import resolve_environment
 from pipelines.settings.projects_file import load_settings
-from pipelines.settings.target import LOCAL_ROLE, resolve_target
 from registry.clients import AssumedRole
-from registry.endpoint_requests import config_request, model_request
 
 KEYS = {"region_name": REGION, "aws_access_key_id": "local", "aws_secret_access_key": "local"}
 
@@ -136,7 +132,7 @@ def test_a_role_and_a_bucket_that_exist_are_used_and_left_as_they_are(
     functions = account.client("lambda")
     settings = functions.get_function_configuration(FunctionName="rc-given-version-decided")
     told = json.loads(settings["Environment"]["Variables"]["GATEHOUSE_AUTOMATION"])
-    assert {one["role"] for one in told["environments"]} == {role}
+    assert {one["role_arn"] for one in told["environments"]} == {role}
 
     # Written into the settings, as docs/aws.md says: nothing is made anew.
     monkeypatch.delenv("SAGEMAKER_PIPELINE_ROLE_ARN")
@@ -170,6 +166,14 @@ def test_locally_the_templates_are_checked_and_nothing_is_claimed(account: Accou
     assert "It has to match https://.+" in wrong.err
 
 
+def test_offline_an_environment_may_spell_out_the_account_of_the_projects_role(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.commands.settings('[projects.rc.churn.environments.dev]\naccount = "111122223333"\n')
+    monkeypatch.setenv("SAGEMAKER_PIPELINE_ROLE_ARN", "arn:aws:iam::111122223333:role/pipelines")
+    assert "the template is complete" in account.commands.done("infra", "plan").out
+
+
 def test_a_new_ci_needs_its_repository_once(account: Account) -> None:
     refused = account.commands.gatehouse("infra", "deploy", "--only", "ci", "--target", "aws")
     assert refused.code == 1
@@ -184,46 +188,7 @@ def test_what_does_not_fit_is_said_before_anything_is_made(account: Account) -> 
     dev = project.environments["dev"]
     many = project.model_copy(update={"environments": {f"stage-{number}": dev for number in range(40)}})
     with pytest.raises(GatehouseError, match="characters, of 3500"):
-        automation_settings(many, "arn:aws:iam::123456789012:role/x")
-
-
-def test_the_functions_deploy_into_the_projects_own_network_under_its_key(account: Account) -> None:
-    account.commands.settings(f'''
-[defaults.network]
-subnets = ["subnet-0a1b2c3d"]
-security_groups = ["sg-0a1b2c3d"]
-isolation = true
-kms_key = "{KEY}"
-[defaults.environments.here]
-instance_count = 3
-[defaults.environments.there]
-region = "eu-central-1"
-assume_role = "arn:aws:iam::444455556666:role/Gatehouse"
-''')
-    project = load_settings(account.commands.folder / "projects.toml").project()
-    told = {
-        "GATEHOUSE_AUTOMATION": automation_settings(project, LOCAL_ROLE),
-        "GATEHOUSE_TOPIC": "",
-        "AWS_REGION": REGION,
-    }
-    here, there = (stage.environment for stage in read_surroundings(told).stages)
-    arn = f"arn:aws:sagemaker:{REGION}:123456789012:model-package/rc-churn/1"
-    model = model_request(here, arn)
-    assert model["VpcConfig"] == {"Subnets": ["subnet-0a1b2c3d"], "SecurityGroupIds": ["sg-0a1b2c3d"]}
-    assert model["EnableNetworkIsolation"] is True
-    config = config_request(here, model["ModelName"])
-    assert config["KmsKeyId"] == KEY
-    assert config["ProductionVariants"][0]["InitialInstanceCount"] == 3
-    # The same as the command makes, so that both find what the other has made.
-    target = resolve_target(project, "aws", {"SAGEMAKER_PIPELINE_ROLE_ARN": LOCAL_ROLE})
-    by_command = resolve_environment(project, target, "here")
-    assert model_request(by_command, arn) == model
-    assert config_request(by_command, model["ModelName"]) == config
-    # Ids of this region mean nothing in another.
-    assert "VpcConfig" not in model_request(there, arn)
-    assert "KmsKeyId" not in config_request(there, "model")
-    role = "arn:aws:iam::444455556666:role/Gatehouse"
-    assert there.clients == AssumedRole(Region("eu-central-1"), role, "eu-central-1", SESSION_NAME)
+        automation_settings(many, site_of(many, "123456789012", REGION).target)
 
 
 def test_subnets_and_security_groups_belong_together(account: Account) -> None:

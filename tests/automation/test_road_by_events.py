@@ -16,7 +16,7 @@ from wire_clients import definition
 from pipelines.infra.handler_code import ROOT
 from pipelines.infra.stacks import automation_parameters, template_path
 from pipelines.settings.projects_file import load_settings
-from pipelines.settings.target import LOCAL_ROLE
+from pipelines.settings.target import LOCAL_ROLE, resolve_target
 from sagemaker_local import endpoint
 from sagemaker_local.stacks.templates import Template
 
@@ -30,7 +30,7 @@ def automated(tmp_path: Path, tiny: Model, monkeypatch: pytest.MonkeyPatch) -> I
     name = f"churn-{next(NUMBERS)}e"
     (tmp_path / "projects.toml").write_text(SETTINGS.format(name=name))
     project = load_settings(tmp_path / "projects.toml").project()
-    parameters = automation_parameters(project, role_arn=LOCAL_ROLE, bucket=BUCKET, target="local")
+    parameters = automation_parameters(project, resolve_target(project, "local"))
     template = Template(template_path("automation"), parameters, REGION, ROOT, project.name)
     home = tmp_path / "home"
     with endpoint.start(home, advertise=True, templates=[template]) as started:
