@@ -16,8 +16,9 @@ from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import target_option, target_words
 from pipelines.commands.output import Document, Output, Remark, Table, notice, with_json
-from pipelines.settings.environments import all_environments, ownership_tags
+from pipelines.settings.environments import all_environments
 from pipelines.settings.projects_file import Settings, load_settings, which_one
+from pipelines.settings.tags import ownership_tags, resource_tags
 from pipelines.settings.target import Target, resolve_target
 from pipelines.settings.team_variables import read_env_file, read_teams
 from registry.environments import deployed_versions
@@ -204,8 +205,7 @@ def _specs(
         for project in settings.projects.values():
             if project.registry:
                 at = resolve_target(project, target)
-                tags = {**ownership_tags(project), **at.tags}
-                yield at, GroupSpec(project.name, project.description, tags)
+                yield at, GroupSpec(project.name, project.description, resource_tags(project, at))
         return
     fallback = settings.projects[settings.default_project or next(iter(settings.projects))]
     for team, short_name in teams.projects:
@@ -214,5 +214,4 @@ def _specs(
         at = resolve_target(settings.projects.get(name, fallback), target)
         described = settings.projects.get(name)
         text = described.description if described else f"Models of team {team}, project {short_name}"
-        tags = {"gatehouse:team": team, "gatehouse:project": short_name, **at.tags}
-        yield at, GroupSpec(name, text, tags)
+        yield at, GroupSpec(name, text, {**ownership_tags(team, short_name), **at.tags})

@@ -17,7 +17,7 @@ from pipelines.commands.output import Document, Output, notice, with_json
 from pipelines.commands.payloads import CONTENT_TYPES, SUFFIXES, form_of, read_payloads
 from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.definition.bucket import ensure_bucket
-from pipelines.settings.environments import ownership_tags
+from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target
 from registry.batch_transforms import (
     TransformPlan,
@@ -138,7 +138,7 @@ def _plan(at: ProjectContext, options: TransformOptions, form: str) -> Transform
         split_lines=options.split_lines,
         instance_type=options.instance_type,
         instance_count=options.instance_count,
-        tags={**ownership_tags(at.project), **at.target.tags},
+        tags=resource_tags(at.project, at.target),
     )
 
 

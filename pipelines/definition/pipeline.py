@@ -22,6 +22,7 @@ from pipelines.definition.dataset import publish_data
 from pipelines.definition.model_card import model_card
 from pipelines.definition.sources import Sources, gather_sources
 from pipelines.settings.project import AtStart, Network, Project, Table
+from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target, boto_session
 
 PROCESSING = "/opt/ml/processing"
@@ -129,19 +130,13 @@ def build(
         description=project.description,
         region=target.region,
         role_arn=target.role_arn,
-        tags=tags(project, target),
+        tags=resource_tags(project, target),
         parameters=parameters.declared(),
         steps=[preprocess, train, evaluate, gate],
         sagemaker_session=session,
         check=limits.check_definition,
         publish=lambda: _publish(context),
     )
-
-
-def tags(project: Project, target: Target) -> dict[str, str]:
-    """The tags of the pipeline and its jobs: whose they are, and the SageMaker Project if there is one."""
-    own = {"gatehouse:team": project.team, "gatehouse:project": project.short_name}
-    return {**own, "gatehouse:owner": project.owner, **target.tags}
 
 
 def _publish(context: Context) -> None:
@@ -257,7 +252,10 @@ def _train(context: Context, preprocess: Any) -> Any:
             sdk.channel("schema", _output_of(preprocess, "schema"), JSON_TYPE),
             sdk.channel("code", context.uri(context.sources.training), "text/x-python"),
         ],
-        tags=[sdk.Tag(key=key, value=value) for key, value in tags(context.project, context.target).items()],
+        tags=[
+            sdk.Tag(key=key, value=value)
+            for key, value in resource_tags(context.project, context.target).items()
+        ],
     ).with_metric_definitions(
         [
             sdk.MetricDefinition(name=f"train:{loss}", regex=rf"\ttrain-{loss}:{number}"),
@@ -330,7 +328,7 @@ def _processor(context: Context, program: str, instances: Any) -> Any:
         )
         if network != Network()
         else None,
-        tags=tags(context.project, context.target),
+        tags=resource_tags(context.project, context.target),
     )
 
 

@@ -22,8 +22,9 @@ import yaml
 
 from aws_formats.errors import GatehouseError
 from pipelines import ROOT
-from pipelines.settings.environments import all_environments, ownership_tags
+from pipelines.settings.environments import all_environments
 from pipelines.settings.project import Project
+from pipelines.settings.tags import ownership_tags
 from pipelines.settings.target import Target, sagemaker_project
 from registry.environments import to_json
 
@@ -152,7 +153,7 @@ def build_stack(
         name=f"gatehouse-{project.name}-{kind}",
         template=template_path(kind).read_text(encoding="utf-8"),
         parameters={**known, **(given or {})},
-        tags=ownership_tags(project),
+        tags=ownership_tags(project.team, project.short_name, project.owner),
     )
     _check_parameters(stack)
     return stack

@@ -4,5 +4,6 @@ projects_file    projects.toml -> validated, frozen values; errors with place an
 project          the tables of one project, their keys, ranges and defaults
 team_variables   teams and projects from environment variables
 target           AWS or this machine: region, role, bucket, and the clients that speak to it
+tags             team, project and owner of what is made in AWS
 environments     where versions serve: place, role, size, network
 """

@@ -16,6 +16,7 @@ from dataclasses import replace
 from aws_formats.errors import GatehouseError
 from pipelines.settings.project import Network, Project
 from pipelines.settings.projects_file import NAME_LIMIT, which_one
+from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target
 from registry.clients import AssumedRole, Clients
 from registry.environments import Environment
@@ -76,7 +77,7 @@ def resolve_environment(project: Project, target: Target, name: str) -> Environm
         network_isolation=network.isolation,
         subnets=network.subnets,
         security_groups=network.security_groups,
-        tags={**ownership_tags(project), "gatehouse:environment": name, **target.tags},
+        tags={**resource_tags(project, target), "gatehouse:environment": name},
     )
 
 
@@ -87,12 +88,3 @@ def _clients(there: Target, assume_role: str | None) -> Clients:
 def all_environments(project: Project, target: Target) -> tuple[Environment, ...]:
     """The project's environments, in the order of the settings."""
     return tuple(resolve_environment(project, target, name) for name in project.environments)
-
-
-def ownership_tags(project: Project) -> dict[str, str]:
-    """Whose something is."""
-    return {
-        "gatehouse:team": project.team,
-        "gatehouse:project": project.short_name,
-        "gatehouse:owner": project.owner,
-    }

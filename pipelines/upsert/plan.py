@@ -17,11 +17,10 @@ from pipelines.definition.bucket import bucket_exists
 from pipelines.definition.bundles import missing_files
 from pipelines.definition.compile import Compiled
 from pipelines.definition.dataset import missing_data
+from pipelines.settings.tags import PROJECT_TAG, TEAM_TAG
 from pipelines.settings.target import Target
 from pipelines.upsert.changes import describe_changes
 from pipelines.upsert.step_cache import Foreseen, foresee, never_run
-
-_OWNERSHIP_TAGS = ("gatehouse:team", "gatehouse:project")
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def missing_tags(live: Live, wanted: Mapping[str, str]) -> dict[str, str]:
 
 def _refuse_foreign(live: Live, compiled: Compiled) -> None:
     """A pipeline is a project's if its tags name the team and the project: nobody else sets them."""
-    there, own = dict(live.tags), {key: compiled.tags[key] for key in _OWNERSHIP_TAGS}
+    there, own = dict(live.tags), {key: compiled.tags[key] for key in (TEAM_TAG, PROJECT_TAG)}
     if all(there.get(key) == value for key, value in own.items()):
         return
     pairs = " ".join(f"Key={key},Value={value}" for key, value in own.items())
