@@ -6,9 +6,9 @@ import click
 
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import project_argument, target_option
-from pipelines.commands.output import Document, Output, Remark, Table, moment, with_json
+from pipelines.commands.output import Document, Output, Remark, Table, moment, remark_on, with_json
 from pipelines.commands.project_context import find_context
-from registry.environments import Deployment, State, history, read_state
+from registry.environments import Deployment, Environment, State, history, nothing_deployed, read_state
 
 
 @click.command("environments")
@@ -23,8 +23,9 @@ def command(project: str | None, environment: str | None, target: str) -> Output
     """
     with connected(find_context(project, target, environment)) as at:
         if environment is None:
-            return _all_environments([read_state(found) for found in at.environments()])
-        return _history(at.project.name, environment, history(at.environment(environment)))
+            return _all_environments([read_state(one) for one in at.environments()])
+        found = at.environment(environment)
+        return _history(found, history(found))
 
 
 def _all_environments(states: list[State]) -> Output:
@@ -37,10 +38,10 @@ def _all_environments(states: list[State]) -> Output:
             yield Remark(f"Note: {state.environment.name}: {words}")
 
 
-def _history(project: str, environment: str, deployments: tuple[Deployment, ...]) -> Output:
+def _history(environment: Environment, deployments: tuple[Deployment, ...]) -> Output:
     yield Document([_deployment_document(deployment) for deployment in deployments])
     if not deployments:
-        yield Remark(f"Nothing of {project} was ever deployed in {environment}.")
+        yield remark_on(nothing_deployed(environment))
         return
     yield Table(
         ("Version", "When", "By", "How", "Note"),

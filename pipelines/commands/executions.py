@@ -6,9 +6,9 @@ import click
 
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import project_argument, target_option
-from pipelines.commands.output import Document, Output, Remark, Table, moment, with_json
+from pipelines.commands.output import Document, Output, Table, moment, remark_on, with_json
 from pipelines.commands.project_context import find_context
-from pipelines.executions.lifecycle import list_executions
+from pipelines.executions.lifecycle import list_executions, no_execution
 
 
 @click.command("executions")
@@ -35,7 +35,7 @@ def command(project: str | None, limit: int, target: str) -> Output:
         ]
     )
     if not found:
-        yield Remark(f"Pipeline {name} has no execution yet. Next: gatehouse run {name}")
+        yield remark_on(no_execution(at.target, name))
         return
     yield Table(
         ("Execution", "Started", "Status", "Reason"),

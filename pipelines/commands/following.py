@@ -17,7 +17,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pipelines.commands import GATE_SHUT, INTERRUPTED
-from pipelines.commands.options import target_words
 from pipelines.commands.output import Document, Lines, Output, duration, notice
 from pipelines.commands.progress import Screen, log_command, open_screen
 from pipelines.executions import lifecycle as executions
@@ -160,7 +159,7 @@ def _report_success(target: Target, project: str, outcome: Outcome) -> Iterator[
     yield f"Accuracy    {_number(outcome.accuracy)}, above the threshold {_number(outcome.threshold)}"
     yield f"Status      {found['ModelApprovalStatus']}"
     yield f"ARN         {outcome.model_package_arn}"
-    yield f"Next        gatehouse models {project}{target_words(target.name)}"
+    yield f"Next        gatehouse models {project}{target.option}"
 
 
 def _report_gate(project: str, outcome: Outcome) -> Iterator[str]:

@@ -14,7 +14,7 @@ import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connection
-from pipelines.commands.options import target_option, target_words
+from pipelines.commands.options import target_option
 from pipelines.commands.output import Document, Output, Remark, Table, notice, with_json
 from pipelines.settings.environments import all_environments
 from pipelines.settings.projects_file import Settings, load_settings, which_one
@@ -106,7 +106,8 @@ def verify(projects: tuple[str, ...], env_file: Path | None, target: str) -> Out
         words = [state.spec.name for state in wrong]
         words += ["--env-file", shlex.quote(str(env_file))] if env_file else []
         notice(f"{len(wrong)} of {len(states)} groups differ.")
-        notice(f"Mend it with: gatehouse groups setup {' '.join(words)}{target_words(target)}")
+        words += ["--target", target] if target != "local" else []
+        notice(f"Mend it with: gatehouse groups setup {' '.join(words)}")
 
 
 @command.command("cleanup")

@@ -6,9 +6,9 @@ import click
 
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import project_argument, target_option
-from pipelines.commands.output import Document, Output, Remark, Table, moment, with_json
+from pipelines.commands.output import Document, Output, Remark, Table, moment, remark_on, with_json
 from pipelines.commands.project_context import find_context
-from registry.model_packages import APPROVALS, ModelVersion, list_versions
+from registry.model_packages import APPROVALS, ModelVersion, list_versions, no_versions
 
 
 @click.command("models")
@@ -44,7 +44,7 @@ def command(project: str | None, approval: str | None, limit: int, target: str) 
                 f"Model {name} has no version that is {approval}. All of them: gatehouse models {name}"
             )
         else:
-            yield Remark(f"Model {name} has no registered version yet. Next: gatehouse run {name}")
+            yield remark_on(no_versions(name))
         return
     second = next((version.headline.name for version in shown if version.headline), "auc")
     yield Table(

@@ -169,8 +169,3 @@ def which_versions(words: tuple[str, ...], count: int) -> tuple[str | None, tupl
         if not word.isdecimal() or len(word) > _VERSION_DIGITS or int(word) < 1:
             raise click.UsageError(f"{word!r} is no version's number; `gatehouse models` lists them.")
     return project, tuple(int(word) for word in numbers)
-
-
-def target_words(target: str) -> str:
-    """What a suggested command line needs for that target: nothing for the one on this machine."""
-    return "" if target == "local" else f" --target {target}"

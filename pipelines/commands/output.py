@@ -20,6 +20,8 @@ from typing import Any
 
 import click
 
+from aws_formats.errors import GatehouseError
+
 
 @dataclass(frozen=True)
 class Document:
@@ -58,6 +60,12 @@ class Remark:
     """A line for people beside the result, on standard error: what to do next, for example."""
 
     line: str
+
+
+def remark_on(error: GatehouseError) -> Remark:
+    """The words of an error where it is none: that a list is empty, for example."""
+    words = str(error)
+    return Remark(words[:1].upper() + words[1:])
 
 
 Part = Document | Lines | Table | Remark | str

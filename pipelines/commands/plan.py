@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.local_endpoint import connection
-from pipelines.commands.options import project_argument, target_option, target_words
+from pipelines.commands.options import project_argument, target_option
 from pipelines.commands.output import Document, Lines, Output, with_json_excluding
 from pipelines.commands.plan_report import (
     PLANNED,
@@ -47,4 +47,4 @@ def command(project: str | None, target: str, as_markdown: bool) -> Output:
         return
     yield Lines((*plan_in_words(plan, PLANNED), *next_start_in_words(foreseen)))
     if plan.changes_something:
-        yield f"Next: gatehouse upsert {context.project.name}{target_words(target)}"
+        yield f"Next: gatehouse upsert {context.project.name}{context.target.option}"

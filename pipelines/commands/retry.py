@@ -35,4 +35,4 @@ def command(project: str | None, execution: str | None, wait: bool, target: str)
         if wait:
             yield from follow_and_report(at.target, name, execution_arn)
             return
-    yield from started(name, execution_arn, target)
+    yield from started(context.target, name, execution_arn)

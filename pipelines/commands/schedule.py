@@ -15,6 +15,7 @@ from pipelines.commands.options import gathered, parameter_option, project_argum
 from pipelines.commands.output import Document, Output, notice, with_json
 from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.executions import lifecycle as executions
+from pipelines.executions.outline import read_outline
 from pipelines.executions.overrides import check_overrides
 from pipelines.executions.schedule import (
     Plan,
@@ -128,12 +129,8 @@ def _plan(at: ProjectContext, options: ScheduleOptions, expression: str, start: 
     name = at.project.name
     pipeline = read_live(name, at.target)
     if pipeline is None:
-        raise GatehouseError(
-            "there is no such pipeline yet",
-            where=f"pipeline {name}",
-            remedy=f"Create it: gatehouse upsert {name} --target {at.target.name}",
-        )
-    overrides = check_overrides(executions.live_outline(at.target, name), options.parameters, name)
+        raise executions.no_pipeline(at.target, name)
+    overrides = check_overrides(read_outline(pipeline.definition), options.parameters, name)
     schedule = Schedule(
         expression=expression,
         time_zone=options.timezone,

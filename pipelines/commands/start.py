@@ -7,12 +7,13 @@ import click
 from aws_formats.errors import GatehouseError
 from pipelines.commands.following import follow_and_report
 from pipelines.commands.local_endpoint import connected, is_kept_up
-from pipelines.commands.options import parameter_option, project_argument, target_option, target_words
+from pipelines.commands.options import parameter_option, project_argument, target_option
 from pipelines.commands.output import Document, Output, with_json
 from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.definition.dataset import find_dataset, publish
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.overrides import check_overrides, with_dataset
+from pipelines.settings.target import Target
 
 wait_option = click.option("--wait", is_flag=True, help="Follow the execution to its end, as `run` does.")
 
@@ -47,7 +48,7 @@ def command(project: str | None, parameters: dict[str, str], wait: bool, target:
         if wait:
             yield from follow_and_report(live, name, execution_arn)
             return
-    yield from started(name, execution_arn, target)
+    yield from started(context.target, name, execution_arn)
 
 
 def require_lasting_endpoint(context: ProjectContext) -> None:
@@ -63,11 +64,11 @@ def require_lasting_endpoint(context: ProjectContext) -> None:
         )
 
 
-def started(name: str, execution_arn: str, target: str) -> Output:
+def started(target: Target, name: str, execution_arn: str) -> Output:
     """What `start` and `retry` print of an execution that goes on without them."""
-    option = target_words(target)
     return [
         Document({"execution_arn": execution_arn, "status": "Executing"}),
         f"Started {execution_arn}",
-        f"Next: gatehouse logs {execution_arn} --follow{option}, gatehouse executions {name}{option}",
+        f"Next: gatehouse logs {execution_arn} --follow{target.option},"
+        f" gatehouse executions {name}{target.option}",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pipelines.commands.local_endpoint import connection
-from pipelines.commands.options import project_argument, target_option, target_words
+from pipelines.commands.options import project_argument, target_option
 from pipelines.commands.output import Document, Lines, Output, with_json
 from pipelines.commands.plan_report import PLANNED, next_start_in_words, plan_document, plan_in_words
 from pipelines.commands.project_context import find_context
@@ -35,4 +35,4 @@ def command(project: str | None, target: str) -> Output:
     yield Document({**plan_document(plan, foreseen), "pipeline_arn": pipeline_arn})
     done = {"create": "Created", "update": "Updated", "none": "Left alone"}[plan.action]
     yield f"{done}: {pipeline_arn}"
-    yield f"Next: gatehouse start {context.project.name} --wait{target_words(target)}"
+    yield f"Next: gatehouse start {context.project.name} --wait{context.target.option}"

@@ -16,6 +16,7 @@ from pipelines.definition.bundles import Bundle
 from pipelines.definition.dataset import Dataset
 from pipelines.definition.sources import Sources, gather_sources
 from pipelines.settings.project import Project
+from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target
 
 
@@ -56,7 +57,7 @@ def compile_pipeline(project: Project, target: Target, sources: Sources | None =
 
     session = offline_session(target.region, target.bucket)
     text = definition.build(project, target, session, sources=sources).definition()
-    tags = definition.tags(project, target)
+    tags = resource_tags(project, target)
     limits.check_pipeline(project.name, project.description, tags)
     parameters = json.loads(text)["Parameters"]
     return Compiled(

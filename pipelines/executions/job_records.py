@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from registry.clients import is_absent
+
 if TYPE_CHECKING:
     from pipelines.settings.target import Target
 
@@ -138,7 +140,7 @@ class LogReader:
             line = self._read(job) or line
         except ClientError as error:
             # Not allowed to read logs: do not ask again at every look.
-            self._refused = error.response["Error"]["Code"] != "ResourceNotFoundException"
+            self._refused = not is_absent(error)
         except BotoCoreError:
             pass
         self._known[job.arn] = (time.monotonic(), line)
@@ -172,7 +174,7 @@ def _streams(logs: Any, job: Job) -> list[str]:
     try:
         return sorted(stream["logStreamName"] for page in pages for stream in page["logStreams"])
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+        if is_absent(error):
             return []
         raise
 

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from aws_formats.errors import GatehouseError
 from pipelines.executions.outline import Outline, read_outline
+from registry.clients import is_absent
 
 if TYPE_CHECKING:
     from pipelines.settings.target import Target
@@ -49,8 +50,21 @@ def start(target: Target, name: str, parameters: Mapping[str, str]) -> str:
             PipelineParameters=[{"Name": key, "Value": value} for key, value in parameters.items()],
         )
     except ClientError as error:
-        raise _not_there(error, name) from error
+        if is_absent(error):
+            raise no_pipeline(target, name) from error
+        raise
     return str(answer["PipelineExecutionArn"])
+
+
+def describe_pipeline(target: Target, name: str) -> dict[str, Any] | None:
+    """DescribePipeline's answer; None if there is no such pipeline."""
+    try:
+        found: dict[str, Any] = target.client("sagemaker").describe_pipeline(PipelineName=name)
+    except ClientError as error:
+        if is_absent(error):
+            return None
+        raise
+    return found
 
 
 def live_outline(target: Target, name: str) -> Outline:
@@ -59,11 +73,10 @@ def live_outline(target: Target, name: str) -> Outline:
     Raises:
         GatehouseError: there is no such pipeline yet.
     """
-    try:
-        answer = target.client("sagemaker").describe_pipeline(PipelineName=name)
-    except ClientError as error:
-        raise _not_there(error, name) from error
-    return read_outline(answer["PipelineDefinition"])
+    found = describe_pipeline(target, name)
+    if found is None:
+        raise no_pipeline(target, name)
+    return read_outline(found["PipelineDefinition"])
 
 
 def stop(target: Target, execution_arn: str) -> None:
@@ -109,7 +122,9 @@ def list_executions(target: Target, name: str, limit: int | None = None) -> list
             for found in page["PipelineExecutionSummaries"]
         ]
     except ClientError as error:
-        raise _not_there(error, name) from error
+        if is_absent(error):
+            raise no_pipeline(target, name) from error
+        raise
 
 
 def find(target: Target, name: str, execution: str | None = None) -> str:
@@ -121,11 +136,7 @@ def find(target: Target, name: str, execution: str | None = None) -> str:
     if execution is None:
         newest = list_executions(target, name, limit=1)
         if not newest:
-            raise GatehouseError(
-                f"pipeline {name} has no execution yet",
-                where=_place(target),
-                remedy=f"Start one with `gatehouse run {name}`",
-            )
+            raise no_execution(target, name)
         return newest[0].execution_arn
     arn = execution
     if not execution.startswith("arn:"):
@@ -135,13 +146,9 @@ def find(target: Target, name: str, execution: str | None = None) -> str:
     try:
         found = target.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFound":
-            raise
-        raise GatehouseError(
-            f"pipeline {name} has no execution {execution}",
-            where=_place(target),
-            remedy=f"See `gatehouse executions {name}`",
-        ) from error
+        if is_absent(error):
+            raise no_execution(target, name, execution) from error
+        raise
     return str(found["PipelineExecutionArn"])
 
 
@@ -173,15 +180,30 @@ def given_parameters(target: Target, execution_arn: str) -> dict[str, str]:
     return {given["Name"]: given["Value"] for page in pages for given in page["PipelineParameters"]}
 
 
-def _place(target: Target) -> str:
-    return "the local SageMaker" if target.name == "local" else f"AWS {target.region}"
-
-
-def _not_there(error: ClientError, name: str) -> ClientError | GatehouseError:
-    """The clear form of `there is no such pipeline`; any other answer as it is."""
-    if error.response["Error"]["Code"] not in ("ResourceNotFound", "ResourceNotFoundException"):
-        return error
+def no_pipeline(target: Target, name: str) -> GatehouseError:
+    """What is said of a pipeline that does not exist."""
     return GatehouseError(
         f"there is no pipeline {name} yet",
-        remedy=f"Create it with `gatehouse upsert {name}`; `gatehouse run {name}` creates and starts it",
+        where=_where(target),
+        remedy=f"Create it with `gatehouse upsert {name}{target.option}`;"
+        f" `gatehouse run {name}{target.option}` creates and starts it",
     )
+
+
+def no_execution(target: Target, name: str, execution: str | None = None) -> GatehouseError:
+    """What is said of an execution that does not exist; of the first one if it is None."""
+    if execution is None:
+        return GatehouseError(
+            f"pipeline {name} has no execution yet",
+            where=_where(target),
+            remedy=f"Start one with `gatehouse run {name}{target.option}`",
+        )
+    return GatehouseError(
+        f"pipeline {name} has no execution {execution}",
+        where=_where(target),
+        remedy=f"See `gatehouse executions {name}{target.option}`",
+    )
+
+
+def _where(target: Target) -> str:
+    return "the local SageMaker" if target.name == "local" else f"AWS {target.region}"

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from aws_formats.errors import GatehouseError
 from pipelines.settings.target import Target
+from registry.clients import is_absent
 
 _EARLIEST_START = timedelta(minutes=5)
 
@@ -133,7 +134,7 @@ def _read(name: str, target: Target) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = target.client("scheduler").get_schedule(Name=name)
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+        if is_absent(error):
             return None
         raise
     return found

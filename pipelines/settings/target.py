@@ -59,6 +59,11 @@ class Target:
         }
         return {key: value for key, value in tags.items() if value}
 
+    @property
+    def option(self) -> str:
+        """What a suggested command line needs for this target: nothing for the one on this machine."""
+        return "" if self.name == "local" else f" --target {self.name}"
+
     def at(self, endpoint_url: str) -> Target:
         """This target, reached at that URL."""
         return replace(self, endpoint_url=endpoint_url)

@@ -17,6 +17,7 @@ from pipelines.definition.bucket import bucket_exists
 from pipelines.definition.bundles import missing_files
 from pipelines.definition.compile import Compiled
 from pipelines.definition.dataset import missing_data
+from pipelines.executions import lifecycle as executions
 from pipelines.settings.tags import PROJECT_TAG, TEAM_TAG
 from pipelines.settings.target import Target
 from pipelines.upsert.changes import describe_changes
@@ -101,16 +102,10 @@ def next_start(plan: Plan, target: Target) -> tuple[Foreseen, ...]:
 
 def read_live(name: str, target: Target) -> Live | None:
     """The pipeline of that name, None if there is none."""
-    from botocore.exceptions import ClientError
-
-    sagemaker = target.client("sagemaker")
-    try:
-        found = sagemaker.describe_pipeline(PipelineName=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFound":
-            return None
-        raise
-    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=found["PipelineArn"])
+    found = executions.describe_pipeline(target, name)
+    if found is None:
+        return None
+    pages = target.client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=found["PipelineArn"])
     return Live(
         arn=found["PipelineArn"],
         definition=found["PipelineDefinition"],

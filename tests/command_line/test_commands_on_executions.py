@@ -178,6 +178,26 @@ def test_starting_without_an_endpoint_that_stays_is_refused(workplace: Path, cap
     assert "gatehouse local up" in printed
 
 
+@pytest.mark.usefixtures("local")
+@pytest.mark.parametrize(
+    "line", ["start --wait", "executions", "logs", "stop", "retry --wait", "schedule --rate=1-day"]
+)
+def test_every_command_says_the_same_of_a_pipeline_that_does_not_exist(line: str, capsys: Printed) -> None:
+    assert main([word.replace("1-day", "1 day") for word in line.split()]) == 1
+    assert capsys.readouterr().err == (
+        "Error: the local SageMaker: there is no pipeline bank-churn yet. Create it with"
+        " `gatehouse upsert bank-churn`; `gatehouse run bank-churn` creates and starts it.\n"
+    )
+
+
+def test_every_command_says_the_same_of_an_execution_that_does_not_exist(local: Any, capsys: Printed) -> None:
+    local.upsert(local.gated(local.scores(0.75)))
+    told = "he local SageMaker: pipeline bank-churn has no execution yet. Start one with `gatehouse run"
+    for line, code in (("executions", 0), ("logs", 1), ("stop", 1), ("retry --wait", 1)):
+        assert main(line.split()) == code
+        assert told in capsys.readouterr().err, line
+
+
 def started(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "pipelines", *arguments],
