@@ -12,14 +12,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from registry.model_quality import Metric
+from registry.model_quality import Metric, metric_kind
 from registry.version_details import VersionDetails
 
 NOISE = 2.0
 """How many standard deviations of the difference count as noise."""
-
-_BETTER_IF_LOWER = frozenset({"false_positive_rate", "false_negative_rate"})
-_OF_THE_DATA = "_best_constant_classifier"  # says something about the test part, nothing about the model
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ def compare(first: VersionDetails, second: VersionDetails) -> Comparison:
     compared = tuple(
         _compare(name, first.metrics.get(name), second.metrics.get(name))
         for name in names
-        if not name.endswith(_OF_THE_DATA)
+        if not metric_kind(name).of_the_data
     )
     return Comparison(first, second, compared, tuple(_remarks(first, second)))
 
@@ -71,7 +68,7 @@ def _compare(name: str, first: Metric | None, second: Metric | None) -> MetricCo
     beyond = abs(difference) > noise
     better = None
     if beyond:
-        better = "second" if (difference > 0) != (name in _BETTER_IF_LOWER) else "first"
+        better = "second" if (difference > 0) == metric_kind(name).higher_is_better else "first"
     return MetricComparison(name, first, second, difference, beyond, better)
 
 

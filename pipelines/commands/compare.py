@@ -9,7 +9,7 @@ from pipelines.commands.options import target_option, which_versions
 from pipelines.commands.output import Document, Output, Remark, Table, with_json
 from pipelines.commands.project_context import find_context
 from registry.comparison import Comparison, MetricComparison, compare
-from registry.model_quality import Metric
+from registry.model_quality import Metric, figure, metric_kind
 from registry.version_details import read_version
 
 
@@ -53,7 +53,7 @@ def _row(metric: MetricComparison) -> tuple[str, ...]:
     if metric.better is not None:
         verdict += f", {metric.better} is better"
     return (
-        metric.name,
+        metric_kind(metric.name).label,
         _figure(metric.first),
         _figure(metric.second),
         "-" if metric.difference is None else f"{metric.difference:+.4f}",
@@ -64,8 +64,8 @@ def _row(metric: MetricComparison) -> tuple[str, ...]:
 def _figure(metric: Metric | None) -> str:
     if metric is None:
         return "-"
-    spread = f" ± {metric.standard_deviation:.4f}" if metric.standard_deviation is not None else ""
-    return f"{metric.value:.4f}{spread}"
+    deviation = metric.standard_deviation
+    return figure(metric.value) + ("" if deviation is None else f" ± {figure(deviation)}")
 
 
 def _different_hyperparameters(compared: Comparison) -> list[tuple[str, str | None, str | None]]:
@@ -78,7 +78,7 @@ def _different_hyperparameters(compared: Comparison) -> list[tuple[str, str | No
 
 
 def _document(compared: Comparison) -> dict[str, object]:
-    def figure(metric: Metric | None) -> dict[str, float | None] | None:
+    def both(metric: Metric | None) -> dict[str, float | None] | None:
         if metric is None:
             return None
         return {"value": metric.value, "standard_deviation": metric.standard_deviation}
@@ -90,8 +90,8 @@ def _document(compared: Comparison) -> dict[str, object]:
         "metrics": [
             {
                 "name": metric.name,
-                "first": figure(metric.first),
-                "second": figure(metric.second),
+                "first": both(metric.first),
+                "second": both(metric.second),
                 "difference": metric.difference,
                 "more_than_noise": metric.more_than_noise,
                 "better": metric.better,

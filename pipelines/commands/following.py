@@ -22,7 +22,7 @@ from pipelines.commands.progress import Screen, log_command, open_screen
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
 from pipelines.executions.job_records import log_lines
-from pipelines.executions.watching import Outcome, Snapshot, Step
+from pipelines.executions.watching import GateReading, Outcome, Snapshot, Step
 from pipelines.settings.target import Target
 
 LOG_TAIL = 15
@@ -63,8 +63,8 @@ def _document(outcome: Outcome) -> dict[str, Any]:
             }
             for step in outcome.steps
         ],
-        "accuracy": outcome.accuracy,
-        "threshold": outcome.threshold,
+        "accuracy": outcome.gate.value if outcome.gate else None,
+        "threshold": outcome.gate.threshold if outcome.gate else None,
         "model_package_arn": outcome.model_package_arn,
         "gate_shut": outcome.gate_shut,
         "failure_reason": outcome.failure_reason,
@@ -155,20 +155,35 @@ def _report_success(target: Target, project: str, outcome: Outcome) -> Iterator[
         yield "The execution succeeded; it registered no model."
         return
     found = target.client("sagemaker").describe_model_package(ModelPackageName=outcome.model_package_arn)
-    yield f"Registered  {found['ModelPackageGroupName']} version {found['ModelPackageVersion']}"
-    yield f"Accuracy    {_number(outcome.accuracy)}, above the threshold {_number(outcome.threshold)}"
-    yield f"Status      {found['ModelApprovalStatus']}"
-    yield f"ARN         {outcome.model_package_arn}"
-    yield f"Next        gatehouse models {project}{target.option}"
+    gate = outcome.gate
+    facts = {
+        "Registered": f"{found['ModelPackageGroupName']} version {found['ModelPackageVersion']}",
+        **({gate.metric.heading: f"{_value(gate)}, above {gate.threshold_in_words}"} if gate else {}),
+        "Status": found["ModelApprovalStatus"],
+        "ARN": outcome.model_package_arn,
+        "Next": f"gatehouse models {project}{target.option}",
+    }
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        yield f"{name:<{width}}  {fact}"
 
 
 def _report_gate(project: str, outcome: Outcome) -> Iterator[str]:
+    gate = outcome.gate
+    if gate is None:
+        yield "The gate stayed shut. No model was registered."
+        return
     yield (
-        f"The gate stayed shut: accuracy {_number(outcome.accuracy)} is not above the threshold"
-        f" {_number(outcome.threshold)}. No model was registered."
+        f"The gate stayed shut: {gate.metric.label} {_value(gate)} is not above {gate.threshold_in_words}."
+        " No model was registered."
     )
     yield f"Next: train better (gatehouse run {project} -p MaxDepth=6), or look at the evaluation:"
-    yield f"      gatehouse logs {project} --step EvaluateModel"
+    yield f"      {log_command(project, gate.measured_by)}"
+
+
+def _value(gate: GateReading) -> str:
+    """The metric's value without zeros at its end."""
+    return "unknown" if gate.value is None else f"{gate.value:.4f}".rstrip("0").rstrip(".")
 
 
 def _report_failure(target: Target, project: str, outcome: Outcome) -> Iterator[str]:
@@ -191,7 +206,3 @@ def _log_tail(target: Target, project: str, step: Step) -> Iterator[str]:
     yield f"The end of its log (all of it: {log_command(project, step.name)}):"
     for line in lines[-LOG_TAIL:]:
         yield f"  | {line.message.rstrip()}"
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")

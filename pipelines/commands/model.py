@@ -13,6 +13,7 @@ from pipelines.commands.options import gathered, pairs_like, target_option, vers
 from pipelines.commands.output import Document, Output, Remark, Table, moment, with_json_excluding
 from pipelines.commands.project_context import find_context
 from registry import card_pages, model_cards
+from registry.model_quality import figure
 from registry.notes import apply_notes, plan_notes
 from registry.review import apply_card, plan_card
 from registry.version_details import VersionDetails, read_version
@@ -172,11 +173,7 @@ def _details(version: VersionDetails, where: tuple[str, ...]) -> Output:
         yield Table(
             ("Metric", "Value", "Standard deviation"),
             [
-                (
-                    metric.name,
-                    f"{metric.value:.4f}",
-                    "-" if metric.standard_deviation is None else f"{metric.standard_deviation:.4f}",
-                )
+                (metric.kind.label, figure(metric.value), figure(metric.standard_deviation))
                 for metric in version.metrics.values()
             ],
         )

@@ -9,6 +9,7 @@ from pipelines.commands.options import project_argument, target_option
 from pipelines.commands.output import Document, Output, Remark, Table, moment, remark_on, with_json
 from pipelines.commands.project_context import find_context
 from registry.model_packages import APPROVALS, ModelVersion, list_versions, no_versions
+from registry.model_quality import ACCURACY, HEADLINES, figure
 
 
 @click.command("models")
@@ -46,15 +47,15 @@ def command(project: str | None, approval: str | None, limit: int, target: str) 
         else:
             yield remark_on(no_versions(name))
         return
-    second = next((version.headline.name for version in shown if version.headline), "auc")
+    headline = next((version.headline.kind for version in shown if version.headline), HEADLINES[0])
     yield Table(
-        ("Version", "Created", "Accuracy", _HEADINGS[second], "Status", "Approval", "Environments"),
+        ("Version", "Created", ACCURACY.heading, headline.heading, "Status", "Approval", "Environments"),
         [
             (
                 str(version.version),
                 moment(version.created),
-                "-" if version.accuracy is None else f"{version.accuracy:.4f}",
-                "-" if version.headline is None else f"{version.headline.value:.4f}",
+                figure(version.accuracy),
+                figure(version.headline.value if version.headline else None),
                 version.status,
                 version.approval,
                 ", ".join(where.get(version.arn, ())) or "-",
@@ -66,20 +67,19 @@ def command(project: str | None, approval: str | None, limit: int, target: str) 
         yield Remark(f"There are more; --limit shows them. These are the newest {limit}.")
 
 
-_HEADINGS = {"auc": "AUC", "weighted_f1": "Weighted F1"}
-
-
 def _document(version: ModelVersion, where: dict[str, tuple[str, ...]]) -> dict[str, object]:
     return {
         "version": version.version,
         "arn": version.arn,
         "created": version.created,
         "accuracy": version.accuracy,
-        "auc": version.headline.value if version.headline and version.headline.name == "auc" else None,
-        "weighted_f1": version.headline.value
-        if version.headline and version.headline.name == "weighted_f1"
-        else None,
+        "auc": _headline(version, "auc"),
+        "weighted_f1": _headline(version, "weighted_f1"),
         "status": version.status,
         "approval": version.approval,
         "environments": list(where.get(version.arn, ())),
     }
+
+
+def _headline(version: ModelVersion, name: str) -> float | None:
+    return version.headline.value if version.headline and version.headline.name == name else None

@@ -21,7 +21,8 @@ from botocore.exceptions import ConnectionError, HTTPClientError
 from pipelines.executions import job_records
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.job_records import Job
-from pipelines.executions.outline import Gate, Outline, read_outline
+from pipelines.executions.outline import Outline, read_outline
+from registry.model_quality import MetricKind, figure, metric_kind
 
 if TYPE_CHECKING:
     from pipelines.settings.target import Target
@@ -76,15 +77,43 @@ class Step:
 
 
 @dataclass(frozen=True)
+class GateReading:
+    """What an execution's gate compares.
+
+    Attributes:
+        metric: of the model, on the test part.
+        measured_by: the step that measures it.
+        value: of the metric; None before it is measured, or if it cannot be read.
+        threshold: what the value has to exceed; None if it cannot be told.
+    """
+
+    metric: MetricKind
+    measured_by: str
+    value: float | None
+    threshold: float | None
+
+    def in_words(self, is_above: bool) -> str:
+        """The comparison as a phrase: ``accuracy 0.9556 is above the threshold 0.9``."""
+        verdict = "is above" if is_above else "is not above"
+        return f"{self.metric.label} {figure(self.value, 'unknown')} {verdict} {self.threshold_in_words}"
+
+    @property
+    def threshold_in_words(self) -> str:
+        return "an unknown threshold" if self.threshold is None else f"the threshold {self.threshold:g}"
+
+
+@dataclass(frozen=True)
 class Snapshot:
-    """An execution at one moment; `steps` in the order of the definition."""
+    """An execution at one moment; `steps` in the order of the definition.
+
+    `gate` is None if its definition has no condition on a metric.
+    """
 
     execution_arn: str
     status: str
     failure_reason: str | None
     steps: tuple[Step, ...]
-    accuracy: float | None
-    threshold: float | None
+    gate: GateReading | None
 
     @property
     def ended(self) -> bool:
@@ -98,8 +127,7 @@ class Outcome:
     Attributes:
         status: SageMaker's: Executing, Stopping, Stopped, Failed, Succeeded, CompletedWithFailures.
         steps: the steps that SageMaker started, in the order of the definition.
-        accuracy: the metric that the gate looked at; None before it was evaluated or if it is unreadable.
-        threshold: what the metric had to exceed.
+        gate: what the gate compared; None if the definition has no condition on a metric.
         gate_shut: the model was evaluated and found not good enough; not a breakdown.
         failed_step: the step that ended the execution, if one did.
     """
@@ -107,8 +135,7 @@ class Outcome:
     execution_arn: str
     status: str
     steps: tuple[Step, ...]
-    accuracy: float | None
-    threshold: float | None
+    gate: GateReading | None
     model_package_arn: str | None
     gate_shut: bool
     failed_step: Step | None
@@ -159,8 +186,7 @@ def outcome_of(snapshot: Snapshot) -> Outcome:
         execution_arn=snapshot.execution_arn,
         status=snapshot.status,
         steps=steps,
-        accuracy=snapshot.accuracy,
-        threshold=snapshot.threshold,
+        gate=snapshot.gate,
         model_package_arn=packages[-1] if packages and snapshot.status == "Succeeded" else None,
         gate_shut=gate_shut,
         failed_step=failed[0] if failed else None,
@@ -177,8 +203,7 @@ class Watch:
         self._sagemaker = target.client("sagemaker")
         self._logs = job_records.LogReader(target)
         self._outline: Outline = read_outline(executions.definition_of(target, execution_arn))
-        self._threshold = self._read_threshold(self._outline.gate)
-        self._accuracy: float | None = None
+        self._gate = self._unmeasured_gate()
         # A step's result by its name, job and attempt: read once, when the step has succeeded.
         self._produced: dict[tuple[str, str, float | None], str | None] = {}
 
@@ -195,14 +220,13 @@ class Watch:
             elif outlined.type != "Fail":  # the way out is not announced before it is taken
                 steps.append(Step(outlined.name, outlined.display_name, outlined.type, NOT_STARTED))
         steps += [_step(found, found["StepName"], "Unknown") for found in listed.values()]
-        self._accuracy = self._accuracy if self._accuracy is not None else self._read_accuracy(steps)
+        self._gate = self._measured(self._gate, steps)
         return Snapshot(
             execution_arn=self._arn,
             status=described["PipelineExecutionStatus"],
             failure_reason=described.get("FailureReason"),
             steps=tuple(self._with_details(step) for step in steps),
-            accuracy=self._accuracy,
-            threshold=self._threshold,
+            gate=self._gate,
         )
 
     def _with_details(self, step: Step) -> Step:
@@ -216,8 +240,9 @@ class Watch:
         return replace(step, produced=self._produced[key])
 
     def _read_result(self, step: Step) -> str | None:
-        if step.condition_held is not None and self._outline.gate and step.name == self._outline.gate.step:
-            return self._gate_words(self._outline.gate, step.condition_held)
+        gate = self._outline.gate
+        if step.condition_held is not None and gate and self._gate and step.name == gate.step:
+            return self._gate.in_words(step.condition_held)
         if step.condition_held is not None:
             return "the condition holds" if step.condition_held else "the condition does not hold"
         if step.model_package_arn is not None:
@@ -225,12 +250,6 @@ class Watch:
             return f"version {found['ModelPackageVersion']}, {found['ModelApprovalStatus']}"
         job = step.job or self._job_in_source(step)
         return job_records.result_in_words(self._sagemaker, job) if job else None
-
-    def _gate_words(self, gate: Gate, held: bool) -> str:
-        metric = "unknown" if self._accuracy is None else f"{self._accuracy:.4f}"
-        limit = "unknown" if self._threshold is None else f"{self._threshold:g}"
-        verdict = "is above" if held else "is not above"
-        return f"{gate.metric} {metric} {verdict} the threshold {limit}"
 
     def _job_in_source(self, step: Step) -> Job | None:
         """The job behind a cached step that names none itself."""
@@ -241,26 +260,28 @@ class Watch:
                 return _job(found.get("Metadata", {}))
         return None
 
-    def _read_accuracy(self, steps: list[Step]) -> float | None:
-        """The gate's metric from the evaluation's property file, once its step has succeeded."""
+    def _unmeasured_gate(self) -> GateReading | None:
         gate = self._outline.gate
         if gate is None:
             return None
+        threshold = gate.threshold
+        if gate.threshold_parameter is not None:
+            given = executions.given_parameters(self._target, self._arn).get(gate.threshold_parameter)
+            threshold = gate.threshold if given is None else float(given)
+        return GateReading(metric_kind(gate.metric), gate.metric_step, None, threshold)
+
+    def _measured(self, reading: GateReading | None, steps: list[Step]) -> GateReading | None:
+        """The reading with the metric from the property file, once the step that writes it has succeeded."""
+        gate = self._outline.gate
+        if gate is None or reading is None or reading.value is not None:
+            return reading
         for step in steps:
             if step.name == gate.metric_step and step.status == "Succeeded":
                 job = step.job or self._job_in_source(step)
-                if job is None:
-                    return None
-                return job_records.read_metric(self._target, job, gate.output, gate.file, gate.path)
-        return None
-
-    def _read_threshold(self, gate: Gate | None) -> float | None:
-        if gate is None:
-            return None
-        if gate.threshold_parameter is None:
-            return gate.threshold
-        given = executions.given_parameters(self._target, self._arn).get(gate.threshold_parameter)
-        return gate.threshold if given is None else float(given)
+                if job is not None:
+                    value = job_records.read_metric(self._target, job, gate.output, gate.file, gate.path)
+                    return replace(reading, value=value)
+        return reading
 
 
 def _step(found: Mapping[str, Any], display_name: str, kind: str) -> Step:

@@ -82,14 +82,14 @@ OUTPUT = "/opt/ml/processing/output/evaluation"
 IMAGE = "000000000000.dkr.ecr.eu-west-1.amazonaws.com/shell:1"
 
 
-def statistics(accuracy: object) -> str:
-    return json.dumps({"binary_classification_metrics": {"accuracy": {"value": accuracy}}})
+def statistics(value: object, metric: str) -> str:
+    return json.dumps({"binary_classification_metrics": {metric: {"value": value}}})
 
 
-def scores(accuracy: object) -> str:
-    """A shell script that evaluates a model to that accuracy."""
+def scores(value: object, metric: str = "accuracy") -> str:
+    """A shell script that evaluates a model to that accuracy, or to that value of another metric."""
     return (
-        f"echo evaluating\necho '{statistics(accuracy)}' > {OUTPUT}/statistics.json\n"
+        f"echo evaluating\necho '{statistics(value, metric)}' > {OUTPUT}/statistics.json\n"
         "echo scored 60 rows > /opt/ml/output/message"
     )
 
@@ -132,10 +132,10 @@ def processing_step(name: str, script: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def gate_step() -> dict[str, Any]:
-    metric = {
+def gate_step(metric: str) -> dict[str, Any]:
+    value = {
         "PropertyFile": {"Get": "Steps.EvaluateModel.PropertyFiles.Statistics"},
-        "Path": "binary_classification_metrics.accuracy.value",
+        "Path": f"binary_classification_metrics.{metric}.value",
     }
     register = {
         "ModelPackageGroupName": NAME,
@@ -172,7 +172,7 @@ def gate_step() -> dict[str, Any]:
             "Conditions": [
                 {
                     "Type": "GreaterThan",
-                    "LeftValue": {"Std:JsonGet": metric},
+                    "LeftValue": {"Std:JsonGet": value},
                     "RightValue": {"Get": "Parameters.AccuracyThreshold"},
                 }
             ],
@@ -188,7 +188,7 @@ def gate_step() -> dict[str, Any]:
     }
 
 
-def gated(script: str, *, cached: bool = False) -> list[dict[str, Any]]:
+def gated(script: str, *, cached: bool = False, metric: str = "accuracy") -> list[dict[str, Any]]:
     """EvaluateModel (runs `script`), CheckAccuracy, RegisterModel or AccuracyTooLow."""
     evaluate = processing_step(
         "EvaluateModel",
@@ -198,7 +198,7 @@ def gated(script: str, *, cached: bool = False) -> list[dict[str, Any]]:
         ],
         **({"CacheConfig": {"Enabled": True, "ExpireAfter": "P1D"}} if cached else {}),
     )
-    return [evaluate, gate_step()]
+    return [evaluate, gate_step(metric)]
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,17 @@ def test_a_shut_gate_ends_with_exit_code_3_and_both_numbers(local: Any, capsys: 
     assert outcome["threshold"] == 0.55
 
 
+def test_a_gate_on_another_metric_is_reported_under_that_metrics_name(local: Any, capsys: Printed) -> None:
+    local.upsert(local.gated(local.scores(0.75, "recall"), metric="recall"))
+    assert main(["start", "--wait"]) == 0
+    printed = capsys.readouterr()
+    assert "recall 0.7500 is above the threshold 0.6" in printed.err
+    assert "Recall      0.75, above the threshold 0.6" in printed.out
+    local.upsert(local.gated(local.scores(0.5, "f0_5"), metric="f0_5"))
+    assert main(["start", "--wait"]) == 3
+    assert "F0.5 0.5 is not above the threshold 0.6" in capsys.readouterr().out
+
+
 def test_a_crash_ends_with_exit_code_1_the_step_and_the_end_of_its_log(local: Any, capsys: Printed) -> None:
     local.upsert(local.gated("echo reading; echo no such column; exit 3"))
     assert main(["start", "--wait"]) == 1

@@ -29,7 +29,8 @@ def test_a_good_model_is_registered_with_its_accuracy_and_the_threshold_it_beat(
     local.upsert(local.gated(local.scores(0.75)))
     outcome, snapshots = run(local, AccuracyThreshold="0.7")
     assert outcome.status == "Succeeded"
-    assert (outcome.accuracy, outcome.threshold, outcome.gate_shut) == (0.75, 0.7, False)
+    assert outcome.gate is not None
+    assert (outcome.gate.value, outcome.gate.threshold, outcome.gate_shut) == (0.75, 0.7, False)
     assert outcome.model_package_arn is not None
     assert outcome.model_package_arn.endswith(f"model-package/{NAME}/1")
     assert statuses(outcome) == {
@@ -51,7 +52,8 @@ def test_a_gate_that_stays_shut_is_an_outcome_with_both_numbers(local: Any) -> N
     local.upsert(local.gated(local.scores(0.6)))  # exactly at the threshold is not above it
     outcome, snapshots = run(local)
     assert outcome.gate_shut
-    assert (outcome.status, outcome.accuracy, outcome.threshold) == ("Failed", 0.6, 0.6)
+    assert outcome.gate is not None
+    assert (outcome.status, outcome.gate.value, outcome.gate.threshold) == ("Failed", 0.6, 0.6)
     assert outcome.model_package_arn is None
     assert snapshots[-1].steps[-1].failure_reason == "accuracy is too low"
 
@@ -62,7 +64,8 @@ def test_a_broken_metric_is_a_breakdown_and_not_a_shut_gate(local: Any, accuracy
     outcome, _ = run(local)
     assert outcome.status == "Failed"
     assert not outcome.gate_shut
-    assert outcome.accuracy is None
+    assert outcome.gate is not None
+    assert outcome.gate.value is None
     assert outcome.failed_step is not None
     assert outcome.failed_step.name == "CheckAccuracy"
 
@@ -87,7 +90,8 @@ def test_a_second_run_says_which_results_came_from_the_cache(local: Any) -> None
     assert [step.cached for step in second.steps] == [True, False, False]
     assert second.steps[0].cached_from == first.execution_arn
     assert snapshots[-1].steps[0].produced == "scored 60 rows"
-    assert second.accuracy == 0.75
+    assert second.gate is not None
+    assert second.gate.value == 0.75
 
 
 def test_a_running_step_shows_the_newest_line_of_its_log(local: Any) -> None:
@@ -131,7 +135,7 @@ def test_an_execution_with_more_steps_than_a_page_is_seen_whole(local: Any) -> N
     outcome, _ = run(local)
     assert outcome.status == "Succeeded"
     assert [step.name for step in outcome.steps] == [f"Check{i}" for i in range(105)]
-    assert (outcome.accuracy, outcome.threshold) == (None, None)
+    assert outcome.gate is None
 
 
 def test_executions_are_listed_newest_first_and_found_by_id(local: Any) -> None:

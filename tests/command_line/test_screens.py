@@ -11,7 +11,8 @@ from pipelines.commands.options import which_execution
 from pipelines.commands.output import duration
 from pipelines.commands.progress import LineScreen, LiveScreen
 from pipelines.executions.job_records import Job
-from pipelines.executions.watching import NOT_STARTED, Snapshot, Step, outcome_of
+from pipelines.executions.watching import NOT_STARTED, GateReading, Snapshot, Step, outcome_of
+from registry.model_quality import ACCURACY
 
 ARN = "arn:aws:sagemaker:eu-west-1:000000000000:pipeline/bank-churn/execution/abcdefabcdef"
 TRAINING = Job("training", "arn:aws:sagemaker:eu-west-1:000000000000:training-job/train-1")
@@ -34,7 +35,8 @@ TOO_LOW = Step("AccuracyTooLow", "Accuracy too low", "Fail", "Failed", failure_r
 
 
 def snapshot(*steps: Step, status: str = "Executing") -> Snapshot:
-    return Snapshot(ARN, status, None, steps, accuracy=0.5, threshold=0.6)
+    gate = GateReading(ACCURACY, "EvaluateModel", value=0.5, threshold=0.6)
+    return Snapshot(ARN, status, None, steps, gate)
 
 
 def test_lines_are_written_once_for_each_change(capsys: pytest.CaptureFixture[str]) -> None:

@@ -214,3 +214,14 @@ def test_a_model_without_versions_says_how_to_get_one(registry: Registry) -> Non
 )
 def test_words_that_are_no_version_are_wrong_usage(registry: Registry, words) -> None:
     assert registry.gatehouse(*words).code == 2
+
+
+def test_metrics_are_called_by_their_names_in_words(registry: Registry) -> None:
+    registry.register(accuracy=0.80)
+    registry.register(accuracy=0.90)
+    compared, shown = registry.done("compare", 1, 2).out, registry.done("model", 1).out
+    for label in ("accuracy", "AUC", "F0.5", "false positive rate"):
+        assert f"\n{label} " in compared
+        assert f"\n{label} " in shown
+    assert "accuracy of the best constant classifier" in shown
+    assert "best constant classifier" not in compared
