@@ -1,4 +1,4 @@
-"""The tags of what is made in AWS: the team, project and owner that it belongs to, and the SageMaker Project."""
+"""Tags of what is made in AWS: the team, project and owner it belongs to, and the SageMaker Project."""
 
 from __future__ import annotations
 
