@@ -1,4 +1,4 @@
-"""What AWS or the way to it said, as one line that names the remedy.
+"""An error of AWS, or of the connection to it, as one line that names the remedy.
 
 Used once, where the command ends: commands let botocore's exceptions pass.
 """

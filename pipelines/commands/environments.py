@@ -34,7 +34,7 @@ def _all_environments(states: list[State]) -> Output:
         ("Environment", "Version", "Since", "By", "How", "Endpoint"), [_state_row(state) for state in states]
     )
     for state in states:
-        if (words := _drift(state)) is not None:
+        if (words := _drift_in_words(state)) is not None:
             yield Remark(f"Note: {state.environment.name}: {words}")
 
 
@@ -46,7 +46,7 @@ def _history(environment: Environment, deployments: tuple[Deployment, ...]) -> O
     yield Table(
         ("Version", "When", "By", "How", "Note"),
         [
-            (_shown(found), moment(found.when), found.by, found.action or "-", found.note)
+            (_version_in_words(found), moment(found.when), found.by, found.action or "-", found.note)
             for found in deployments
         ],
     )
@@ -60,7 +60,7 @@ def _state_row(state: State) -> tuple[str, ...]:
     how = f"{deployed.action}: {deployed.note}" if deployed.note else deployed.action
     return (
         state.environment.name,
-        _shown(deployed),
+        _version_in_words(deployed),
         moment(deployed.when),
         deployed.by,
         how or "-",
@@ -68,11 +68,11 @@ def _state_row(state: State) -> tuple[str, ...]:
     )
 
 
-def _shown(deployment: Deployment) -> str:
+def _version_in_words(deployment: Deployment) -> str:
     return deployment.arn if deployment.known_version is None else str(deployment.known_version)
 
 
-def _drift(state: State) -> str | None:
+def _drift_in_words(state: State) -> str | None:
     """Where the endpoint is not what the parameter says, in words."""
     if state.deployed is None:
         return None if state.endpoint is None else "an endpoint is there and no version is recorded for it"

@@ -22,7 +22,7 @@ from pipelines.commands.progress import Screen, log_command, open_screen
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
 from pipelines.executions.job_records import log_lines
-from pipelines.executions.watching import GateReading, Outcome, Snapshot, Step
+from pipelines.executions.watching import ExecutionOutcome, GateReading, Snapshot, Step
 from pipelines.settings.target import Target
 
 LOG_TAIL = 15
@@ -43,13 +43,13 @@ def follow_and_report(target: Target, project: str, execution_arn: str) -> Outpu
     yield Lines(_report(target, project, outcome))
 
 
-def _exit_code(outcome: Outcome) -> int:
+def _exit_code(outcome: ExecutionOutcome) -> int:
     if outcome.gate_shut:
         return GATE_SHUT
     return 0 if outcome.status == "Succeeded" else 1
 
 
-def _document(outcome: Outcome) -> dict[str, Any]:
+def _document(outcome: ExecutionOutcome) -> dict[str, Any]:
     return {
         "execution_arn": outcome.execution_arn,
         "status": outcome.status,
@@ -77,7 +77,7 @@ def _to_the_end(target: Target, project: str, execution_arn: str) -> Snapshot:
     try:
         with _terminated_like_interrupted(), open_screen(project, title) as screen:
             try:
-                return _shown(target, execution_arn, screen)
+                return _show_until_ended(target, execution_arn, screen)
             except KeyboardInterrupt:
                 _stop(target, execution_arn, screen)
                 raise
@@ -87,7 +87,7 @@ def _to_the_end(target: Target, project: str, execution_arn: str) -> Snapshot:
         os._exit(INTERRUPTED)
 
 
-def _shown(target: Target, execution_arn: str, screen: Screen) -> Snapshot:
+def _show_until_ended(target: Target, execution_arn: str, screen: Screen) -> Snapshot:
     """Show the execution until it has ended; the last snapshot."""
     last: Snapshot | None = None
     for last in watching.follow(target, execution_arn):
@@ -127,7 +127,7 @@ def _stop(target: Target, execution_arn: str, screen: Screen) -> None:
             # It ended by itself in the meantime.
             if error.response["Error"]["Code"] not in ("ValidationException", "ConflictException"):
                 raise
-        status = _shown(target, execution_arn, screen).status
+        status = _show_until_ended(target, execution_arn, screen).status
     except KeyboardInterrupt as again:
         raise _SecondInterruptError from again
     notice(f"The execution is {status}: {execution_arn}")
@@ -135,7 +135,7 @@ def _stop(target: Target, execution_arn: str, screen: Screen) -> None:
         notice(f"Run what is left of it with: gatehouse retry {execution_arn} --wait")
 
 
-def _report(target: Target, project: str, outcome: Outcome) -> Iterator[str]:
+def _report(target: Target, project: str, outcome: ExecutionOutcome) -> Iterator[str]:
     if outcome.status == "Succeeded":
         yield from _report_success(target, project, outcome)
     elif outcome.gate_shut:
@@ -147,7 +147,7 @@ def _report(target: Target, project: str, outcome: Outcome) -> Iterator[str]:
         yield from _report_failure(target, project, outcome)
 
 
-def _report_success(target: Target, project: str, outcome: Outcome) -> Iterator[str]:
+def _report_success(target: Target, project: str, outcome: ExecutionOutcome) -> Iterator[str]:
     cached = [step.display_name for step in outcome.steps if step.cached]
     if cached:
         yield f"Taken from the step cache, because nothing they depend on changed: {', '.join(cached)}"
@@ -168,7 +168,7 @@ def _report_success(target: Target, project: str, outcome: Outcome) -> Iterator[
         yield f"{name:<{width}}  {fact}"
 
 
-def _report_gate(project: str, outcome: Outcome) -> Iterator[str]:
+def _report_gate(project: str, outcome: ExecutionOutcome) -> Iterator[str]:
     gate = outcome.gate
     if gate is None:
         yield "The gate stayed shut. No model was registered."
@@ -186,7 +186,7 @@ def _value(gate: GateReading) -> str:
     return "unknown" if gate.value is None else f"{gate.value:.4f}".rstrip("0").rstrip(".")
 
 
-def _report_failure(target: Target, project: str, outcome: Outcome) -> Iterator[str]:
+def _report_failure(target: Target, project: str, outcome: ExecutionOutcome) -> Iterator[str]:
     step = outcome.failed_step
     if step is None:
         yield f"The execution ended as {outcome.status}: {outcome.failure_reason or 'no reason is given'}"

@@ -123,8 +123,12 @@ def cleanup(projects: tuple[str, ...], env_file: Path | None, yes: bool, target:
         settings = load_settings()
         for region in regions:
             for removal in plan_removal(region.target, (spec.name for spec in region.specs)):
-                _announce(removal.name, removal.versions, _serving(settings, removal.name, region.target))
-                if yes or _typed(removal.name):
+                _list_versions(
+                    removal.name,
+                    removal.versions,
+                    _environments_by_version(settings, removal.name, region.target),
+                )
+                if yes or _is_typed(removal.name):
                     apply_removal(removal, region.target)
                     deleted.append({"group": removal.name, "versions": list(removal.versions)})
     yield Document(deleted)
@@ -140,21 +144,21 @@ def _what_was_done(state: GroupState) -> str:
     return "tags corrected" if state.missing_tags else "nothing to do"
 
 
-def _announce(name: str, versions: tuple[str, ...], serving: Mapping[str, tuple[str, ...]]) -> None:
+def _list_versions(name: str, versions: tuple[str, ...], serving: Mapping[str, tuple[str, ...]]) -> None:
     notice(f"Model package group {name} with {len(versions)} versions:")
     for arn in versions:
         where = ", ".join(serving.get(arn, ()))
         notice(f"  version {group_and_version(arn)[1]}{f' (serves in {where})' if where else ''}")
 
 
-def _typed(name: str) -> bool:
+def _is_typed(name: str) -> bool:
     answer = click.prompt(
         f"Type {name} to delete it with all its versions", default="", show_default=False, err=True
     )
     return bool(answer == name)
 
 
-def _serving(settings: Settings, name: str, target: Target) -> dict[str, tuple[str, ...]]:
+def _environments_by_version(settings: Settings, name: str, target: Target) -> dict[str, tuple[str, ...]]:
     if name not in settings.projects:
         return {}
     return deployed_versions(all_environments(settings.projects[name], target))

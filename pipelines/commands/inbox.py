@@ -1,4 +1,4 @@
-"""`gatehouse inbox`: what the automation would have mailed to people, had it run in AWS.
+"""`gatehouse inbox`: the messages that the automation would mail to people in AWS.
 
 Every topic of the local SageMaker has the queue `local-inbox` as a subscriber. It is read over SQS's own
 protocol: messages are received, shown, and made visible again, so that the next look shows them, too.
@@ -26,7 +26,7 @@ _PAGE = 10
 
 
 @dataclass(frozen=True)
-class Note:
+class InboxMessage:
     """One message; `receipt` is what the queue deletes it by or shows it again."""
 
     id: str
@@ -63,21 +63,20 @@ def command(project: str | None, queue: str, delete: bool) -> Output:
     with connected(find_context(project, "local")) as context:
         sqs = context.target.client("sqs")
         url = _url(sqs, queue)
-        notes = [] if url is None else _read(sqs, url)
+        messages = [] if url is None else _read(sqs, url)
         if project is not None:
-            notes = [note for note in notes if _is_about(note, context.project.name)]
-        for note in notes:
-            if delete:
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=note.receipt)
+            messages = [message for message in messages if _is_about(message, context.project.name)]
+        for message in messages if delete else ():
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message.receipt)
     if url is None and queue != QUEUE:
         raise GatehouseError(
             f"there is no queue {queue} on this machine",
             remedy="`gatehouse local up` makes the queues of the projects in projects.toml",
         )
-    yield Document([_document(note) for note in notes])
-    for note in notes:
-        yield Lines(_in_lines(note))
-    if not notes:
+    yield Document([_document(message) for message in messages])
+    for message in messages:
+        yield Lines(_in_lines(message))
+    if not messages:
         yield Remark("There are no messages.")
     if not is_kept_up(context.settings):
         yield Remark("Events wait until they are handled: bring it up with `gatehouse local up`.")
@@ -90,9 +89,9 @@ def _url(sqs: Any, queue: str) -> str | None:
         return None
 
 
-def _read(sqs: Any, url: str) -> list[Note]:
+def _read(sqs: Any, url: str) -> list[InboxMessage]:
     """Every message that can be received; all of them can be received again when this returns."""
-    notes: list[Note] = []
+    messages: list[InboxMessage] = []
     while True:
         received = sqs.receive_message(
             QueueUrl=url,
@@ -103,57 +102,57 @@ def _read(sqs: Any, url: str) -> list[Note]:
         ).get("Messages", [])
         if not received:
             break
-        notes += [_note(message) for message in received]
-    for note in notes:
-        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=note.receipt, VisibilityTimeout=0)
-    return notes
+        messages += [_message(entry) for entry in received]
+    for message in messages:
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message.receipt, VisibilityTimeout=0)
+    return messages
 
 
-def _note(message: dict[str, Any]) -> Note:
-    told = _notification(message["Body"])
-    attributes = message.get("MessageAttributes", {})
-    return Note(
-        id=message["MessageId"],
-        sent=datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC),
-        topic=told.get("TopicArn"),
-        subject=told.get("Subject"),
-        text=told.get("Message", message["Body"]),
+def _message(received: dict[str, Any]) -> InboxMessage:
+    notification = _notification(received["Body"])
+    attributes = received.get("MessageAttributes", {})
+    return InboxMessage(
+        id=received["MessageId"],
+        sent=datetime.fromtimestamp(int(received["Attributes"]["SentTimestamp"]) / 1000, UTC),
+        topic=notification.get("TopicArn"),
+        subject=notification.get("Subject"),
+        text=notification.get("Message", received["Body"]),
         attributes={name: value.get("StringValue", "") for name, value in attributes.items()},
-        receipt=message["ReceiptHandle"],
+        receipt=received["ReceiptHandle"],
     )
 
 
 def _notification(body: str) -> dict[str, Any]:
-    """What a topic sent; empty for a message that no topic sent, a dead letter for one."""
+    """What a topic sent; empty for a message of another sender, such as a dead letter."""
     try:
-        told = json.loads(body)
+        content = json.loads(body)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) and told.get("Type") == "Notification" else {}
+    return content if isinstance(content, dict) and content.get("Type") == "Notification" else {}
 
 
-def _is_about(note: Note, project: str) -> bool:
-    if note.topic is None:
-        return project in note.text
-    return note.topic.rpartition(":")[2] == f"gatehouse-{project}"
+def _is_about(message: InboxMessage, project: str) -> bool:
+    if message.topic is None:
+        return project in message.text
+    return message.topic.rpartition(":")[2] == f"gatehouse-{project}"
 
 
-def _document(note: Note) -> dict[str, object]:
+def _document(message: InboxMessage) -> dict[str, object]:
     return {
-        "id": note.id,
-        "sent": note.sent,
-        "topic": note.topic,
-        "subject": note.subject,
-        "text": note.text,
-        "attributes": note.attributes,
+        "id": message.id,
+        "sent": message.sent,
+        "topic": message.topic,
+        "subject": message.subject,
+        "text": message.text,
+        "attributes": message.attributes,
     }
 
 
-def _in_lines(note: Note) -> Iterator[str]:
-    source = (note.topic or "").rpartition(":")[2]
-    yield f"{moment(note.sent)}  {note.subject or source or 'message'}"
-    for line in note.text.splitlines():
+def _in_lines(message: InboxMessage) -> Iterator[str]:
+    source = (message.topic or "").rpartition(":")[2]
+    yield f"{moment(message.sent)}  {message.subject or source or 'message'}"
+    for line in message.text.splitlines():
         yield f"  {line}"
-    for name, value in note.attributes.items():
+    for name, value in message.attributes.items():
         yield f"  {name}: {value}"
     yield ""

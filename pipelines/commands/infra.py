@@ -47,8 +47,8 @@ def command() -> None:
 
 
 @dataclass(frozen=True)
-class _Aws:
-    """A project's place in AWS, and clients for it."""
+class _AwsProject:
+    """A project with its account and region in AWS, and clients for them."""
 
     project: Project
     site: Site
@@ -84,7 +84,7 @@ def plan_command(
     code = gather_handler_code()
     if target == "local":
         return _check_offline(load_settings().project(project), only, parameters, code)
-    at = _aws(project)
+    at = _aws_project(project)
     cloudformation = at.client("cloudformation")
     plans = [
         plan_stack(stack, cloudformation) for stack in _stacks(at, only, parameters, code, cloudformation)
@@ -120,7 +120,7 @@ def deploy_command(
         )
     if notify and only and "automation" not in only:
         raise click.UsageError("--notify is about the automation: leave --only out or add --only automation.")
-    at, code = _aws(project), gather_handler_code()
+    at, code = _aws_project(project), gather_handler_code()
     cloudformation = at.client("cloudformation")
     plans, outputs = [], {}
     for stack in _stacks(at, only, parameters, code, cloudformation):
@@ -148,7 +148,7 @@ def remove_command(project: str | None, only: tuple[Kind, ...], yes: bool, targe
     """
     if target == "local":
         raise click.UsageError("There is nothing to remove locally; give --target aws.")
-    at = _aws(project)
+    at = _aws_project(project)
     cloudformation = at.client("cloudformation")
     names = [f"gatehouse-{at.project.name}-{kind}" for kind in reversed(only or KINDS)]
     there = [name for name in names if stack_exists(name, cloudformation)]
@@ -164,7 +164,7 @@ def remove_command(project: str | None, only: tuple[Kind, ...], yes: bool, targe
     ]
 
 
-def _aws(name: str | None) -> _Aws:
+def _aws_project(name: str | None) -> _AwsProject:
     import boto3
 
     project = load_settings().project(name)
@@ -172,11 +172,15 @@ def _aws(name: str | None) -> _Aws:
     session = boto3.session.Session(region_name=region)
     caller = session.client("sts").get_caller_identity()
     partition = caller["Arn"].split(":")[1]
-    return _Aws(project, site_of(project, caller["Account"], region, partition, os.environ), session)
+    return _AwsProject(project, site_of(project, caller["Account"], region, partition, os.environ), session)
 
 
 def _stacks(
-    at: _Aws, only: tuple[Kind, ...], parameters: dict[str, str], code: HandlerCode, cloudformation: Any
+    at: _AwsProject,
+    only: tuple[Kind, ...],
+    parameters: dict[str, str],
+    code: HandlerCode,
+    cloudformation: Any,
 ) -> list[Stack]:
     """The named stacks; without a name all but a CI that was never made."""
     found = _build(at.project, at.site, only or KINDS, parameters, code)

@@ -121,7 +121,7 @@ def reset(yes: bool) -> Output:
 
 
 def _variables(settings: Settings, url: str) -> dict[str, str]:
-    """What AWS's clients read: the endpoint, a region, credentials that are checked by nobody."""
+    """What AWS's clients read: the endpoint, a region, and credentials, which are not checked."""
     region = DEFAULT_REGION
     if settings.default_project is not None:
         region = settings.project(None).region

@@ -1,4 +1,4 @@
-"""Gives the commands a SageMaker that answers: AWS, the one that is kept up here, or one of their own.
+"""Gives the commands a SageMaker that answers: AWS, the one kept up on this machine, or one of their own.
 
 This is the only module that knows the package `sagemaker_local`. A command that works on this machine
 uses the endpoint that `gatehouse local up` advertises in the home folder; where there is none, one
@@ -38,7 +38,7 @@ START_LIMIT = 60.0
 """Seconds that a new endpoint may take until it answers."""
 
 STOP_LIMIT = 60.0
-"""Seconds that an endpoint may take to stop its jobs and leave."""
+"""Seconds that an endpoint may take to stop its jobs and end."""
 
 
 def home_folder(settings: Settings) -> Path:
@@ -63,7 +63,7 @@ def connection(target: Target, settings: Settings) -> Iterator[Callable[[], Targ
     if kept_up is not None:
         yield lambda: target.at(kept_up.url)
         return
-    from sagemaker_local import endpoint  # a quarter of a second that AWS and a kept one spare a command
+    from sagemaker_local import endpoint  # takes a quarter of a second, which only this case needs
 
     with ThreadPoolExecutor(1, thread_name_prefix="endpoint") as threads:
         starting: Future[Endpoint] = threads.submit(endpoint.start, home, interpreters=interpreters(settings))
@@ -100,12 +100,12 @@ def _answering(starting: Future[Endpoint]) -> Endpoint:
     except CannotStart as error:
         raise GatehouseError(str(error)) from error
     for execution in started.interrupted:
-        tell_interrupted(execution)
+        _report_interrupted(execution)
     return started
 
 
-def tell_interrupted(execution: Mapping[str, Any]) -> None:
-    """Say what a process that was killed left under way."""
+def _report_interrupted(execution: Mapping[str, Any]) -> None:
+    """Name an execution that was under way when the process that ran it was killed."""
     arn = execution["PipelineExecutionArn"]
     reason = " ".join(str(execution.get("FailureReason", "")).split())
     notice(f"An earlier execution did not end by itself: {arn}")

@@ -1,4 +1,4 @@
-"""Rows from a file, cut into payloads that an endpoint takes: 6 MB each, and never through a row.
+"""Rows of a file as payloads for an endpoint: whole rows, at most 6 MB each.
 
 CSV is read as it streams in, so a file may be of any size. Each payload of a CSV with a header repeats it,
 so that every request says which columns it holds. pyarrow is imported for Parquet only.
@@ -27,7 +27,7 @@ def form_of(path: Path) -> str:
     """csv, json or parquet, by the file's name.
 
     Raises:
-        GatehouseError: the name tells nothing.
+        GatehouseError: its suffix is none of these.
     """
     form = SUFFIXES.get(path.suffix.lower())
     if form is None:
@@ -114,7 +114,7 @@ def _looks_like_header(row: bytes, delimiter: str) -> bool:
     text = row.decode("utf-8", "replace").rstrip("\r\n")
     try:
         fields = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-    except csv.Error:  # a field of 128 KB or more is nobody's name
+    except csv.Error:  # a field of 128 KB or more is no column's name
         return False
     return len(set(fields)) == len(fields) and not any(_is_value(field.strip()) for field in fields)
 

@@ -16,7 +16,7 @@ from pipelines.commands.plan_report import (
 )
 from pipelines.commands.project_context import find_context
 from pipelines.definition.compile import compile_pipeline
-from pipelines.upsert.plan import next_start, plan_upsert
+from pipelines.upsert.plan import forecast_next_start, plan_upsert
 
 
 @click.command("plan")
@@ -40,11 +40,11 @@ def command(project: str | None, target: str, as_markdown: bool) -> Output:
         compiled = compile_pipeline(context.project, context.target)
         live = connect()
         plan = plan_upsert(compiled, live)
-        foreseen = next_start(plan, live)
-    yield Document(plan_document(plan, foreseen))
+        forecasts = forecast_next_start(plan, live)
+    yield Document(plan_document(plan, forecasts))
     if as_markdown:
-        yield Lines(plan_in_markdown(plan, foreseen))
+        yield Lines(plan_in_markdown(plan, forecasts))
         return
-    yield Lines((*plan_in_words(plan, PLANNED), *next_start_in_words(foreseen)))
+    yield Lines((*plan_in_words(plan, PLANNED), *next_start_in_words(forecasts)))
     if plan.changes_something:
         yield f"Next: gatehouse upsert {context.project.name}{context.target.option}"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipelines.upsert.plan import Plan
-from pipelines.upsert.step_cache import Foreseen
+from pipelines.upsert.plan import UpsertPlan
+from pipelines.upsert.step_cache import StepForecast
 
 PLANNED = {
     "create": "would be created",
@@ -18,7 +18,7 @@ PLANNED = {
 DONE = {"create": "created", "update": "updated", "none": "up to date", "upload": "uploaded"}
 
 
-def plan_in_words(plan: Plan, words: Mapping[str, str]) -> Iterator[str]:
+def plan_in_words(plan: UpsertPlan, words: Mapping[str, str]) -> Iterator[str]:
     """The plan line by line; `words` is `PLANNED` before it is carried out, `DONE` after."""
     yield f"Pipeline {plan.compiled.name}: {words[plan.action]}"
     for change in plan.changes:
@@ -29,17 +29,17 @@ def plan_in_words(plan: Plan, words: Mapping[str, str]) -> Iterator[str]:
         yield f"  {_no_bucket(plan.missing_bucket)}"
 
 
-def next_start_in_words(foreseen: Sequence[Foreseen]) -> Iterator[str]:
+def next_start_in_words(forecasts: Sequence[StepForecast]) -> Iterator[str]:
     """What the next start, with the default parameters, does with each step."""
     yield "The next start:"
-    for one in foreseen:
-        if one.cached_from is None:
-            yield f"  {one.step} runs: {one.reason}"
+    for forecast in forecasts:
+        if forecast.cached_from is None:
+            yield f"  {forecast.step} runs: {forecast.reason}"
         else:
-            yield f"  {one.step} comes from the step cache, execution {_id(one)}"
+            yield f"  {forecast.step} comes from the step cache, execution {_id(forecast)}"
 
 
-def plan_document(plan: Plan, foreseen: Sequence[Foreseen]) -> dict[str, Any]:
+def plan_document(plan: UpsertPlan, forecasts: Sequence[StepForecast]) -> dict[str, Any]:
     """The JSON form; its keys are part of the interface."""
     return {
         "pipeline": plan.compiled.name,
@@ -49,13 +49,13 @@ def plan_document(plan: Plan, foreseen: Sequence[Foreseen]) -> dict[str, Any]:
         "missing_data": list(plan.missing_data),
         "missing_bucket": plan.missing_bucket,
         "next_start": [
-            {"step": one.step, "cached_from": one.cached_from, "reason": one.reason or None}
-            for one in foreseen
+            {"step": forecast.step, "cached_from": forecast.cached_from, "reason": forecast.reason or None}
+            for forecast in forecasts
         ],
     }
 
 
-def plan_in_markdown(plan: Plan, foreseen: Sequence[Foreseen]) -> Iterator[str]:
+def plan_in_markdown(plan: UpsertPlan, forecasts: Sequence[StepForecast]) -> Iterator[str]:
     """The plan for a pull request's page, line by line."""
     yield f"### Pipeline {_code(plan.compiled.name)}: {PLANNED[plan.action]}"
     yield ""
@@ -69,19 +69,19 @@ def plan_in_markdown(plan: Plan, foreseen: Sequence[Foreseen]) -> Iterator[str]:
         yield ""
     yield "| step | next start | why |"
     yield "| --- | --- | --- |"
-    for one in foreseen:
-        if one.cached_from is None:
-            yield f"| {_code(one.step)} | runs | {_cell(one.reason)} |"
+    for forecast in forecasts:
+        if forecast.cached_from is None:
+            yield f"| {_code(forecast.step)} | runs | {_cell(forecast.reason)} |"
         else:
-            yield f"| {_code(one.step)} | step cache | execution {_code(_id(one))} |"
+            yield f"| {_code(forecast.step)} | step cache | execution {_code(_id(forecast))} |"
 
 
 def _no_bucket(name: str) -> str:
     return f"the bucket {name} does not exist: an upsert would stop before it changes anything"
 
 
-def _id(one: Foreseen) -> str:
-    return str(one.cached_from).rpartition("/")[2]
+def _id(forecast: StepForecast) -> str:
+    return str(forecast.cached_from).rpartition("/")[2]
 
 
 def _code(text: str) -> str:

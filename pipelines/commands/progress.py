@@ -1,7 +1,7 @@
 """Shows an execution while it runs: a live table on a terminal, a line for each change elsewhere.
 
-Both are fed snapshots and say the same of a step: its display name, its status, how long it has
-taken, what it produced or the newest line of its log, and where the whole log is.
+Both show snapshots and say the same of a step: its display name, its status, how long it has taken,
+what it produced or the newest line of its log, and where the whole log is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from pipelines.commands.output import duration, notice
-from pipelines.executions.job_records import Job
+from pipelines.executions.job_records import StepJob
 from pipelines.executions.watching import NOT_STARTED, UNDER_WAY, Snapshot, Step
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Screen(Protocol):
-    """Somewhere to show snapshots; a context manager."""
+    """What shows the snapshots of an execution, one after the other; a context manager."""
 
     def __enter__(self) -> Self: ...
 
@@ -33,7 +33,7 @@ class Screen(Protocol):
 
 
 def open_screen(project: str, title: str) -> Screen:
-    """The screen that fits standard error.
+    """A live table where standard error is a terminal, lines anywhere else.
 
     Args:
         project: the project's full name, for the commands that are mentioned.
@@ -46,7 +46,7 @@ def log_command(project: str, step: str) -> str:
     return f"gatehouse logs {project} --step {step}"
 
 
-def log_place(project: str, step: str, job: Job) -> str:
+def log_location(project: str, step: str, job: StepJob) -> str:
     """Where a job's log is: the command that prints it, and its group and stream prefix in CloudWatch."""
     return f"{log_command(project, step)}  (CloudWatch {job.log_group}, {job.name}/)"
 
@@ -60,8 +60,8 @@ def state(step: Step) -> str:
     return step.status.lower()
 
 
-def remarks(step: Step) -> str:
-    """What there is to say of the step now, in one line."""
+def details(step: Step) -> str:
+    """Why the step failed, what it produced, or the newest line of its log, in one line."""
     if step.status in ("Failed", "Stopped"):
         return (step.failure_reason or "").strip().partition("\n")[0]
     if step.status == "Starting" and step.failure_reason:
@@ -102,14 +102,14 @@ class LineScreen:
                 self._say(step, state(step) + took)
             if step.job is not None and not step.cached and step.job.name not in self._logs_named:
                 self._logs_named.add(step.job.name)
-                notice(f"    log: {log_place(self._project, step.name, step.job)}")
+                notice(f"    log: {log_location(self._project, step.name, step.job)}")
 
     def _mention_again(self, step: Step) -> None:
         if step.status in UNDER_WAY and time.monotonic() - self._said[step.name] > self.SILENCE:
             self._say(step, f"{state(step)} for {duration(step.seconds)}")
 
     def _say(self, step: Step, how: str) -> None:
-        said = remarks(step)
+        said = details(step)
         self._said[step.name] = time.monotonic()
         notice(f"  {step.display_name}: {how}{': ' + said if said else ''}")
 
@@ -163,12 +163,12 @@ class LiveScreen:
                 Text(step.display_name, "dim" if waiting else "bold"),
                 Text("not run" if waiting and ended else state(step), style),
                 "" if step.cached else duration(step.seconds),
-                Text(remarks(step), "red" if step.status == "Failed" else ""),
+                Text(details(step), "red" if step.status == "Failed" else ""),
             )
         logs = f"Logs: gatehouse logs {self._project} --step STEP"
         for step in steps:
             if step.job is not None and step.status in UNDER_WAY:
-                logs = f"Log: {log_place(self._project, step.name, step.job)}"
+                logs = f"Log: {log_location(self._project, step.name, step.job)}"
         return Group(Text(self._title, "bold"), Text(), grid, Text(), Text(logs, "dim"))
 
 

@@ -14,7 +14,7 @@ from pipelines.definition.compile import compile_pipeline
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.outline import read_outline
 from pipelines.executions.overrides import check_overrides, with_dataset
-from pipelines.upsert.apply import apply_plan
+from pipelines.upsert.apply import apply_upsert
 from pipelines.upsert.plan import plan_upsert
 
 
@@ -45,7 +45,7 @@ def command(project: str | None, parameters: dict[str, str], target: str) -> Out
         overrides = check_overrides(read_outline(compiled.definition), parameters, name)
         live = connect()
         plan = plan_upsert(compiled, live)
-        apply_plan(plan, live)
+        apply_upsert(plan, live)
         for line in plan_in_words(plan, DONE):
             notice(line)
         execution_arn = executions.start(live, name, with_dataset(overrides, compiled.dataset))

@@ -18,15 +18,15 @@ from pipelines.executions import lifecycle as executions
 from pipelines.executions.outline import read_outline
 from pipelines.executions.overrides import check_overrides
 from pipelines.executions.schedule import (
-    Plan,
     Schedule,
-    apply_plan,
-    plan_off,
+    SchedulePlan,
+    apply_schedule,
+    plan_deletion,
     plan_schedule,
     read_schedule,
 )
 from pipelines.settings.target import Target
-from pipelines.upsert.plan import read_live
+from pipelines.upsert.plan import read_live_pipeline
 
 _SHOWN = 5
 _WORDS = {"create": "created", "update": "updated", "none": "up to date", "delete": "deleted"}
@@ -94,8 +94,8 @@ def command(options: ScheduleOptions, project: str | None, target: str) -> Outpu
         name = at.project.name
         if options.show:
             return _described(name, "none", (), read_schedule(name, at.target), now)
-        plan = plan_off(name, at.target) if timing is None else _plan(at, options, *timing)
-        apply_plan(plan, at.target)
+        plan = plan_deletion(name, at.target) if timing is None else _plan(at, options, *timing)
+        apply_schedule(plan, at.target)
         schedule = None if timing is None else read_schedule(name, at.target)
     if target == "local" and schedule is not None and not is_kept_up(at.settings):
         notice("It starts nothing until the local SageMaker is kept up: gatehouse local up")
@@ -125,9 +125,11 @@ def _timing(options: ScheduleOptions) -> tuple[str, datetime | None]:
     return expression, start if start.tzinfo else start.replace(tzinfo=zone)
 
 
-def _plan(at: ProjectContext, options: ScheduleOptions, expression: str, start: datetime | None) -> Plan:
+def _plan(
+    at: ProjectContext, options: ScheduleOptions, expression: str, start: datetime | None
+) -> SchedulePlan:
     name = at.project.name
-    pipeline = read_live(name, at.target)
+    pipeline = read_live_pipeline(name, at.target)
     if pipeline is None:
         raise executions.no_pipeline(at.target, name)
     overrides = check_overrides(read_outline(pipeline.definition), options.parameters, name)

@@ -10,8 +10,8 @@ from pipelines.commands.output import Document, Lines, Output, with_json
 from pipelines.commands.plan_report import PLANNED, next_start_in_words, plan_document, plan_in_words
 from pipelines.commands.project_context import find_context
 from pipelines.definition.compile import compile_pipeline
-from pipelines.upsert.apply import apply_plan
-from pipelines.upsert.plan import next_start, plan_upsert
+from pipelines.upsert.apply import apply_upsert
+from pipelines.upsert.plan import forecast_next_start, plan_upsert
 
 
 @click.command("upsert")
@@ -29,10 +29,10 @@ def command(project: str | None, target: str) -> Output:
         compiled = compile_pipeline(context.project, context.target)
         live = connect()
         plan = plan_upsert(compiled, live)
-        foreseen = next_start(plan, live)
-        yield Lines((*plan_in_words(plan, PLANNED), *next_start_in_words(foreseen)))
-        pipeline_arn = apply_plan(plan, live)
-    yield Document({**plan_document(plan, foreseen), "pipeline_arn": pipeline_arn})
+        forecasts = forecast_next_start(plan, live)
+        yield Lines((*plan_in_words(plan, PLANNED), *next_start_in_words(forecasts)))
+        pipeline_arn = apply_upsert(plan, live)
+    yield Document({**plan_document(plan, forecasts), "pipeline_arn": pipeline_arn})
     done = {"create": "Created", "update": "Updated", "none": "Left alone"}[plan.action]
     yield f"{done}: {pipeline_arn}"
     yield f"Next: gatehouse start {context.project.name} --wait{context.target.option}"

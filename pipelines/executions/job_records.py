@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipelines.executions.outline import Gate
 from registry.clients import is_absent
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ LOG_GROUPS = {
 
 
 @dataclass(frozen=True)
-class Job:
+class StepJob:
+    """The job that carries a step out."""
+
     kind: Literal["processing", "training"]
     arn: str
 
@@ -48,7 +51,7 @@ class LogLine:
     message: str
 
 
-def result_in_words(sagemaker: Any, job: Job) -> str | None:
+def result_in_words(sagemaker: Any, job: StepJob) -> str | None:
     """A processing job's exit message, or a training job's final metrics."""
     if job.kind == "processing":
         message = sagemaker.describe_processing_job(ProcessingJobName=job.name).get("ExitMessage", "")
@@ -58,13 +61,8 @@ def result_in_words(sagemaker: Any, job: Job) -> str | None:
     return ", ".join(words) or None
 
 
-def read_metric(target: Target, job: Job, output: str, file: str, path: Sequence[str]) -> float | None:
-    """A number in a JSON file that a processing job wrote.
-
-    Args:
-        output: the name of the job's output that holds the file.
-        file: the file's path inside that output.
-        path: the keys that lead to the number.
+def read_metric(target: Target, job: StepJob, gate: Gate) -> float | None:
+    """The number that a gate compares, from the JSON file that the processing job wrote.
 
     Returns:
         The number, or None where the file is missing or broken or holds no number there: SageMaker's
@@ -72,30 +70,30 @@ def read_metric(target: Target, job: Job, output: str, file: str, path: Sequence
     """
     described = target.client("sagemaker").describe_processing_job(ProcessingJobName=job.name)
     for found in described.get("ProcessingOutputConfig", {}).get("Outputs", []):
-        if found["OutputName"] == output:
+        if found["OutputName"] == gate.output:
             bucket, _, prefix = found["S3Output"]["S3Uri"].removeprefix("s3://").partition("/")
             try:
-                body = target.client("s3").get_object(Bucket=bucket, Key=f"{prefix.rstrip('/')}/{file}")[
+                body = target.client("s3").get_object(Bucket=bucket, Key=f"{prefix.rstrip('/')}/{gate.file}")[
                     "Body"
                 ]
                 value: Any = json.loads(body.read())
             except (ClientError, ValueError):
                 return None
-            for key in path:
+            for key in gate.path:
                 value = value.get(key) if isinstance(value, dict) else None
             return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
     return None
 
 
-def log_lines(target: Target, job: Job) -> list[LogLine]:
+def log_lines(target: Target, job: StepJob) -> list[LogLine]:
     """Everything that a job has written so far, instance by instance, in order."""
     return list(LogTail(target, job).new_lines())
 
 
 class LogTail:
-    """Reads a job's log piece by piece: each call continues where the one before ended."""
+    """Reads a job's log in parts: each call continues where the one before ended."""
 
-    def __init__(self, target: Target, job: Job) -> None:
+    def __init__(self, target: Target, job: StepJob) -> None:
         self._logs = target.client("logs")
         self._job = job
         self._tokens: dict[str, str] = {}
@@ -120,10 +118,10 @@ class LogTail:
 
 
 class LogReader:
-    """The newest line of running jobs. A log that cannot be read is no reason to fail: then there is none."""
+    """Reads the newest line of running jobs; a log that cannot be read has none."""
 
     INTERVAL = 0.5
-    """Seconds between two looks at one job's log."""
+    """Seconds between two readings of one job's log."""
 
     def __init__(self, target: Target) -> None:
         self._logs = target.client("logs")
@@ -131,7 +129,7 @@ class LogReader:
         self._known: dict[str, tuple[float, str | None]] = {}
         self._refused = False
 
-    def latest_line(self, job: Job) -> str | None:
+    def latest_line(self, job: StepJob) -> str | None:
         """The last line with any text, from the job's first instance."""
         looked, line = self._known.get(job.arn, (0.0, None))
         if self._refused or time.monotonic() - looked < self.INTERVAL:
@@ -139,14 +137,14 @@ class LogReader:
         try:
             line = self._read(job) or line
         except ClientError as error:
-            # Not allowed to read logs: do not ask again at every look.
+            # Not allowed to read logs: do not ask again each time.
             self._refused = not is_absent(error)
         except BotoCoreError:
             pass
         self._known[job.arn] = (time.monotonic(), line)
         return line
 
-    def _read(self, job: Job) -> str | None:
+    def _read(self, job: StepJob) -> str | None:
         stream = self._streams.get(job.arn) or next(iter(_streams(self._logs, job)), None)
         if stream is None:
             return None
@@ -158,7 +156,7 @@ class LogReader:
         return next((line for line in reversed(lines) if line), None)
 
 
-def stream_name(target: Target, job: Job) -> str:
+def stream_name(target: Target, job: StepJob) -> str:
     """The CloudWatch stream of the job's first instance; its prefix where it cannot be looked up."""
     try:
         return next(iter(_streams(target.client("logs"), job)), f"{job.name}/")
@@ -166,7 +164,7 @@ def stream_name(target: Target, job: Job) -> str:
         return f"{job.name}/"
 
 
-def _streams(logs: Any, job: Job) -> list[str]:
+def _streams(logs: Any, job: StepJob) -> list[str]:
     """The job's log streams, sorted by host; none before the first line is written."""
     pages = logs.get_paginator("describe_log_streams").paginate(
         logGroupName=job.log_group, logStreamNamePrefix=f"{job.name}/"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Summary:
+class ExecutionSummary:
     """A line in the list of executions."""
 
     execution_arn: str
@@ -93,7 +93,7 @@ def retry(target: Target, execution_arn: str) -> None:
     )
 
 
-def list_executions(target: Target, name: str, limit: int | None = None) -> list[Summary]:
+def list_executions(target: Target, name: str, limit: int | None = None) -> list[ExecutionSummary]:
     """The executions of a pipeline, newest first.
 
     Raises:
@@ -111,7 +111,7 @@ def list_executions(target: Target, name: str, limit: int | None = None) -> list
     )
     try:
         return [
-            Summary(
+            ExecutionSummary(
                 execution_arn=found["PipelineExecutionArn"],
                 status=found["PipelineExecutionStatus"],
                 started=found["StartTime"],

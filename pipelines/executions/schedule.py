@@ -21,7 +21,7 @@ from registry.clients import is_absent
 
 _EARLIEST_START = timedelta(minutes=5)
 
-_SENT = (
+_REQUEST_MEMBERS = (
     "Name",
     "Description",
     "ScheduleExpression",
@@ -56,7 +56,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SchedulePlan:
     """What would happen to the schedule of that name; `live` is the one that is there, None if none."""
 
     action: Literal["create", "update", "none", "delete"]
@@ -72,7 +72,7 @@ def read_schedule(name: str, target: Target) -> Schedule | None:
     return None if found is None else _schedule(found)
 
 
-def plan_schedule(name: str, wanted: Schedule, pipeline_arn: str, target: Target) -> Plan:
+def plan_schedule(name: str, wanted: Schedule, pipeline_arn: str, target: Target) -> SchedulePlan:
     """Compare the schedule that is wanted with the one that is there. Reads only.
 
     Raises:
@@ -82,7 +82,7 @@ def plan_schedule(name: str, wanted: Schedule, pipeline_arn: str, target: Target
     request = _request(name, wanted, pipeline_arn)
     if live is None:
         _check_start(wanted)
-        return Plan("create", name, request=request)
+        return SchedulePlan("create", name, request=request)
     if live["Target"]["Arn"] != pipeline_arn:
         raise GatehouseError(
             f"a schedule of that name starts {live['Target']['Arn']}",
@@ -90,7 +90,7 @@ def plan_schedule(name: str, wanted: Schedule, pipeline_arn: str, target: Target
             remedy="Delete or rename it, or choose another name for the project",
         )
     # What this command has no option for stays as somebody set it, an end or a retry policy for example.
-    kept = {key: live[key] for key in _SENT if key in live}
+    kept = {key: live[key] for key in _REQUEST_MEMBERS if key in live}
     kept.pop("StartDate", None)
     merged = {**kept, **request, "Target": {**live["Target"], **request["Target"]}}
     if "EndDate" in kept:
@@ -98,16 +98,16 @@ def plan_schedule(name: str, wanted: Schedule, pipeline_arn: str, target: Target
     changes = tuple(_changes(_schedule(live), _schedule(merged)))
     if changes:
         _check_start(wanted)
-    return Plan("update" if changes else "none", name, changes, merged, _schedule(live))
+    return SchedulePlan("update" if changes else "none", name, changes, merged, _schedule(live))
 
 
-def plan_off(name: str, target: Target) -> Plan:
+def plan_deletion(name: str, target: Target) -> SchedulePlan:
     """What deleting the schedule would do. Reads only."""
     live = read_schedule(name, target)
-    return Plan("none" if live is None else "delete", name, live=live)
+    return SchedulePlan("none" if live is None else "delete", name, live=live)
 
 
-def apply_plan(plan: Plan, target: Target) -> None:
+def apply_schedule(plan: SchedulePlan, target: Target) -> None:
     """Carry a plan out."""
     scheduler = target.client("scheduler")
     if plan.action == "create":
@@ -183,11 +183,11 @@ def _changes(live: Schedule, wanted: Schedule) -> list[str]:
         "time zone": (live.time_zone, wanted.time_zone),
         "start": (live.start or "at once", wanted.start or "at once"),
         "role": (live.role_arn, wanted.role_arn),
-        "parameters": (_words(live.parameters), _words(wanted.parameters)),
+        "parameters": (_in_words(live.parameters), _in_words(wanted.parameters)),
         "state": ("on" if live.enabled else "off", "on" if wanted.enabled else "off"),
     }
     return [f"{name}: {before} -> {after}" for name, (before, after) in pairs.items() if before != after]
 
 
-def _words(parameters: tuple[tuple[str, str], ...]) -> str:
+def _in_words(parameters: tuple[tuple[str, str], ...]) -> str:
     return ", ".join(f"{name}={value}" for name, value in parameters) or "none"

@@ -1,11 +1,11 @@
-"""Looks at an execution until it has ended, and says what came out.
+"""Watches an execution until it has ended, and says what came out.
 
-What passes through is a :class:`Snapshot`: the execution at one moment, with every step of its
-definition, those that have not started included. :func:`follow` yields one at every look;
-:func:`outcome` boils the last one down to what a caller decides on.
+:func:`follow` yields a :class:`Snapshot` again and again: the execution at one moment, with every step of
+its definition, those that have not started included. :func:`outcome_of` says what the last one means for
+a caller: whether the execution succeeded, whether the gate let the model pass, which step failed.
 
-The clients' retries (botocore's standard mode) absorb throttling; an AWS endpoint that cannot be
-reached for a while does not end the following, since the execution goes on without us.
+The clients repeat throttled calls themselves (botocore's standard mode). While an AWS endpoint cannot be
+reached, :func:`follow` goes on trying for a time, because the execution goes on as well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from botocore.exceptions import ConnectionError, HTTPClientError
 
 from pipelines.executions import job_records
 from pipelines.executions import lifecycle as executions
-from pipelines.executions.job_records import Job
+from pipelines.executions.job_records import StepJob
 from pipelines.executions.outline import Outline, read_outline
 from registry.model_quality import MetricKind, figure, metric_kind
 
@@ -33,8 +33,8 @@ UNDER_WAY = frozenset({"Starting", "Executing", "Stopping"})
 NOT_STARTED = "NotStarted"
 """This module's own status for a step of the definition that SageMaker does not list yet."""
 
-PATIENCE = 600.0
-"""Seconds that an unreachable AWS endpoint is put up with while an execution is followed."""
+UNREACHABLE_LIMIT = 600.0
+"""Seconds for which an AWS endpoint may be unreachable while an execution is followed."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Step:
     started: float | None = None
     ended: float | None = None
     failure_reason: str | None = None
-    job: Job | None = None
+    job: StepJob | None = None
     model_package_arn: str | None = None
     condition_held: bool | None = None
     produced: str | None = None
@@ -121,14 +121,14 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came out of an execution.
+class ExecutionOutcome:
+    """What came out of an execution, as far as it has got.
 
     Attributes:
         status: SageMaker's: Executing, Stopping, Stopped, Failed, Succeeded, CompletedWithFailures.
         steps: the steps that SageMaker started, in the order of the definition.
         gate: what the gate compared; None if the definition has no condition on a metric.
-        gate_shut: the model was evaluated and found not good enough; not a breakdown.
+        gate_shut: the model was evaluated and is not good enough; no error.
         failed_step: the step that ended the execution, if one did.
     """
 
@@ -145,8 +145,8 @@ class Outcome:
 def follow(target: Target, execution_arn: str) -> Iterator[Snapshot]:
     """Look at the execution again and again until it has ended; the last snapshot is of its end.
 
-    Looks are frequent after a change and become rarer while nothing happens, so that a short step on
-    this machine is not waited for and a long one is not disturbed.
+    The pauses are short after a change and grow while nothing happens: a short step on this machine is
+    seen to end at once, and a long one in AWS costs few calls.
     """
     watch = Watch(target, execution_arn)
     last_change = last_answer = time.monotonic()
@@ -156,7 +156,7 @@ def follow(target: Target, execution_arn: str) -> Iterator[Snapshot]:
             snapshot = watch.look()
             last_answer = time.monotonic()
         except (ConnectionError, HTTPClientError):
-            if target.name == "local" or time.monotonic() - last_answer > PATIENCE:
+            if target.name == "local" or time.monotonic() - last_answer > UNREACHABLE_LIMIT:
                 raise
             time.sleep(_pause(target, time.monotonic() - last_change))
             continue
@@ -169,20 +169,20 @@ def follow(target: Target, execution_arn: str) -> Iterator[Snapshot]:
         time.sleep(_pause(target, time.monotonic() - last_change))
 
 
-def outcome(target: Target, execution_arn: str) -> Outcome:
+def outcome(target: Target, execution_arn: str) -> ExecutionOutcome:
     """What came out of the execution, as far as it has got."""
     return outcome_of(Watch(target, execution_arn).look())
 
 
-def outcome_of(snapshot: Snapshot) -> Outcome:
-    """What a snapshot says, boiled down."""
+def outcome_of(snapshot: Snapshot) -> ExecutionOutcome:
+    """What a snapshot says of the execution's outcome."""
     steps = tuple(step for step in snapshot.steps if step.status != NOT_STARTED)
     failed = [step for step in steps if step.status == "Failed"]
     refused = any(step.condition_held is False for step in steps)
-    # A condition that could not be evaluated has failed itself: that is a breakdown, not a shut gate.
+    # A condition that could not be evaluated has failed itself: that is an error, not a shut gate.
     gate_shut = snapshot.status == "Failed" and refused and all(step.type == "Fail" for step in failed)
     packages = [step.model_package_arn for step in steps if step.model_package_arn]
-    return Outcome(
+    return ExecutionOutcome(
         execution_arn=snapshot.execution_arn,
         status=snapshot.status,
         steps=steps,
@@ -195,7 +195,7 @@ def outcome_of(snapshot: Snapshot) -> Outcome:
 
 
 class Watch:
-    """Looks at one execution; remembers what does not change between two looks."""
+    """Takes snapshots of one execution; remembers what does not change between two of them."""
 
     def __init__(self, target: Target, execution_arn: str) -> None:
         self._target = target
@@ -217,7 +217,7 @@ class Watch:
             found = listed.pop(outlined.name, None)
             if found is not None:
                 steps.append(_step(found, outlined.display_name, outlined.type))
-            elif outlined.type != "Fail":  # the way out is not announced before it is taken
+            elif outlined.type != "Fail":  # a step that fails the execution is shown only if it runs
                 steps.append(Step(outlined.name, outlined.display_name, outlined.type, NOT_STARTED))
         steps += [_step(found, found["StepName"], "Unknown") for found in listed.values()]
         self._gate = self._measured(self._gate, steps)
@@ -251,7 +251,7 @@ class Watch:
         job = step.job or self._job_in_source(step)
         return job_records.result_in_words(self._sagemaker, job) if job else None
 
-    def _job_in_source(self, step: Step) -> Job | None:
+    def _job_in_source(self, step: Step) -> StepJob | None:
         """The job behind a cached step that names none itself."""
         if step.cached_from is None:
             return None
@@ -279,7 +279,7 @@ class Watch:
             if step.name == gate.metric_step and step.status == "Succeeded":
                 job = step.job or self._job_in_source(step)
                 if job is not None:
-                    value = job_records.read_metric(self._target, job, gate.output, gate.file, gate.path)
+                    value = job_records.read_metric(self._target, job, gate)
                     return replace(reading, value=value)
         return reading
 
@@ -302,12 +302,12 @@ def _step(found: Mapping[str, Any], display_name: str, kind: str) -> Step:
     )
 
 
-def _job(metadata: Mapping[str, Any]) -> Job | None:
+def _job(metadata: Mapping[str, Any]) -> StepJob | None:
     processing = metadata.get("ProcessingJob", {}).get("Arn")
     training = metadata.get("TrainingJob", {}).get("Arn")
     if processing:
-        return Job("processing", processing)
-    return Job("training", training) if training else None
+        return StepJob("processing", processing)
+    return StepJob("training", training) if training else None
 
 
 def _seconds(moment: datetime | None) -> float | None:
@@ -315,6 +315,6 @@ def _seconds(moment: datetime | None) -> float | None:
 
 
 def _pause(target: Target, quiet: float) -> float:
-    """Seconds until the next look: a twentieth of the time without change, within the target's bounds."""
+    """Seconds until the next snapshot: a twentieth of the time without change, within the target's bounds."""
     shortest, longest = (0.1, 1.0) if target.name == "local" else (5.0, 10.0)
     return min(longest, max(shortest, quiet / 20))

@@ -1,8 +1,8 @@
 """Carrying a plan out: upload what is missing, then create or update the pipeline.
 
-Code and data go first, so that a pipeline never refers to something that is not there; if anything
-breaks off, the next run takes it up. A pipeline that changed since the plan was made is left alone:
-what somebody agreed to would no longer be what happens.
+Code and data go first, so that a pipeline never refers to something that does not exist; after an
+interruption, the next upsert uploads the rest. A pipeline that changed since the plan was made is left
+alone, because the plan that somebody agreed to says nothing about it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pipelines.definition.bucket import ensure_bucket
 from pipelines.definition.bundles import publish_bundle
 from pipelines.definition.dataset import publish_data
 from pipelines.settings.target import Target
-from pipelines.upsert.plan import Plan, missing_tags, read_live
+from pipelines.upsert.plan import UpsertPlan, missing_tags, read_live_pipeline
 
 INLINE_LIMIT = 100 * 1024
 """Bytes; a longer definition is handed over as an S3 object, as the SDK does."""
 
 
-def apply_plan(plan: Plan, target: Target) -> str:
+def apply_upsert(plan: UpsertPlan, target: Target) -> str:
     """Do what the plan says, and nothing where it says nothing.
 
     Returns:
@@ -45,7 +45,7 @@ def apply_plan(plan: Plan, target: Target) -> str:
     return plan.live.arn
 
 
-def _create(plan: Plan, target: Target) -> str:
+def _create(plan: UpsertPlan, target: Target) -> str:
     from botocore.exceptions import ClientError
 
     tags = [{"Key": key, "Value": value} for key, value in plan.compiled.tags.items()]
@@ -53,16 +53,16 @@ def _create(plan: Plan, target: Target) -> str:
         made = target.client("sagemaker").create_pipeline(**_request(plan, target), Tags=tags)
     except ClientError as error:
         # AWS answers a second creation with ValidationException; only a look tells it from others.
-        if read_live(plan.compiled.name, target) is None:
+        if read_live_pipeline(plan.compiled.name, target) is None:
             raise
         raise _changed_meanwhile(plan, "it was created") from error
     return str(made["PipelineArn"])
 
 
-def _update(plan: Plan, target: Target) -> str:
+def _update(plan: UpsertPlan, target: Target) -> str:
     sagemaker = target.client("sagemaker")
     assert plan.live is not None
-    if read_live(plan.compiled.name, target) != plan.live:
+    if read_live_pipeline(plan.compiled.name, target) != plan.live:
         raise _changed_meanwhile(plan, "it was updated or deleted")
     updated = sagemaker.update_pipeline(**_request(plan, target))
     tags = missing_tags(plan.live, plan.compiled.tags)
@@ -73,7 +73,7 @@ def _update(plan: Plan, target: Target) -> str:
     return str(updated["PipelineArn"])
 
 
-def _request(plan: Plan, target: Target) -> dict[str, Any]:
+def _request(plan: UpsertPlan, target: Target) -> dict[str, Any]:
     """The members that CreatePipeline and UpdatePipeline share."""
     compiled = plan.compiled
     request: dict[str, Any] = {
@@ -89,7 +89,7 @@ def _request(plan: Plan, target: Target) -> dict[str, Any]:
     return {**request, "PipelineDefinitionS3Location": {"Bucket": target.bucket, "ObjectKey": key}}
 
 
-def _changed_meanwhile(plan: Plan, how: str) -> GatehouseError:
+def _changed_meanwhile(plan: UpsertPlan, how: str) -> GatehouseError:
     return GatehouseError(
         f"the pipeline changed since the plan was made: {how}",
         where=f"pipeline {plan.compiled.name}",

@@ -28,34 +28,36 @@ def describe_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> tupl
 
 
 def arguments_in_words(step: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Each difference between two sets of a step's arguments, without the step's name before it."""
+    """Each difference between two sets of a step's arguments, in one line without the step's name."""
     return [_in_words(step, path, before, after) for path, before, after in _differences(old, new, "")]
 
 
 def _parameter_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
     before = {item["Name"]: item for item in live.get("Parameters", ())}
     after = {item["Name"]: item for item in wanted.get("Parameters", ())}
-    for name in _in_order(before, after):
-        users = _users(live if name not in after else wanted, name)
+    for name in _names_in_order(before, after):
+        users = _steps_using(live if name not in after else wanted, name)
         if name not in after:
             yield f"{users}: parameter {name} removed"
         elif name not in before:
-            yield f"{users}: parameter {name} added, default {_shown(after[name].get('DefaultValue'))}"
+            yield f"{users}: parameter {name} added, default {_value_text(after[name].get('DefaultValue'))}"
         else:
             for path, old, new in _differences(before[name], after[name], ""):
                 word = {"DefaultValue": "default", "EnumValues": "allowed values"}.get(path, path)
-                yield f"{users}: {name} {word} {_shown(old)} -> {_shown(new)}"
+                yield f"{users}: {name} {word} {_value_text(old)} -> {_value_text(new)}"
 
 
 def _step_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
     before, after = _by_name(live), _by_name(wanted)
-    for name in _in_order(before, after):
+    for name in _names_in_order(before, after):
         if name not in after:
             yield f"{name}: step removed"
         elif name not in before:
             yield f"{name}: step added"
         else:
-            for path, old, new in _differences(_own(before[name]), _own(after[name]), ""):
+            for path, old, new in _differences(
+                _without_inner_steps(before[name]), _without_inner_steps(after[name]), ""
+            ):
                 yield f"{name}: {_in_words(name, path, old, new)}"
 
 
@@ -65,7 +67,7 @@ def _other_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterat
         {key: value for key, value in wanted.items() if key not in ("Parameters", "Steps")},
         "",
     ):
-        yield f"the pipeline: {path} {_shown(old)} -> {_shown(new)}"
+        yield f"the pipeline: {path} {_value_text(old)} -> {_value_text(new)}"
 
 
 def _in_words(step: str, path: str, old: Any, new: Any) -> str:
@@ -74,16 +76,16 @@ def _in_words(step: str, path: str, old: Any, new: Any) -> str:
         what = f"{_CODE_OF.get(step, 'its')} code" if olds[1] == "code" else "data settings"
         return f"{what} {olds[2][:8]} -> {news[2][:8]}"
     if old is _ABSENT:
-        return f"{path} added: {_shown(new)}"
+        return f"{path} added: {_value_text(new)}"
     if new is _ABSENT:
-        return f"{path} removed, was {_shown(old)}"
-    return f"{path} {_shown(old)} -> {_shown(new)}"
+        return f"{path} removed, was {_value_text(old)}"
+    return f"{path} {_value_text(old)} -> {_value_text(new)}"
 
 
 def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
     """The deepest places at which two values differ: (path, old, new)."""
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in _in_order(old, new):
+        for key in _names_in_order(old, new):
             below = f"{path}.{key}" if path else key
             yield from _differences(old.get(key, _ABSENT), new.get(key, _ABSENT), below)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
@@ -102,7 +104,7 @@ def _label(item: Any) -> str | None:
     return None
 
 
-def _own(step: Mapping[str, Any]) -> dict[str, Any]:
+def _without_inner_steps(step: Mapping[str, Any]) -> dict[str, Any]:
     """A step without the steps inside of it, which are compared by themselves."""
     arguments = step["Arguments"]
     if step["Type"] == "Condition":
@@ -113,12 +115,12 @@ def _own(step: Mapping[str, Any]) -> dict[str, Any]:
     return {**step, "Arguments": arguments}
 
 
-def _users(document: Mapping[str, Any], parameter: str) -> str:
+def _steps_using(document: Mapping[str, Any], parameter: str) -> str:
     """The steps that a parameter goes into, for the head of a line."""
     names = [
         name
         for name, step in _by_name(document).items()
-        if ParameterReference(parameter) in references(_own(step)["Arguments"])
+        if ParameterReference(parameter) in references(_without_inner_steps(step)["Arguments"])
     ]
     return ", ".join(names) or "the pipeline"
 
@@ -127,11 +129,11 @@ def _by_name(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {step["Name"]: step for step in all_steps(document["Steps"])}
 
 
-def _in_order(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+def _names_in_order(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([*second, *first]))
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if value is _ABSENT:
         return "nothing"
     text = value if isinstance(value, str) else json.dumps(value)

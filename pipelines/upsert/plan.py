@@ -1,8 +1,8 @@
 """What an upsert would do, found by reading only.
 
 ``plan_upsert`` compares a compiled pipeline with the one that is live and says in words what would
-change and what would be uploaded. ``upsert.apply_plan`` carries the same plan out: looking at it and the
-real thing share everything but that last call. ``next_start`` adds what the step cache would answer.
+change and what would be uploaded. ``apply.apply_upsert`` carries the same plan out, so `gatehouse plan` and
+`gatehouse upsert` share everything but that call. ``forecast_next_start`` adds which steps would run.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from pipelines.executions import lifecycle as executions
 from pipelines.settings.tags import PROJECT_TAG, TEAM_TAG
 from pipelines.settings.target import Target
 from pipelines.upsert.changes import describe_changes
-from pipelines.upsert.step_cache import Foreseen, foresee, never_run
+from pipelines.upsert.step_cache import StepForecast, forecast_first_start, forecast_steps
 
 
 @dataclass(frozen=True)
-class Live:
-    """The pipeline as it is in SageMaker. `modified` tells one state of it from the next."""
+class LivePipeline:
+    """The pipeline as it is in SageMaker; `modified`, in POSIX seconds, changes with every update."""
 
     arn: str
     definition: str
@@ -37,7 +37,7 @@ class Live:
 
 
 @dataclass(frozen=True)
-class Plan:
+class UpsertPlan:
     """What an upsert would do.
 
     Attributes:
@@ -55,7 +55,7 @@ class Plan:
     missing_data: tuple[str, ...]
     missing_bucket: str | None
     compiled: Compiled
-    live: Live | None
+    live: LivePipeline | None
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -68,13 +68,13 @@ class Plan:
         return self.action != "none" or bool(self.missing)
 
 
-def plan_upsert(compiled: Compiled, target: Target) -> Plan:
+def plan_upsert(compiled: Compiled, target: Target) -> UpsertPlan:
     """Compare a compiled pipeline with the live one of its name. Reads only.
 
     Raises:
         GatehouseError: the live pipeline of that name is not this project's.
     """
-    live = read_live(compiled.name, target)
+    live = read_live_pipeline(compiled.name, target)
     if live is not None:
         _refuse_foreign(live, compiled)
     s3 = target.client("s3")
@@ -82,7 +82,7 @@ def plan_upsert(compiled: Compiled, target: Target) -> Plan:
     bundles = tuple(bundle.name for bundle in compiled.bundles if missing_files(bundle, target.bucket, s3))
     data = tuple(file.path.name for file in missing_data(compiled.dataset, target.bucket, s3))
     no_bucket = target.name == "aws" and bool(bundles or data) and not bucket_exists(target.bucket, s3)
-    return Plan(
+    return UpsertPlan(
         action="create" if live is None else "update" if changes else "none",
         changes=changes,
         missing_bundles=bundles,
@@ -93,20 +93,20 @@ def plan_upsert(compiled: Compiled, target: Target) -> Plan:
     )
 
 
-def next_start(plan: Plan, target: Target) -> tuple[Foreseen, ...]:
-    """What the step cache would answer for, once the plan has been carried out. Reads only."""
+def forecast_next_start(plan: UpsertPlan, target: Target) -> tuple[StepForecast, ...]:
+    """Which steps a start would run once the plan has been carried out, and why. Reads only."""
     if plan.live is None:
-        return never_run(plan.compiled.definition)
-    return foresee(plan.compiled.definition, plan.compiled.name, target)
+        return forecast_first_start(plan.compiled.definition)
+    return forecast_steps(plan.compiled.definition, plan.compiled.name, target)
 
 
-def read_live(name: str, target: Target) -> Live | None:
+def read_live_pipeline(name: str, target: Target) -> LivePipeline | None:
     """The pipeline of that name, None if there is none."""
     found = executions.describe_pipeline(target, name)
     if found is None:
         return None
     pages = target.client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=found["PipelineArn"])
-    return Live(
+    return LivePipeline(
         arn=found["PipelineArn"],
         definition=found["PipelineDefinition"],
         description=found.get("PipelineDescription", ""),
@@ -116,13 +116,13 @@ def read_live(name: str, target: Target) -> Live | None:
     )
 
 
-def missing_tags(live: Live, wanted: Mapping[str, str]) -> dict[str, str]:
+def missing_tags(live: LivePipeline, wanted: Mapping[str, str]) -> dict[str, str]:
     """The tags that an update would set; others that the pipeline has stay."""
     there = dict(live.tags)
     return {key: value for key, value in wanted.items() if there.get(key) != value}
 
 
-def _refuse_foreign(live: Live, compiled: Compiled) -> None:
+def _refuse_foreign(live: LivePipeline, compiled: Compiled) -> None:
     """A pipeline is a project's if its tags name the team and the project: nobody else sets them."""
     there, own = dict(live.tags), {key: compiled.tags[key] for key in (TEAM_TAG, PROJECT_TAG)}
     if all(there.get(key) == value for key, value in own.items()):
@@ -136,7 +136,7 @@ def _refuse_foreign(live: Live, compiled: Compiled) -> None:
     )
 
 
-def _changes(live: Live, compiled: Compiled, target: Target) -> tuple[str, ...]:
+def _changes(live: LivePipeline, compiled: Compiled, target: Target) -> tuple[str, ...]:
     changes: list[str] = []
     if live.definition != compiled.definition:
         changes += describe_changes(_document(live.definition), json.loads(compiled.definition))

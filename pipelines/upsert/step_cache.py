@@ -1,4 +1,4 @@
-"""Which steps the next start would take from the step cache, foreseen by reading earlier executions.
+"""Which steps the next start would take from the step cache: a forecast from earlier executions.
 
 SageMaker looks a step up by its name and certain members of its arguments, within one pipeline, among
 runs that succeeded and are young enough ("Caching pipeline steps" in the SageMaker guide). The same is
@@ -31,15 +31,15 @@ from pipelines.executions import lifecycle as executions
 from pipelines.settings.target import Target
 from pipelines.upsert.changes import arguments_in_words
 
-LOOKED_AT = 20
-"""How many executions, newest first, are searched; older ones seldom still answer."""
+SEARCHED = 20
+"""How many executions, newest first, are searched; the results of older ones have mostly expired."""
 
 _SHOWN_DIFFERENCES = 3
 
 
 @dataclass(frozen=True)
-class Foreseen:
-    """What the next start does with one step.
+class StepForecast:
+    """What the next start is expected to do with one step.
 
     Attributes:
         step: its name.
@@ -52,7 +52,7 @@ class Foreseen:
     reason: str = ""
 
 
-def foresee(definition: str, pipeline: str, target: Target) -> tuple[Foreseen, ...]:
+def forecast_steps(definition: str, pipeline: str, target: Target) -> tuple[StepForecast, ...]:
     """The steps of a definition that can be cached, in order, for a start with the default parameters.
 
     Args:
@@ -62,36 +62,37 @@ def foresee(definition: str, pipeline: str, target: Target) -> tuple[Foreseen, .
     wanted = json.loads(definition)
     history = _History(pipeline, target)
     now = datetime.now(UTC)
-    foreseen: dict[str, Foreseen] = {}
+    forecasts: dict[str, StepForecast] = {}
     for step in all_steps(wanted["Steps"]):
         if step["Type"] in KEY_MEMBERS and step.get("CacheConfig", {}).get("Enabled"):
-            foreseen[step["Name"]] = _foresee_step(step, _defaults(wanted), history, foreseen, now)
-    return tuple(foreseen.values())
+            forecasts[step["Name"]] = _forecast_step(step, _defaults(wanted), history, forecasts, now)
+    return tuple(forecasts.values())
 
 
-def never_run(definition: str) -> tuple[Foreseen, ...]:
-    """The same for a pipeline that does not exist yet: everything runs."""
+def forecast_first_start(definition: str) -> tuple[StepForecast, ...]:
+    """The forecast for a pipeline that does not exist yet: every step runs."""
     return tuple(
-        Foreseen(step["Name"], None, "it has not run yet")
+        StepForecast(step["Name"], None, "it has not run yet")
         for step in all_steps(json.loads(definition)["Steps"])
         if step["Type"] in KEY_MEMBERS
     )
 
 
-def _foresee_step(
+def _forecast_step(
     step: Mapping[str, Any],
     values: Mapping[str, Any],
     history: _History,
-    before: Mapping[str, Foreseen],
+    forecasts: Mapping[str, StepForecast],
     now: datetime,
-) -> Foreseen:
+) -> StepForecast:
+    """`forecasts` are those of the steps before this one."""
     name, key = step["Name"], _key(step, values)
-    needs = _needs(key)
-    running = [other for other in before if other in needs and before[other].cached_from is None]
+    needed = [forecast for forecast in forecasts.values() if forecast.step in _steps_needed(key)]
+    running = [forecast.step for forecast in needed if forecast.cached_from is None]
     if running:
-        return Foreseen(name, None, f"after {' and '.join(running)}")
+        return StepForecast(name, None, f"after {' and '.join(running)}")
     if any(isinstance(reference, VariableReference) for reference in references(key)):
-        return Foreseen(name, None, "its arguments name the execution")
+        return StepForecast(name, None, "its arguments name the execution")
     reason = "it has not run yet"
     for past in history:
         found = past.succeeded.get(name)
@@ -99,18 +100,20 @@ def _foresee_step(
             continue
         earlier = past.key(name)
         if earlier != key:
-            reason = _first(reason, _differing(step, earlier, key))
-        elif any(past.origin(other) != before[other].cached_from for other in needs if other in before):
-            reason = _first(reason, "its inputs are of another execution")
-        elif now - history.ended(name, past.origin(name)) > _longest_age(step["CacheConfig"]):
-            reason = _first(reason, f"its last result is older than {step['CacheConfig']['ExpireAfter']}")
+            reason = _newest_reason(reason, _differing(step, earlier, key))
+        elif any(past.origin(forecast.step) != forecast.cached_from for forecast in needed):
+            reason = _newest_reason(reason, "its inputs are of another execution")
+        elif now - history.ended(name, past.origin(name)) > _expiry(step["CacheConfig"]):
+            reason = _newest_reason(
+                reason, f"its last result is older than {step['CacheConfig']['ExpireAfter']}"
+            )
         else:
-            return Foreseen(name, past.origin(name))
-    return Foreseen(name, None, reason)
+            return StepForecast(name, past.origin(name))
+    return StepForecast(name, None, reason)
 
 
-def _first(reason: str, found: str) -> str:
-    """The newest execution that did not answer says why; older ones add nothing."""
+def _newest_reason(reason: str, found: str) -> str:
+    """The reason of the newest execution whose result cannot be used; those of older ones are left out."""
     return found if reason == "it has not run yet" else reason
 
 
@@ -120,8 +123,8 @@ def _differing(step: Mapping[str, Any], earlier: Mapping[str, Any], key: Mapping
     return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
 
 
-class _Past:
-    """One earlier execution: what ran, with which arguments, and whose work it was."""
+class _PastExecution:
+    """One earlier execution: which steps succeeded, with which arguments, and which execution ran them."""
 
     def __init__(self, arn: str, target: Target) -> None:
         self.arn = arn
@@ -133,7 +136,7 @@ class _Past:
         return {step["StepName"]: step for step in steps if step["StepStatus"] == "Succeeded"}
 
     def origin(self, step: str) -> str | None:
-        """The execution that really did the step's work: this one, or the one it was taken from."""
+        """The execution that ran the step: this one, or the one whose result it took from the cache."""
         found = self.succeeded.get(step)
         if found is None:
             return None
@@ -156,21 +159,21 @@ class _Past:
 
 
 class _History:
-    """Earlier executions, newest first; each is read when it is first looked at."""
+    """Earlier executions, newest first; each is read when it is first used."""
 
     def __init__(self, pipeline: str, target: Target) -> None:
         self._target = target
-        newest_first = executions.list_executions(target, pipeline, LOOKED_AT)
-        self._known = {one.execution_arn: _Past(one.execution_arn, target) for one in newest_first}
+        newest_first = executions.list_executions(target, pipeline, SEARCHED)
+        self._known = {one.execution_arn: _PastExecution(one.execution_arn, target) for one in newest_first}
         self._newest_first = tuple(self._known.values())
 
-    def __iter__(self) -> Iterator[_Past]:
+    def __iter__(self) -> Iterator[_PastExecution]:
         return iter(self._newest_first)
 
     def ended(self, step: str, arn: str | None) -> datetime:
-        """When the execution finished the step; long ago if it does not say."""
+        """When the execution finished the step; the earliest possible time if that is not known."""
         assert arn is not None
-        past = self._known.setdefault(arn, _Past(arn, self._target))
+        past = self._known.setdefault(arn, _PastExecution(arn, self._target))
         found: datetime | None = past.succeeded.get(step, {}).get("EndTime")
         return found or datetime.min.replace(tzinfo=UTC)
 
@@ -179,7 +182,7 @@ def _key(step: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     return key_members(step["Type"], fill_in(step["Arguments"], values)) or {}
 
 
-def _needs(key: Mapping[str, Any]) -> set[str]:
+def _steps_needed(key: Mapping[str, Any]) -> set[str]:
     """The steps whose results are part of a key."""
     of_steps = (StepReference, PropertyFileReference)
     return {reference.step for reference in references(key) if isinstance(reference, of_steps)}
@@ -194,13 +197,13 @@ def _defaults(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _as_text(kind: str, value: Any) -> str:
-    """One spelling for equal values: a default is a number in JSON, an execution's parameter is text."""
+    """A parameter's value as text, the same for equal values: defaults are JSON numbers, given ones text."""
     if kind == "Float":
         return str(float(value))
     return str(value).lower() if kind == "Boolean" else str(value)
 
 
-def _longest_age(config: Mapping[str, Any]) -> timedelta:
-    """ExpireAfter; for ever where it is not given."""
+def _expiry(config: Mapping[str, Any]) -> timedelta:
+    """How old a result may be; without ExpireAfter it never expires."""
     text = config.get("ExpireAfter")
     return timedelta.max if text is None else timedelta(seconds=parse_duration(text))

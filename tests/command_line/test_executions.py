@@ -10,18 +10,18 @@ import pytest
 from aws_formats.errors import GatehouseError
 from pipelines.executions import job_records, watching
 from pipelines.executions import lifecycle as executions
-from pipelines.executions.watching import Outcome, Snapshot
+from pipelines.executions.watching import ExecutionOutcome, Snapshot
 
 NAME = "bank-churn"
 
 
-def run(local: Any, **parameters: str) -> tuple[Outcome, list[Snapshot]]:
+def run(local: Any, **parameters: str) -> tuple[ExecutionOutcome, list[Snapshot]]:
     arn = executions.start(local.target, NAME, parameters)
     snapshots = list(watching.follow(local.target, arn))
     return watching.outcome(local.target, arn), snapshots
 
 
-def statuses(outcome: Outcome) -> dict[str, str]:
+def statuses(outcome: ExecutionOutcome) -> dict[str, str]:
     return {step.name: step.status for step in outcome.steps}
 
 

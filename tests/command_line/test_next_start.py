@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
-from pipelines.upsert.step_cache import Foreseen, foresee
+from pipelines.upsert.step_cache import StepForecast, forecast_steps
 
 NAME = "bank-churn"
 CACHE = {"Enabled": True, "ExpireAfter": "P30D"}
@@ -48,8 +48,8 @@ def run(local: Any, **parameters: str) -> dict[str, str | None]:
     return {step.name: step.cached_from for step in last.steps if step.status == "Succeeded"}
 
 
-def foreseen(local: Any, definition: str) -> dict[str, Foreseen]:
-    return {one.step: one for one in foresee(definition, NAME, local.target)}
+def forecasts(local: Any, definition: str) -> dict[str, StepForecast]:
+    return {forecast.step: forecast for forecast in forecast_steps(definition, NAME, local.target)}
 
 
 def newest(local: Any) -> str:
@@ -57,9 +57,9 @@ def newest(local: Any) -> str:
 
 
 def test_everything_runs_the_first_time(local: Any) -> None:
-    said = foreseen(local, pipeline(local))
-    assert said["Prepare"] == Foreseen("Prepare", None, "it has not run yet")
-    assert said["Score"] == Foreseen("Score", None, "after Prepare")
+    said = forecasts(local, pipeline(local))
+    assert said["Prepare"] == StepForecast("Prepare", None, "it has not run yet")
+    assert said["Score"] == StepForecast("Score", None, "after Prepare")
     assert run(local) == {"Prepare": None, "Score": None}
 
 
@@ -82,7 +82,7 @@ def test_everything_runs_the_first_time(local: Any) -> None:
 def test_what_is_said_is_what_happens(local: Any, change: dict[str, Any], reasons: dict[str, str]) -> None:
     pipeline(local)
     assert set(run(local)) == {"Prepare", "Score"}
-    said = foreseen(local, pipeline(local, **change))
+    said = forecasts(local, pipeline(local, **change))
     assert {name: one.reason for name, one in said.items()} == reasons
     assert run(local) == {name: one.cached_from for name, one in said.items()}
 
@@ -96,10 +96,10 @@ def test_a_result_is_found_behind_executions_that_do_not_answer(local: Any) -> N
     run(local, AccuracyThreshold="0.75")
     broken = pipeline(local, first="exit 3")
     assert run(local) == {}
-    assert foreseen(local, broken)["Prepare"].reason == (
+    assert forecasts(local, broken)["Prepare"].reason == (
         f"AppSpecification.ContainerArguments[0] {WRITES} -> exit 3; Environment.MARK 0.75 -> 0.6"
     )
-    said = foreseen(local, pipeline(local))
+    said = forecasts(local, pipeline(local))
     assert {one.cached_from for one in said.values()} == {first}
     assert run(local) == {"Prepare": first, "Score": first}
 
@@ -107,7 +107,7 @@ def test_a_result_is_found_behind_executions_that_do_not_answer(local: Any) -> N
 def test_a_parameter_spelled_otherwise_is_the_same_number(local: Any) -> None:
     definition = pipeline(local)
     run(local, AccuracyThreshold="0.60")
-    said = foreseen(local, definition)
+    said = forecasts(local, definition)
     assert run(local) == {name: one.cached_from for name, one in said.items()}
 
 
@@ -117,7 +117,7 @@ def test_a_step_whose_inputs_are_of_another_execution_runs(local: Any) -> None:
     run(local)
     pipeline(local, second="exit 1")
     run(local)  # a new Prepare, and Score fails on it
-    said = foreseen(local, pipeline(local))
+    said = forecasts(local, pipeline(local))
     assert said["Prepare"].cached_from == newest(local)
     assert said["Score"].cached_from is None
     assert run(local) == {name: one.cached_from for name, one in said.items()}
@@ -127,6 +127,6 @@ def test_planning_starts_and_writes_nothing(local: Any) -> None:
     definition = pipeline(local)
     run(local)
     before = local.client("sagemaker").list_pipeline_executions(PipelineName=NAME)
-    foresee(definition, NAME, local.target)
+    forecast_steps(definition, NAME, local.target)
     after = local.client("sagemaker").list_pipeline_executions(PipelineName=NAME)
     assert before["PipelineExecutionSummaries"] == after["PipelineExecutionSummaries"]

@@ -10,12 +10,12 @@ from rich.console import Console
 from pipelines.commands.options import which_execution
 from pipelines.commands.output import duration
 from pipelines.commands.progress import LineScreen, LiveScreen
-from pipelines.executions.job_records import Job
+from pipelines.executions.job_records import StepJob
 from pipelines.executions.watching import NOT_STARTED, GateReading, Snapshot, Step, outcome_of
 from registry.model_quality import ACCURACY
 
 ARN = "arn:aws:sagemaker:eu-west-1:000000000000:pipeline/bank-churn/execution/abcdefabcdef"
-TRAINING = Job("training", "arn:aws:sagemaker:eu-west-1:000000000000:training-job/train-1")
+TRAINING = StepJob("training", "arn:aws:sagemaker:eu-west-1:000000000000:training-job/train-1")
 
 PREPARED = Step(
     "PreprocessData",

@@ -21,8 +21,8 @@ from pipelines.definition.dataset import find_dataset, publish, publish_data
 from pipelines.definition.sources import Sources
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
-from pipelines.upsert.apply import INLINE_LIMIT, apply_plan
-from pipelines.upsert.plan import next_start, plan_upsert
+from pipelines.upsert.apply import INLINE_LIMIT, apply_upsert
+from pipelines.upsert.plan import forecast_next_start, plan_upsert
 from sagemaker_local import endpoint
 
 
@@ -66,13 +66,13 @@ def test_a_new_pipeline_is_created_with_all_that_it_refers_to(target: Target, mi
     assert (plan.action, plan.changes, plan.live) == ("create", (), None)
     assert plan.missing_bundles == ("processing code", "training code", "evaluation code", "data settings")
     assert plan.missing_data == ("payments.csv",)
-    assert [(one.step, one.cached_from) for one in next_start(plan, target)] == [
+    assert [(one.step, one.cached_from) for one in forecast_next_start(plan, target)] == [
         ("PreprocessData", None),
         ("TrainModel", None),
         ("EvaluateModel", None),
     ]
 
-    arn = apply_plan(plan, target)
+    arn = apply_upsert(plan, target)
     found = describe(target, mine.name)
     assert found["PipelineArn"] == arn
     assert found["PipelineDefinition"] == mine.definition
@@ -92,17 +92,17 @@ def test_planning_changes_nothing(target: Target, mine: Compiled) -> None:
 
 
 def test_nothing_is_done_when_nothing_changed(target: Target, mine: Compiled) -> None:
-    arn = apply_plan(plan_upsert(mine, target), target)
+    arn = apply_upsert(plan_upsert(mine, target), target)
     before = describe(target, mine.name)["LastModifiedTime"]
     plan = plan_upsert(mine, target)
     assert (plan.action, plan.changes) == ("none", ())
     assert not plan.changes_something
-    assert apply_plan(plan, target) == arn
+    assert apply_upsert(plan, target) == arn
     assert describe(target, mine.name)["LastModifiedTime"] == before
 
 
 def test_an_update_is_told_before_and_keeps_the_tags_of_others(target: Target, mine: Compiled) -> None:
-    arn = apply_plan(plan_upsert(mine, target), target)
+    arn = apply_upsert(plan_upsert(mine, target), target)
     target.client("sagemaker").add_tags(ResourceArn=arn, Tags=[{"Key": "cost-center", "Value": "17"}])
     changed = replace(with_default(mine, "MaxDepth", 6), description="Now deeper")
     changed = replace(changed, tags={**mine.tags, "owner": "me"})
@@ -113,18 +113,18 @@ def test_an_update_is_told_before_and_keeps_the_tags_of_others(target: Target, m
         "the pipeline: description 'Finds fraudulent card payments' -> 'Now deeper'",
         "the pipeline: tag owner nothing -> me",
     )
-    assert apply_plan(plan, target) == arn
+    assert apply_upsert(plan, target) == arn
     assert describe(target, mine.name)["PipelineDescription"] == "Now deeper"
     assert tags_of(target, arn) == {**mine.tags, "cost-center": "17", "owner": "me"}
     assert plan_upsert(changed, target).action == "none"
 
 
 def test_a_pipeline_updated_since_the_plan_is_left_alone(target: Target, mine: Compiled) -> None:
-    apply_plan(plan_upsert(mine, target), target)
+    apply_upsert(plan_upsert(mine, target), target)
     plan = plan_upsert(with_default(mine, "MaxDepth", 6), target)
-    apply_plan(plan_upsert(with_default(mine, "MaxDepth", 7), target), target)
+    apply_upsert(plan_upsert(with_default(mine, "MaxDepth", 7), target), target)
     with pytest.raises(GatehouseError, match=r"changed since the plan was made.*Make a new plan"):
-        apply_plan(plan, target)
+        apply_upsert(plan, target)
     assert (
         '"MaxDepth", "Type": "Integer", "DefaultValue": 7'
         in describe(target, mine.name)["PipelineDefinition"]
@@ -133,13 +133,13 @@ def test_a_pipeline_updated_since_the_plan_is_left_alone(target: Target, mine: C
 
 def test_a_pipeline_created_or_deleted_since_the_plan_is_noticed(target: Target, mine: Compiled) -> None:
     creation = plan_upsert(mine, target)
-    apply_plan(creation, target)
+    apply_upsert(creation, target)
     with pytest.raises(GatehouseError, match="it was created"):
-        apply_plan(creation, target)
+        apply_upsert(creation, target)
     update = plan_upsert(with_default(mine, "MaxDepth", 6), target)
     target.client("sagemaker").delete_pipeline(PipelineName=mine.name)
     with pytest.raises(GatehouseError, match="it was updated or deleted"):
-        apply_plan(update, target)
+        apply_upsert(update, target)
 
 
 def test_a_name_in_use_by_something_else_is_refused_and_left_as_it_is(target: Target, mine: Compiled) -> None:
@@ -163,7 +163,7 @@ def test_a_long_definition_goes_by_way_of_s3(target: Target, mine: Compiled) -> 
     document = json.loads(mine.definition)
     document["Metadata"] = {"padding": "x" * INLINE_LIMIT}
     long = replace(mine, definition=json.dumps(document))
-    apply_plan(plan_upsert(long, target), target)
+    apply_upsert(plan_upsert(long, target), target)
     assert describe(target, mine.name)["PipelineDefinition"] == long.definition
     assert any("/definitions/" in key for key in stored_sizes(target.bucket, "", target.client("s3")))
     assert plan_upsert(long, target).action == "none"
@@ -230,7 +230,7 @@ def test_in_aws_a_missing_bucket_is_told_by_the_plan_and_none_is_made(
     assert plan.missing_bucket == "no-such-bucket"
     assert any("the bucket no-such-bucket does not exist" in line for line in plan_in_words(plan, PLANNED))
     with pytest.raises(GatehouseError, match="the bucket 'no-such-bucket' does not exist"):
-        apply_plan(plan, aws)
+        apply_upsert(plan, aws)
     assert "no-such-bucket" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
 
 
