@@ -3,7 +3,8 @@
 A command is a module of this package with an attribute `command`, named as people type it, and one line
 in the table below: with it `gatehouse --help` imports none of the modules, and so neither boto3 nor
 pydantic nor rich. A module is imported when its command is used. To add a command is to write its module,
-its line here, and its rows in docs/json.md and docs/permissions.md.
+its line here, and its rows in docs/json.md and docs/permissions.md. A module without `command` holds what
+several commands share: output, options, project_context and local_endpoint are used by nearly all.
 
 Exit codes are part of the interface: 0 done; 1 an error, one line on standard error that says what,
 where and what to do; 2 wrong usage; 3 the gate stayed shut, which CI must tell from a breakdown;

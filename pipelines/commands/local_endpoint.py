@@ -251,9 +251,9 @@ def _command(home: Path, port: int, settings: Settings) -> list[str]:
 
 def _templates(settings: Settings) -> list[str]:
     # Here: only what keeps an endpoint up needs the templates.
-    from pipelines.commands.played_templates import played_templates
+    from pipelines.commands.local_automation import automation_templates
 
-    return played_templates(settings)
+    return automation_templates(settings)
 
 
 def _last_line(log: Path) -> str:

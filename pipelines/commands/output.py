@@ -63,8 +63,8 @@ class Remark:
 
 
 def remark_on(error: GatehouseError) -> Remark:
-    """The words of an error where it is none: that a list is empty, for example."""
-    words = str(error)
+    """The words of an error where it is none, because a list may be empty: what is missing, what to do."""
+    words = str(GatehouseError(error.what, remedy=error.remedy))
     return Remark(words[:1].upper() + words[1:])
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
 from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import project_argument, target_option
 from pipelines.commands.output import Document, Lines, Output, with_json_excluding
-from pipelines.commands.plan_report import (
-    PLANNED,
-    next_start_in_words,
-    plan_document,
-    plan_in_markdown,
-    plan_in_words,
-)
-from pipelines.commands.project_context import find_context
+from pipelines.commands.plan_report import plan_document, plan_in_markdown, preview_in_words
+from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.definition.compile import compile_pipeline
-from pipelines.upsert.plan import forecast_next_start, plan_upsert
+from pipelines.settings.target import Target
+from pipelines.upsert.plan import UpsertPlan, forecast_next_start, plan_upsert
 
 
 @click.command("plan")
@@ -37,14 +34,19 @@ def command(project: str | None, target: str, as_markdown: bool) -> Output:
     """
     context = find_context(project, target)
     with connection(context.target, context.settings) as connect:
-        compiled = compile_pipeline(context.project, context.target)
-        live = connect()
-        plan = plan_upsert(compiled, live)
+        plan, live = compile_and_plan(context, connect)
         forecasts = forecast_next_start(plan, live)
     yield Document(plan_document(plan, forecasts))
     if as_markdown:
         yield Lines(plan_in_markdown(plan, forecasts))
         return
-    yield Lines((*plan_in_words(plan, PLANNED), *next_start_in_words(forecasts)))
+    yield Lines(preview_in_words(plan, forecasts))
     if plan.changes_something:
         yield f"Next: gatehouse upsert {context.project.name}{context.target.option}"
+
+
+def compile_and_plan(context: ProjectContext, connect: Callable[[], Target]) -> tuple[UpsertPlan, Target]:
+    """What an upsert would do, and the target that was read; compiles while the local SageMaker starts."""
+    compiled = compile_pipeline(context.project, context.target)
+    live = connect()
+    return plan_upsert(compiled, live), live

@@ -29,8 +29,9 @@ def plan_in_words(plan: UpsertPlan, words: Mapping[str, str]) -> Iterator[str]:
         yield f"  {_no_bucket(plan.missing_bucket)}"
 
 
-def next_start_in_words(forecasts: Sequence[StepForecast]) -> Iterator[str]:
-    """What the next start, with the default parameters, does with each step."""
+def preview_in_words(plan: UpsertPlan, forecasts: Sequence[StepForecast]) -> Iterator[str]:
+    """The plan, and what the next start, with the default parameters, would do with each step."""
+    yield from plan_in_words(plan, PLANNED)
     yield "The next start:"
     for forecast in forecasts:
         if forecast.cached_from is None:

@@ -7,11 +7,11 @@ import click
 from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import project_argument, target_option
 from pipelines.commands.output import Document, Lines, Output, with_json
-from pipelines.commands.plan_report import PLANNED, next_start_in_words, plan_document, plan_in_words
+from pipelines.commands.plan import compile_and_plan
+from pipelines.commands.plan_report import plan_document, preview_in_words
 from pipelines.commands.project_context import find_context
-from pipelines.definition.compile import compile_pipeline
 from pipelines.upsert.apply import apply_upsert
-from pipelines.upsert.plan import forecast_next_start, plan_upsert
+from pipelines.upsert.plan import forecast_next_start
 
 
 @click.command("upsert")
@@ -26,11 +26,9 @@ def command(project: str | None, target: str) -> Output:
     """
     context = find_context(project, target)
     with connection(context.target, context.settings) as connect:
-        compiled = compile_pipeline(context.project, context.target)
-        live = connect()
-        plan = plan_upsert(compiled, live)
+        plan, live = compile_and_plan(context, connect)
         forecasts = forecast_next_start(plan, live)
-        yield Lines((*plan_in_words(plan, PLANNED), *next_start_in_words(forecasts)))
+        yield Lines(preview_in_words(plan, forecasts))
         pipeline_arn = apply_upsert(plan, live)
     yield Document({**plan_document(plan, forecasts), "pipeline_arn": pipeline_arn})
     done = {"create": "Created", "update": "Updated", "none": "Left alone"}[plan.action]

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from aws_formats.errors import GatehouseError
 from pipelines.executions.outline import Outline, read_outline
 from registry.clients import is_absent
+from registry.version_details import execution_steps
 
 if TYPE_CHECKING:
     from pipelines.settings.target import Target
@@ -162,12 +163,7 @@ def definition_of(target: Target, execution_arn: str) -> str:
 
 def listed_steps(target: Target, execution_arn: str) -> list[dict[str, Any]]:
     """The steps that have started, oldest first, as SageMaker lists them; all pages."""
-    pages = (
-        target.client("sagemaker")
-        .get_paginator("list_pipeline_execution_steps")
-        .paginate(PipelineExecutionArn=execution_arn, SortOrder="Ascending")
-    )
-    return [found for page in pages for found in page["PipelineExecutionSteps"]]
+    return list(execution_steps(target, execution_arn))
 
 
 def given_parameters(target: Target, execution_arn: str) -> dict[str, str]:

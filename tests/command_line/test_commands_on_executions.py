@@ -203,7 +203,7 @@ def test_every_command_says_the_same_of_a_pipeline_that_does_not_exist(line: str
 
 def test_every_command_says_the_same_of_an_execution_that_does_not_exist(local: Any, capsys: Printed) -> None:
     local.upsert(local.gated(local.scores(0.75)))
-    told = "he local SageMaker: pipeline bank-churn has no execution yet. Start one with `gatehouse run"
+    told = "ipeline bank-churn has no execution yet. Start one with `gatehouse run"
     for line, code in (("executions", 0), ("logs", 1), ("stop", 1), ("retry --wait", 1)):
         assert main(line.split()) == code
         assert told in capsys.readouterr().err, line

@@ -1,7 +1,7 @@
-"""The automation that the SageMaker on this machine plays: the templates that go to AWS, for each project.
+"""The automation of each project on this machine: the template that goes to AWS, with its parameters.
 
-What is made of a project's settings here is what ``gatehouse infra deploy`` gives to CloudFormation, so
-the rules, functions and topics that work here are those that work there.
+A project's parameters are those that ``gatehouse infra deploy`` gives to CloudFormation, so the local
+SageMaker has the same rules, functions and topics as AWS.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pipelines.settings.projects_file import Settings
 from pipelines.settings.target import resolve_target
 
 
-def played_templates(settings: Settings) -> list[str]:
+def automation_templates(settings: Settings) -> list[str]:
     """One for each project, as ``python -m sagemaker_local --template`` reads it.
 
     Raises:
         GatehouseError: a project's settings do not fit into the template.
     """
-    return [_played(settings, name) for name in sorted(settings.projects)]
+    return [_template(settings, name) for name in sorted(settings.projects)]
 
 
-def _played(settings: Settings, name: str) -> str:
+def _template(settings: Settings, name: str) -> str:
     project = settings.projects[name]
     target = resolve_target(project, "local")
     parameters = automation_parameters(project, target)
