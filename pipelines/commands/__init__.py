@@ -7,7 +7,7 @@ its line here, and its rows in docs/json.md and docs/permissions.md. A module wi
 several commands share: output, options, project_context and local_endpoint are used by nearly all.
 
 Exit codes are part of the interface: 0 done; 1 an error, one line on standard error that says what,
-where and what to do; 2 wrong usage; 3 the gate stayed shut, which CI must tell from a breakdown;
+where and what to do; 2 wrong usage; 3 the gate stayed shut, which CI must tell from an error;
 130 interrupted. An error that is not expected keeps its traceback and exits with 1.
 """
 

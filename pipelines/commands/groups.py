@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
@@ -31,8 +30,6 @@ from registry.groups import (
     plan_removal,
 )
 from registry.model_packages import group_and_version
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -105,8 +102,8 @@ def verify(projects: tuple[str, ...], env_file: Path | None, target: str) -> Out
     if wrong:
         words = [state.spec.name for state in wrong]
         words += ["--env-file", shlex.quote(str(env_file))] if env_file else []
-        notice(f"{len(wrong)} of {len(states)} groups differ.")
         words += ["--target", target] if target != "local" else []
+        notice(f"{len(wrong)} of {len(states)} groups differ.")
         notice(f"Mend it with: gatehouse groups setup {' '.join(words)}")
 
 

@@ -115,7 +115,7 @@ def deploy_command(
     """
     if target == "local":
         raise click.UsageError(
-            "CloudFormation is not part of the local SageMaker; `gatehouse local up` plays the automation"
+            "CloudFormation is not part of the local SageMaker; `gatehouse local up` runs the automation"
             " by itself. Deploy with --target aws."
         )
     if notify and only and "automation" not in only:

@@ -3,7 +3,7 @@
 A command gives its output in parts: a list where all is known at once, a generator where there is
 something to print before the command is done. ``with_json`` is the one place that prints the parts: with
 --json the :class:`Document` and nothing else, without it everything but the document. So no command asks
-which of the two is wanted.
+which of the two is wanted. While parts of a generator are printed, its `with` blocks stay open.
 
 A notice, such as progress, goes to standard error in both cases, so that standard output can always be
 piped. rich is imported only when a table is drawn.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 import click
 
@@ -14,8 +13,6 @@ from pipelines.commands.output import Document, Output, Remark, with_json
 from pipelines.commands.project_context import find_context
 from registry.model_packages import APPROVED
 from registry.review import apply_review, plan_review
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 def review_options(function: Callable[..., Output]) -> Callable[..., int]:
