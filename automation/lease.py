@@ -18,7 +18,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_formats.errors import GatehouseError
-from registry.clients import Clients, is_absent
+from aws_formats.service_errors import is_absent, is_present
+from registry.clients import Clients
 
 RENEWAL = 8.0
 """Seconds between two writings of whoever holds it."""
@@ -100,7 +101,7 @@ def _write(ssm: Any, name: str, holder: str, *, overwrite: bool) -> int | None:
             Description="A function of Gatehouse is at work; deleted when it is done",
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ParameterAlreadyExists":
+        if not is_present(error):
             raise
         return None
     return int(written["Version"])

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from automation.context import AUTOMATIC, Stage, Surroundings
+from aws_formats.arns import group_and_version, parse_arn
 from registry import environments
 from registry.environments import Deployment
-from registry.model_packages import APPROVED, group_and_version
+from registry.model_packages import APPROVED
 from registry.version_details import VersionDetails, read_arn
 
 _SUBJECT_LIMIT = 100
@@ -107,7 +108,7 @@ def report_failure(surroundings: Surroundings, execution: str, failed: Sequence[
     Args:
         failed: its failed steps as SageMaker lists them; the gate stayed shut if the first is a Fail step.
     """
-    project, identity = surroundings.project, execution.rpartition("/")[2]
+    project, identity = surroundings.project, parse_arn(execution).name
     step = failed[0] if failed else {}
     name, metadata = step.get("StepName", ""), step.get("Metadata", {})
     is_gate = "Fail" in metadata

@@ -26,12 +26,13 @@ from botocore.exceptions import ClientError
 from automation import messages
 from automation.context import AUTOMATIC, Stage, Surroundings
 from automation.lease import lease
+from aws_formats.arns import group_and_version
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_absent
 from registry import environments
-from registry.clients import is_absent
 from registry.deployments import UNDER_WAY, CannotServe, plan_deployment
 from registry.environments import PROMOTE, ROLLBACK, Deployment, Environment, State
-from registry.model_packages import APPROVED, group_and_version
+from registry.model_packages import APPROVED
 from registry.rollout import prove_deployment, start_deployment
 from registry.version_details import VersionDetails, read_arn
 
@@ -236,7 +237,7 @@ def _labelled(environment: Environment, label: str) -> int | None:
             Name=f"{environment.parameter}:{label}"
         )
     except ClientError as error:
-        if is_absent(error) or error.response["Error"]["Code"] == "ParameterVersionNotFound":
+        if is_absent(error):
             return None
         raise
     return int(labelled["Parameter"]["Version"])

@@ -1,37 +1,20 @@
-"""What the registry asks of its caller: boto3 clients. And the few answers of AWS it has to understand.
+"""What the registry asks of its caller: boto3 clients. And what it asks with them in more than one place.
 
 Clients come from the caller, because only the caller knows where the registry is: in AWS, under a role of
 another account, or on this machine. ``AssumedRole`` is here because the command and the handlers of the
 automation both reach other accounts, and must do it in the same way.
-
-SageMaker has no error code of its own for "not there": it answers ValidationException, and only the
-text tells. That reading is done here and nowhere else.
 """
 
 from __future__ import annotations
 
 import functools
-import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+from aws_formats.service_errors import is_absent
 from registry.throttling import patient_client
-
-_ABSENT_CODES = frozenset(
-    {
-        "ResourceNotFound",
-        "ResourceNotFoundException",
-        "ParameterNotFound",
-        "NoSuchKey",
-        "NoSuchBucket",
-        "404",
-    }
-)
-_ABSENT_TEXT = re.compile(r"does not exist|could not find|cannot find", re.IGNORECASE)
-_PRESENT_TEXT = re.compile(r"already exist", re.IGNORECASE)
-_BUSY_TEXT = re.compile(r"in-progress endpoint", re.IGNORECASE)
 
 
 class Clients(Protocol):
@@ -81,26 +64,6 @@ def _assumed_session(assumed: AssumedRole) -> Any:
     session = botocore.session.get_session()
     session._credentials = DeferredRefreshableCredentials(refresh, "assume-role")
     return boto3.session.Session(botocore_session=session, region_name=assumed.region)
-
-
-def is_absent(error: ClientError) -> bool:
-    """Whether AWS says that what was asked for does not exist."""
-    answer = error.response["Error"]
-    if answer["Code"] in _ABSENT_CODES:
-        return True
-    return answer["Code"] == "ValidationException" and bool(_ABSENT_TEXT.search(answer["Message"]))
-
-
-def is_present(error: ClientError) -> bool:
-    """Whether AWS says that what was to be made exists: somebody else was faster."""
-    answer = error.response["Error"]
-    return answer["Code"] == "ValidationException" and bool(_PRESENT_TEXT.search(answer["Message"]))
-
-
-def is_busy(error: ClientError) -> bool:
-    """Whether AWS says that somebody else is changing the endpoint."""
-    answer = error.response["Error"]
-    return answer["Code"] == "ValidationException" and bool(_BUSY_TEXT.search(answer["Message"]))
 
 
 def caller_arn(clients: Clients) -> str:

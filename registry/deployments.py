@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aws_formats.arns import group_and_version, parse_arn, parse_package_version
 from aws_formats.errors import GatehouseError
 from registry import environments, sample_payload
 from registry.clients import Clients
 from registry.endpoint_requests import config_request, model_request
 from registry.environments import Endpoint, Environment, State
-from registry.model_packages import APPROVED, describe_arn, group_and_version, statistics_uri
+from registry.model_packages import APPROVED, describe_arn, statistics_uri
 from registry.model_quality import classes_in, read_statistics
 
 UNDER_WAY = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
@@ -127,7 +128,7 @@ def check_servable(described: Mapping[str, Any]) -> None:
 
 
 def _check_region(environment: Environment, arn: str) -> None:
-    region, here = arn.split(":")[3], environment.region
+    region, here = parse_arn(arn).region, environment.region
     if region != here:
         raise CannotServe(
             f"the version is registered in {region}, and SageMaker serves a model package in its own"
@@ -139,7 +140,8 @@ def _check_region(environment: Environment, arn: str) -> None:
 def _check_endpoint(environment: Environment, endpoint: Endpoint | None) -> None:
     """`rc-fraud` in `x-dev` and `rc-fraud-x` in `dev` have an endpoint of the same name."""
     for package in endpoint.packages if endpoint else ():
-        group = package.rpartition("model-package/")[2].partition("/")[0]
+        version = parse_package_version(package)
+        group = version[0] if version else package.rpartition("/")[2]
         if group != environment.project:
             raise CannotServe(
                 f"the endpoint serves model {group}, and {environment.project} in {environment.name} would"

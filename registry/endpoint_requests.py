@@ -14,8 +14,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from aws_formats.arns import group_and_version
 from registry.environments import Environment
-from registry.model_packages import group_and_version
 
 VARIANT = "AllTraffic"
 NAME_LIMIT = 63

@@ -10,7 +10,6 @@ Parameter Store keeps the last hundred.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import datetime
@@ -18,14 +17,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from aws_formats.arns import group_and_version, parse_package_version
 from aws_formats.errors import GatehouseError
-from registry.clients import Clients, is_absent
-from registry.model_packages import group_and_version
+from aws_formats.service_errors import is_absent, is_denied
+from registry.clients import Clients
 
 DEPLOY, ROLLBACK, PROMOTE = "deploy", "rollback", "promote"
-
-_DENIED = ("AccessDenied", "AccessDeniedException")
-_VERSION = re.compile(r"^arn:[^/]+:model-package/[^/]+/[0-9]+$")
 
 
 @dataclass(frozen=True)
@@ -284,7 +281,7 @@ def deployed_versions(
         try:
             arn = deployed_arn(environment)
         except ClientError as error:
-            if denied is None or error.response["Error"]["Code"] not in _DENIED:
+            if denied is None or not is_denied(error):
                 raise
             denied(environment)
             continue
@@ -326,7 +323,8 @@ def _deployment(entry: Mapping[str, Any]) -> Deployment:
 
 def _version_in(arn: str) -> int | None:
     """None for what is no version's ARN: anybody's text, or a model package without a group."""
-    return group_and_version(arn)[1] if _VERSION.search(arn) else None
+    found = parse_package_version(arn)
+    return found[1] if found else None
 
 
 def _packages(sagemaker: Any, config: str) -> tuple[str, ...]:

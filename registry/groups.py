@@ -12,7 +12,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from registry.clients import Clients, is_absent, is_present
+from aws_formats.service_errors import is_absent, is_present
+from registry.clients import Clients
 from registry.model_packages import summaries
 
 

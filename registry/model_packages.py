@@ -17,8 +17,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from aws_formats.arns import group_and_version, package_version_arn
 from aws_formats.errors import GatehouseError
-from registry.clients import Clients, is_absent
+from aws_formats.service_errors import is_absent
+from registry.clients import Clients
 from registry.model_quality import Metric, headline, metrics_in, read_statistics
 
 READERS = 10
@@ -102,8 +104,7 @@ def version_arn(clients: Clients, group: str, version: int) -> str:
         if is_absent(error):
             raise no_versions(group) from error
         raise
-    arn: str = found["ModelPackageGroupArn"]
-    return f"{arn.replace(':model-package-group/', ':model-package/')}/{version}"
+    return package_version_arn(found["ModelPackageGroupArn"], version)
 
 
 def newest_approved(clients: Clients, group: str) -> int:
@@ -150,12 +151,6 @@ def describe_arn(clients: Clients, arn: str) -> dict[str, Any]:
             remedy=f"Its newest versions are: {', '.join(newest)}",
         ) from error
     return described
-
-
-def group_and_version(arn: str) -> tuple[str, int]:
-    """``arn:aws:sagemaker:<region>:<account>:model-package/<group>/<version>`` -> group, version."""
-    group, _, version = arn.rpartition("model-package/")[2].rpartition("/")
-    return group, int(version)
 
 
 def no_versions(group: str) -> GatehouseError:

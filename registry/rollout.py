@@ -18,8 +18,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_absent, is_busy, is_present
 from registry import environments, sample_payload
-from registry.clients import Clients, is_absent, is_busy, is_present
+from registry.clients import Clients
 from registry.deployments import UNDER_WAY, DeploymentPlan
 from registry.endpoint_requests import config_request, creation_request, model_request, update_request
 from registry.environments import Endpoint, Environment

@@ -14,8 +14,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from aws_formats.arns import package_version_arn, parse_arn
 from aws_formats.errors import GatehouseError
-from registry.clients import Clients, is_absent
+from aws_formats.service_errors import is_absent
+from registry.clients import Clients
 from registry.model_packages import no_versions
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
@@ -47,12 +49,12 @@ def plan_share(clients: Clients, group: str, account: str, *, read_only: bool = 
         GatehouseError: it is no account's number, it is the group's own, or there is no such group.
     """
     arn, before = _read(clients, group, account)
-    if f":{account}:" in arn:
+    owner = parse_arn(arn)
+    if owner.account == account:
         raise GatehouseError(
             f"{account} is the account that model {group} belongs to", remedy="It needs no sharing"
         )
-    partition = arn.split(":")[1]
-    principal = {"AWS": f"arn:{partition}:iam::{account}:root"}
+    principal = {"AWS": f"arn:{owner.partition}:iam::{account}:root"}
     added = [
         {
             "Sid": _sids(account)[0],
@@ -66,7 +68,7 @@ def plan_share(clients: Clients, group: str, account: str, *, read_only: bool = 
             "Effect": "Allow",
             "Principal": principal,
             "Action": [*_READ] if read_only else [*_READ, *_USE],
-            "Resource": f"{arn.replace(':model-package-group/', ':model-package/')}/*",
+            "Resource": package_version_arn(arn, "*"),
         },
     ]
     return SharingPlan(group, account, before, _with(before, account, added))

@@ -8,7 +8,6 @@ never there because the version was registered by hand, is left empty.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +15,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from aws_formats.arns import parse_execution
+from aws_formats.service_errors import is_absent
 from registry import approval_history, model_packages
 from registry.approval_history import Decision
-from registry.clients import Clients, is_absent
+from registry.clients import Clients
 from registry.model_quality import Metric, metrics_in, read_statistics, rows_in
 
-_EXECUTION = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{12}:pipeline/[^/]+/execution/[^/]+")
 _HYPERPARAMETER = "hyperparameter."  # one property for each that has no pipeline parameter
 _HYPERPARAMETERS = "hyperparameters"  # one property with all the others: `eta=0.1 max_depth=4 ...`
 
@@ -146,7 +146,7 @@ def read_arn(clients: Clients, arn: str) -> VersionDetails:
 def _execution(properties: Mapping[str, str]) -> str | None:
     """The execution that registered the version; anybody may set the property, and to anything."""
     found = properties.get("execution_arn", "")
-    return found if _EXECUTION.fullmatch(found) else None
+    return found if parse_execution(found) else None
 
 
 def _hyperparameters(properties: Mapping[str, str]) -> dict[str, str]:

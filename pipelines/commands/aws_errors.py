@@ -10,6 +10,7 @@ import re
 from botocore import exceptions
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_denied
 from registry import throttling
 
 _DENIAL = re.compile(
@@ -17,7 +18,6 @@ _DENIAL = re.compile(
     r"(?: on resource:? (?P<resource>\S+))?(?P<explicit>.* explicit deny)?"
 )
 _ROLE_SESSION = re.compile(r"arn:[\w-]+:sts::(\d+):assumed-role/([^/]+)/")
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _INVALID = {
     "InvalidClientTokenId",
@@ -59,7 +59,7 @@ def _from_service(error: exceptions.ClientError) -> GatehouseError:
     answer = error.response.get("Error", {})
     code, message = str(answer.get("Code", "")), _first_line(str(answer.get("Message", "")))
     where = f"AWS {error.operation_name}"
-    if code in _DENIED:
+    if is_denied(error):
         return _denied(message, where, error.operation_name)
     if code in _EXPIRED:
         return GatehouseError("the AWS credentials have expired", where=where, remedy="Log in again")

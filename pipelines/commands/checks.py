@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_absent
 from pipelines.commands.aws_errors import explain
 from pipelines.commands.local_endpoint import home_folder
 from pipelines.settings.project import Project
@@ -184,7 +185,7 @@ def _bucket(target: Target) -> Check:
     try:
         target.client("s3").head_bucket(Bucket=target.bucket)
     except ClientError as error:
-        if error.response["Error"]["Code"] == "404":
+        if is_absent(error):
             return Check(
                 "bucket",
                 False,

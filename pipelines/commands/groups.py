@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from aws_formats.arns import group_and_version
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import target_option
@@ -29,7 +30,6 @@ from registry.groups import (
     compare_groups,
     plan_removal,
 )
-from registry.model_packages import group_and_version
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from aws_formats.arns import LOCAL_ACCOUNT
+from aws_formats.arns import LOCAL_ACCOUNT, parse_arn
 from pipelines.commands.options import parameter_option, project_argument, target_option_saying
 from pipelines.commands.output import Document, Lines, Output, notice, with_json
 from pipelines.infra.deployment import StackPlan, apply_stack, plan_stack, remove_stack, stack_exists
@@ -171,7 +171,7 @@ def _aws_project(name: str | None) -> _AwsProject:
     region = os.environ.get("AWS_REGION") or project.region
     session = boto3.session.Session(region_name=region)
     caller = session.client("sts").get_caller_identity()
-    partition = caller["Arn"].split(":")[1]
+    partition = parse_arn(caller["Arn"]).partition
     return _AwsProject(project, site_of(project, caller["Account"], region, partition, os.environ), session)
 
 

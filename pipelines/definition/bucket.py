@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_absent
 from pipelines.settings.target import Target
 
 
@@ -35,7 +36,7 @@ def bucket_exists(bucket: str, s3: Any) -> bool:
     try:
         s3.head_bucket(Bucket=bucket)
     except ClientError as error:
-        if error.response["ResponseMetadata"].get("HTTPStatusCode") == 404:
+        if is_absent(error):
             return False
         raise
     return True
@@ -49,6 +50,6 @@ def stored_sizes(bucket: str, prefix: str, s3: Any) -> dict[str, int]:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", ())}
     except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchBucket":
+        if is_absent(error):
             return {}
         raise

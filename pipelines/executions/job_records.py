@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from aws_formats.arns import parse_arn
+from aws_formats.service_errors import is_absent
 from pipelines.executions.outline import Gate
-from registry.clients import is_absent
 
 if TYPE_CHECKING:
     from pipelines.settings.target import Target
@@ -35,7 +36,7 @@ class StepJob:
 
     @property
     def name(self) -> str:
-        return self.arn.rpartition("/")[2]
+        return parse_arn(self.arn).name
 
     @property
     def log_group(self) -> str:

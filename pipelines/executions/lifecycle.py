@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from aws_formats.arns import parse_arn
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_absent
 from pipelines.executions.outline import Outline, read_outline
-from registry.clients import is_absent
 from registry.version_details import execution_steps
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class ExecutionSummary:
 
     @property
     def id(self) -> str:
-        return self.execution_arn.rpartition("/")[2]
+        return parse_arn(self.execution_arn).name
 
 
 def start(target: Target, name: str, parameters: Mapping[str, str]) -> str:
@@ -141,7 +142,7 @@ def find(target: Target, name: str, execution: str | None = None) -> str:
         return newest[0].execution_arn
     arn = execution
     if not execution.startswith("arn:"):
-        partition = target.role_arn.split(":")[1]
+        partition = parse_arn(target.role_arn).partition
         resource = f"pipeline/{name}/execution/{execution}"
         arn = f"arn:{partition}:sagemaker:{target.region}:{target.account}:{resource}"
     try:

@@ -16,8 +16,8 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_absent
 from pipelines.settings.target import Target
-from registry.clients import is_absent
 
 _EARLIEST_START = timedelta(minutes=5)
 

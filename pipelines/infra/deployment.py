@@ -15,6 +15,7 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_absent
 from pipelines.infra.stacks import Stack, missing_parameters
 
 PATIENCE = 1800.0
@@ -139,7 +140,7 @@ def _describe(name: str, cloudformation: Any) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
+        if is_absent(error):
             return None
         raise
     return found

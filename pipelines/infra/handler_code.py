@@ -1,6 +1,6 @@
 """The zip file that Lambda runs the handlers from: the same bytes wherever it is made, named by them.
 
-It holds ``automation``, ``registry`` and of ``pipelines`` the error type alone; boto3 is in Lambda's runtime.
+It holds ``automation``, ``registry`` and what these need of ``aws_formats``; boto3 is in Lambda's runtime.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_absent
 from pipelines import ROOT
+
+FORMATS = ("__init__", "arns", "errors", "service_errors")
+"""The modules of ``aws_formats`` that the handlers need."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 
@@ -37,8 +41,7 @@ def gather_handler_code(root: Path = ROOT) -> HandlerCode:
     files = [
         *sorted((root / "automation").rglob("*.py")),
         *sorted((root / "registry").glob("*.py")),
-        root / "aws_formats/__init__.py",
-        root / "aws_formats/errors.py",
+        *(root / "aws_formats" / f"{name}.py" for name in FORMATS),
     ]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -59,7 +62,7 @@ def is_published(code: HandlerCode, project: str, bucket: str, s3: Any) -> bool:
     try:
         s3.head_object(Bucket=bucket, Key=code.key(project))
     except ClientError as error:
-        if error.response["ResponseMetadata"].get("HTTPStatusCode") == 404:
+        if is_absent(error):
             return False
         raise
     return True
@@ -76,7 +79,7 @@ def publish(code: HandlerCode, project: str, bucket: str, s3: Any) -> None:
     try:
         s3.put_object(Bucket=bucket, Key=code.key(project), Body=code.content)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchBucket":
+        if not is_absent(error):
             raise
         raise GatehouseError(
             f"the bucket {bucket!r} does not exist",

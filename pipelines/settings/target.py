@@ -17,16 +17,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from aws_formats.arns import LOCAL_ACCOUNT
+from aws_formats.arns import LOCAL_ACCOUNT, parse_arn
 from aws_formats.errors import GatehouseError
 from aws_formats.service_models import loader
-from pipelines.settings.project import Project
+from pipelines.settings.project import ROLE, Project
 from registry.throttling import patient_client
 
 LOCAL_BUCKET = "gatehouse-local"
 LOCAL_ROLE = f"arn:aws:iam::{LOCAL_ACCOUNT}:role/gatehouse-local"
-
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/\S+")
 
 
 @dataclass(frozen=True)
@@ -131,14 +129,13 @@ def account_of(role_arn: str) -> str:
     Raises:
         GatehouseError: it is not the full ARN of a role; the settings allow no other, the environment does.
     """
-    matched = _ROLE_ARN.fullmatch(role_arn)
-    if matched is None:
+    if not re.fullmatch(ROLE, role_arn):
         raise GatehouseError(
             f"{role_arn!r} is not the full ARN of a role",
             where="environment variable SAGEMAKER_PIPELINE_ROLE_ARN",
             remedy="Set it to 'arn:aws:iam::<account>:role/<name>'",
         )
-    return matched.group(1)
+    return parse_arn(role_arn).account
 
 
 def sagemaker_project(environ: Mapping[str, str]) -> dict[str, str | None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from policies import of_type, resources
 
-from pipelines.infra.handler_code import gather_handler_code
+from pipelines.infra.handler_code import FORMATS, ROOT, gather_handler_code
 
 IMPORTS = """
 import importlib, json, sys
@@ -17,8 +18,8 @@ sys.path.insert(0, sys.argv[1])
 for handler in json.loads(sys.argv[2]):
     module, _, name = handler.rpartition(".")
     assert callable(vars(importlib.import_module(module))[name])
-rooms = ("pipelines", "pydantic", "sagemaker", "pandas")
-print(json.dumps(sorted({name for name in sys.modules if name.split(".")[0] in rooms})))
+others = ("pipelines", "pydantic", "sagemaker", "pandas")
+print(json.dumps(sorted({name for name in sys.modules if name.split(".")[0] in others})))
 """
 
 
@@ -39,14 +40,21 @@ def test_every_handler_of_the_template_is_in_it_and_needs_no_more(tmp_path: Path
     assert json.loads(done.stdout) == []
 
 
+def test_the_pages_say_to_pack_the_same_files() -> None:
+    page = (ROOT / "docs/aws.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"aws_formats/(\w+)\.py", page)) == set(FORMATS)
+
+
 def test_it_is_named_by_its_content(tmp_path: Path) -> None:
     code = gather_handler_code()
     assert gather_handler_code() == code
     assert code.key("rc-x") == f"rc-x/automation/{code.digest}.zip"
-    for room, file in (("automation", "a.py"), ("registry", "b.py"), ("aws_formats", "errors.py")):
-        (tmp_path / room).mkdir()
-        (tmp_path / room / file).write_text("pass\n")
-    (tmp_path / "aws_formats/__init__.py").write_text("")
+    for package, file in (("automation", "a.py"), ("registry", "b.py")):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / file).write_text("pass\n")
+    (tmp_path / "aws_formats").mkdir()
+    for name in FORMATS:
+        (tmp_path / f"aws_formats/{name}.py").write_text("")
     before = gather_handler_code(tmp_path)
     (tmp_path / "automation/a.py").write_text("pass  # changed\n")
     assert gather_handler_code(tmp_path).digest != before.digest
