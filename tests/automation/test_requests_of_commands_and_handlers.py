@@ -16,7 +16,7 @@ from registered_models import REGION, SETTINGS
 
 from automation.context import SESSION_NAME, read_surroundings
 from aws_formats.errors import GatehouseError
-from pipelines.commands.played_templates import played_templates
+from pipelines.commands.local_automation import automation_templates
 from pipelines.infra.stacks import automation_settings, build_stack, site_of
 from pipelines.settings.environments import all_environments
 from pipelines.settings.project import Project
@@ -92,7 +92,7 @@ def told_by_infra(project: Project, variables: dict[str, str]) -> str:
 
 def told_locally(project: Project) -> str:
     """What `gatehouse local up` gives the handlers on this machine."""
-    [template] = played_templates(load_settings(project.file))
+    [template] = automation_templates(load_settings(project.file))
     return urllib.parse.parse_qs(template.partition("?")[2])["Settings"][0]
 
 
