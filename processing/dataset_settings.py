@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+SETTINGS_FILE = "dataset.json"
+PARTS = ("train", "validation", "test")
 KINDS = ("number", "category", "boolean", "timestamp")
 MISSING_VALUES = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 
@@ -29,7 +31,7 @@ class InputError(Exception):
 
 @dataclass(frozen=True)
 class DatasetSettings:
-    """The keys of ``dataset.json``; ``split`` holds the shares of train, validation and test."""
+    """The keys of ``dataset.json``; ``split`` holds the parts' proportions, in the order of :data:`PARTS`."""
 
     task: str
     target: str
@@ -66,62 +68,113 @@ def read_settings(path: Path) -> DatasetSettings:
         ) from None
     if not isinstance(document, dict):
         raise InputError("this is no JSON object", where=where, remedy='Write {"task": ..., "target": ...}')
-    known = DatasetSettings.__dataclass_fields__
     for name in document:
-        if name not in known:
-            raise InputError(f"there is no key {name!r}", where=where, remedy=which_one(name, known))
+        if name not in _CHECKS:
+            raise InputError(f"there is no key {name!r}", where=where, remedy=which_one(name, _CHECKS))
     for name in ("task", "target"):
         if not document.get(name):
             raise InputError(f"the key {name!r} is missing", where=where, remedy="Add it")
-    values = {name: _checked(name, value, where) for name, value in document.items() if value is not None}
-    if "" not in values.get("missing_values", ("",)):
-        values["missing_values"] = ("", *values["missing_values"])
+    values = {}
+    for name, value in document.items():
+        if value is None:
+            continue
+        try:
+            values[name] = _CHECKS[name](value)
+        except ValueError as expected:
+            raise InputError(
+                f"{name} is {json.dumps(value)}", where=where, remedy=f"It must be {expected}"
+            ) from None
     return DatasetSettings(**values)
 
 
-def _checked(name: str, value: Any, where: str) -> Any:
-    def wrong(expected: str) -> InputError:
-        return InputError(f"{name} is {json.dumps(value)}", where=where, remedy=f"It must be {expected}")
+def _one_of(*values: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if value not in values:
+            raise ValueError(" or ".join(map(json.dumps, values)))
+        return cast(str, value)
 
-    if name == "task":
-        if value not in ("binary", "multiclass"):
-            raise wrong('"binary" or "multiclass"')
-    elif name == "positive_class":
-        if not isinstance(value, (str, int, float)):
-            raise wrong("the name of a class")
-        return value if isinstance(value, str) else json.dumps(value)
-    elif name in ("target", "key"):
-        if not isinstance(value, str):
-            raise wrong("the name of a column")
-    elif name == "delimiter":
-        if not isinstance(value, str) or len(value) != 1:
-            raise wrong("one character")
-    elif name in ("features", "drop", "columns", "missing_values"):
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise wrong("a list of texts")
-        if len(set(value)) < len(value):
-            raise wrong("a list of texts without repetitions")
-        return tuple(value)
-    elif name == "header":
-        if not isinstance(value, bool):
-            raise wrong("true or false")
-    elif name == "kinds":
-        if not isinstance(value, dict) or not all(kind in KINDS for kind in value.values()):
-            raise wrong(f"an object from column names to {', '.join(KINDS)}")
-    elif name == "split":
-        shares: list[Any] = (
-            [value.get(part) for part in ("train", "validation", "test")] if isinstance(value, dict) else []
-        )
-        if not all(isinstance(share, (int, float)) and 0 < share < 1 for share in shares) or not shares:
-            raise wrong('{"train": 0.7, "validation": 0.15, "test": 0.15} or other shares above 0')
-        if abs(sum(shares) - 1) > 1e-9:
-            raise wrong("shares that add up to 1")
-        return tuple(shares)
-    elif name in ("seed", "max_categories"):
-        lowest = 0 if name == "seed" else 2
-        if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-            raise wrong(f"a whole number from {lowest} on")
+    return check
+
+
+def _class_name(value: Any) -> str:
+    if not isinstance(value, (str, int, float)):
+        raise ValueError("the name of a class")
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _column_name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("the name of a column")
     return value
+
+
+def _one_character(value: Any) -> str:
+    if not isinstance(value, str) or len(value) != 1:
+        raise ValueError("one character")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("a list of texts")
+    if len(set(value)) < len(value):
+        raise ValueError("a list of texts without repetitions")
+    return tuple(value)
+
+
+def _missing_values(value: Any) -> tuple[str, ...]:
+    texts = _texts(value)
+    return texts if "" in texts else ("", *texts)
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def _kinds(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(kind in KINDS for kind in value.values()):
+        raise ValueError(f"an object from column names to {', '.join(KINDS)}")
+    return value
+
+
+def _split(value: Any) -> tuple[float, ...]:
+    proportions: list[Any] = [value.get(part) for part in PARTS] if isinstance(value, dict) else [None]
+    if not all(isinstance(number, (int, float)) and 0 < number < 1 for number in proportions):
+        raise ValueError('{"train": 0.7, "validation": 0.15, "test": 0.15} or other proportions above 0')
+    if abs(sum(proportions) - 1) > 1e-9:
+        raise ValueError("proportions that add up to 1")
+    return tuple(proportions)
+
+
+def _whole_number(lowest: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+            raise ValueError(f"a whole number from {lowest} on")
+        return value
+
+    return check
+
+
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "task": _one_of("binary", "multiclass"),
+    "target": _column_name,
+    "positive_class": _class_name,
+    "features": _texts,
+    "drop": _texts,
+    "columns": _texts,
+    "header": _truth,
+    "delimiter": _one_character,
+    "missing_values": _missing_values,
+    "kinds": _kinds,
+    "key": _column_name,
+    "split": _split,
+    "seed": _whole_number(0),
+    "max_categories": _whole_number(2),
+}
+"""For each key of ``dataset.json`` what makes its field of :class:`DatasetSettings` out of the JSON value, or
+raises a ValueError that says what the value must be."""
 
 
 def check_columns(settings: DatasetSettings, source_columns: Sequence[str], where: str) -> tuple[str, ...]:
@@ -155,7 +208,7 @@ def check_columns(settings: DatasetSettings, source_columns: Sequence[str], wher
     for key in ("key", "features", "drop"):
         if settings.target in named[key]:
             raise InputError(
-                f"{key} names the target {settings.target!r}", where="dataset.json", remedy="Take it out"
+                f"{key} names the target {settings.target!r}", where=SETTINGS_FILE, remedy="Take it out"
             )
     left_out = {settings.target, *settings.drop}
     if settings.features is None:
