@@ -1,11 +1,10 @@
-"""What a column holds, judged by all of its values: whole number, number, boolean, timestamp or text.
+"""What a column holds, inferred from all of its values: whole number, number, boolean, timestamp or text.
 
-Every column starts with all types; each batch of values strikes out those that do not fit. The first one
-left, in the order of :data:`TYPES`, is the column's type, so the result does not depend on the order of
-rows or files. ``reading`` uses the first block of every file; where a later value contradicts it,
-everything is judged once. In a CSV a value is a whole number, number, boolean or timestamp exactly if
-Arrow's CSV reader takes it for one (``+1`` is a number but no whole one; ``20240101`` is a whole number,
-not a date).
+Every column starts with all types; each batch of values removes those that do not fit. The first one left,
+in the order of :data:`TYPES`, is the column's type, so the result does not depend on the order of rows or
+files. ``reading`` uses the first block of every file; where a later value contradicts it, all values. In a
+CSV a value is a whole number, number, boolean or timestamp exactly if Arrow's CSV reader takes it for one
+(``+1`` is a number but no whole one; ``20240101`` is a whole number, not a date).
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from dataset_settings import InputError
+from dataset_settings import SETTINGS_FILE, InputError
 
 TRUE, FALSE = ("true", "True", "TRUE", "1"), ("false", "False", "FALSE", "0")
 
@@ -75,10 +74,10 @@ def fitting_type(kind: pa.DataType) -> frozenset[str]:
 
 
 def choose(fitting: Mapping[str, frozenset[str]], kinds: Mapping[str, str]) -> dict[str, str]:
-    """The type of each column: the first that fits and is of the kind that the settings demand, if they do.
+    """The type of each column: the first that fits, and that is of the kind in ``kinds`` if it is there.
 
     Raises:
-        InputError: nothing fits the kind demanded.
+        InputError: no type of that kind fits.
     """
     chosen: dict[str, str] = {}
     for name, types in fitting.items():
@@ -89,7 +88,7 @@ def choose(fitting: Mapping[str, frozenset[str]], kinds: Mapping[str, str]) -> d
         if not allowed:
             raise InputError(
                 f"kinds says that column {name!r} is a {kinds[name]}, but not all of its values are",
-                where="dataset.json",
+                where=SETTINGS_FILE,
                 remedy="Correct the values, add their mark to missing_values, or take the kind out",
             )
         chosen[name] = allowed[0]
@@ -99,8 +98,8 @@ def choose(fitting: Mapping[str, frozenset[str]], kinds: Mapping[str, str]) -> d
 def as_type(array: pa.Array, type_: str, missing: pa.Array) -> pa.Array:
     """A column as read, in its final Arrow type: timestamps without zone (UTC), text as a dictionary.
 
-    ``missing`` holds the marks that make a text absent. NaN stays; ``split_of_rows`` and ``quality`` take it
-    for missing.
+    ``missing`` holds the texts that mean an absent value. NaN stays; ``splitting`` and ``quality`` count it
+    as missing.
     """
     kind = array.type
     if type_ == "text":
@@ -112,8 +111,8 @@ def as_type(array: pa.Array, type_: str, missing: pa.Array) -> pa.Array:
             )
         if len(array.dictionary) > 2 * len(array):  # a Parquet batch brings its row group's whole dictionary
             array = array.cast(pa.string()).dictionary_encode()
-        marks = pc.is_in(array.dictionary, value_set=missing)
-        if array.dictionary.null_count or pc.any(marks).as_py():
+        absent = pc.is_in(array.dictionary, value_set=missing)
+        if array.dictionary.null_count or pc.any(absent).as_py():
             array = array.cast(pa.string())
             absent = pc.is_in(array, value_set=missing)
             array = pc.if_else(absent, pa.scalar(None, pa.string()), array).dictionary_encode()

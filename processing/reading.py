@@ -1,10 +1,10 @@
 """From a folder of files to a stream of typed batches, in constant memory.
 
 CSV, gzipped CSV and Parquet, told apart by their first bytes; one file or a tree of many, in the order of
-their paths. Types are judged optimistically, by the first block of every file (``column_types``). If a
-value further down contradicts them, :class:`TypesContradicted` is raised; the caller then has everything
-judged once by :func:`judge_all` and starts again, so there is at most one restart and the types are those
-of the whole data.
+their paths. Types are first inferred from the first block of every file (``column_types``). If a value
+further down contradicts them, :class:`TypesContradicted` is raised; the caller then infers them from all
+values (:func:`types_of_all_values`) and starts again, so there is at most one restart and the types are
+those of the whole data.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class SourceFile:
 
 
 def find_files(folder: Path, settings: DatasetSettings) -> tuple[list[SourceFile], list[str]]:
-    """Every data file under ``folder`` and the names of the empty ones; hidden and ``_`` files are passed
-    over.
+    """Every data file under ``folder`` and the names of the empty ones; files whose path has a part that
+    begins with ``.`` or ``_`` are ignored.
 
     Raises:
         InputError: there are no data, a file cannot be read, or the files have different columns.
@@ -80,7 +80,7 @@ def find_files(folder: Path, settings: DatasetSettings) -> tuple[list[SourceFile
     return files, empty
 
 
-def judge_first_blocks(files: list[SourceFile], settings: DatasetSettings) -> dict[str, str]:
+def types_of_first_blocks(files: list[SourceFile], settings: DatasetSettings) -> dict[str, str]:
     """The type of every column, in source order, by the first block of each file."""
     fitting = dict.fromkeys(files[0].columns, column_types.ANY)
     for file in files:
@@ -89,7 +89,7 @@ def judge_first_blocks(files: list[SourceFile], settings: DatasetSettings) -> di
     return _choose(fitting, files, settings)
 
 
-def judge_all(files: list[SourceFile], settings: DatasetSettings) -> dict[str, str]:
+def types_of_all_values(files: list[SourceFile], settings: DatasetSettings) -> dict[str, str]:
     """The type of every column, in source order, by every value; reads everything once."""
     fitting = dict.fromkeys(files[0].columns, column_types.ANY)
     for file in files:
@@ -237,7 +237,7 @@ def _csv_columns(file: SourceFile, settings: DatasetSettings) -> tuple[str, ...]
 
 
 def _blank_lines(file: SourceFile) -> int:
-    """How many blank lines the file begins with: Arrow passes over them, but counts them where it skips."""
+    """How many blank lines the file begins with: Arrow ignores them, but counts them among rows to skip."""
     with pa.input_stream(str(file.path), compression="gzip" if file.compressed else None) as stream:
         start = stream.read(_FIRST_BLOCK_BYTES).removeprefix(b"\xef\xbb\xbf")
     return len(start[: len(start) - len(start.lstrip(b"\r\n"))].splitlines())

@@ -20,8 +20,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-PARTS = ("train", "validation", "test")
-
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)  # the finalizer of SplitMix64
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _ABSENT = np.int64(-0x61C8864680B583EB)
@@ -98,13 +96,13 @@ class RowHasher:
         columns: the names of all columns of the source.
         key: the column that decides alone, if there is one.
         seed: another seed is another split.
-        shares: train, validation, test.
+        proportions: train, validation, test.
     """
 
     columns: Sequence[str]
     key: str | None
     seed: int
-    shares: tuple[float, float, float]
+    proportions: tuple[float, float, float]
     _salts: Mapping[str, np.uint64] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -124,9 +122,9 @@ class RowHasher:
         return content, np.where(absent, content, deciding)
 
     def parts(self, deciding: np.ndarray) -> np.ndarray:
-        """0, 1 or 2 for each row: its place in :data:`PARTS`."""
-        train, validation, _ = self.shares
-        edges = [np.uint64(min(int(share * 2**64), 2**64 - 1)) for share in (train, train + validation)]
+        """0, 1 or 2 for each row: its place in :data:`dataset_settings.PARTS`."""
+        train, validation, _ = self.proportions
+        edges = [np.uint64(min(int(edge * 2**64), 2**64 - 1)) for edge in (train, train + validation)]
         return (deciding >= edges[0]).astype(np.int8) + (deciding >= edges[1])
 
     def _column(self, batch: pa.RecordBatch, name: str, texts: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -146,10 +144,7 @@ class PartWriter:
 
     def __init__(self, folder: Path, host: str, schema: pa.Schema) -> None:
         self.folder, self.host = folder, host
-        # Written as plain text; the dictionary is how it is held in memory, not what it is.
-        fields = [(f.name, pa.string() if pa.types.is_dictionary(f.type) else f.type) for f in schema]
-        self._plain = pa.schema(fields)
-        self._texts = [f.name for f in self._plain if f.type == pa.string()]
+        self._texts = [f.name for f in schema if pa.types.is_dictionary(f.type)]
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = self._waiting_bytes = self._file_rows = self._files = 0
@@ -188,6 +183,7 @@ class PartWriter:
         path = self.folder / f"part-{self.host}-{self._files:05d}.parquet"
         self._files += 1
         self._file_rows = 0
+        # Without Arrow's schema a dictionary column is plain text to who reads the file.
         # Snappy: 5 % larger than zstd here, and the faster of the two. Numbers seldom repeat: no dictionary.
         return pq.ParquetWriter(
             path, self._schema, compression="snappy", use_dictionary=self._texts, store_schema=False

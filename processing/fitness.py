@@ -1,0 +1,91 @@
+"""Whether what was counted is fit for training: the classes, and a value for every feature.
+
+Nothing here reads or writes a file: the counts of the one pass over the rows (``rows``) come in, the class
+names in the order of ``schema.json`` or an :class:`InputError` goes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dataset_settings import PARTS, SETTINGS_FILE, DatasetSettings, InputError
+from rows import Counts, Plan
+
+_CLASSES_SHOWN = 10
+
+
+def check_counts(plan: Plan, counts: Counts) -> list[str]:
+    """The names of the classes; for a binary task the negative one, then the positive one.
+
+    Raises:
+        InputError: the classes are not those of the task, one of them is absent from a part, or a feature has
+            no value in the training part.
+    """
+    classes = _class_names(plan.settings, {name for part in counts.classes.values() for name in part})
+    _check_every_part(plan.settings, counts, classes)
+    for name in plan.features:
+        if not counts.quality.present(name):
+            raise InputError(
+                f"column {name!r} has no value in any row of the training part",
+                remedy=f"Add {name!r} to drop, or correct missing_values",
+            )
+    return classes
+
+
+def _class_names(settings: DatasetSettings, found: set[str]) -> list[str]:
+    target, names = settings.target, _in_order(found)
+    if not names:
+        raise InputError(f"no row has a value in the target {target!r}", remedy="Give labelled rows")
+    if len(names) == 1:
+        raise InputError(
+            f"the target {target!r} has one class only, {names[0]!r}",
+            remedy="Give rows of another class, too",
+        )
+    if settings.task != "binary":
+        return names
+    shown = ", ".join(map(repr, names[:_CLASSES_SHOWN])) + (", ..." if len(names) > _CLASSES_SHOWN else "")
+    if len(names) > 2:
+        raise InputError(
+            f"the task is binary, but the target {target!r} has {len(names)} classes: {shown}",
+            remedy='Set task = "multiclass", or leave out the rows of all but two',
+        )
+    if settings.positive_class is None:
+        return names
+    positive = next((name for name in names if _same_class(name, settings.positive_class)), None)
+    if positive is None:
+        raise InputError(
+            f"positive_class is {settings.positive_class!r}, but {target!r} has {shown}",
+            where=SETTINGS_FILE,
+            remedy="Name one of them",
+        )
+    return [name for name in names if name != positive] + [positive]
+
+
+def _check_every_part(settings: DatasetSettings, counts: Counts, classes: Iterable[str]) -> None:
+    together = "rows of one key" if settings.key else "identical rows"
+    for name in classes:
+        lacking = [part for part in PARTS if name not in counts.classes[part]]
+        if lacking:
+            rows = sum(part.get(name, 0) for part in counts.classes.values())
+            raise InputError(
+                f"class {name!r} of the target {settings.target!r} is too rare: of its {rows} rows none fell "
+                f"into {' and '.join(lacking)} ({together} share a part)",
+                remedy="Give more rows of it, leave it out, merge it with another class, or try another seed",
+            )
+
+
+def _in_order(names: set[str]) -> list[str]:
+    """By number where all are numbers, else by the alphabet."""
+    try:
+        return sorted(names, key=lambda name: (float(name), name))
+    except ValueError:
+        return sorted(names)
+
+
+def _same_class(name: str, wanted: str) -> bool:
+    if name == wanted:
+        return True
+    try:
+        return float(name) == float(wanted)
+    except ValueError:
+        return wanted.lower() == name and name in ("true", "false")

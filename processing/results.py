@@ -1,0 +1,122 @@
+"""What the first instance writes beside the parts: the schema, the quality report and a sample payload.
+
+``schema/schema.json`` is what training and serving need to know of the columns, ``quality/statistics.json``
+what the training part holds (``quality``), ``sample/payload.tar.gz`` some rows as a client would send them.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import math
+import tarfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from column_types import KIND_OF
+from dataset_settings import DatasetSettings
+from quality import TextColumn
+from rows import Counts, Plan
+
+_PAYLOAD_ROWS = 5
+_TEXTS_EXAMINED = 1000
+_LIKE_A_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+
+
+def write_results(plan: Plan, counts: Counts, classes: list[str]) -> None:
+    """Write the three files; prints a warning for each column that is probably not what it was taken for."""
+    rows = counts.rows
+    _write_json(plan.output / "schema" / "schema.json", _schema(plan, counts, classes))
+    _write_json(plan.output / "quality" / "statistics.json", counts.quality.report(rows["train"]))
+    sample = counts.quality.sample.table()
+    assert sample is not None  # every class has rows in the training part
+    _write_payload(
+        plan.output / "sample" / "payload.tar.gz", sample.select(list(plan.features)), plan.settings
+    )
+
+
+def _schema(plan: Plan, counts: Counts, classes: list[str]) -> dict[str, Any]:
+    settings = plan.settings
+    return {
+        "version": 1,
+        "task": settings.task,
+        "target": settings.target,
+        "classes": classes,
+        "positive_class": classes[1] if settings.task == "binary" else None,
+        "source_columns": list(plan.types),
+        "header": settings.header,
+        "delimiter": settings.delimiter,
+        "missing_values": list(settings.missing_values),
+        "features": [_feature(name, plan, counts) for name in plan.features],
+        "rows": counts.rows,
+    }
+
+
+def _feature(name: str, plan: Plan, counts: Counts) -> dict[str, Any]:
+    settings, kind = plan.settings, KIND_OF[plan.types[name]]
+    if kind != "category":
+        return {"name": name, "kind": kind}
+    column = counts.quality.texts[name]
+    if name not in settings.kinds:
+        _warn_of_numbers(name, column)
+    if column.distinct() > settings.max_categories:
+        _warn(
+            f"column {name!r} has {column.distinct():,} distinct texts; the {settings.max_categories:,} most "
+            f"frequent are its categories, others count as missing. Add it to drop if it names single rows, "
+            f"or raise max_categories"
+        )
+    categories = sorted(column.most_frequent(settings.max_categories)[0])
+    return {"name": name, "kind": kind, "categories": categories}
+
+
+def _warn_of_numbers(name: str, column: TextColumn) -> None:
+    """Many different numbers and a few other texts: most likely an unknown marker of missing values."""
+    texts, _ = column.most_frequent(_TEXTS_EXAMINED)
+    numbers = pc.match_substring_regex(pa.array(texts, pa.string()), _LIKE_A_NUMBER)
+    others = pa.array(texts, pa.string()).filter(pc.invert(numbers)).to_pylist()
+    unseen = column.distinct() > len(texts)  # the others are among the rare ones
+    if (others or unseen) and len(others) <= len(texts) / 10:
+        shown = ", ".join(map(repr, others[:5])) or "some of its texts"
+        _warn(
+            f"column {name!r} counts as a category because of {shown}; the others are numbers. If that marks "
+            f"a missing value, add it to missing_values"
+        )
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", flush=True)
+
+
+def _write_json(path: Path, document: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _write_payload(path: Path, rows: pa.Table, settings: DatasetSettings) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=settings.delimiter, lineterminator="\n")
+    for row in rows.slice(0, _PAYLOAD_ROWS).to_pylist():
+        writer.writerow([_csv_value(value) for value in row.values()])
+    data = text.getvalue().encode()
+    entry = tarfile.TarInfo("payload.csv")
+    entry.size = len(data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        path.open("wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as archive,
+    ):
+        archive.addfile(entry, io.BytesIO(data))
+
+
+def _csv_value(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat(sep=" ") if isinstance(value, datetime) else str(value)

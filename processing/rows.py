@@ -1,0 +1,171 @@
+"""The one pass over all rows: read a batch, hash its rows, route each row to its part.
+
+What is decided before the first row is read comes in as a :class:`Plan`; what must be known when the last
+row is written goes out as :class:`Counts`. With several instances every one reads all batches, so that the
+cuts between batches are the same everywhere; each writes every n-th batch, and the first one counts all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from column_types import TYPES
+from dataset_settings import PARTS, DatasetSettings, InputError
+from quality import Quality
+from reading import SourceFile, batches
+from splitting import PartWriter, RowHasher, text_hashes
+
+_PROGRESS_SECONDS = 2.0
+_MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Instances:
+    """The instances of this job, and which of them this one is."""
+
+    current: str
+    hosts: tuple[str, ...]
+
+    @property
+    def rank(self) -> int:
+        """This instance's place among all, from 0."""
+        return self.hosts.index(self.current)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do with the rows."""
+
+    settings: DatasetSettings
+    files: list[SourceFile]
+    types: Mapping[str, str]  # of every source column, in source order
+    features: tuple[str, ...]
+    instances: Instances
+    output: Path
+
+
+@dataclass
+class Counts:
+    """What the pass has counted. ``classes[part]`` maps a class to its rows in that part.
+
+    ``classes`` and ``quality`` are filled on the first instance only; ``written`` counts what this instance
+    wrote.
+    """
+
+    quality: Quality  # of the training part
+    classes: dict[str, dict[str, int]] = field(default_factory=lambda: {part: {} for part in PARTS})
+    without_target: int = 0
+    written: int = 0
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows in each part."""
+        return {part: sum(classes.values()) for part, classes in self.classes.items()}
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A batch's rows that have a class: the features and the target, and what follows from their hashes."""
+
+    batch: pa.RecordBatch
+    content: np.ndarray  # uint64, a hash of each row's content
+    parts: np.ndarray  # int8, each row's place in PARTS
+    text_hashes: Mapping[str, np.ndarray]  # of each text column's dictionary
+
+
+def split_rows(plan: Plan) -> Counts:
+    """Read all rows once: write this instance's batches, and on the first instance count all.
+
+    Raises:
+        TypesContradicted: a value does not fit its column's type.
+        InputError: a file is broken, there are no rows, or the target has too many different values.
+    """
+    settings, instances = plan.settings, plan.instances
+    hasher = RowHasher(list(plan.types), settings.key, settings.seed, settings.split)
+    columns = {name: TYPES[plan.types[name]] for name in plan.features}
+    counts = Counts(Quality(pa.schema({**columns, settings.target: TYPES["text"]})))
+    counting = instances.rank == 0
+    writers: list[PartWriter] = []
+    for number, batch in enumerate(_read(plan)):
+        writing = number % len(instances.hosts) == instances.rank
+        if not (writing or counting):
+            continue
+        rows = _hashed(batch, hasher, plan)
+        counts.without_target += batch.num_rows - rows.batch.num_rows
+        if not writers:
+            folders = [plan.output / part for part in PARTS]
+            writers = [PartWriter(folder, instances.current, rows.batch.schema) for folder in folders]
+        for place, (part, writer) in enumerate(zip(PARTS, writers, strict=True)):
+            chosen = rows.parts == place
+            some = rows.batch.filter(pa.array(chosen))
+            if writing:
+                writer.write(some)
+                counts.written += some.num_rows
+            if counting:
+                _count(counts.classes[part], some.column(settings.target))
+                if part == "train":
+                    counts.quality.add(some, rows.content[chosen], rows.text_hashes)
+        if len(counts.classes["train"]) > _MOST_CLASSES:
+            raise InputError(
+                f"the target {settings.target!r} has more than {_MOST_CLASSES:,} different values",
+                remedy="A classifier needs classes: name another target, or group its values",
+            )
+    for writer in writers:
+        writer.close()
+    return counts
+
+
+def _read(plan: Plan) -> Iterator[pa.RecordBatch]:
+    """All batches; says now and then how far it is, and refuses files without rows."""
+    read, last_said = 0, time.monotonic()
+    for batch in batches(plan.files, plan.types, plan.settings):
+        read += batch.num_rows
+        if time.monotonic() - last_said >= _PROGRESS_SECONDS:
+            last_said = time.monotonic()
+            print(f"{read:,} rows ...", flush=True)
+        yield batch
+    if not read:
+        names = ", ".join(file.name for file in plan.files[:3])
+        raise InputError(
+            "there are no rows, only a header", where=names, remedy="Give a file with rows in it"
+        )
+
+
+def _hashed(batch: pa.RecordBatch, hasher: RowHasher, plan: Plan) -> _Rows:
+    target = plan.settings.target
+    texts = {
+        name: text_hashes(batch.column(name).dictionary)
+        for name in batch.schema.names
+        if pa.types.is_dictionary(batch.schema.field(name).type)
+    }
+    content, deciding = hasher.hashes(batch, texts)
+    absent = batch.column(target).is_null(nan_is_null=True)
+    if absent.true_count:
+        present = ~absent.to_numpy(zero_copy_only=False)
+        batch, content, deciding = batch.filter(pa.array(present)), content[present], deciding[present]
+    classes = _classes(batch.column(target))
+    rows = pa.RecordBatch.from_arrays(
+        [*(batch.column(name) for name in plan.features), classes], [*plan.features, target]
+    )
+    texts[target] = text_hashes(classes.dictionary)
+    return _Rows(rows, content, hasher.parts(deciding), texts)
+
+
+def _classes(target: pa.Array) -> pa.DictionaryArray:
+    """The names of the rows' classes: 1 and 1.0 are both "1", a boolean is "true" or "false"."""
+    if pa.types.is_dictionary(target.type):
+        return target
+    encoded = target.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices, encoded.dictionary.cast(pa.string()))
+
+
+def _count(counts: dict[str, int], classes: pa.DictionaryArray) -> None:
+    found = np.bincount(classes.indices.to_numpy(), minlength=len(classes.dictionary))
+    for name, count in zip(classes.dictionary.to_pylist(), found.tolist(), strict=True):
+        if count:
+            counts[name] = counts.get(name, 0) + count
