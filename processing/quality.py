@@ -2,7 +2,7 @@
 
 One pass over batches in bounded memory. Exact: counts, missing values, mean, sum, standard deviation,
 minimum and maximum, and the counts of texts as long as a column has at most :data:`_MOST_TEXTS` distinct
-ones; beyond that the rarest are forgotten now and then and the counts are lower bounds. Estimated: the
+ones; beyond that the rarest are dropped now and then and the counts are lower bounds. Estimated: the
 buckets and the sketch of a numeric column with more than :data:`_SAMPLE_ROWS` rows, which come from the
 rows with the smallest content hashes (a uniform sample that does not depend on the order of the rows), and
 the number of distinct texts above :data:`_SKETCH_VALUES`, from the smallest hashes of values (k minimum
@@ -40,7 +40,7 @@ class NumberColumn:
         self.lowest, self.highest = math.inf, -math.inf
 
     def add(self, values: np.ndarray) -> None:
-        """Take in float64 values; NaN and infinity count as missing."""
+        """Add float64 values; NaN and infinity count as missing."""
         with np.errstate(invalid="ignore"):  # infinity less infinity
             total = float(values.sum())
         if not math.isfinite(total):
@@ -109,7 +109,7 @@ class TextColumn:
         self._smallest = np.empty(0, np.uint64)
 
     def add(self, values: pa.DictionaryArray, hashes: np.ndarray) -> None:
-        """Take in a batch; ``hashes`` holds a uint64 hash of each text in its dictionary."""
+        """Add a batch; ``hashes`` holds a uint64 hash of each text in its dictionary."""
         self.missing += values.null_count
         self.present += len(values) - values.null_count
         indices = values.indices.drop_null().to_numpy(zero_copy_only=False)
@@ -133,9 +133,7 @@ class TextColumn:
         if not self._waiting:
             return [], []
         texts, counts = self._waiting[0]
-        table = pa.table({"text": texts, "count": counts})
-        order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("text", "ascending")])[:count]
-        chosen = table.take(order)
+        chosen = _most_frequent(texts, counts, count)
         return chosen["text"].to_pylist(), chosen["count"].to_pylist()
 
     def distinct(self) -> int:
@@ -166,9 +164,7 @@ class TextColumn:
         if self._counted_texts > _MOST_TEXTS:
             self.exact = False
             texts, counts = self._waiting[0]
-            table = pa.table({"text": texts, "count": counts})
-            order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("text", "ascending")])
-            kept = table.take(order[:_TEXTS_KEPT])
+            kept = _most_frequent(texts, counts, _TEXTS_KEPT)
             self._waiting = [(kept["text"].combine_chunks(), kept["count"].to_numpy())]
             self._counted_texts = self._waiting_texts = _TEXTS_KEPT
 
@@ -182,7 +178,7 @@ class RowSample:
         self._hashes = np.empty(0, np.uint64)
 
     def add(self, batch: pa.RecordBatch, hashes: np.ndarray) -> None:
-        """Take in a batch with a uint64 hash of each row."""
+        """Add a batch with a uint64 hash of each row."""
         if len(self._hashes) >= self.rows:
             places = np.flatnonzero(hashes < self._hashes[self.rows - 1])
         else:
@@ -225,7 +221,7 @@ class Quality:
         self.sample = RowSample()
 
     def add(self, batch: pa.RecordBatch, hashes: np.ndarray, texts: Mapping[str, np.ndarray]) -> None:
-        """Take in rows of the training part, their content hashes, and the hashes of each dictionary."""
+        """Add rows of the training part, their content hashes, and the hashes of each dictionary."""
         for name, column in self.texts.items():
             column.add(batch.column(name), texts[name])
         for name, numbers in self.numbers.items():
@@ -256,8 +252,14 @@ class Quality:
         return {"version": 0.0, "dataset": {"item_count": rows}, "features": features}
 
 
+def _most_frequent(texts: pa.Array, counts: np.ndarray, most: int) -> pa.Table:
+    table = pa.table({"text": texts, "count": counts})
+    order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("text", "ascending")])
+    return table.take(order[:most])
+
+
 def _plain(table: pa.Table) -> pa.Table:
-    """Dictionaries as text: a sample of rows must not hold on to whole dictionaries."""
+    """Dictionaries as text: a sample of rows must not keep whole dictionaries in memory."""
     fields = [pa.string() if pa.types.is_dictionary(f.type) else f.type for f in table.schema]
     return table.cast(pa.schema(list(zip(table.column_names, fields, strict=True))))
 
@@ -271,10 +273,10 @@ def _floats(array: pa.Array) -> np.ndarray:
 
 
 def _scaled(counts: Sequence[int] | np.ndarray, total: int) -> list[int]:
-    """The counts in proportion, as whole numbers that add up to ``total`` (largest remainders first)."""
-    shares = np.asarray(counts, dtype=np.float64) * (total / max(1, int(np.sum(counts))))
-    whole = np.floor(shares).astype(np.int64)
-    for place in np.argsort(whole - shares, kind="stable")[: total - int(whole.sum())]:
+    """The counts scaled to ``total``, as whole numbers that add up to it (largest remainders first)."""
+    exact = np.asarray(counts, dtype=np.float64) * (total / max(1, int(np.sum(counts))))
+    whole = np.floor(exact).astype(np.int64)
+    for place in np.argsort(whole - exact, kind="stable")[: total - int(whole.sum())]:
         whole[place] += 1
     return whole.tolist()
 
