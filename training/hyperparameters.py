@@ -1,8 +1,8 @@
 """The training job's hyperparameters: texts from ``hyperparameters.json`` in, checked values out.
 
-SageMaker hands every hyperparameter over as text. Those of the job itself have defaults; further ones are
-passed on to XGBoost, but only if they are in :data:`_TREE_PARAMETERS`: XGBoost itself ignores a misspelt
-name.
+SageMaker gives every hyperparameter as text. All of them are in one table, :data:`_PARAMETERS`, because
+XGBoost itself ignores a misspelt name: a further one is one more line there. It goes to XGBoost by its name,
+unless :class:`Hyperparameters` has a field for it: then the program itself uses it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import difflib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 
@@ -21,7 +21,8 @@ class InputError(Exception):
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """``booster`` holds what goes to XGBoost by XGBoost's names; 0 early stopping rounds means none."""
+    """``booster`` holds what goes to XGBoost, by XGBoost's names; the program itself uses the other fields.
+    0 early stopping rounds means none."""
 
     num_round: int
     early_stopping_rounds: int
@@ -72,65 +73,71 @@ def _one_of(*names: str) -> Callable[[str], str]:
     return check
 
 
-_JOB: dict[str, tuple[Callable[[str], Any], str]] = {
-    "max_depth": (_Range(int, at_least=1, at_most=64), "6"),
-    "eta": (_Range(float, above=0, at_most=1), "0.3"),
-    "num_round": (_Range(int, at_least=1), "100"),
-    "subsample": (_Range(float, above=0, at_most=1), "1"),
-    "min_child_weight": (_Range(float, at_least=0, below=math.inf), "1"),
-    "early_stopping_rounds": (_Range(int, at_least=0), "10"),
-    "seed": (_Range(int, at_least=0, at_most=2**31 - 1), "0"),
-    "class_weights": (_one_of("none", "balanced"), "none"),
-}
-_SHARE = _Range(float, above=0, at_most=1)
+@dataclass(frozen=True)
+class _Parameter:
+    """How the text of a hyperparameter becomes a value, and its default; None leaves it to XGBoost."""
+
+    check: Callable[[str], Any]
+    default: str | None = None
+
+
+_FRACTION = _Range(float, above=0, at_most=1)
 _NOT_NEGATIVE = _Range(float, at_least=0, below=math.inf)
 _COUNT = _Range(int, at_least=1)
-_TREE_PARAMETERS: dict[str, Callable[[str], Any]] = {
-    "alpha": _NOT_NEGATIVE,
-    "base_score": _Range(float, above=0, below=1),
-    "colsample_bylevel": _SHARE,
-    "colsample_bynode": _SHARE,
-    "colsample_bytree": _SHARE,
-    "gamma": _NOT_NEGATIVE,
-    "grow_policy": _one_of("depthwise", "lossguide"),
-    "lambda": _NOT_NEGATIVE,
-    "max_bin": _Range(int, at_least=2),
-    "max_cat_threshold": _COUNT,
-    "max_cat_to_onehot": _COUNT,
-    "max_delta_step": _NOT_NEGATIVE,
-    "max_leaves": _Range(int, at_least=0),
-    "num_parallel_tree": _COUNT,
-    "scale_pos_weight": _Range(float, above=0, below=math.inf),
+_PARAMETERS: dict[str, _Parameter] = {
+    "max_depth": _Parameter(_Range(int, at_least=1, at_most=64), "6"),
+    "eta": _Parameter(_FRACTION, "0.3"),
+    "num_round": _Parameter(_COUNT, "100"),
+    "subsample": _Parameter(_FRACTION, "1"),
+    "min_child_weight": _Parameter(_NOT_NEGATIVE, "1"),
+    "early_stopping_rounds": _Parameter(_Range(int, at_least=0), "10"),
+    "seed": _Parameter(_Range(int, at_least=0, at_most=2**31 - 1), "0"),
+    "class_weights": _Parameter(_one_of("none", "balanced"), "none"),
+    "alpha": _Parameter(_NOT_NEGATIVE),
+    "base_score": _Parameter(_Range(float, above=0, below=1)),
+    "colsample_bylevel": _Parameter(_FRACTION),
+    "colsample_bynode": _Parameter(_FRACTION),
+    "colsample_bytree": _Parameter(_FRACTION),
+    "gamma": _Parameter(_NOT_NEGATIVE),
+    "grow_policy": _Parameter(_one_of("depthwise", "lossguide")),
+    "lambda": _Parameter(_NOT_NEGATIVE),
+    "max_bin": _Parameter(_Range(int, at_least=2)),
+    "max_cat_threshold": _Parameter(_COUNT),
+    "max_cat_to_onehot": _Parameter(_COUNT),
+    "max_delta_step": _Parameter(_NOT_NEGATIVE),
+    "max_leaves": _Parameter(_Range(int, at_least=0)),
+    "num_parallel_tree": _Parameter(_COUNT),
+    "scale_pos_weight": _Parameter(_Range(float, above=0, below=math.inf)),
 }
 
 
 def parse(texts: Mapping[str, Any]) -> Hyperparameters:
     """Check every hyperparameter and fill in the defaults.
 
-    Names that begin with ``sagemaker_`` are SageMaker's own and are passed over. A value in double quotes is
+    Names that begin with ``sagemaker_`` are SageMaker's own and are ignored. A value in double quotes is
     taken without them, because some clients write every value as JSON.
 
     Raises:
         InputError: a name is unknown, or a value is of the wrong type or out of range.
     """
-    known = {**{name: check for name, (check, _) in _JOB.items()}, **_TREE_PARAMETERS}
-    values: dict[str, Any] = {name: check(default) for name, (check, default) in _JOB.items()}
+    values: dict[str, Any] = {
+        name: parameter.check(parameter.default)
+        for name, parameter in _PARAMETERS.items()
+        if parameter.default is not None
+    }
     for name, given in texts.items():
         if name.startswith("sagemaker_"):
             continue
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(known))}"
+        if name not in _PARAMETERS:
+            near = difflib.get_close_matches(name, _PARAMETERS, n=1)
+            remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(_PARAMETERS))}"
             raise InputError(f"hyperparameters: there is no hyperparameter {name!r}. {remedy}")
         text = given if isinstance(given, str) else json.dumps(given)
         if len(text) > 1 and text[0] == text[-1] == '"':
             text = text[1:-1]
         try:
-            values[name] = known[name](text.strip())
+            values[name] = _PARAMETERS[name].check(text.strip())
         except ValueError as error:
             raise InputError(f"hyperparameters: {name} is {text!r}; {error}. Correct it") from None
-    own = ("num_round", "early_stopping_rounds", "class_weights")
-    booster = {name: value for name, value in values.items() if name not in own}
-    return Hyperparameters(
-        values["num_round"], values["early_stopping_rounds"], values["class_weights"], booster
-    )
+    own = {entry.name: values.pop(entry.name) for entry in fields(Hyperparameters) if entry.name in values}
+    return Hyperparameters(**own, booster=values)
