@@ -2,8 +2,8 @@
 
 XGBoost pulls batches from a :class:`xgboost.DataIter` several times (size, quantiles, bins) and keeps only
 the bins, one byte a value. So what is in memory is one row group and the bins, not the table; a part that
-is small anyway is encoded once and kept until the matrix stands. With several instances each takes its
-share of the row groups, or, where there are too few for that, of the rows in each.
+is small anyway is encoded once and kept until the matrix is complete. With several workers each takes every
+n-th row group, or, where there are too few for that, every n-th row of each.
 """
 
 from __future__ import annotations
@@ -20,16 +20,9 @@ import pyarrow.parquet as pq
 import xgboost as xgb
 from hyperparameters import InputError
 from inference import Schema, encode
+from workers import Worker
 
 _KEPT_BYTES = 128 << 20
-
-
-@dataclass(frozen=True)
-class Share:
-    """Which part of the work an instance does: the ``rank``-th of ``instances``."""
-
-    rank: int
-    instances: int
 
 
 @dataclass(frozen=True)
@@ -72,14 +65,14 @@ def find_part(folder: Path, name: str, schema: Schema) -> Part:
         groups += [(place, group) for group in range(metadata.num_row_groups)]
         rows += metadata.num_rows
     if not rows:
-        raise InputError(f"channel {name}: there are no rows. Give more data, or a larger share of it")
+        raise InputError(f"channel {name}: there are no rows. Give more data, or a larger part of it")
     return Part(name, paths, tuple(groups), rows)
 
 
 def class_counts(part: Part, schema: Schema) -> np.ndarray:
-    """How many rows each class has in the whole part, whatever the share (int64, in the schema's order)."""
+    """How many rows each class has in the whole part, for all workers (int64, in the schema's order)."""
     counts = np.zeros(len(schema.classes), np.int64)
-    for table in _tables(part, [schema.target], Share(0, 1)):
+    for table in _tables(part, [schema.target], Worker(0, 1)):
         counts += np.bincount(_labels(table, schema), minlength=len(schema.classes))
     return counts
 
@@ -88,14 +81,14 @@ def quantised(
     part: Part,
     schema: Schema,
     names: list[str],
-    share: Share,
+    worker: Worker,
     weights: np.ndarray | None,
     *,
     max_bin: int | None,
     reference: xgb.QuantileDMatrix | None = None,
 ) -> xgb.QuantileDMatrix:
-    """The share's rows as XGBoost's matrix; ``weights`` holds one for each class."""
-    batches = _Batches(part, schema, names, share, weights)
+    """The worker's rows as XGBoost's matrix; ``weights`` holds one for each class."""
+    batches = _Batches(part, schema, names, worker, weights)
     return xgb.QuantileDMatrix(batches, max_bin=max_bin, ref=reference, enable_categorical=True)
 
 
@@ -103,16 +96,16 @@ class _Batches(xgb.DataIter):  # type: ignore[misc]
     """Row groups as XGBoost asks for them."""
 
     def __init__(
-        self, part: Part, schema: Schema, names: list[str], share: Share, weights: np.ndarray | None
+        self, part: Part, schema: Schema, names: list[str], worker: Worker, weights: np.ndarray | None
     ) -> None:
         super().__init__()
-        self.part, self.schema, self.names, self.share, self.weights = part, schema, names, share, weights
+        self.part, self.schema, self.names, self.worker, self.weights = part, schema, names, worker, weights
         small = part.rows * len(names) * 4 <= _KEPT_BYTES
         self.kept = list(self._encoded()) if small else None
         self.batches: Iterator[Mapping[str, Any]] = iter(())
 
     def next(self, input_data: Callable[..., Any]) -> bool:
-        """Hand over the next batch; False at the end."""
+        """Give XGBoost the next batch; False at the end."""
         batch = next(self.batches, None)
         if batch is None:
             return False
@@ -125,10 +118,10 @@ class _Batches(xgb.DataIter):  # type: ignore[misc]
 
     def _encoded(self) -> Iterator[Mapping[str, Any]]:
         empty = True
-        for table in _tables(self.part, [*self.schema.names, self.schema.target], self.share):
+        for table in _tables(self.part, [*self.schema.names, self.schema.target], self.worker):
             empty = False
             yield self._batch(table)
-        if empty:  # XGBoost wants one batch even from an instance without rows
+        if empty:  # XGBoost needs one batch even from a worker without rows
             columns = [*self.schema.names, self.schema.target]
             yield self._batch(pa.table({name: pa.array([], pa.string()) for name in columns}))
 
@@ -141,18 +134,18 @@ class _Batches(xgb.DataIter):  # type: ignore[misc]
         return batch
 
 
-def _tables(part: Part, columns: list[str], share: Share) -> Iterator[pa.Table]:
-    by_group = len(part.groups) >= 2 * share.instances
+def _tables(part: Part, columns: list[str], worker: Worker) -> Iterator[pa.Table]:
+    by_group = len(part.groups) >= 2 * worker.world_size
     place, file = -1, None
     for number, (path, group) in enumerate(part.groups):
-        if by_group and number % share.instances != share.rank:
+        if by_group and number % worker.world_size != worker.rank:
             continue
         if path != place:
             place, file = path, pq.ParquetFile(part.paths[path], read_dictionary=columns)
         assert file is not None
         table = file.read_row_group(group, columns=columns)
-        if not by_group and share.instances > 1:
-            table = table.take(pa.array(np.arange(share.rank, table.num_rows, share.instances)))
+        if not by_group and worker.world_size > 1:
+            table = table.take(pa.array(np.arange(worker.rank, table.num_rows, worker.world_size)))
         if table.num_rows:
             yield table
 
@@ -165,9 +158,9 @@ def _labels(table: pa.Table, schema: Schema) -> np.ndarray:
     else:
         found = pc.index_in(column, known)
     if found.null_count:
-        strange = pc.filter(column, found.is_null())[0]
+        unknown = pc.filter(column, found.is_null())[0]
         raise InputError(
-            f"the target {schema.target!r} holds {strange.as_py()!r}, which is no class of schema.json. "
+            f"the target {schema.target!r} holds {unknown.as_py()!r}, which is no class of schema.json. "
             f"Give parts and schema of one preprocessing run"
         )
     return found.to_numpy(zero_copy_only=False).astype(np.int64)

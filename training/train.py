@@ -9,22 +9,17 @@ metrics of every round as XGBoost does, and a last line with the best one. Into 
 that encoded the rows for this training) and ``feature_importance.json``. The same input and hyperparameters
 give the same model. An error becomes the job's failure reason, ``output/failure``.
 
-With several instances the hosts of ``resourceconfig.json`` train one model together: XGBoost's tracker runs
-on the first host, every host reads its share of the rows, gradients and metrics are summed over all (so all
-stop at the same round), and the first host writes the model.
+With several instances the hosts of ``resourceconfig.json`` train one model together (``workers``): every
+host reads a part of the rows (``parts``), gradients and metrics are summed over all, so that all stop at the
+same round, and the first host writes the model.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import hashlib
 import json
-import os
 import shutil
-import socket
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,12 +28,10 @@ import numpy as np
 import xgboost as xgb
 from hyperparameters import Hyperparameters, InputError, parse
 from inference import Schema, read_schema
-from parts import Part, Share, class_counts, find_part, quantised
+from parts import Part, class_counts, find_part, quantised
 from process_exit import run_and_exit
-from xgboost import collective
-from xgboost.tracker import RabitTracker
+from workers import Worker, connected
 
-_GATHERING_SECONDS = 600  # hosts of one job start minutes apart
 _FAILURE_BYTES = 1024
 _ONE_THREAD_CELLS = 500_000  # rows times features: 0.1 s faster on a second core, 10 s slower on a busy one
 
@@ -46,12 +39,12 @@ _ONE_THREAD_CELLS = 500_000  # rows times features: 0.1 s faster on a second cor
 class _Metrics(xgb.callback.TrainingCallback):  # type: ignore[misc]
     """Prints each round's metrics at once, in XGBoost's own form, on the first host."""
 
-    def __init__(self, speaks: bool) -> None:
+    def __init__(self, prints: bool) -> None:
         super().__init__()
-        self.speaks = speaks
+        self.prints = prints
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
-        if self.speaks:
+        if self.prints:
             values = [
                 f"{data}-{metric}:{history[-1]:.5f}"
                 for data, metrics in evals_log.items()
@@ -68,7 +61,8 @@ def train(opt_ml: Path) -> None:
         InputError: a channel, the schema or a hyperparameter is wrong.
     """
     channels = opt_ml / "input" / "data"
-    settings = parse(_read_json(opt_ml / "input" / "config" / "hyperparameters.json", {}))
+    config = opt_ml / "input" / "config"
+    settings = parse(_read_json(config / "hyperparameters.json"))
     schema_path = channels / "schema" / "schema.json"
     if not schema_path.is_file():
         raise InputError(
@@ -80,16 +74,17 @@ def train(opt_ml: Path) -> None:
             "hyperparameters: scale_pos_weight is for binary tasks. Use class_weights = balanced instead"
         )
     part = find_part(channels / "train", "train", schema)
-    watched = find_part(channels / "validation", "validation", schema)
-    with _together(opt_ml) as share, xgb.config_context(nthread=_threads(part, schema)):
-        booster, best_round, metric, best = _fit(part, watched, schema, settings, share)
-        if share.rank == 0:
+    validation_part = find_part(channels / "validation", "validation", schema)
+    resources = _read_json(config / "resourceconfig.json")
+    with connected(resources) as worker, xgb.config_context(nthread=_threads(part, schema)):
+        booster, best_round, metric, best = _fit(part, validation_part, schema, settings, worker)
+        if worker.rank == 0:
             _save(opt_ml / "model", booster, schema, schema_path)
             print(f"best_iteration={best_round} validation-{metric}={best:.5f}", flush=True)
 
 
 def _fit(
-    part: Part, watched: Part, schema: Schema, settings: Hyperparameters, share: Share
+    part: Part, validation_part: Part, schema: Schema, settings: Hyperparameters, worker: Worker
 ) -> tuple[xgb.Booster, int, str, float]:
     """The booster up to its best round, that round, and the validation metric there."""
     weights = None
@@ -98,8 +93,8 @@ def _fit(
         weights = part.rows / (len(schema.classes) * np.maximum(counts, 1))
     names = _booster_names(schema.names)
     max_bin = settings.booster.get("max_bin")
-    matrix = quantised(part, schema, names, share, weights, max_bin=max_bin)
-    validation = quantised(watched, schema, names, share, weights, max_bin=max_bin, reference=matrix)
+    matrix = quantised(part, schema, names, worker, weights, max_bin=max_bin)
+    validation = quantised(validation_part, schema, names, worker, weights, max_bin=max_bin, reference=matrix)
     metric = "logloss" if schema.task == "binary" else "mlogloss"
     parameters = {
         **settings.booster,
@@ -110,7 +105,7 @@ def _fit(
     }
     if schema.task != "binary":
         parameters["num_class"] = len(schema.classes)
-    callbacks: list[Any] = [_Metrics(share.rank == 0)]
+    callbacks: list[Any] = [_Metrics(worker.rank == 0)]
     if settings.early_stopping_rounds:
         callbacks.append(
             xgb.callback.EarlyStopping(
@@ -135,8 +130,8 @@ def _fit(
 def _threads(part: Part, schema: Schema) -> int:
     """How many threads XGBoost uses; 0 is one for each core.
 
-    Its threads wait for each other by spinning at every node of a tree, far longer than the work takes
-    where a few hundred rows meet a core that is busy with something else.
+    Its threads wait for each other by spinning at every node of a tree. With a few hundred rows, on cores
+    that are busy with something else, that takes far longer than the work.
     """
     return 1 if part.rows * len(schema.features) < _ONE_THREAD_CELLS else 0
 
@@ -177,61 +172,9 @@ def _numbered(place: int) -> Iterator[str]:
         name += "_"
 
 
-@contextlib.contextmanager
-def _together(opt_ml: Path) -> Iterator[Share]:
-    """Join the other instances, if there are any, for as long as the context lasts."""
-    config = _read_json(opt_ml / "input" / "config" / "resourceconfig.json", {})
-    hosts = sorted(config.get("hosts") or ["algo-1"], key=lambda host: (len(host), host))
-    current = config.get("current_host", hosts[0])
-    if len(hosts) == 1:
-        yield Share(0, 1)
-        return
-    rank = hosts.index(current)
-    address = _address(hosts[0], current)
-    # Every host must come to the same port without asking the others.
-    job = os.environ.get("TRAINING_JOB_NAME", "")
-    port = 20_000 + int.from_bytes(hashlib.sha256(job.encode()).digest()[:4], "big") % 10_000
-    tracker = None
-    if rank == 0:
-        try:
-            tracker = RabitTracker(len(hosts), address, port, sortby="task")
-            tracker.start()
-        except (xgb.core.XGBoostError, ValueError) as error:
-            raise InputError(
-                f"the tracker cannot listen on {address}:{port}: {str(error).splitlines()[0]}. "
-                f"Another process may hold that port: start the job again under another name"
-            ) from error
-    arguments: dict[str, Any] = {
-        "dmlc_communicator": "rabit",
-        "dmlc_tracker_uri": address,
-        "dmlc_tracker_port": port,
-        "dmlc_task_id": f"{rank:05d}",
-        "dmlc_retry": 60,
-    }
-    with collective.CommunicatorContext(**arguments):
-        yield Share(collective.get_rank(), collective.get_world_size())
-    if tracker is not None:
-        tracker.wait_for()
-
-
-def _address(first: str, current: str) -> str:
-    """The first host's address. Where not even this host's own name is known, all share one machine."""
-    try:
-        socket.gethostbyname(current)
-    except OSError:
-        return "127.0.0.1"
-    deadline = time.monotonic() + _GATHERING_SECONDS
-    while True:
-        try:
-            return socket.gethostbyname(first)
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1)
-
-
-def _read_json(path: Path, default: Any) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default
+def _read_json(path: Path) -> Any:
+    """The document; an empty one where SageMaker wrote none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

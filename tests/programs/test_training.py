@@ -165,10 +165,10 @@ def test_batches_read_again_and_batches_kept_give_the_same_matrix(
     channels = tumors.folder / "input" / "data"
     schema = inference.read_schema(channels / "schema" / "schema.json")
     part = parts.find_part(channels / "train", "train", schema)
-    share = parts.Share(0, 1)
+    worker = parts.Worker(0, 1)
 
     def cuts() -> Any:
-        matrix = parts.quantised(part, schema, schema.names, share, None, max_bin=16)
+        matrix = parts.quantised(part, schema, schema.names, worker, None, max_bin=16)
         return [array.tolist() for array in matrix.get_quantile_cut()]
 
     kept = cuts()
