@@ -2,9 +2,10 @@
 
 The endpoint's XGBoost container calls, for every request, :func:`input_fn` (what was sent),
 :func:`predict_fn` (with what :func:`model_fn` loaded once) and :func:`output_fn` (what goes back). Training
-and evaluation go through the same :func:`encode`, so a model is trained, judged and served on the same
-numbers. Nothing is fitted here: ``schema.json``, written beside the booster, says which columns there are,
-their kinds, and the categories seen in training.
+and evaluation use the same :func:`encode`, so a model is trained, evaluated and served on the same numbers.
+Nothing is fitted here: ``schema.json``, written beside the booster, says which columns there are, their
+kinds, and the categories seen in training. It is one file that imports no other, so that its path is enough
+to load it: the container puts its folder on ``sys.path``, but evaluation does not.
 
 A request holds rows as they came from the source, in one of three forms:
 
@@ -18,12 +19,12 @@ A request holds rows as they came from the source, in one of three forms:
 ``application/x-parquet``
     A Parquet file.
 
-What becomes of a value: a number is itself; a category is its place in the schema's list; a boolean is 0 or
-1; a timestamp is seconds since 1970 UTC (one without a zone is UTC). A number sent for a category is the
-one that it spells: 1 is "1", or else the only other spelling, such as "1.0" or "001". An absent value
-(null, an empty field, a missing-value mark), a category never seen in training, and a number that float32
-cannot hold are missing (NaN), which XGBoost handles itself. A value of the wrong kind and a feature that is
-not there at all are errors that name row and column. Columns that are no features are ignored.
+How a value becomes a number: a number is itself; a category is its place in the schema's list; a boolean is
+0 or 1; a timestamp is seconds since 1970 UTC (one without a zone is UTC). A number sent for a category is the
+one that it spells: 1 is "1", or else the only other spelling, such as "1.0" or "001". An absent value (null,
+an empty field, one of the schema's ``missing_values``), a category never seen in training, and a number that
+float32 cannot hold are missing (NaN), which XGBoost handles itself. A value of the wrong kind and a feature
+that is not there at all are errors that name row and column. Columns that are no features are ignored.
 """
 
 from __future__ import annotations
@@ -50,14 +51,152 @@ import xgboost as xgb
 CSV, JSON, PARQUET = "text/csv", "application/json", "application/x-parquet"
 TRUE, FALSE = ("true", "True", "TRUE", "1"), ("false", "False", "FALSE", "0")
 
-_ARROW_FROM_ROWS = 48  # below this, splitting by hand beats the start of Arrow's reader (about 1 ms)
-_ONE_THREAD_WALKS = 1_000_000  # rows times trees, about 4 ms: less is not worth waiting for a second core
+_ARROW_FROM_ROWS = 48  # for fewer, splitting by hand is faster than starting Arrow's reader (about 1 ms)
+_ONE_THREAD_WORK = 1_000_000  # rows times trees, about 4 ms: for less, a second core saves nothing
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan(?:\(\w*\))?)", re.IGNORECASE
 ).fullmatch
 _HEXADECIMAL = re.compile(r"-?0[xX][0-9a-fA-F]+").fullmatch
 _NAN = math.nan
 _BOOLEANS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
+
+
+# What the container calls
+
+
+@dataclass(frozen=True)
+class Model:
+    """What :func:`model_fn` loads: the booster and the schema it was trained with.
+
+    ``one_thread_booster`` is the same booster on one thread, for up to ``one_thread_rows`` rows: on busy
+    cores several threads wait for each other far longer than the trees take.
+    """
+
+    booster: xgb.Booster
+    schema: Schema
+    one_thread_booster: xgb.Booster
+    one_thread_rows: int
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A request's body, parsed as far as it can be without the schema: text, JSON document or table."""
+
+    content_type: str
+    content: Any
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One row each: ``chosen`` (int, an index into ``classes``), ``probabilities`` (float64, rows x
+    classes)."""
+
+    classes: tuple[str, ...]
+    chosen: np.ndarray
+    probabilities: np.ndarray
+
+
+def model_fn(model_dir: str) -> Model:
+    """Load ``model.ubj`` and ``schema.json`` from the unpacked artifact.
+
+    Raises:
+        ValueError: one of the two is not there.
+    """
+    folder = Path(model_dir)
+    for name in ("model.ubj", "schema.json"):
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder}: no {name}; this is not an artifact of this pipeline")
+    booster = xgb.Booster(model_file=folder / "model.ubj")
+    one_thread_booster = xgb.Booster({"nthread": 1}, model_file=folder / "model.ubj")
+    schema = read_schema(folder / "schema.json")
+    trees = booster.num_boosted_rounds() * (1 if schema.task == "binary" else len(schema.classes))
+    return Model(booster, schema, one_thread_booster, _ONE_THREAD_WORK // max(trees, 1))
+
+
+def input_fn(body: str | bytes, content_type: str) -> Payload:
+    """Parse a request's body; see the module's text for the forms.
+
+    Raises:
+        ValueError: the content type is none of the three, or the body is not what it says.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == PARQUET:
+        data = body.encode() if isinstance(body, str) else bytes(body)
+        try:
+            return Payload(kind, pq.read_table(pa.BufferReader(data)))
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ValueError(f"the body is no Parquet file: {_first_line(error)}") from error
+    if kind not in (CSV, JSON):
+        raise ValueError(f"content type {content_type!r} is not served; send {CSV}, {JSON} or {PARQUET}")
+    try:
+        text = body if isinstance(body, str) else bytes(body).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the body is not UTF-8: byte {error.start}") from error
+    text = text.removeprefix("\ufeff")
+    if kind == CSV:
+        return Payload(kind, text)
+    try:
+        return Payload(kind, json.loads(text))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"the body is no JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from error
+
+
+def predict_fn(data: Payload, model: Model) -> Prediction:
+    """Score every row of a request.
+
+    Raises:
+        ValueError: the rows do not fit the schema; the message names row (from 1) and column.
+    """
+    matrix = to_matrix(data, model.schema)
+    booster = model.one_thread_booster if len(matrix) <= model.one_thread_rows else model.booster
+    scores = np.asarray(booster.inplace_predict(matrix, validate_features=False), dtype=np.float64)
+    if model.schema.task == "binary":
+        scores = scores.reshape(-1)
+        chosen = (scores > 0.5).astype(np.int64)
+        probabilities = np.column_stack((1.0 - scores, scores))
+    else:
+        probabilities = scores.reshape(len(matrix), len(model.schema.classes))
+        chosen = probabilities.argmax(axis=1)
+    return Prediction(model.schema.classes, chosen, probabilities)
+
+
+def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
+    """Write the answer: ``(body, content type)``.
+
+    ``text/csv``: a line ``class,probability`` a row, the probability being that class's. JSON (also for
+    ``*/*`` and for no ``accept`` at all):
+    ``{"predictions": [{"class", "probability", "probabilities": {class: p}}]}``.
+
+    Raises:
+        ValueError: neither is accepted.
+    """
+    accepted = [entry.partition(";")[0].strip().lower() for entry in (accept or JSON).split(",")]
+    probabilities = prediction.probabilities[np.arange(len(prediction.chosen)), prediction.chosen].tolist()
+    chosen = prediction.chosen.tolist()
+    for content_type in accepted:
+        if content_type in (CSV, "text/*"):
+            names = [_csv_field(name) for name in prediction.classes]
+            lines = [f"{names[c]},{p}\n" for c, p in zip(chosen, map(repr, probabilities), strict=True)]
+            return "".join(lines), CSV
+        if content_type in (JSON, "application/*", "*/*", ""):
+            names = list(prediction.classes)
+            rows = [
+                {"class": names[c], "probability": p, "probabilities": dict(zip(names, row, strict=True))}
+                for c, p, row in zip(chosen, probabilities, prediction.probabilities.tolist(), strict=True)
+            ]
+            return json.dumps({"predictions": rows}), JSON
+    raise ValueError(f"cannot answer as {accept!r}; accept {JSON} or {CSV}")
+
+
+def _csv_field(text: str) -> str:
+    if any(mark in text for mark in ',"\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+# The schema, and what it makes of one field of text
 
 
 @dataclass(frozen=True)
@@ -100,131 +239,6 @@ class Schema:
         return ["c" if feature.kind == "category" else "q" for feature in self.features]
 
 
-@dataclass(frozen=True)
-class Model:
-    """What :func:`model_fn` loads: the booster and the schema it was trained with.
-
-    ``lone_booster`` is the same booster on one thread, for batches of up to ``lone_rows`` rows: on busy cores
-    the threads wait for each other far longer than the trees take.
-    """
-
-    booster: xgb.Booster
-    schema: Schema
-    lone_booster: xgb.Booster
-    lone_rows: int
-
-
-@dataclass(frozen=True)
-class Payload:
-    """A request's body, parsed as far as it can be without the schema: text, JSON document or table."""
-
-    content_type: str
-    content: Any
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One row each: ``chosen`` (int, an index into ``classes``), ``probabilities`` (float64, rows x
-    classes)."""
-
-    classes: tuple[str, ...]
-    chosen: np.ndarray
-    probabilities: np.ndarray
-
-
-def model_fn(model_dir: str) -> Model:
-    """Load ``model.ubj`` and ``schema.json`` from the unpacked artifact.
-
-    Raises:
-        ValueError: one of the two is not there.
-    """
-    folder = Path(model_dir)
-    for name in ("model.ubj", "schema.json"):
-        if not (folder / name).is_file():
-            raise ValueError(f"{folder}: no {name}; this is not an artifact of this pipeline")
-    booster = xgb.Booster(model_file=folder / "model.ubj")
-    lone_booster = xgb.Booster({"nthread": 1}, model_file=folder / "model.ubj")
-    schema = read_schema(folder / "schema.json")
-    trees = booster.num_boosted_rounds() * (1 if schema.task == "binary" else len(schema.classes))
-    return Model(booster, schema, lone_booster, _ONE_THREAD_WALKS // max(trees, 1))
-
-
-def input_fn(body: str | bytes, content_type: str) -> Payload:
-    """Take a request's body apart; see the module's text for the forms.
-
-    Raises:
-        ValueError: the content type is none of the three, or the body is not what it says.
-    """
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == PARQUET:
-        data = body.encode() if isinstance(body, str) else bytes(body)
-        try:
-            return Payload(kind, pq.read_table(pa.BufferReader(data)))
-        except (pa.ArrowInvalid, OSError) as error:
-            raise ValueError(f"the body is no Parquet file: {_first_line(error)}") from error
-    if kind not in (CSV, JSON):
-        raise ValueError(f"content type {content_type!r} is not served; send {CSV}, {JSON} or {PARQUET}")
-    try:
-        text = body if isinstance(body, str) else bytes(body).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"the body is not UTF-8: byte {error.start}") from error
-    text = text.removeprefix("\ufeff")
-    if kind == CSV:
-        return Payload(kind, text)
-    try:
-        return Payload(kind, json.loads(text))
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"the body is no JSON: line {error.lineno}, column {error.colno}: {error.msg}"
-        ) from error
-
-
-def predict_fn(data: Payload, model: Model) -> Prediction:
-    """Score every row of a request.
-
-    Raises:
-        ValueError: the rows do not fit the schema; the message names row (from 1) and column.
-    """
-    matrix = to_matrix(data, model.schema)
-    booster = model.lone_booster if len(matrix) <= model.lone_rows else model.booster
-    scores = np.asarray(booster.inplace_predict(matrix, validate_features=False), dtype=np.float64)
-    if model.schema.task == "binary":
-        scores = scores.reshape(-1)
-        chosen = (scores > 0.5).astype(np.int64)
-        probabilities = np.column_stack((1.0 - scores, scores))
-    else:
-        probabilities = scores.reshape(len(matrix), len(model.schema.classes))
-        chosen = probabilities.argmax(axis=1)
-    return Prediction(model.schema.classes, chosen, probabilities)
-
-
-def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
-    """Write the answer: ``(body, content type)``.
-
-    ``text/csv``: a line ``class,probability`` a row, the probability being that class's. JSON (also for
-    ``*/*`` and no wish at all): ``{"predictions": [{"class", "probability", "probabilities": {class: p}}]}``.
-
-    Raises:
-        ValueError: neither is accepted.
-    """
-    wishes = [wish.partition(";")[0].strip().lower() for wish in (accept or JSON).split(",")]
-    winners = prediction.probabilities[np.arange(len(prediction.chosen)), prediction.chosen].tolist()
-    chosen = prediction.chosen.tolist()
-    for wish in wishes:
-        if wish in (CSV, "text/*"):
-            names = [_csv_field(name) for name in prediction.classes]
-            lines = [f"{names[c]},{p}\n" for c, p in zip(chosen, map(repr, winners), strict=True)]
-            return "".join(lines), CSV
-        if wish in (JSON, "application/*", "*/*", ""):
-            names = list(prediction.classes)
-            rows = [
-                {"class": names[c], "probability": p, "probabilities": dict(zip(names, row, strict=True))}
-                for c, p, row in zip(chosen, winners, prediction.probabilities.tolist(), strict=True)
-            ]
-            return json.dumps({"predictions": rows}), JSON
-    raise ValueError(f"cannot answer as {accept!r}; accept {JSON} or {CSV}")
-
-
 def read_schema(path: Path) -> Schema:
     """Read ``schema.json`` and prepare what turns a row into numbers fast."""
     document = json.loads(path.read_text(encoding="utf-8"))
@@ -246,6 +260,54 @@ def read_schema(path: Path) -> Schema:
     )
 
 
+def _feature(entry: Mapping[str, Any], missing: frozenset[str]) -> Feature:
+    categories = tuple(entry.get("categories", ()))
+    codes = {value: float(place) for place, value in enumerate(categories)}
+    numbers = {text: float(text) for text in categories if _NUMBER(text) and text[-1] != ")"}
+    often = Counter(numbers.values())
+    number_codes = {number: codes[text] for text, number in numbers.items() if often[number] == 1}
+    read = _text_reader(entry["kind"], codes, missing)
+    return Feature(entry["name"], entry["kind"], categories, codes, number_codes, read)
+
+
+def _text_reader(kind: str, codes: Mapping[str, float], missing: frozenset[str]) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        if text in missing:
+            return _NAN
+        text = text.strip(" \t")
+        if _NUMBER(text):
+            return _NAN if text[-1] == ")" else float(text)
+        if _HEXADECIMAL(text):  # Arrow reads these as integers, so preprocessing does
+            return float(int(text, 16))
+        raise ValueError(f"{text!r} is not a number")
+
+    def category(text: str) -> float:
+        return _NAN if text in missing else codes.get(text, _NAN)
+
+    def boolean(text: str) -> float:
+        if text in missing:
+            return _NAN
+        try:
+            return _BOOLEANS[text]
+        except KeyError:
+            raise ValueError(f"{text!r} is not a boolean (true, false, 0 or 1)") from None
+
+    def timestamp(text: str) -> float:
+        if text in missing:
+            return _NAN
+        for zone in (None, "UTC"):
+            try:
+                return float(_seconds(pa.array([text]).cast(pa.timestamp("us", zone)))[0])
+            except pa.ArrowInvalid:
+                continue
+        raise ValueError(f"{text!r} is not a timestamp (2026-01-31, or 2026-01-31T12:00:00Z)")
+
+    return {"number": number, "category": category, "boolean": boolean, "timestamp": timestamp}[kind]
+
+
+# Typed columns to the matrix
+
+
 def encode(columns: Mapping[str, pa.Array], features: Sequence[Feature]) -> np.ndarray:
     """Typed columns to the model's matrix: float32, rows x features, NaN where a value is missing.
 
@@ -264,29 +326,6 @@ def encode(columns: Mapping[str, pa.Array], features: Sequence[Feature]) -> np.n
                 raise ValueError(_lacks(feature.name))
             matrix[:, place] = _numbers(columns[feature.name], feature)
     return _without_infinity(matrix)
-
-
-def to_matrix(data: Payload, schema: Schema) -> np.ndarray:
-    """The rows of a request as the model's matrix; see :func:`encode`.
-
-    Raises:
-        ValueError: the rows do not fit the schema, or there are none.
-    """
-    if data.content_type == CSV:
-        matrix = _csv_matrix(data.content, schema)
-    elif data.content_type == JSON:
-        matrix = _json_matrix(data.content, schema)
-    else:
-        columns = dict(zip(data.content.column_names, data.content.columns, strict=True))
-        if len(columns) < data.content.num_columns:
-            raise ValueError(_twice(data.content.column_names))
-        matrix = encode(columns, schema.features)
-    if not len(matrix):
-        raise ValueError("the request holds no rows")
-    return matrix
-
-
-# Typed columns
 
 
 def _numbers(column: pa.Array | pa.ChunkedArray, feature: Feature) -> np.ndarray:
@@ -380,11 +419,6 @@ def _seconds(array: pa.Array) -> np.ndarray:
     return microseconds.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) / 1e6
 
 
-def _as_float32(numbers: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        return _without_infinity(numbers.astype(np.float32))
-
-
 def _without_infinity(numbers: np.ndarray) -> np.ndarray:
     infinite = np.isinf(numbers)
     if infinite.any():  # XGBoost refuses infinity
@@ -392,52 +426,27 @@ def _without_infinity(numbers: np.ndarray) -> np.ndarray:
     return numbers
 
 
-# One field of text
+# A request's rows to the matrix
 
 
-def _feature(entry: Mapping[str, Any], missing: frozenset[str]) -> Feature:
-    categories = tuple(entry.get("categories", ()))
-    codes = {value: float(place) for place, value in enumerate(categories)}
-    numbers = {text: float(text) for text in categories if _NUMBER(text) and text[-1] != ")"}
-    often = Counter(numbers.values())
-    number_codes = {number: codes[text] for text, number in numbers.items() if often[number] == 1}
-    read = _text_reader(entry["kind"], codes, missing)
-    return Feature(entry["name"], entry["kind"], categories, codes, number_codes, read)
+def to_matrix(data: Payload, schema: Schema) -> np.ndarray:
+    """The rows of a request as the model's matrix; see :func:`encode`.
 
-
-def _text_reader(kind: str, codes: Mapping[str, float], missing: frozenset[str]) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        if text in missing:
-            return _NAN
-        text = text.strip(" \t")
-        if _NUMBER(text):
-            return _NAN if text[-1] == ")" else float(text)
-        if _HEXADECIMAL(text):  # Arrow reads these as integers, so preprocessing does
-            return float(int(text, 16))
-        raise ValueError(f"{text!r} is not a number")
-
-    def category(text: str) -> float:
-        return _NAN if text in missing else codes.get(text, _NAN)
-
-    def boolean(text: str) -> float:
-        if text in missing:
-            return _NAN
-        try:
-            return _BOOLEANS[text]
-        except KeyError:
-            raise ValueError(f"{text!r} is not a boolean (true, false, 0 or 1)") from None
-
-    def timestamp(text: str) -> float:
-        if text in missing:
-            return _NAN
-        for zone in (None, "UTC"):
-            try:
-                return float(_seconds(pa.array([text]).cast(pa.timestamp("us", zone)))[0])
-            except pa.ArrowInvalid:
-                continue
-        raise ValueError(f"{text!r} is not a timestamp (2026-01-31, or 2026-01-31T12:00:00Z)")
-
-    return {"number": number, "category": category, "boolean": boolean, "timestamp": timestamp}[kind]
+    Raises:
+        ValueError: the rows do not fit the schema, or there are none.
+    """
+    if data.content_type == CSV:
+        matrix = _csv_matrix(data.content, schema)
+    elif data.content_type == JSON:
+        matrix = _json_matrix(data.content, schema)
+    else:
+        columns = dict(zip(data.content.column_names, data.content.columns, strict=True))
+        if len(columns) < data.content.num_columns:
+            raise ValueError(_twice(data.content.column_names))
+        matrix = encode(columns, schema.features)
+    if not len(matrix):
+        raise ValueError("the request holds no rows")
+    return matrix
 
 
 # CSV
@@ -485,21 +494,23 @@ def _fields(text: str, delimiter: str) -> list[list[str]]:
 
 
 def _rows_matrix(rows: Sequence[Sequence[str]], names: Sequence[str], schema: Schema) -> np.ndarray:
-    plan = [(place, feature.from_text) for place, feature in _places(names, schema)]
-    numbers = np.empty((len(rows), len(plan)))
+    places = _places(names, schema)
+    readers = [(place, feature.from_text) for place, feature in places]
+    numbers = np.empty((len(rows), len(readers)))
     for number, row in enumerate(rows):
         if len(row) != len(names):
             raise ValueError(_width(number + 1, len(row), schema))
         try:
-            numbers[number] = [read(row[place]) for place, read in plan]
+            numbers[number] = [read(row[place]) for place, read in readers]
         except ValueError:
-            _raise_for_row(number + 1, row, names, schema)
+            _raise_for_row(number + 1, row, places)
             raise
     return _as_float32(numbers)
 
 
-def _raise_for_row(number: int, row: Sequence[Any], names: Sequence[str], schema: Schema) -> None:
-    for place, feature in _places(names, schema):
+def _raise_for_row(number: int, row: Sequence[Any], places: Sequence[tuple[int, Feature]]) -> None:
+    """Say of the first wrong value in which row (from 1) and column it is."""
+    for place, feature in places:
         try:
             _from_value(row[place], feature)
         except ValueError as error:
@@ -567,11 +578,7 @@ def _json_matrix(document: Any, schema: Schema) -> np.ndarray:
             places = _places(names, schema)
         except ValueError as error:
             raise ValueError(f"row {number + 1}: {error}") from None
-        try:
-            numbers[number] = [_from_value(row[place], feature) for place, feature in places]
-        except ValueError:
-            _raise_for_row(number + 1, row, names, schema)
-            raise
+        numbers[number] = _from_values(number + 1, row, places)
     return _as_float32(numbers)
 
 
@@ -582,16 +589,19 @@ def _columns_matrix(columns: Mapping[str, Any], schema: Schema) -> np.ndarray:
     if len(lengths) > 1 or -1 in lengths:
         raise ValueError('every entry of "columns" must be a list, all of one length')
     rows = list(zip(*(columns[name] for name in schema.names), strict=True))
+    places = list(enumerate(schema.features))
     numbers = np.empty((len(rows), len(schema.features)))
     for number, row in enumerate(rows):
-        try:
-            numbers[number] = [
-                _from_value(value, feature) for value, feature in zip(row, schema.features, strict=True)
-            ]
-        except ValueError:
-            _raise_for_row(number + 1, row, schema.names, schema)
-            raise
+        numbers[number] = _from_values(number + 1, row, places)
     return _as_float32(numbers)
+
+
+def _from_values(number: int, row: Sequence[Any], places: Sequence[tuple[int, Feature]]) -> list[float]:
+    try:
+        return [_from_value(row[place], feature) for place, feature in places]
+    except ValueError:
+        _raise_for_row(number, row, places)
+        raise
 
 
 def _from_value(value: Any, feature: Feature) -> float:
@@ -610,6 +620,11 @@ def _from_value(value: Any, feature: Feature) -> float:
         if feature.kind == "boolean" and value in (0, 1):
             return float(value)
     raise ValueError(f"{json.dumps(value)} is not a {feature.kind}")
+
+
+def _as_float32(numbers: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return _without_infinity(numbers.astype(np.float32))
 
 
 # Messages
@@ -635,9 +650,3 @@ def _width(row: int, found: int, schema: Schema) -> str:
 
 def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0]
-
-
-def _csv_field(text: str) -> str:
-    if any(mark in text for mark in ',"\r\n'):
-        return '"' + text.replace('"', '""') + '"'
-    return text
