@@ -29,6 +29,7 @@ that is not there at all are errors that name row and column. Columns that are n
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -395,7 +396,8 @@ def _code_of_number(value: bool | int | float | Decimal | None, feature: Feature
     text = str(value) if type(value) is int else pa.scalar(value).cast(pa.string()).as_py()
     code = feature.codes.get(text)
     if code is None and not isinstance(value, bool):
-        code = feature.number_codes.get(float(value))
+        with contextlib.suppress(OverflowError):  # no category spells a number that no double holds
+            code = feature.number_codes.get(float(value))
     return _NAN if code is None else code
 
 

@@ -102,8 +102,8 @@ def test_a_category_that_spells_a_number_is_found_by_that_number(tmp_path: Path)
     path = tmp_path / "schema.json"
     path.write_text(json.dumps({**SCHEMA, "source_columns": ["code", "y"], "features": features}))
     schema = inference.read_schema(path)
-    values = [1.0, 1, 7, 2.0, 2, 9, 10**30, True, None]
-    expected = [[1.0], [1.0], [0.0], [2.0], [2.0], *[[math.nan]] * 4]
+    values = [1.0, 1, 7, 2.0, 2, 9, 10**30, 10**400, True, None]
+    expected = [[1.0], [1.0], [0.0], [2.0], [2.0], *[[math.nan]] * 5]
     records = [{"code": value} for value in values]
     assert same(matrix(schema, json.dumps(records), "application/json"), expected)
     assert same(matrix(schema, json.dumps({"columns": {"code": values}}), "application/json"), expected)
