@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import column_types
@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from dataset_settings import DatasetSettings, InputError
+from source_file import SourceFile
 
 _BLOCK_BYTES = 3 << 20  # what Arrow parses at a time; several are in memory at once
 _FIRST_BLOCK_BYTES = 1 << 20
@@ -29,19 +30,6 @@ _PARQUET_SUFFIXES = (".parquet", ".pq")
 
 class TypesContradicted(Exception):
     """A value does not fit the type that the first block of its column suggested."""
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One input file; ``name`` is its path inside the input folder."""
-
-    path: Path
-    name: str
-    format: str  # csv or parquet
-    compressed: bool
-    columns: tuple[str, ...]  # in the file's own order
-    fitting: Mapping[str, frozenset[str]]  # by the first block, or by Parquet's own types
-    lines_above: int = 0  # a CSV's rows above the data: its header, and blank lines before that
 
 
 def find_files(folder: Path, settings: DatasetSettings) -> tuple[list[SourceFile], list[str]]:
@@ -159,9 +147,7 @@ def _unfitting_kind(
             if file.format == "parquet":
                 continue
             place = file.columns.index(name)
-            found = faults.unfitting_value(
-                file.path, file.name, file.compressed, settings.delimiter, settings.header, place, is_of_kind
-            )
+            found = faults.unfitting_value(file, settings, place, is_of_kind)
             if found:
                 return InputError(
                     f"kinds says that column {name!r} is a {kind}, but this is {found[1]!r}",
@@ -238,7 +224,7 @@ def _csv_columns(file: SourceFile, settings: DatasetSettings) -> tuple[str, ...]
 
 def _blank_lines(file: SourceFile) -> int:
     """How many blank lines the file begins with: Arrow ignores them, but counts them among rows to skip."""
-    with pa.input_stream(str(file.path), compression="gzip" if file.compressed else None) as stream:
+    with _stream(file) as stream:
         start = stream.read(_FIRST_BLOCK_BYTES).removeprefix(b"\xef\xbb\xbf")
     return len(start[: len(start) - len(start.lstrip(b"\r\n"))].splitlines())
 
@@ -272,9 +258,7 @@ def _csv_batches(
         yield batch
     if last is not None and "\n" in str(last.column(last.num_columns - 1)[-1]):
         # Arrow takes a quote that is never closed for a field up to the end of the file.
-        fault = faults.malformed_line(
-            file.path, file.name, file.compressed, settings.delimiter, len(file.columns)
-        )
+        fault = faults.malformed_line(file, settings, len(file.columns))
         if fault:
             raise fault
 
@@ -283,13 +267,17 @@ def _open_csv(
     file: SourceFile, read: pa_csv.ReadOptions, settings: DatasetSettings, convert: pa_csv.ConvertOptions
 ) -> pa_csv.CSVStreamingReader | None:
     parse = pa_csv.ParseOptions(delimiter=settings.delimiter, newlines_in_values=True)
-    stream = pa.input_stream(str(file.path), compression="gzip" if file.compressed else None)
+    stream = _stream(file)
     try:
         return pa_csv.open_csv(stream, read, parse, convert)
     except (pa.ArrowInvalid, OSError) as error:
         if file.columns and "Empty CSV file" in str(error):
             return None  # a header and no rows
         raise _csv_error(error, file, settings) from error
+
+
+def _stream(file: SourceFile) -> pa.NativeFile:
+    return pa.input_stream(str(file.path), compression="gzip" if file.compressed else None)
 
 
 def _csv_error(error: Exception, file: SourceFile, settings: DatasetSettings) -> Exception:
@@ -306,10 +294,10 @@ def _csv_error(error: Exception, file: SourceFile, settings: DatasetSettings) ->
         return InputError(
             f"the gzip file cannot be unpacked: {text}", where=file.name, remedy="Compress it again"
         )
-    fault = faults.undecodable_line(file.path, file.name, file.compressed)
+    fault = faults.undecodable_line(file)
     if fault is None:
-        columns = len(file.columns) or faults.first_width(file.path, file.compressed, settings.delimiter)
-        fault = faults.malformed_line(file.path, file.name, file.compressed, settings.delimiter, columns)
+        columns = len(file.columns) or faults.first_width(file, settings)
+        fault = faults.malformed_line(file, settings, columns)
     return fault or InputError(
         f"the CSV cannot be read: {text}", where=file.name, remedy="Check its quotes and its delimiter"
     )

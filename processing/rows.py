@@ -17,7 +17,8 @@ import pyarrow as pa
 from column_types import TYPES
 from dataset_settings import PARTS, DatasetSettings, InputError
 from quality import Quality
-from reading import SourceFile, batches
+from reading import batches
+from source_file import SourceFile
 from splitting import PartWriter, RowHasher, text_hashes
 
 _PROGRESS_SECONDS = 2.0
