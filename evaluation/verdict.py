@@ -1,0 +1,360 @@
+"""The gate's verdict: every check with its number, its interval, its bound and one sentence.
+
+The condition step lets a model pass if this verdict is ``passed``; people read the same sentences wherever
+they decide. Checks:
+
+    threshold   the chosen metric against the threshold: its value, or by evidence = "bound" the one-sided
+                bound of its 95 % interval
+    worth       the model has learnt something, and is better than the best constant answer
+    floor       further metrics that must hold, those of single classes too
+    slices      no value of a column has a share of right answers below a floor, judged together
+    champion    not worse than the version that serves, on the same rows
+
+``docs/gate.md`` has how often each errs, by simulation.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import intervals
+import numpy as np
+import significance
+from intervals import Interval
+from metric_table import METRICS, MetricKind
+from metrics import f_scores, weighted_values
+
+PASSED, REFUSED = "passed", "refused"
+_FEWEST_IN_SLICE = 30
+_LEVEL = significance.LEVEL
+
+
+@dataclass(frozen=True)
+class Gate:
+    """``gate.json``: what the project asks of a model (the ``gate`` table of ``projects.toml``).
+
+    Attributes:
+        threshold: comes with each start, as an argument of the program.
+        floors: by metric, or ``metric.class``.
+        evidence: ``estimate`` or ``bound``.
+        slice_floor: the least share of right answers in each value of each column of ``slices``.
+        champion: the environment whose version must not be better by more than ``champion_margin``.
+    """
+
+    metric: str
+    threshold: float
+    floors: Mapping[str, float] = field(default_factory=dict)
+    worth: bool = True
+    evidence: str = "estimate"
+    slices: tuple[str, ...] = ()
+    slice_floor: float | None = None
+    champion: str | None = None
+    champion_margin: float = 0.005
+
+    @property
+    def kind(self) -> MetricKind:
+        return METRICS[self.metric]
+
+
+def read_gate(path: Path, threshold: float) -> Gate:
+    """The settings in a ``gate.json``, which the compiler has checked."""
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return Gate(threshold=threshold, **{**told, "slices": tuple(told.get("slices", ()))})
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check.
+
+    Attributes:
+        limit: what the value is held against, where it is a number.
+        low, high: of the value's 95 % interval, where it has one.
+    """
+
+    name: str
+    passed: bool
+    sentence: str
+    metric: str | None = None
+    value: float | None = None
+    limit: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model of a classification answered on the test part.
+
+    Attributes:
+        actual, predicted: int64, the class of each row as an index into ``classes``.
+        scores: of a binary task, the probability of ``classes[1]`` for each row.
+        metrics: those of ``statistics.json``, by name.
+        usual: the class that is most frequent in the training part, an index.
+        groups: by column of ``gate.slices``, the value of each row.
+    """
+
+    classes: Sequence[str]
+    actual: np.ndarray
+    predicted: np.ndarray
+    scores: np.ndarray | None
+    metrics: Mapping[str, float]
+    usual: int
+    groups: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """Rows by actual and predicted class, int64."""
+        count = len(self.classes)
+        return np.bincount(self.actual * count + self.predicted, minlength=count * count).reshape(count, count)
+
+    @property
+    def rows(self) -> int:
+        return len(self.actual)
+
+
+def judge(gate: Gate, answers: Answers) -> dict[str, Any]:
+    """The verdict on a classification, as ``verdict.json`` holds it."""
+    checks = [_threshold(gate, answers)]
+    if gate.worth:
+        checks.append(_worth(gate, answers))
+    checks += [_floor(name, least, answers) for name, least in gate.floors.items()]
+    for column in gate.slices:
+        checks.append(_slices(gate, column, answers))
+    return document(gate, answers.rows, checks, _constant(gate.metric, answers))
+
+
+def document(gate: Gate, rows: int, checks: Sequence[Check], constant: float | None) -> dict[str, Any]:
+    """``verdict.json``: what came out, the sentence that says why, and every check.
+
+    The sentence is that of the first check that failed, or of the threshold, with what was not checked.
+    """
+    failed = [check for check in checks if not check.passed]
+    sentence = "; ".join(check.sentence for check in (failed or checks[:1]))
+    if not failed and not gate.worth:
+        sentence += "; whether the model has learnt anything was not checked (worth = false)"
+    return {
+        "version": 1,
+        "verdict": REFUSED if failed else PASSED,
+        "sentence": sentence,
+        "metric": gate.metric,
+        "label": gate.kind.label,
+        "rows": rows,
+        "constant": constant,
+        "evidence": gate.evidence,
+        "checks": [_present(asdict(check)) for check in checks],
+    }
+
+
+def _present(check: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in check.items() if value is not None}
+
+
+# --- The threshold ---------------------------------------------------------------------------------
+
+
+def _threshold(gate: Gate, answers: Answers) -> Check:
+    value = answers.metrics[gate.metric]
+    return against_threshold(gate, value, interval_of(gate.metric, answers), answers.rows)
+
+
+def against_threshold(gate: Gate, value: float, interval: Interval | None, rows: int) -> Check:
+    """The chosen metric against its threshold; strictly better, as the condition step compares."""
+    kind, limit = gate.kind, gate.threshold
+    decides = value
+    if gate.evidence == "bound":
+        decides = interval.bound if interval else math.nan
+    passed = decides > limit if kind.higher_is_better else decides < limit
+    side = "above" if kind.higher_is_better else "below"
+    shown = f"{kind.label} {value:.4f}"
+    if gate.evidence == "bound":
+        edge = "lower" if kind.higher_is_better else "upper"
+        shown = f"the {edge} 95 % bound of {kind.label}, {decides:.4f} (measured {value:.4f}),"
+    sentence = f"{shown} is {'' if passed else 'not '}{side} the threshold {limit:g}"
+    if passed and interval and interval.low <= limit <= interval.high:
+        sentence += (
+            f"; {rows:,} rows cannot show {limit:g}: the 95 % interval is {interval.low:.4f} to {interval.high:.4f}"
+        )
+    return Check(
+        "threshold", passed, sentence, gate.metric, value, limit, *((interval.low, interval.high) if interval else ())
+    )
+
+
+# --- Worth -----------------------------------------------------------------------------------------
+
+
+def _worth(gate: Gate, answers: Answers) -> Check:
+    """Has it learnt something, and does it beat the best constant answer where that means something?"""
+    kind, value, constant = gate.kind, answers.metrics[gate.metric], _constant(gate.metric, answers)
+    chance = _chance(gate, answers)
+    if chance > _LEVEL:
+        sentence = (
+            f"the model has not learnt anything that {answers.rows:,} rows can show: answers as good as these"
+            f" come about by chance in {_percent(chance)} of cases"
+        )
+        if constant is not None:
+            sentence += f" ({kind.label} {value:.4f}; a constant answer has {constant:.4f})"
+        return Check("worth", False, sentence, gate.metric, value, constant)
+    if constant is None:
+        return Check("worth", True, f"the answers are no product of chance (p {chance:.2g})", gate.metric, value)
+    if gate.evidence == "bound":
+        return _superior(gate, answers, constant)
+    if value > constant:
+        sentence = f"better than the best constant answer, whose {kind.label} is {constant:.4f}"
+        return Check("worth", True, sentence, gate.metric, value, constant)
+    return Check("worth", False, _advice(kind, value, constant, answers), gate.metric, value, constant)
+
+
+def _superior(gate: Gate, answers: Answers, constant: float) -> Check:
+    """By evidence: more often right than the training part's most frequent class, by McNemar's test."""
+    right = answers.predicted == answers.actual
+    usual = answers.actual == answers.usual
+    chance = significance.more_often_right(int((right & ~usual).sum()), int((usual & ~right).sum()))
+    name = answers.classes[answers.usual]
+    passed = chance <= _LEVEL
+    sentence = (
+        f"{'more often right than' if passed else 'not shown to be more often right than'} always answering"
+        f" {name!r} (p {chance:.2g})"
+    )
+    return Check("worth", passed, sentence, gate.metric, answers.metrics[gate.metric], constant)
+
+
+def _advice(kind: MetricKind, value: float, constant: float, answers: Answers) -> str:
+    always = answers.classes[int(answers.matrix.sum(axis=1).argmax())]
+    sentence = (
+        f"{kind.label} {value:.4f} is no better than the {constant:.4f} of always answering {always!r},"
+        " though the model has learnt something"
+    )
+    suits = "auc" if answers.scores is not None else "weighted_f1"
+    if kind.name != suits and suits in answers.metrics:
+        suited = METRICS[suits]
+        sentence += (
+            f": with rare classes choose another metric for the gate, such as {suits}"
+            f" ({suited.label} {answers.metrics[suits]:.4f} here)"
+        )
+    return sentence
+
+
+def _chance(gate: Gate, answers: Answers) -> float:
+    """The p-value of "it has learnt nothing", by the test that suits the metric."""
+    if gate.metric == "auc":
+        assert answers.scores is not None
+        return significance.ranks_positives_higher(answers.actual, answers.scores)
+    if len(answers.classes) == 2:
+        return significance.association(answers.matrix)
+    return significance.better_than_shuffled(answers.matrix, lambda many: weighted_values(many)[gate.metric])
+
+
+def _constant(metric: str, answers: Answers) -> float | None:
+    return answers.metrics.get(f"{metric}_best_constant_classifier") if METRICS[metric].constant_counts else None
+
+
+# --- Floors ----------------------------------------------------------------------------------------
+
+
+def _floor(name: str, least: float, answers: Answers) -> Check:
+    metric, _, label = name.partition(".")
+    kind = METRICS[metric]
+    if label:
+        value, interval = of_class(metric, answers.classes.index(label), answers.matrix)
+        called = f"{kind.label} of {label!r}"
+    else:
+        value, interval, called = answers.metrics[metric], interval_of(metric, answers), kind.label
+    passed = value >= least if kind.higher_is_better else value <= least
+    side = "below" if kind.higher_is_better else "above"
+    word = "floor" if kind.higher_is_better else "limit"
+    sentence = f"{called} {value:.4f} is {'not ' if passed else ''}{side} the {word} {least:g}"
+    ends = (interval.low, interval.high) if interval else ()
+    return Check(f"floor {name}", passed, sentence, name, value, least, *ends)
+
+
+# --- Slices ----------------------------------------------------------------------------------------
+
+
+def _slices(gate: Gate, column: str, answers: Answers) -> Check:
+    """No value of a column may have a share of right answers below the floor, beyond doubt."""
+    floor = gate.slice_floor
+    assert floor is not None
+    right = answers.predicted == answers.actual
+    names, places = np.unique(answers.groups[column], return_inverse=True)
+    counts = np.bincount(places, minlength=len(names))
+    hits = np.bincount(places, weights=right, minlength=len(names)).astype(np.int64)
+    judged = np.flatnonzero(counts >= _FEWEST_IN_SLICE)
+    small = len(names) - len(judged)
+    rest = f"; {small} with fewer than {_FEWEST_IN_SLICE} rows were not judged" if small else ""
+    if not len(judged):
+        return Check(f"slices {column}", True, f"no value of {column} has enough rows to be judged{rest}")
+    values = hits[judged] / counts[judged]
+    chances = significance.below(hits[judged].tolist(), counts[judged].tolist(), floor)
+    bad = [place for place, chance in enumerate(chances) if chance <= _LEVEL]
+    worst = min(bad, key=lambda place: chances[place]) if bad else int(values.argmin())
+    share, rows = float(values[worst]), int(counts[judged[worst]])
+    where = f"{column} = {names[judged[worst]]!s}"
+    limit = intervals.proportion(int(hits[judged[worst]]), rows)
+    ends = (limit.low, limit.high) if limit else ()
+    if bad:
+        sentence = f"accuracy {share:.4f} where {where} ({rows:,} rows) is below the floor {floor:g}"
+        sentence += f"; so are {len(bad) - 1} more values" if len(bad) > 1 else ""
+    else:
+        sentence = (
+            f"accuracy is nowhere shown to be below {floor:g} in {len(judged)} values of {column};"
+            f" lowest {share:.4f} where {where}"
+        )
+    return Check(f"slices {column}", not bad, sentence + rest, "accuracy", share, floor, *ends)
+
+
+# --- Intervals -------------------------------------------------------------------------------------
+
+
+def interval_of(metric: str, answers: Answers) -> Interval | None:
+    """The 95 % interval of a metric of a classification, by the method that suits it."""
+    matrix = answers.matrix
+    if metric == "accuracy" or metric == "weighted_recall":
+        return intervals.proportion(int(np.trace(matrix)), int(matrix.sum()))
+    if len(answers.classes) > 2:
+        return intervals.of_confusion(matrix, lambda many: weighted_values(many)[metric])
+    if metric == "auc":
+        positives = int(matrix[1].sum())
+        return intervals.auc(answers.metrics[metric], positives, answers.rows - positives)
+    return _of_two_classes(metric, matrix)
+
+
+def of_class(metric: str, place: int, matrix: np.ndarray) -> tuple[float, Interval | None]:
+    """Recall, precision or F1 of one class against all others, with its interval."""
+    right = int(matrix[place, place])
+    missed, wrong = int(matrix[place].sum()) - right, int(matrix[:, place].sum()) - right
+    if metric == "f1":
+        total = 2 * right + missed + wrong
+        return 2 * right / total if total else 0.0, intervals.f1(right, wrong, missed)
+    total = right + (missed if metric == "recall" else wrong)
+    return right / total if total else 0.0, intervals.proportion(right, total)
+
+
+def _of_two_classes(metric: str, matrix: np.ndarray) -> Interval | None:
+    (true_negative, false_positive), (false_negative, true_positive) = matrix.tolist()
+    positives, negatives = true_positive + false_negative, true_negative + false_positive
+    shares = {
+        "recall": (true_positive, positives),
+        "true_positive_rate": (true_positive, positives),
+        "precision": (true_positive, true_positive + false_positive),
+        "true_negative_rate": (true_negative, negatives),
+        "false_positive_rate": (false_positive, negatives),
+        "false_negative_rate": (false_negative, positives),
+    }
+    if metric in shares:
+        found = intervals.proportion(*shares[metric])
+        if found is None or METRICS[metric].higher_is_better:
+            return found
+        successes, trials = shares[metric]
+        opposite = intervals.proportion(trials - successes, trials)
+        assert opposite is not None
+        return Interval(found.low, found.high, 1 - opposite.bound)
+    if metric == "f1":
+        return intervals.f1(true_positive, false_positive, false_negative)
+    beta = {"f0_5": 0.5, "f2": 2.0}[metric]
+    return intervals.of_confusion(matrix, lambda many: f_scores(many, beta))
