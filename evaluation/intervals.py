@@ -55,7 +55,9 @@ def f1(true_positives: int, false_positives: int, false_negatives: int) -> Inter
     of_jaccard = proportion(true_positives, true_positives + false_positives + false_negatives)
     if of_jaccard is None:
         return None
-    return Interval(*(2 * value / (1 + value) for value in (of_jaccard.low, of_jaccard.high, of_jaccard.bound)))
+    return Interval(
+        *(2 * value / (1 + value) for value in (of_jaccard.low, of_jaccard.high, of_jaccard.bound))
+    )
 
 
 def auc(area: float, positives: int, negatives: int) -> Interval | None:

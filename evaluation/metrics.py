@@ -6,17 +6,20 @@ with the standard deviation over five random samples of 80 % of the rows (drawn 
 the same ones), the string "NaN" below 200 rows, and, where the format has it, with the value of the best
 constant classifier: the highest that predicting one and the same class for every row reaches.
 
-A quotient without a denominator (precision where nothing was predicted positive) is 0, as in scikit-learn
-with ``zero_division=0``.
+Curves and areas are scikit-learn's. What follows from a confusion matrix is computed here, for many
+matrices at once, as resampling needs it; a test holds it to scikit-learn's values.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 _SAMPLES = 5
 _SAMPLE_SHARE = 0.8
@@ -51,26 +54,18 @@ def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
     return np.bincount(actual * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
-def roc_curve(actual: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """False and true positive rates at every distinct score, from (0, 0) to (1, 1)."""
-    hits, misses = _cumulated(actual, scores)
-    return misses / max(1, misses[-1]), hits / max(1, hits[-1])
-
-
-def precision_recall_curve(actual: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Precisions and recalls at every distinct score, the highest score first, after the point (1, 0)."""
-    hits, misses = _cumulated(actual, scores)
-    found = hits[1:] + misses[1:]
-    return np.append(1.0, hits[1:] / found), hits / max(1, hits[-1])
-
-
 def area_under_roc(actual: np.ndarray, scores: np.ndarray) -> float:
     """The area under the ROC curve; NaN where one of the classes is absent."""
     positives = int(actual.sum())
-    if positives in (0, len(actual)):
-        return math.nan
-    false_rates, true_rates = roc_curve(actual, scores)
-    return float(np.trapezoid(true_rates, false_rates))
+    return math.nan if positives in (0, len(actual)) else float(roc_auc_score(actual, scores))
+
+
+def roc_points(actual: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False and true positive rates at every distinct score, from (0, 0) to (1, 1); 0 without such rows."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        false_rates, true_rates, _ = roc_curve(actual, scores, drop_intermediate=False)
+    return np.nan_to_num(false_rates), np.nan_to_num(true_rates)
 
 
 def one_against_rest(actual: np.ndarray, probabilities: np.ndarray) -> list[tuple[list[list[float]], float]]:
@@ -84,7 +79,7 @@ def one_against_rest(actual: np.ndarray, probabilities: np.ndarray) -> list[tupl
     curves = []
     for place, scores in enumerate(probabilities.T):
         own = (actual == place).astype(np.int64)
-        curves.append((thinned(*roc_curve(own, scores)), area_under_roc(own, scores)))
+        curves.append((thinned(*roc_points(own, scores)), area_under_roc(own, scores)))
     return curves
 
 
@@ -101,9 +96,14 @@ def thinned(*curves: np.ndarray, points: int = _CURVE_POINTS) -> list[list[float
     return [curve[places].tolist() for curve in curves]
 
 
-def binary_values(matrix: np.ndarray) -> dict[str, float]:
-    """Every metric of a binary task that follows from its confusion matrix (actual, predicted)."""
-    (true_negative, false_positive), (false_negative, true_positive) = matrix.tolist()
+def binary_values(matrices: np.ndarray) -> dict[str, np.ndarray]:
+    """Every metric of a binary task that follows from a confusion matrix, of many matrices at once.
+
+    Args:
+        matrices: ... x 2 x 2, actual by predicted; the metrics have the leading axes.
+    """
+    true_negative, false_positive = matrices[..., 0, 0], matrices[..., 0, 1]
+    false_negative, true_positive = matrices[..., 1, 0], matrices[..., 1, 1]
     positives, negatives = true_positive + false_negative, true_negative + false_positive
     recall = _quotient(true_positive, positives)
     precision = _quotient(true_positive, true_positive + false_positive)
@@ -115,28 +115,32 @@ def binary_values(matrix: np.ndarray) -> dict[str, float]:
         "true_negative_rate": _quotient(true_negative, negatives),
         "false_positive_rate": _quotient(false_positive, negatives),
         "false_negative_rate": _quotient(false_negative, positives),
-        **{name: f_score(precision, recall, beta) for name, beta in _F_SCORES.items()},
+        **{name: _f_score(precision, recall, beta) for name, beta in _F_SCORES.items()},
     }
 
 
-def multiclass_values(matrix: np.ndarray) -> dict[str, float]:
-    """Every metric of a task with several classes; weighted by the classes' share of the rows."""
-    actual, predicted, right = matrix.sum(axis=1), matrix.sum(axis=0), np.diag(matrix)
-    weights = actual / max(1, actual.sum())
-    recalls = right / np.maximum(1, actual)
-    precisions = right / np.maximum(1, predicted)
+def multiclass_values(matrices: np.ndarray) -> dict[str, np.ndarray]:
+    """The same for several classes; averages are weighted by the classes' share of the rows.
+
+    Args:
+        matrices: ... x classes x classes, actual by predicted.
+    """
+    actual, predicted = matrices.sum(axis=-1), matrices.sum(axis=-2)
+    right = np.diagonal(matrices, axis1=-2, axis2=-1)
+    rows = actual.sum(axis=-1)
+    weights = _quotient(actual, rows[..., np.newaxis])
+    recalls, precisions = _quotient(right, actual), _quotient(right, predicted)
     values = {
-        "accuracy": _quotient(float(right.sum()), float(actual.sum())),
-        "weighted_recall": float(weights @ recalls),
-        "weighted_precision": float(weights @ precisions),
+        "accuracy": _quotient(right.sum(axis=-1), rows),
+        "weighted_recall": (weights * recalls).sum(axis=-1),
+        "weighted_precision": (weights * precisions).sum(axis=-1),
     }
     for name, beta in _F_SCORES.items():
-        scores = [f_score(p, r, beta) for p, r in zip(precisions.tolist(), recalls.tolist(), strict=True)]
-        values[f"weighted_{name}"] = float(weights @ np.array(scores))
+        values[f"weighted_{name}"] = (weights * _f_score(precisions, recalls, beta)).sum(axis=-1)
     return values
 
 
-def f_score(precision: float, recall: float, beta: float) -> float:
+def _f_score(precision: np.ndarray, recall: np.ndarray, beta: float) -> np.ndarray:
     """The weighted harmonic mean of precision and recall; ``beta`` is how much more recall counts."""
     return _quotient((1 + beta**2) * precision * recall, beta**2 * precision + recall)
 
@@ -149,12 +153,15 @@ def _binary(actual: np.ndarray, predicted: np.ndarray, scores: np.ndarray) -> di
     def measure(rows: np.ndarray | slice) -> dict[str, float]:
         matrix = confusion(actual[rows], predicted[rows], 2)
         area = {"auc": area_under_roc(actual[rows], scores[rows])}
-        return {**binary_values(matrix), **area, **_constant_twins(matrix, binary_values, _BINARY_TWINS)}
+        twins = _constant_twins(matrix, binary_values, _BINARY_TWINS)
+        return {**_floats(binary_values(matrix)), **area, **twins}
 
     metrics: dict[str, Any] = {"confusion_matrix": _named(confusion(actual, predicted, 2), ("0", "1"))}
     metrics |= _with_deviations(measure, len(actual))
-    false_rates, true_rates = thinned(*roc_curve(actual, scores))
-    precisions, recalls = thinned(*precision_recall_curve(actual, scores))
+    false_rates, true_rates = thinned(*roc_points(actual, scores))
+    # From the highest score on, as people read the curve; scikit-learn begins with the lowest.
+    precision_points, recall_points, _ = precision_recall_curve(actual, scores)
+    precisions, recalls = thinned(precision_points[::-1], recall_points[::-1])
     metrics["receiver_operating_characteristic_curve"] = {
         "false_positive_rates": false_rates,
         "true_positive_rates": true_rates,
@@ -166,11 +173,15 @@ def _binary(actual: np.ndarray, predicted: np.ndarray, scores: np.ndarray) -> di
 def _multiclass(actual: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
     def measure(rows: np.ndarray | slice) -> dict[str, float]:
         matrix = confusion(actual[rows], predicted[rows], len(classes))
-        values = multiclass_values(matrix)
+        values = _floats(multiclass_values(matrix))
         return {**values, **_constant_twins(matrix, multiclass_values, tuple(values))}
 
     matrix = confusion(actual, predicted, len(classes))
     return {"confusion_matrix": _named(matrix, classes), **_with_deviations(measure, len(actual))}
+
+
+def _floats(values: Mapping[str, np.ndarray]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
 
 
 def _with_deviations(
@@ -196,15 +207,14 @@ def _deviation(values: Sequence[float]) -> float:
 
 
 def _constant_twins(
-    matrix: np.ndarray, measure: Callable[[np.ndarray], dict[str, float]], names: Sequence[str]
+    matrix: np.ndarray, measure: Callable[[np.ndarray], dict[str, np.ndarray]], names: Sequence[str]
 ) -> dict[str, float]:
-    actual = matrix.sum(axis=1)
-    constants = []
-    for place in range(len(actual)):
-        constant = np.zeros_like(matrix)
-        constant[:, place] = actual
-        constants.append(measure(constant))
-    return {f"{name}_best_constant_classifier": max(values[name] for values in constants) for name in names}
+    """What answering one and the same class for every row reaches at best, for each of some metrics."""
+    count = len(matrix)
+    constants = np.zeros((count, count, count), matrix.dtype)
+    constants[np.arange(count), :, np.arange(count)] = matrix.sum(axis=1)
+    values = measure(constants)
+    return {f"{name}_best_constant_classifier": float(values[name].max()) for name in names}
 
 
 def _named(matrix: np.ndarray, names: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -212,18 +222,9 @@ def _named(matrix: np.ndarray, names: Sequence[str]) -> dict[str, dict[str, int]
     return dict(zip(names, rows, strict=True))
 
 
-def _cumulated(actual: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """True and false positives if everything from a score on is positive, per distinct score, from none
-    on."""
-    order = np.argsort(-scores, kind="stable")
-    sorted_scores, hit = scores[order], actual[order].astype(np.int64)
-    ends = np.append(np.flatnonzero(np.diff(sorted_scores)), len(hit) - 1)
-    hits = np.cumsum(hit)[ends]
-    return np.append(0, hits), np.append(0, ends + 1 - hits)
-
-
-def _quotient(numerator: float, denominator: float) -> float:
-    return numerator / denominator if denominator else 0.0
+def _quotient(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """0 where there is no denominator, as in scikit-learn with ``zero_division=0``."""
+    return np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1), 0.0)
 
 
 def _json_number(value: float) -> float | str:

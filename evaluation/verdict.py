@@ -28,7 +28,7 @@ import numpy as np
 import significance
 from intervals import Interval
 from metric_table import METRICS, MetricKind
-from metrics import f_scores, weighted_values
+from metrics import binary_values, confusion, multiclass_values
 
 PASSED, REFUSED = "passed", "refused"
 _FEWEST_IN_SLICE = 30
@@ -111,7 +111,7 @@ class Answers:
     def matrix(self) -> np.ndarray:
         """Rows by actual and predicted class, int64."""
         count = len(self.classes)
-        return np.bincount(self.actual * count + self.predicted, minlength=count * count).reshape(count, count)
+        return confusion(self.actual, self.predicted, count)
 
     @property
     def rows(self) -> int:
@@ -178,11 +178,14 @@ def against_threshold(gate: Gate, value: float, interval: Interval | None, rows:
     sentence = f"{shown} is {'' if passed else 'not '}{side} the threshold {limit:g}"
     if passed and interval and interval.low <= limit <= interval.high:
         sentence += (
-            f"; {rows:,} rows cannot show {limit:g}: the 95 % interval is {interval.low:.4f} to {interval.high:.4f}"
+            f"; {rows:,} rows cannot show {limit:g}:"
+            f" the 95 % interval is {interval.low:.4f} to {interval.high:.4f}"
         )
-    return Check(
-        "threshold", passed, sentence, gate.metric, value, limit, *((interval.low, interval.high) if interval else ())
-    )
+    return Check("threshold", passed, sentence, gate.metric, value, limit, *_ends(interval))
+
+
+def _ends(interval: Interval | None) -> tuple[float, ...]:
+    return (interval.low, interval.high) if interval else ()
 
 
 # --- Worth -----------------------------------------------------------------------------------------
@@ -195,13 +198,15 @@ def _worth(gate: Gate, answers: Answers) -> Check:
     if chance > _LEVEL:
         sentence = (
             f"the model has not learnt anything that {answers.rows:,} rows can show: answers as good as these"
-            f" come about by chance in {_percent(chance)} of cases"
+            f" come about by chance in {100 * chance:.0f} % of cases"
         )
         if constant is not None:
             sentence += f" ({kind.label} {value:.4f}; a constant answer has {constant:.4f})"
         return Check("worth", False, sentence, gate.metric, value, constant)
     if constant is None:
-        return Check("worth", True, f"the answers are no product of chance (p {chance:.2g})", gate.metric, value)
+        return Check(
+            "worth", True, f"the answers are no product of chance (p {chance:.2g})", gate.metric, value
+        )
     if gate.evidence == "bound":
         return _superior(gate, answers, constant)
     if value > constant:
@@ -247,11 +252,15 @@ def _chance(gate: Gate, answers: Answers) -> float:
         return significance.ranks_positives_higher(answers.actual, answers.scores)
     if len(answers.classes) == 2:
         return significance.association(answers.matrix)
-    return significance.better_than_shuffled(answers.matrix, lambda many: weighted_values(many)[gate.metric])
+    return significance.better_than_shuffled(
+        answers.matrix, lambda many: multiclass_values(many)[gate.metric]
+    )
 
 
 def _constant(metric: str, answers: Answers) -> float | None:
-    return answers.metrics.get(f"{metric}_best_constant_classifier") if METRICS[metric].constant_counts else None
+    return (
+        answers.metrics.get(f"{metric}_best_constant_classifier") if METRICS[metric].constant_counts else None
+    )
 
 
 # --- Floors ----------------------------------------------------------------------------------------
@@ -269,8 +278,7 @@ def _floor(name: str, least: float, answers: Answers) -> Check:
     side = "below" if kind.higher_is_better else "above"
     word = "floor" if kind.higher_is_better else "limit"
     sentence = f"{called} {value:.4f} is {'not ' if passed else ''}{side} the {word} {least:g}"
-    ends = (interval.low, interval.high) if interval else ()
-    return Check(f"floor {name}", passed, sentence, name, value, least, *ends)
+    return Check(f"floor {name}", passed, sentence, name, value, least, *_ends(interval))
 
 
 # --- Slices ----------------------------------------------------------------------------------------
@@ -296,7 +304,6 @@ def _slices(gate: Gate, column: str, answers: Answers) -> Check:
     share, rows = float(values[worst]), int(counts[judged[worst]])
     where = f"{column} = {names[judged[worst]]!s}"
     limit = intervals.proportion(int(hits[judged[worst]]), rows)
-    ends = (limit.low, limit.high) if limit else ()
     if bad:
         sentence = f"accuracy {share:.4f} where {where} ({rows:,} rows) is below the floor {floor:g}"
         sentence += f"; so are {len(bad) - 1} more values" if len(bad) > 1 else ""
@@ -305,7 +312,7 @@ def _slices(gate: Gate, column: str, answers: Answers) -> Check:
             f"accuracy is nowhere shown to be below {floor:g} in {len(judged)} values of {column};"
             f" lowest {share:.4f} where {where}"
         )
-    return Check(f"slices {column}", not bad, sentence + rest, "accuracy", share, floor, *ends)
+    return Check(f"slices {column}", not bad, sentence + rest, "accuracy", share, floor, *_ends(limit))
 
 
 # --- Intervals -------------------------------------------------------------------------------------
@@ -317,7 +324,7 @@ def interval_of(metric: str, answers: Answers) -> Interval | None:
     if metric == "accuracy" or metric == "weighted_recall":
         return intervals.proportion(int(np.trace(matrix)), int(matrix.sum()))
     if len(answers.classes) > 2:
-        return intervals.of_confusion(matrix, lambda many: weighted_values(many)[metric])
+        return intervals.of_confusion(matrix, lambda many: multiclass_values(many)[metric])
     if metric == "auc":
         positives = int(matrix[1].sum())
         return intervals.auc(answers.metrics[metric], positives, answers.rows - positives)
@@ -356,5 +363,4 @@ def _of_two_classes(metric: str, matrix: np.ndarray) -> Interval | None:
         return Interval(found.low, found.high, 1 - opposite.bound)
     if metric == "f1":
         return intervals.f1(true_positive, false_positive, false_negative)
-    beta = {"f0_5": 0.5, "f2": 2.0}[metric]
-    return intervals.of_confusion(matrix, lambda many: f_scores(many, beta))
+    return intervals.of_confusion(matrix, lambda many: binary_values(many)[metric])
