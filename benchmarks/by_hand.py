@@ -47,5 +47,7 @@ def evaluate(folder: Path) -> Cost:
     with tarfile.open(inputs / "model/model.tar.gz", "w:gz") as archive:
         archive.add(folder / "model", arcname=".")
     shutil.move(folder / "processing/output/test", inputs / "test")
+    (inputs / "gate").mkdir()
+    (inputs / "gate" / "gate.json").write_text('{"metric": "accuracy", "threshold": 0.5}')
     program = ROOT / "evaluation" / "evaluate.py"
     return process([sys.executable, str(program), "--opt-ml", str(folder)])

@@ -1,12 +1,13 @@
 """The third step: is the model good enough? The artifact is scored as it will be served.
 
-    python evaluate.py [--opt-ml /opt/ml]
+    python evaluate.py [--threshold 0.9] [--opt-ml /opt/ml]
 
 Unpacks ``processing/input/model/model.tar.gz``, imports the ``code/inference.py`` inside it, and sends the
 test part (``processing/input/test/``) through its ``model_fn``, ``input_fn``, ``predict_fn`` and
 ``output_fn``, as the endpoint would, in batches; per row only its classes and its scores stay in memory. Into
-``processing/output/evaluation/`` come ``statistics.json`` (Model Monitor's format, which the gate and
-Studio read), the plots as PNG, and ``report.html``, one file that holds everything.
+``processing/output/evaluation/`` come ``statistics.json`` (Model Monitor's format, which Studio draws),
+``verdict.json`` (what the gate in ``processing/input/gate/gate.json`` says of them, which the condition step
+reads), the plots as PNG, and ``report.html``, one file that holds everything.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from metric_table import METRICS, SECTIONS
 from metrics import one_against_rest, statistics
 from process_exit import run_and_exit
 from report import write_report
+from verdict import PASSED, Answers, Gate, judge, read_gate
 
 _BATCH_ROWS = 32_768
 _PROGRESS_SECONDS = 2.0
@@ -50,16 +53,21 @@ class InputError(Exception):
 @dataclass(frozen=True)
 class Scored:
     """The test part, a row each: actual and predicted class (indices), the score of a binary task, and of
-    another, if it has few classes, the probability of each (rows x classes)."""
+    another, if it has few classes, the probability of each (rows x classes); by column of the gate's slices,
+    each row's value as text."""
 
     actual: np.ndarray
     predicted: np.ndarray
     scores: np.ndarray | None
     probabilities: np.ndarray | None
+    groups: dict[str, np.ndarray]
 
 
-def evaluate(opt_ml: Path) -> str:
-    """Do the whole step and return its message.
+def evaluate(opt_ml: Path, threshold: float | None = None) -> str:
+    """Do the whole step and return its message, which says why if the gate stays shut.
+
+    Args:
+        threshold: of the gate's metric, which each start can set; without it, the one in ``gate.json``.
 
     Raises:
         InputError: the artifact or the test part is not what the steps before this one write.
@@ -67,6 +75,7 @@ def evaluate(opt_ml: Path) -> str:
     inputs = opt_ml / "processing" / "input"
     output = opt_ml / "processing" / "output" / "evaluation"
     output.mkdir(parents=True, exist_ok=True)
+    gate = _gate(inputs / "gate" / "gate.json", threshold)
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
         artifact = Path(folder)
         unpack(inputs / "model" / "model.tar.gz", artifact)
@@ -74,7 +83,7 @@ def evaluate(opt_ml: Path) -> str:
             if not (artifact / name).is_file():
                 raise InputError(f"model.tar.gz holds no {name}. Give an artifact that train.py wrote")
         schema = json.loads((artifact / "schema.json").read_text(encoding="utf-8"))
-        scored = score(artifact, inputs / "test", schema)
+        scored = score(artifact, inputs / "test", schema, gate.slices)
         importance_file = artifact / "feature_importance.json"
         importance = (
             json.loads(importance_file.read_text(encoding="utf-8"))["features"]
@@ -84,21 +93,50 @@ def evaluate(opt_ml: Path) -> str:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     classes: list[str] = schema["classes"]
     document = statistics(scored.actual, scored.predicted, scored.scores, classes, now)
-    text = json.dumps(document, indent=1, allow_nan=False)
-    (output / "statistics.json").write_text(text + "\n", encoding="utf-8")
+    _write(output / "statistics.json", document)
+    answers = Answers(
+        classes=classes,
+        actual=scored.actual,
+        predicted=scored.predicted,
+        scores=scored.scores,
+        metrics=_values(document, schema["task"]),
+        usual=int(np.argmax(schema["train_rows"])),
+        groups=scored.groups,
+    )
+    verdict = judge(gate, answers)
+    _write(output / "verdict.json", verdict)
     curves = one_against_rest(scored.actual, scored.probabilities) if scored.probabilities is not None else []
-    skipped = write_report(output, document, schema, importance, curves)
+    skipped = write_report(output, document, schema, importance, curves, verdict)
     if skipped:
         print(skipped, flush=True)
-    rows = len(scored.actual)
-    if scored.scores is not None:
-        metrics = document["binary_classification_metrics"]
-        return (
-            f"accuracy {metrics['accuracy']['value']:.4f} on {rows} rows; AUC {metrics['auc']['value']:.4f}"
-        )
-    metrics = document["multiclass_classification_metrics"]
-    f1 = metrics["weighted_f1"]["value"]
-    return f"accuracy {metrics['accuracy']['value']:.4f} on {rows} rows; weighted F1 {f1:.4f}"
+    for check in verdict["checks"]:
+        print(f"{'passed' if check['passed'] else 'REFUSED'}: {check['sentence']}", flush=True)
+    message = _headline(answers.metrics, len(scored.actual))
+    return message if verdict["verdict"] == PASSED else f"{message}: {verdict['sentence']}"
+
+
+def _headline(metrics: dict[str, float], rows: int) -> str:
+    """The first two metrics of the task in a line."""
+    first, second = [kind for name, kind in METRICS.items() if name in metrics][:2]
+    return (
+        f"{first.label} {metrics[first.name]:.4f} on {rows} rows; {second.label} {metrics[second.name]:.4f}"
+    )
+
+
+def _gate(path: Path, threshold: float | None) -> Gate:
+    if not path.is_file():
+        raise InputError(f"there is no {path}. Give the gate's settings")
+    return read_gate(path, threshold)
+
+
+def _values(document: dict[str, Any], task: str) -> dict[str, float]:
+    """The metrics of ``statistics.json`` that are one number."""
+    found = document[SECTIONS[task]]
+    return {name: entry["value"] for name, entry in found.items() if "value" in entry}
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -140,7 +178,7 @@ def unpack(archive: Path, folder: Path) -> None:
         ) from error
 
 
-def score(artifact: Path, test: Path, schema: dict[str, Any]) -> Scored:
+def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[str]) -> Scored:
     """Send every row of the test part through the artifact's own serving code.
 
     Raises:
@@ -152,12 +190,18 @@ def score(artifact: Path, test: Path, schema: dict[str, Any]) -> Scored:
     binary = schema["task"] == "binary"
     few = not binary and len(classes) <= _MOST_CLASSES_DRAWN
     actual, predicted, scores, probabilities = [], [], [], []
+    groups: dict[str, list[np.ndarray]] = {column: [] for column in slices}
     done, last_said = 0, time.monotonic()
     for table in _batches(test):
         if target not in table.column_names:
             raise InputError(
                 f"the test part lacks the target column {target!r}. Give the preprocessing step's output"
             )
+        for column in slices:
+            if column not in table.column_names:
+                raise InputError(f"the test part lacks the slice column {column!r}. Preprocess it again")
+            texts = table[column].combine_chunks().cast(pa.string()).fill_null("(missing)")
+            groups[column].append(texts.to_numpy(zero_copy_only=False))
         labels = pc.index_in(table[target].combine_chunks(), classes)
         if labels.null_count:
             strange = table[target].filter(labels.is_null())[0]
@@ -197,6 +241,7 @@ def score(artifact: Path, test: Path, schema: dict[str, Any]) -> Scored:
         np.concatenate(predicted),
         np.concatenate(scores) if binary else None,
         np.concatenate(probabilities) if few else None,
+        {column: np.concatenate(parts) for column, parts in groups.items()},
     )
 
 
@@ -247,17 +292,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the step; 0, or 1 after an error that its input caused."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--opt-ml", type=Path, default=Path("/opt/ml"), help="the container's folder")
-    opt_ml = parser.parse_args(arguments).opt_ml
+    parser.add_argument("--threshold", type=float, help="of the gate's metric; else the one in gate.json")
+    options = parser.parse_args(arguments)
+    opt_ml = options.opt_ml
     message = opt_ml / "output" / "message"
     message.parent.mkdir(parents=True, exist_ok=True)
     try:
-        text = evaluate(opt_ml)
+        text = evaluate(opt_ml, options.threshold)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         message.write_text(str(error).encode()[:_MESSAGE_BYTES].decode(errors="ignore"), encoding="utf-8")
         return 1
     print(text, flush=True)
-    message.write_text(text, encoding="utf-8")
+    message.write_text(text.encode()[:_MESSAGE_BYTES].decode(errors="ignore"), encoding="utf-8")
     return 0
 
 

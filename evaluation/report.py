@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from metric_table import METRICS
 from plots import Curve, draw
 
 _TITLES = {
@@ -16,23 +17,6 @@ _TITLES = {
     "precision_recall.png": "Precision and recall",
     "confusion_matrix.png": "Confusion matrix",
     "feature_importance.png": "Feature importance",
-}
-_METRICS = {
-    "accuracy": "Accuracy",
-    "auc": "Area under the ROC curve",
-    "precision": "Precision",
-    "recall": "Recall (true positive rate)",
-    "true_negative_rate": "True negative rate",
-    "false_positive_rate": "False positive rate",
-    "false_negative_rate": "False negative rate",
-    "f0_5": "F0.5",
-    "f1": "F1",
-    "f2": "F2",
-    "weighted_precision": "Precision, weighted by class",
-    "weighted_recall": "Recall, weighted by class",
-    "weighted_f0_5": "F0.5, weighted by class",
-    "weighted_f1": "F1, weighted by class",
-    "weighted_f2": "F2, weighted by class",
 }
 _HEADLINES = ("accuracy", "auc", "f1", "recall", "precision", "weighted_f1", "weighted_precision")
 _MOST_CLASSES_IN_TABLE = 30
@@ -59,6 +43,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 14px 5px 0; text-align: left; border-bottom: 1px solid #eef1f4; }
 th { color: #52606d; font-weight: 600; }
 td.number, th.number { text-align: right; }
+td.wrong { background: #fde8e8; font-weight: 600; }
 td.right { background: #e3f0fc; font-weight: 600; }
 .note { color: #52606d; font-size: 13px; margin: 12px 0 0; }
 """
@@ -70,6 +55,7 @@ def write_report(
     schema: Mapping[str, Any],
     importance: Sequence[Mapping[str, Any]],
     curves: Sequence[Curve] = (),
+    verdict: Mapping[str, Any] | None = None,
 ) -> str | None:
     """Write the plots and ``report.html``; ``curves`` are those of a task with several classes.
 
@@ -82,7 +68,7 @@ def write_report(
     except ImportError as error:
         pictures, skipped = [], f"No plots were drawn: matplotlib cannot be imported ({error})."
     (folder / "report.html").write_text(
-        _page(folder, document, schema, importance, pictures, skipped), encoding="utf-8"
+        _page(folder, document, schema, importance, pictures, skipped, verdict), encoding="utf-8"
     )
     return skipped
 
@@ -94,6 +80,7 @@ def _page(
     importance: Sequence[Mapping[str, Any]],
     pictures: Sequence[str],
     skipped: str | None,
+    verdict: Mapping[str, Any] | None,
 ) -> str:
     binary = "binary_classification_metrics" in document
     metrics = document[f"{'binary' if binary else 'multiclass'}_classification_metrics"]
@@ -107,7 +94,7 @@ def _page(
         for name in pictures
     )
     cards = "".join(
-        f'<div class="card"><b>{_number(metrics[name]["value"])}</b><span>{_METRICS[name]}</span></div>'
+        f'<div class="card"><b>{_number(metrics[name]["value"])}</b><span>{METRICS[name].title}</span></div>'
         for name in _HEADLINES
         if name in metrics
     )
@@ -115,6 +102,7 @@ def _page(
         f"<h1>Prediction of {escape(schema['target'])}</h1>",
         f'<p class="lead">{lead}. {escape(document["dataset"]["evaluation_time"])}</p>',
         f'<div class="cards">{cards}</div>',
+        *([_section("The gate", _verdict_table(verdict))] if verdict else []),
         _section("Metrics", _metrics_table(metrics)),
         _section(
             "Actual and predicted classes", _confusion_table(metrics["confusion_matrix"], classes, binary)
@@ -156,12 +144,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _metrics_table(metrics: Mapping[str, Any]) -> str:
     rows = []
-    for name, title in _METRICS.items():
+    for name, kind in METRICS.items():
         if name in metrics:
             twin = metrics.get(f"{name}_best_constant_classifier")
             rows.append(
                 [
-                    title,
+                    kind.title,
                     _number(metrics[name]["value"]),
                     _number(metrics[name]["standard_deviation"]),
                     _number(twin["value"]) if twin else "",
@@ -172,6 +160,18 @@ def _metrics_table(metrics: Mapping[str, Any]) -> str:
         "200 rows. Best constant: the most that predicting one class for every row reaches.</p>"
     )
     return _table(["Metric", "Value", "Standard deviation", "Best constant"], rows) + note
+
+
+def _verdict_table(verdict: Mapping[str, Any]) -> str:
+    """Every check of the gate, in the words of the verdict."""
+    passed = verdict["verdict"] == "passed"
+    rows = "".join(
+        f'<tr><td class="{"right" if check["passed"] else "wrong"}">'
+        f"{'passed' if check['passed'] else 'refused'}</td><td>{escape(check['sentence'])}</td></tr>"
+        for check in verdict["checks"]
+    )
+    head = "The model may be registered." if passed else "The model is not registered."
+    return f'<p><b>{head}</b></p><div class="wide"><table>{rows}</table></div>'
 
 
 def _confusion_table(matrix: Mapping[str, Mapping[str, int]], classes: Sequence[str], binary: bool) -> str:

@@ -40,7 +40,6 @@ class Gate:
     """``gate.json``: what the project asks of a model (the ``gate`` table of ``projects.toml``).
 
     Attributes:
-        threshold: comes with each start, as an argument of the program.
         floors: by metric, or ``metric.class``.
         evidence: ``estimate`` or ``bound``.
         slice_floor: the least share of right answers in each value of each column of ``slices``.
@@ -62,10 +61,11 @@ class Gate:
         return METRICS[self.metric]
 
 
-def read_gate(path: Path, threshold: float) -> Gate:
-    """The settings in a ``gate.json``, which the compiler has checked."""
+def read_gate(path: Path, threshold: float | None = None) -> Gate:
+    """The settings in a ``gate.json``, which the compiler has checked; another threshold replaces its own."""
     told = json.loads(path.read_text(encoding="utf-8"))
-    return Gate(threshold=threshold, **{**told, "slices": tuple(told.get("slices", ()))})
+    given = {} if threshold is None else {"threshold": threshold}
+    return Gate(**{**told, **given, "slices": tuple(told.get("slices", ()))})
 
 
 @dataclass(frozen=True)

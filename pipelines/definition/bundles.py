@@ -66,10 +66,23 @@ def settings_bundle(project: Project) -> Bundle:
     return _bundle("data settings", f"{project.name}/settings", (("dataset.json", content.encode()),))
 
 
+def gate_bundle(project: Project) -> Bundle:
+    """``gate.json``, by which the evaluation program judges; the threshold comes with each start."""
+    content = json.dumps(gate_settings(project), indent=1, sort_keys=True) + "\n"
+    return _bundle("gate settings", f"{project.name}/gate", (("gate.json", content.encode()),))
+
+
+def gate_settings(project: Project) -> dict[str, Any]:
+    """What ``gate.json`` says: the ``gate`` table, less the threshold."""
+    told = project.gate.model_dump(mode="json", exclude={"threshold", "floors"}, exclude_none=True)
+    return {**told, "floors": project.gate.flat_floors}
+
+
 def dataset_settings(project: Project) -> dict[str, Any]:
     """What ``dataset.json`` says: the `[...data]` table less where the data comes from, and the task."""
     data = project.data.model_dump(mode="json", exclude={"source", "version"})
-    return {"task": project.task, **data}
+    slices = {"slices": list(project.gate.slices)} if project.gate.slices else {}
+    return {"task": project.task, **data, **slices}
 
 
 def plain_files(folder: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """The pipeline, read from top to bottom: what SageMaker is told to do, in which order, with what.
 
     parameters -> PreprocessData -> TrainModel -> EvaluateModel -> CheckAccuracy -+-> RegisterModel
-                                                                                  +-> AccuracyTooLow
+                                                                                  +-> ModelRefused
 
 Settings and sources go in; the SDK's own ``Pipeline`` comes out, so that a notebook can ``upsert()``,
 ``start()`` and watch it, against AWS or against the local endpoint. ``compile`` takes the document
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evaluation.metric_table import METRICS, path_of
 from pipelines.definition import limits
 from pipelines.definition import sagemaker_sdk as sdk
 from pipelines.definition.bucket import ensure_bucket
@@ -21,7 +22,7 @@ from pipelines.definition.bundles import Bundle, publish_bundle
 from pipelines.definition.dataset import publish_data
 from pipelines.definition.model_card import model_card
 from pipelines.definition.sources import Sources, gather_sources
-from pipelines.settings.project import AtStart, Network, Project, Table
+from pipelines.settings.project import AtStart, Network, Project, Table, camel_case
 from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target, boto_session
 
@@ -29,11 +30,6 @@ PROCESSING = "/opt/ml/processing"
 PARQUET, JSON_TYPE, CSV = "application/x-parquet", "application/json", "text/csv"
 APPROVAL = ("PendingManualApproval", "Approved", "Rejected")  # the first is the default
 ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}  # so that a crash loses no line of the log
-METRICS = {
-    "binary": "binary_classification_metrics.accuracy.value",
-    "multiclass": "multiclass_classification_metrics.accuracy.value",
-}
-"""Where accuracy stands in ``statistics.json``, Model Monitor's model-quality format."""
 
 
 @dataclass(frozen=True)
@@ -42,20 +38,21 @@ class Parameters:
 
     Attributes:
         instances: types and counts of the jobs' instances, by their keys in the settings.
+        threshold: of the gate's metric; ``AccuracyThreshold`` for accuracy.
         hyperparameters: those of XGBoost, under the names that ``train.py`` knows.
     """
 
     input_data_uri: Any
     dataset_version: Any
     instances: Mapping[str, Any]
-    accuracy_threshold: Any
+    threshold: Any
     model_approval_status: Any
     hyperparameters: Mapping[str, Any]
 
     def declared(self) -> list[Any]:
         """All of them, in the order of the definition."""
         origin = [self.input_data_uri, self.dataset_version]
-        gate = [self.accuracy_threshold, self.model_approval_status]
+        gate = [self.threshold, self.model_approval_status]
         return [*origin, *self.instances.values(), *gate, *self.hyperparameters.values()]
 
 
@@ -121,10 +118,13 @@ def build(
         )
         preprocess = _preprocess(context)
         train = _train(context, preprocess)
-        report = sdk.PropertyFile(name="Statistics", output_name="evaluation", path="statistics.json")
-        evaluate = _evaluate(context, preprocess, train, report)
+        statistics, verdict = (
+            sdk.PropertyFile(name=name.capitalize(), output_name="evaluation", path=f"{name}.json")
+            for name in ("statistics", "verdict")
+        )
+        evaluate = _evaluate(context, preprocess, train, [statistics, verdict])
         register = _register(context, preprocess, train, evaluate)
-        gate = _gate(context, evaluate, report, register)
+        gate = _gate(context, evaluate, statistics, verdict, register)
     return sdk.GatedPipeline(
         name=project.name,
         description=project.description,
@@ -155,7 +155,7 @@ def _parameters(project: Project, sources: Sources) -> Parameters:
         input_data_uri=sdk.ParameterString("InputDataUri", sources.dataset.uri),
         dataset_version=sdk.ParameterString("DatasetVersion", sources.dataset.version),
         instances=_at_start(project),
-        accuracy_threshold=sdk.ParameterFloat("AccuracyThreshold", project.accuracy_threshold),
+        threshold=sdk.ParameterFloat(f"{camel_case(project.gate.metric)}Threshold", project.threshold),
         model_approval_status=sdk.ParameterString(
             "ModelApprovalStatus", APPROVAL[0], enum_values=list(APPROVAL)
         ),
@@ -276,15 +276,15 @@ def _train(context: Context, preprocess: Any) -> Any:
     )
 
 
-def _evaluate(context: Context, preprocess: Any, train: Any, report: Any) -> Any:
-    """Model artifact and test part -> ``statistics.json``, plots, a report for people."""
+def _evaluate(context: Context, preprocess: Any, train: Any, property_files: list[Any]) -> Any:
+    """Model artifact and test part -> ``statistics.json``, the gate's verdict, plots, a report for people."""
     step = "EvaluateModel"
     model = train.properties.ModelArtifacts.S3ModelArtifacts
     return sdk.ProcessingStep(
         name=step,
         display_name="Evaluate model",
         description="Scores the test part with the model artifact's own inference code and writes"
-        " statistics.json, plots and an HTML report",
+        " statistics.json, the gate's verdict, plots and an HTML report",
         # One instance: the metrics are of the whole test part.
         step_args=_processor(context, "evaluate.py", 1).run(
             inputs=[
@@ -293,15 +293,16 @@ def _evaluate(context: Context, preprocess: Any, train: Any, report: Any) -> Any
                 sdk.processing_input(
                     "code", context.uri(context.sources.evaluation), f"{PROCESSING}/input/code"
                 ),
+                sdk.processing_input("gate", context.uri(context.sources.gate), f"{PROCESSING}/input/gate"),
             ],
             outputs=[
                 sdk.processing_output(
                     "evaluation", context.output(step, "evaluation"), f"{PROCESSING}/output/evaluation"
                 )
             ],
-            arguments=["--opt-ml", "/opt/ml"],
+            arguments=["--opt-ml", "/opt/ml", "--threshold", context.parameters.threshold.to_string()],
         ),
-        property_files=[report],
+        property_files=property_files,
         cache_config=context.cache,
         retry_policies=_job_retries(),
     )
@@ -368,7 +369,7 @@ def _register(context: Context, preprocess: Any, train: Any, evaluate: Any) -> A
             model_quality=sdk.ModelQuality(statistics=_statistics(evaluate, "evaluation")),
             model_data_quality=sdk.ModelDataQuality(statistics=_statistics(preprocess, "quality")),
         ),
-        customer_metadata_properties=_customer_metadata(context),
+        customer_metadata_properties=_customer_metadata(context, evaluate),
         domain="MACHINE_LEARNING",
         task="CLASSIFICATION",
         sample_payload_url=sdk.Join(on="/", values=[_output_of(preprocess, "sample"), "payload.tar.gz"]),
@@ -391,7 +392,7 @@ def _statistics(step: Any, output: str) -> Any:
     return sdk.MetricsSource(content_type=JSON_TYPE, s3_uri=uri)
 
 
-def _customer_metadata(context: Context) -> dict[str, Any]:
+def _customer_metadata(context: Context, evaluate: Any) -> dict[str, Any]:
     """Where a version comes from, as strings: what went in, what made it, whose it is."""
     project, parameters, sources = context.project, context.parameters, context.sources
     words: list[Any] = [f"seed={project.training.seed} class_weights={project.training.class_weights}"]
@@ -404,7 +405,9 @@ def _customer_metadata(context: Context) -> dict[str, Any]:
         "dataset_version": parameters.dataset_version,
         "algorithm": f"xgboost {project.image_version}",
         "task": project.task,
-        "accuracy_threshold": parameters.accuracy_threshold.to_string(),
+        "gate_metric": project.gate.metric,
+        f"{project.gate.metric}_threshold": parameters.threshold.to_string(),
+        "verdict_uri": sdk.Join(on="/", values=[_output_of(evaluate, "evaluation"), "verdict.json"]),
         "hyperparameters": sdk.Join(on="", values=words),
         **extra,
         "created_by": f"SageMaker pipeline {project.name}",
@@ -420,30 +423,42 @@ def _customer_metadata(context: Context) -> dict[str, Any]:
 # --- The gate --------------------------------------------------------------------------------------
 
 
-def _gate(context: Context, evaluate: Any, report: Any, register: Any) -> Any:
-    """Accuracy strictly above the threshold opens it; anything else ends in a failed execution."""
-    metric = METRICS[context.project.task]
-    threshold = context.parameters.accuracy_threshold
-    too_low = sdk.FailStep(
-        name="AccuracyTooLow",
-        display_name="Accuracy too low",
+def _gate(context: Context, evaluate: Any, statistics: Any, verdict: Any, register: Any) -> Any:
+    """The metric better than the threshold and every check of the verdict passed: only that opens it."""
+    project, threshold = context.project, context.parameters.threshold
+    kind = METRICS[project.gate.metric]
+    better = sdk.ConditionGreaterThan if kind.higher_is_better else sdk.ConditionLessThan
+    refused = sdk.FailStep(
+        name="ModelRefused",
+        display_name="Model refused",
         description="Ends the execution as failed: the model is not good enough to be registered",
+        # The program's own last words: which check failed, with its numbers.
         error_message=sdk.Join(
-            on="", values=[f"The model is not registered: {metric} is not above the threshold ", threshold]
+            on="", values=["The model is not registered: ", evaluate.properties.ExitMessage]
         ),
     )
+    side = "above" if kind.higher_is_better else "below"
     return sdk.ConditionStep(
-        name="CheckAccuracy",
-        display_name="Accuracy above threshold?",
-        description="Lets a model pass only if its accuracy on the test part is above the threshold",
+        name=f"Check{camel_case(project.gate.metric)}",
+        display_name=f"{kind.title} {side} threshold?",
+        description=f"Lets a model pass only if its {kind.label} on the test part is {side} the threshold"
+        " and the gate's other checks passed",
         conditions=[
-            sdk.ConditionGreaterThan(
-                left=sdk.JsonGet(step_name=evaluate.name, property_file=report, json_path=metric),
+            better(
+                left=sdk.JsonGet(
+                    step_name=evaluate.name,
+                    property_file=statistics,
+                    json_path=path_of(project.task, kind.name),
+                ),
                 right=threshold,
-            )
+            ),
+            sdk.ConditionEquals(
+                left=sdk.JsonGet(step_name=evaluate.name, property_file=verdict, json_path="verdict"),
+                right="passed",
+            ),
         ],
         if_steps=[register],
-        else_steps=[too_low],
+        else_steps=[refused],
     )
 
 

@@ -112,7 +112,9 @@ with undisturbed("us-east-1"):
         StoppingCondition,
     )
     from sagemaker.core.workflow import (
+        ConditionEquals,
         ConditionGreaterThan,
+        ConditionLessThan,
         ExecutionVariables,
         Join,
         JsonGet,
@@ -146,7 +148,9 @@ steps.LocalSagemakerClient = lambda: LocalSagemakerClient
 __all__ = [
     "CacheConfig",
     "Compute",
+    "ConditionEquals",
     "ConditionGreaterThan",
+    "ConditionLessThan",
     "ConditionStep",
     "ExecutionVariables",
     "FailStep",

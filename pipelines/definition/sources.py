@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines import ROOT
-from pipelines.definition.bundles import Bundle, code_bundle, settings_bundle
+from pipelines.definition.bundles import Bundle, code_bundle, gate_bundle, settings_bundle
 from pipelines.definition.dataset import Dataset, find_dataset
 from pipelines.definition.source_commit import source_commit
 from pipelines.settings.project import Project
@@ -23,18 +23,19 @@ _DEFINING = ("pipeline.py", "model_card.py", "sagemaker_sdk.py")
 
 @dataclass(frozen=True)
 class Sources:
-    """The four bundles, the data, and the commit that they come from."""
+    """The five bundles, the data, and the commit that they come from."""
 
     processing: Bundle
     training: Bundle
     evaluation: Bundle
     settings: Bundle
+    gate: Bundle
     dataset: Dataset
     commit: str
 
     @property
     def bundles(self) -> tuple[Bundle, ...]:
-        return (self.processing, self.training, self.evaluation, self.settings)
+        return (self.processing, self.training, self.evaluation, self.settings, self.gate)
 
 
 def gather_sources(
@@ -62,6 +63,7 @@ def gather_sources(
     return Sources(
         **{name: code_bundle(f"{name} code", project.name, folder) for name, folder in folders.items()},
         settings=settings_bundle(project),
+        gate=gate_bundle(project),
         dataset=find_dataset(project, target),
         commit=source_commit(project.root, compiled_in, environ),
     )

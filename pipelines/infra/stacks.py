@@ -199,7 +199,8 @@ def automation_settings(project: Project, target: Target) -> str:
     """
     told = {
         "name": project.name,
-        "accuracy_threshold": project.accuracy_threshold,
+        "metric": project.gate.metric,
+        "threshold": project.threshold,
         "environments": [
             {"promotion": project.promotion(environment.name), **to_json(environment)}
             for environment in all_environments(project, target)

@@ -7,12 +7,15 @@ as well, because only here are both at hand. ``settings`` reads the file and wor
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from aws_formats.step_cache import parse_duration
+from evaluation.metric_table import METRICS, PER_CLASS, metrics_of
 
 Task = Literal["binary", "multiclass"]
 Kind = Literal["number", "category", "boolean", "timestamp"]
@@ -60,6 +63,11 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+def camel_case(name: str) -> str:
+    """``max_depth`` -> ``MaxDepth``, as pipeline parameters and steps are named."""
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
 class AtStart:
     """Marks a setting that is a pipeline parameter's default: each start can give it another value.
 
@@ -71,7 +79,7 @@ class AtStart:
     def keys(table: type[Table]) -> dict[str, str]:
         """The marked keys of a table, by the names of their parameters."""
         marked = [name for name, field in table.model_fields.items() if AtStart in field.metadata]
-        return {"".join(word.capitalize() for word in name.split("_")): name for name in marked}
+        return {camel_case(name): name for name in marked}
 
 
 class Split(Table):
@@ -158,6 +166,56 @@ CardText = Annotated[str, Field(min_length=1, max_length=2048)]
 """The length is that of the free texts in AWS's JSON schema for model cards."""
 
 
+Floor = float | dict[str, float]
+"""A bound, or one for each class: ``recall = 0.9``, ``recall.malignant = 0.9``."""
+
+
+class Gate(Table):
+    """What a model must show before it is registered (docs/gate.md)."""
+
+    metric: Text = "accuracy"
+    threshold: float | None = None
+    floors: dict[str, Floor] = Field(default_factory=dict)
+    worth: bool = True
+    evidence: Literal["estimate", "bound"] = "estimate"
+    slices: Names = ()
+    slice_floor: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @property
+    def flat_floors(self) -> dict[str, float]:
+        """The floors by ``metric`` or ``metric.class``, in the order of the settings."""
+        found: dict[str, float] = {}
+        for name, floor in self.floors.items():
+            if isinstance(floor, dict):
+                found |= {f"{name}.{label}": bound for label, bound in floor.items()}
+            else:
+                found[name] = floor
+        return found
+
+    def problems(self, task: str, positive_class: str | None) -> Iterator[str]:
+        """What is wrong with it for a task, all of it."""
+        known = metrics_of(task)
+        if self.metric not in known:
+            yield f"gate.metric {self.metric!r} is no metric of a {task} task, which has: {', '.join(known)}"
+        elif self.threshold is not None:
+            yield from _out_of_range("gate.threshold", self.metric, self.threshold)
+        for name, bound in self.flat_floors.items():
+            metric, _, label = name.partition(".")
+            if metric not in (PER_CLASS if label else known):
+                has = ", ".join(PER_CLASS if label else known)
+                yield f"gate.floors names {name!r}; {'a class has' if label else f'a {task} task has'}: {has}"
+            else:
+                yield from _out_of_range(f"gate.floors.{name}", metric, bound)
+        if bool(self.slices) != (self.slice_floor is not None):
+            yield "gate.slices and gate.slice_floor belong together; give both or neither"
+
+
+def _out_of_range(key: str, metric: str, bound: float) -> Iterator[str]:
+    largest = METRICS[metric].largest
+    if not (0 <= bound <= (largest or math.inf) and math.isfinite(bound)):
+        yield f"{key} is {bound:g}; it must be {'from 0 to 1' if largest else 'at least 0'}"
+
+
 class Card(Table):
     """What only people can say on the model card; the pipeline fills in the rest."""
 
@@ -232,7 +290,7 @@ class Project(Table):
     description: Text
     owner: Text
     task: Task
-    accuracy_threshold: Annotated[float, Field(ge=0, le=1)]
+    accuracy_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
 
     region: Annotated[str, Field(pattern=REGION)]
     role: Annotated[str, Field(pattern=ROLE)] | None = None
@@ -250,6 +308,7 @@ class Project(Table):
     cache_expire_after: Duration = "P30D"
 
     data: Data
+    gate: Gate = Gate()
     training: Training = Training()
     card: Card = Card()
     network: Network = Network()
@@ -267,6 +326,13 @@ class Project(Table):
         """The folder of the settings file; a relative data source starts there."""
         return self.file.parent
 
+    @property
+    def threshold(self) -> float:
+        """Of the gate's metric; ``accuracy_threshold`` is the short form for accuracy."""
+        found = self.gate.threshold if self.gate.threshold is not None else self.accuracy_threshold
+        assert found is not None, "one of them is set"
+        return found
+
     def promotion(self, environment: str) -> Literal["automatic", "manual"]:
         """Whether an approved version enters an environment by itself."""
         return self.environments[environment].promotion or (
@@ -277,4 +343,18 @@ class Project(Table):
     def _consistent(self) -> Project:
         if self.task == "multiclass" and self.data.positive_class is not None:
             raise ValueError("data.positive_class belongs to task = 'binary'; a multiclass task has none")
+        problems = list(self.gate.problems(self.task, self.data.positive_class))
+        short_form = self.gate.metric == "accuracy" and self.accuracy_threshold is not None
+        if short_form and self.gate.threshold is not None:
+            problems.append("accuracy_threshold and gate.threshold say the same; give one of them")
+        if self.gate.threshold is None and (
+            self.gate.metric != "accuracy" or self.accuracy_threshold is None
+        ):
+            short = " or accuracy_threshold" if self.gate.metric == "accuracy" else ""
+            problems.append(f"the gate has no threshold for {self.gate.metric}; give gate.threshold{short}")
+        for column in self.gate.slices:
+            if self.data.columns is not None and column not in self.data.columns:
+                problems.append(f"gate.slices names {column!r}, which is not in data.columns")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self

@@ -133,7 +133,7 @@ def hand_over_to_training(folder: Path, hyperparameters: Mapping[str, str]) -> N
     (config / "hyperparameters.json").write_text(json.dumps(hyperparameters))
 
 
-def hand_over_to_evaluation(folder: Path) -> None:
+def hand_over_to_evaluation(folder: Path, gate: Mapping[str, Any] | None = None) -> None:
     """Pack the model as SageMaker does and make the evaluation step's inputs."""
     inputs = folder / "processing" / "input"
     (inputs / "model").mkdir(exist_ok=True)
@@ -141,6 +141,8 @@ def hand_over_to_evaluation(folder: Path) -> None:
         archive.add(folder / "model", arcname=".")
     shutil.rmtree(inputs / "test", ignore_errors=True)
     shutil.copytree(folder / "processing" / "output" / "test", inputs / "test")
+    (inputs / "gate").mkdir(exist_ok=True)
+    (inputs / "gate" / "gate.json").write_text(json.dumps(gate or {"metric": "accuracy", "threshold": 0.5}))
 
 
 @dataclass(frozen=True)

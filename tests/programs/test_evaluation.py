@@ -110,13 +110,15 @@ def test_auc_and_curves_agree_with_scikit_learn_with_ties(rows: list[tuple[bool,
     actual = np.array([int(label) for label, _ in rows])
     scores = np.array([score / 8 for _, score in rows])
     assert metrics.area_under_roc(actual, scores) == pytest.approx(scikit.roc_auc_score(actual, scores))
-    expected = scikit.roc_curve(actual, scores, drop_intermediate=False)
-    for found, curve in zip(metrics.roc_curve(actual, scores), expected[:2], strict=True):
-        assert found.tolist() == pytest.approx(curve.tolist())
+    found = metrics.statistics(actual, actual, scores, ["0", "1"], TIME)["binary_classification_metrics"]
+    false_rates, true_rates, _ = scikit.roc_curve(actual, scores, drop_intermediate=False)
+    curve = found["receiver_operating_characteristic_curve"]
+    assert curve["false_positive_rates"] == pytest.approx(false_rates.tolist())
+    assert curve["true_positive_rates"] == pytest.approx(true_rates.tolist())
     precisions, recalls, _ = scikit.precision_recall_curve(actual, scores)
-    found_precisions, found_recalls = metrics.precision_recall_curve(actual, scores)
-    assert found_precisions.tolist() == pytest.approx(precisions[::-1].tolist())
-    assert found_recalls.tolist() == pytest.approx(recalls[::-1].tolist())
+    curve = found["precision_recall_curve"]
+    assert curve["precisions"] == pytest.approx(precisions[::-1].tolist())
+    assert curve["recalls"] == pytest.approx(recalls[::-1].tolist())
 
 
 def test_the_curves_of_several_classes_are_those_of_each_against_the_rest() -> None:
@@ -159,7 +161,7 @@ def test_curves_are_thinned_and_keep_their_area() -> None:
     generator = np.random.default_rng(2)
     actual = (generator.random(100_000) < 0.02).astype(np.int64)
     scores = actual * 0.5 + generator.random(100_000)
-    false_rates, true_rates = metrics.thinned(*metrics.roc_curve(actual, scores))
+    false_rates, true_rates = metrics.thinned(*metrics.roc_points(actual, scores))
     assert len(false_rates) == len(true_rates) <= 202
     assert (false_rates[0], true_rates[0], false_rates[-1], true_rates[-1]) == (0, 0, 1, 1)
     area = float(np.trapezoid(true_rates, false_rates))
@@ -230,7 +232,7 @@ def test_an_archive_is_unpacked_as_plain_files_by_any_python_3_11(
 def step(tmp_path: Path, tumors: Finished) -> Path:
     """The evaluation step's input, to be spoilt."""
     inputs = tmp_path / "processing" / "input"
-    for name in ("model", "test"):
+    for name in ("model", "test", "gate"):
         shutil.copytree(tumors.folder / "processing" / "input" / name, inputs / name)
     return tmp_path
 

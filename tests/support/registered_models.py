@@ -247,6 +247,8 @@ def train_model(at: Path) -> Model:
         for path in sorted((at / "model").iterdir()):
             archive.add(path, path.name)
     (inputs / "test").symlink_to(outputs / "test")
+    (inputs / "gate").mkdir()
+    (inputs / "gate/gate.json").write_text('{"metric": "accuracy", "threshold": 0.5}')
     program("evaluation/evaluate.py", at)
     return Model(
         artifact=artifact.read_bytes(),
