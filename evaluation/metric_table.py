@@ -38,8 +38,8 @@ class MetricKind:
     largest: float | None = 1.0
 
     @property
-    def title(self) -> str:
-        """The label at the beginning of a line."""
+    def heading(self) -> str:
+        """The label at the beginning of a line or over a column."""
         return self.label[:1].upper() + self.label[1:]
 
 

@@ -94,7 +94,7 @@ def _page(
         for name in pictures
     )
     cards = "".join(
-        f'<div class="card"><b>{_number(metrics[name]["value"])}</b><span>{METRICS[name].title}</span></div>'
+        f'<div class="card"><b>{_number(metrics[name]["value"])}</b><span>{METRICS[name].heading}</span></div>'
         for name in _HEADLINES
         if name in metrics
     )
@@ -149,7 +149,7 @@ def _metrics_table(metrics: Mapping[str, Any]) -> str:
             twin = metrics.get(f"{name}_best_constant_classifier")
             rows.append(
                 [
-                    kind.title,
+                    kind.heading,
                     _number(metrics[name]["value"]),
                     _number(metrics[name]["standard_deviation"]),
                     _number(twin["value"]) if twin else "",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from registry.model_quality import Metric, metric_kind
+from registry.model_quality import Metric, is_of_constant, metric_kind
 from registry.version_details import VersionDetails
 
 NOISE = 2.0
@@ -53,7 +53,7 @@ def compare(first: VersionDetails, second: VersionDetails) -> Comparison:
     compared = tuple(
         _compare(name, first.metrics.get(name), second.metrics.get(name))
         for name in names
-        if not metric_kind(name).of_the_data
+        if not is_of_constant(name)
     )
     return Comparison(first, second, compared, tuple(_remarks(first, second)))
 

@@ -9,72 +9,31 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from evaluation.metric_table import METRICS, SECTIONS, MetricKind
 from registry.clients import read_object
-
-BINARY, MULTICLASS = "binary_classification_metrics", "multiclass_classification_metrics"
 
 _OF_CONSTANT = "_best_constant_classifier"
 
 
-@dataclass(frozen=True)
-class MetricKind:
-    """What is known of a metric beyond its value.
-
-    Attributes:
-        name: its key in ``statistics.json``.
-        label: what people call it, inside a sentence.
-        higher_is_better: whether a model with a higher value is the better one.
-        of_the_data: whether it says something about the test part and nothing about the model.
-    """
-
-    name: str
-    label: str
-    higher_is_better: bool = True
-    of_the_data: bool = False
-
-    @property
-    def heading(self) -> str:
-        """The label at the beginning of a line or over a column."""
-        return self.label[:1].upper() + self.label[1:]
-
-
-_KINDS = {
-    kind.name: kind
-    for kind in (
-        MetricKind("accuracy", "accuracy"),
-        MetricKind("auc", "AUC"),
-        MetricKind("recall", "recall"),
-        MetricKind("precision", "precision"),
-        MetricKind("f0_5", "F0.5"),
-        MetricKind("f1", "F1"),
-        MetricKind("f2", "F2"),
-        MetricKind("true_positive_rate", "true positive rate"),
-        MetricKind("true_negative_rate", "true negative rate"),
-        MetricKind("false_positive_rate", "false positive rate", higher_is_better=False),
-        MetricKind("false_negative_rate", "false negative rate", higher_is_better=False),
-        MetricKind("weighted_recall", "weighted recall"),
-        MetricKind("weighted_precision", "weighted precision"),
-        MetricKind("weighted_f0_5", "weighted F0.5"),
-        MetricKind("weighted_f1", "weighted F1"),
-        MetricKind("weighted_f2", "weighted F2"),
-    )
-}
-
-ACCURACY = _KINDS["accuracy"]
-HEADLINES = (_KINDS["auc"], _KINDS["weighted_f1"])
-"""What stands beside accuracy in a list: the first for two classes, the second for several."""
+ACCURACY = METRICS["accuracy"]
+HEADLINES = (METRICS["auc"], METRICS["weighted_f1"], METRICS["r2"])
+"""What stands beside the gate's metric in a list: for two classes, for several, for a regression."""
 
 
 def metric_kind(name: str) -> MetricKind:
-    """The kind of a metric by its name in ``statistics.json``; one that is not known here is called by it."""
-    if name.endswith(_OF_CONSTANT):
+    """The kind of a metric by its name in ``statistics.json``; one that is not known is called by it."""
+    if is_of_constant(name):
         measured = metric_kind(name.removesuffix(_OF_CONSTANT))
-        label = f"{measured.label} of the best constant classifier"
-        return MetricKind(name, label, measured.higher_is_better, of_the_data=True)
-    return _KINDS.get(name) or MetricKind(name, name.replace("_", " "))
+        return replace(measured, name=name, label=f"{measured.label} of the best constant classifier")
+    return METRICS.get(name) or MetricKind(name, name.replace("_", " "), tasks=())
+
+
+def is_of_constant(name: str) -> bool:
+    """Whether a metric says something about the test part and nothing about the model."""
+    return name.endswith(_OF_CONSTANT)
 
 
 def figure(value: float | None, missing: str = "-") -> str:
@@ -109,8 +68,8 @@ def read_statistics(s3: Any, uri: str | None) -> Any:
 def metrics_in(statistics: Any) -> dict[str, Metric]:
     """Every metric that is one number, by name, in the file's order; none if the format is another."""
     found: dict[str, Metric] = {}
-    for kind in (BINARY, MULTICLASS):
-        table = statistics.get(kind) if isinstance(statistics, dict) else None
+    for section in SECTIONS.values():
+        table = statistics.get(section) if isinstance(statistics, dict) else None
         for name, entry in table.items() if isinstance(table, dict) else ():
             value = _number(entry.get("value")) if isinstance(entry, dict) else None
             if value is not None:
@@ -125,7 +84,7 @@ def headline(metrics: Mapping[str, Metric]) -> Metric | None:
 
 def classes_in(statistics: Any) -> tuple[str, ...]:
     """The classes' names, which the confusion matrix of several classes carries; none for two classes."""
-    table = statistics.get(MULTICLASS) if isinstance(statistics, dict) else None
+    table = statistics.get(SECTIONS["multiclass"]) if isinstance(statistics, dict) else None
     matrix = table.get("confusion_matrix") if isinstance(table, dict) else None
     return tuple(matrix) if isinstance(matrix, dict) else ()
 

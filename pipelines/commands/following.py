@@ -50,6 +50,7 @@ def _exit_code(outcome: ExecutionOutcome) -> int:
 
 
 def _document(outcome: ExecutionOutcome) -> dict[str, Any]:
+    gate = outcome.gate
     return {
         "execution_arn": outcome.execution_arn,
         "status": outcome.status,
@@ -63,8 +64,10 @@ def _document(outcome: ExecutionOutcome) -> dict[str, Any]:
             }
             for step in outcome.steps
         ],
-        "accuracy": outcome.gate.value if outcome.gate else None,
-        "threshold": outcome.gate.threshold if outcome.gate else None,
+        "metric": gate.metric.name if gate else None,
+        "accuracy": gate.value if gate else None,
+        "threshold": gate.threshold if gate else None,
+        "verdict": gate.verdict if gate else None,
         "model_package_arn": outcome.model_package_arn,
         "gate_shut": outcome.gate_shut,
         "failure_reason": outcome.failure_reason,
@@ -158,7 +161,7 @@ def _report_success(target: Target, project: str, outcome: ExecutionOutcome) -> 
     gate = outcome.gate
     facts = {
         "Registered": f"{found['ModelPackageGroupName']} version {found['ModelPackageVersion']}",
-        **({gate.metric.heading: f"{_value(gate)}, above {gate.threshold_in_words}"} if gate else {}),
+        **(_gate_facts(gate) if gate else {}),
         "Status": found["ModelApprovalStatus"],
         "ARN": outcome.model_package_arn,
         "Next": f"gatehouse models {project}{target.option}",
@@ -173,12 +176,23 @@ def _report_gate(project: str, outcome: ExecutionOutcome) -> Iterator[str]:
     if gate is None:
         yield "The gate stayed shut. No model was registered."
         return
-    yield (
-        f"The gate stayed shut: {gate.metric.label} {_value(gate)} is not above {gate.threshold_in_words}."
-        " No model was registered."
-    )
+    yield f"The gate stayed shut: {gate.in_words(passed=False)}. No model was registered."
     yield f"Next: train better (gatehouse run {project} -p MaxDepth=6), or look at the evaluation:"
     yield f"      {log_command(project, gate.measured_by)}"
+
+
+def _gate_facts(gate: GateReading) -> dict[str, str]:
+    """The metric against the threshold, how exactly it is known, and what the other checks say."""
+    facts = {gate.metric.heading: f"{_value(gate)}, {gate.side} {gate.threshold_in_words}"}
+    for check in gate.verdict["checks"] if gate.verdict else ():
+        if check["name"] == "threshold":
+            if "low" in check:
+                facts[gate.metric.heading] += f" (95 % interval {check['low']:.4f} to {check['high']:.4f})"
+            if "; " in check["sentence"]:
+                facts["Note"] = check["sentence"].partition("; ")[2]
+        else:
+            facts[check["name"].capitalize()] = check["sentence"]
+    return facts
 
 
 def _value(gate: GateReading) -> str:

@@ -440,7 +440,7 @@ def _gate(context: Context, evaluate: Any, statistics: Any, verdict: Any, regist
     side = "above" if kind.higher_is_better else "below"
     return sdk.ConditionStep(
         name=f"Check{camel_case(project.gate.metric)}",
-        display_name=f"{kind.title} {side} threshold?",
+        display_name=f"{kind.heading} {side} threshold?",
         description=f"Lets a model pass only if its {kind.label} on the test part is {side} the threshold"
         " and the gate's other checks passed",
         conditions=[

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_formats.arns import parse_arn
 from aws_formats.service_errors import is_absent
-from pipelines.executions.outline import Gate
+from registry.clients import read_object
 
 if TYPE_CHECKING:
     from pipelines.settings.target import Target
@@ -62,28 +62,28 @@ def result_in_words(sagemaker: Any, job: StepJob) -> str | None:
     return ", ".join(words) or None
 
 
-def read_metric(target: Target, job: StepJob, gate: Gate) -> float | None:
-    """The number that a gate compares, from the JSON file that the processing job wrote.
+def read_json(target: Target, job: StepJob, output: str, file: str) -> Any:
+    """A JSON file that a processing job wrote into one of its outputs.
 
-    Returns:
-        The number, or None where the file is missing or broken or holds no number there: SageMaker's
-        own condition decides what that means.
+    None where it is missing or broken: SageMaker's own condition decides what that means.
     """
     described = target.client("sagemaker").describe_processing_job(ProcessingJobName=job.name)
     for found in described.get("ProcessingOutputConfig", {}).get("Outputs", []):
-        if found["OutputName"] == gate.output:
-            bucket, _, prefix = found["S3Output"]["S3Uri"].removeprefix("s3://").partition("/")
+        if found["OutputName"] == output:
+            uri = f"{found['S3Output']['S3Uri'].rstrip('/')}/{file}"
             try:
-                body = target.client("s3").get_object(Bucket=bucket, Key=f"{prefix.rstrip('/')}/{gate.file}")[
-                    "Body"
-                ]
-                value: Any = json.loads(body.read())
+                content = read_object(target.client("s3"), uri)
+                return None if content is None else json.loads(content)
             except (ClientError, ValueError):
                 return None
-            for key in gate.path:
-                value = value.get(key) if isinstance(value, dict) else None
-            return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
     return None
+
+
+def number_at(value: Any, path: Sequence[str]) -> float | None:
+    """The number that some keys lead to in a JSON value; None where there is none."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def log_lines(target: Target, job: StepJob) -> list[LogLine]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aws_formats.definition_language import all_steps
 
-_ABOVE = {"GreaterThan", "GreaterThanOrEqualTo"}
+_ABOVE = ("GreaterThan", "GreaterThanOrEqualTo")
+_BELOW = ("LessThan", "LessThanOrEqualTo")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Gate:
         metric: the metric's name, e.g. ``accuracy``.
         metric_step, output, file, path: the step, its output, the file in it, and the keys in the file.
         threshold: the number written in the definition, or the default of `threshold_parameter`.
+        higher_is_better: whether the metric has to be above the threshold, or below it.
+        verdict_file: another file of that output, whose verdict has to be ``passed``; None if there is none.
     """
 
     step: str
@@ -53,6 +56,8 @@ class Gate:
     path: tuple[str, ...]
     threshold: float | None
     threshold_parameter: str | None
+    higher_is_better: bool = True
+    verdict_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,33 +95,47 @@ def _parameter(found: Mapping[str, Any]) -> Parameter:
 def _gate(
     step: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], parameters: Mapping[str, Parameter]
 ) -> Gate | None:
-    """The step as a gate, if it is a single condition `number in a property file > threshold`."""
-    if step["Type"] != "Condition" or len(step["Arguments"].get("Conditions", [])) != 1:
+    """The step as a gate, if one of its conditions is `number in a property file > threshold` (or `<`)."""
+    if step["Type"] != "Condition":
         return None
-    condition = step["Arguments"]["Conditions"][0]
-    left, right = condition.get("LeftValue"), condition.get("RightValue")
-    if condition["Type"] not in _ABOVE or not isinstance(left, dict) or "Std:JsonGet" not in left:
+    gate, verdict_file = None, None
+    for condition in step["Arguments"].get("Conditions", []):
+        found = _property_file(condition.get("LeftValue"), steps)
+        if found is None:
+            continue
+        measured_by, file, path = found
+        if condition["Type"] in (*_ABOVE, *_BELOW) and gate is None:
+            parameter = _parameter_name(condition.get("RightValue"))
+            declared = parameters.get(parameter) if parameter else None
+            gate = Gate(
+                step=step["Name"],
+                metric=next((key for key in reversed(path) if key != "value"), "metric"),
+                metric_step=measured_by,
+                output=file["OutputName"],
+                file=file["FilePath"],
+                path=path,
+                threshold=_number(declared.default if declared else condition.get("RightValue")),
+                threshold_parameter=parameter,
+                higher_is_better=condition["Type"] in _ABOVE,
+            )
+        elif condition["Type"] == "Equals" and path == ("verdict",):
+            verdict_file = file["FilePath"]
+    return None if gate is None else replace(gate, verdict_file=verdict_file)
+
+
+def _property_file(
+    value: object, steps: Sequence[Mapping[str, Any]]
+) -> tuple[str, Mapping[str, Any], tuple[str, ...]] | None:
+    """(step that writes it, its declaration, keys that lead to the value), if a JsonGet reads one."""
+    if not isinstance(value, dict) or "Std:JsonGet" not in value:
         return None
-    reference = left["Std:JsonGet"].get("PropertyFile", {}).get("Get", "")
+    reference = value["Std:JsonGet"].get("PropertyFile", {}).get("Get", "")
     named = re.fullmatch(r"Steps\.([^.]+)\.PropertyFiles\.(.+)", reference)
-    if named is None:
-        return None
-    for other in steps:
-        for file in other.get("PropertyFiles", []) if other["Name"] == named.group(1) else []:
-            if file["PropertyFileName"] == named.group(2):
-                path = tuple(re.findall(r"[^.\[\]'\"]+", left["Std:JsonGet"]["Path"]))
-                parameter = _parameter_name(right)
-                declared = parameters.get(parameter) if parameter else None
-                return Gate(
-                    step=step["Name"],
-                    metric=next((key for key in reversed(path) if key != "value"), "metric"),
-                    metric_step=other["Name"],
-                    output=file["OutputName"],
-                    file=file["FilePath"],
-                    path=path,
-                    threshold=_number(declared.default if declared else right),
-                    threshold_parameter=parameter,
-                )
+    for step in steps if named else ():
+        for file in step.get("PropertyFiles", []) if named and step["Name"] == named.group(1) else []:
+            if named and file["PropertyFileName"] == named.group(2):
+                path = tuple(re.findall(r"[^.\[\]'\"]+", value["Std:JsonGet"]["Path"]))
+                return step["Name"], file, path
     return None
 
 

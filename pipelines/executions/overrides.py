@@ -18,6 +18,7 @@ from pipelines.definition.dataset import UNVERSIONED, Dataset
 from pipelines.executions.outline import Outline, Parameter
 from pipelines.settings.project import AtStart, Project, Table, Training
 from pipelines.settings.projects_file import explained
+from registry.model_quality import metric_kind
 
 _SETTINGS: dict[str, tuple[type[Table], str]] = {
     name: (table, key) for table in (Project, Training) for name, key in AtStart.keys(table).items()
@@ -76,10 +77,13 @@ def _checked(parameter: Parameter, value: str, outline: Outline, pipeline: str) 
         )
     _check_bounds(parameter, value, where)
     gate = outline.gate
-    if gate and gate.threshold_parameter == parameter.name and not 0 <= float(value) <= 1:
-        raise GatehouseError(
-            f"{value} is not a threshold for {gate.metric}", where=where, remedy="Use a number from 0 to 1"
-        )
+    if gate and gate.threshold_parameter == parameter.name:
+        largest = metric_kind(gate.metric).largest
+        if float(value) < 0 or (largest is not None and float(value) > largest):
+            remedy = (
+                f"Use a number from 0 to {largest:g}" if largest is not None else "Use a number from 0 on"
+            )
+            raise GatehouseError(f"{value} is not a threshold for {gate.metric}", where=where, remedy=remedy)
     return value
 
 

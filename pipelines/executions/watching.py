@@ -10,6 +10,7 @@ reached, :func:`follow` goes on trying for a time, because the execution goes on
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ConnectionError, HTTPClientError
 
+from evaluation.metric_table import MetricKind
 from pipelines.executions import job_records
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.job_records import StepJob
 from pipelines.executions.outline import Outline, read_outline
-from registry.model_quality import MetricKind, figure, metric_kind
+from registry.model_quality import figure, metric_kind
 
 if TYPE_CHECKING:
     from pipelines.settings.target import Target
@@ -84,18 +86,30 @@ class GateReading:
         metric: of the model, on the test part.
         measured_by: the step that measures it.
         value: of the metric; None before it is measured, or if it cannot be read.
-        threshold: what the value has to exceed; None if it cannot be told.
+        threshold: what the value is held against; None if it cannot be told.
+        verdict: ``verdict.json`` of the evaluation, with every check; None before it is there, or without.
     """
 
     metric: MetricKind
     measured_by: str
     value: float | None
     threshold: float | None
+    verdict: Mapping[str, Any] | None = None
 
-    def in_words(self, is_above: bool) -> str:
-        """The comparison as a phrase: ``accuracy 0.9556 is above the threshold 0.9``."""
-        verdict = "is above" if is_above else "is not above"
-        return f"{self.metric.label} {figure(self.value, 'unknown')} {verdict} {self.threshold_in_words}"
+    def in_words(self, passed: bool) -> str:
+        """Why it opened or stayed shut, in the verdict's own words if there is one.
+
+        Without one it is the comparison: ``accuracy 0.9556 is above the threshold 0.9``.
+        """
+        if self.verdict and (self.verdict.get("verdict") == "passed") == passed:
+            return str(self.verdict.get("sentence"))
+        comparison = f"is {'' if passed else 'not '}{self.side}"
+        return f"{self.metric.label} {figure(self.value, 'unknown')} {comparison} {self.threshold_in_words}"
+
+    @property
+    def side(self) -> str:
+        """On which side of the threshold the metric has to be."""
+        return "above" if self.metric.higher_is_better else "below"
 
     @property
     def threshold_in_words(self) -> str:
@@ -279,8 +293,10 @@ class Watch:
             if step.name == gate.metric_step and step.status == "Succeeded":
                 job = step.job or self._job_in_source(step)
                 if job is not None:
-                    value = job_records.read_metric(self._target, job, gate)
-                    return replace(reading, value=value)
+                    read = functools.partial(job_records.read_json, self._target, job, gate.output)
+                    value = job_records.number_at(read(gate.file), gate.path)
+                    verdict = read(gate.verdict_file) if gate.verdict_file else None
+                    return replace(reading, value=value, verdict=verdict)
         return reading
 
 

@@ -1,6 +1,7 @@
 """The zip file that Lambda runs the handlers from: the same bytes wherever it is made, named by them.
 
-It holds ``automation``, ``registry`` and what these need of ``aws_formats``; boto3 is in Lambda's runtime.
+It holds ``automation``, ``registry``, and what these need of ``aws_formats`` and ``evaluation``; boto3 is in
+Lambda's runtime.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def gather_handler_code(root: Path = ROOT) -> HandlerCode:
         *sorted((root / "automation").rglob("*.py")),
         *sorted((root / "registry").glob("*.py")),
         *(root / "aws_formats" / f"{name}.py" for name in FORMATS),
+        root / "evaluation/metric_table.py",
     ]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -192,7 +192,7 @@ class Gate(Table):
                 found[name] = floor
         return found
 
-    def problems(self, task: str, positive_class: str | None) -> Iterator[str]:
+    def problems(self, task: str) -> Iterator[str]:
         """What is wrong with it for a task, all of it."""
         known = metrics_of(task)
         if self.metric not in known:
@@ -343,7 +343,7 @@ class Project(Table):
     def _consistent(self) -> Project:
         if self.task == "multiclass" and self.data.positive_class is not None:
             raise ValueError("data.positive_class belongs to task = 'binary'; a multiclass task has none")
-        problems = list(self.gate.problems(self.task, self.data.positive_class))
+        problems = list(self.gate.problems(self.task))
         short_form = self.gate.metric == "accuracy" and self.accuracy_threshold is not None
         if short_form and self.gate.threshold is not None:
             problems.append("accuracy_threshold and gate.threshold say the same; give one of them")
