@@ -176,7 +176,9 @@ def _report_gate(project: str, outcome: ExecutionOutcome) -> Iterator[str]:
     if gate is None:
         yield "The gate stayed shut. No model was registered."
         return
-    yield f"The gate stayed shut: {gate.in_words(passed=False)}. No model was registered."
+    compared = f"{gate.metric.label} {_value(gate)} is not {gate.side} {gate.threshold_in_words}"
+    why = gate.in_words(passed=False) if gate.verdict else compared
+    yield f"The gate stayed shut: {why}. No model was registered."
     yield f"Next: train better (gatehouse run {project} -p MaxDepth=6), or look at the evaluation:"
     yield f"      {log_command(project, gate.measured_by)}"
 

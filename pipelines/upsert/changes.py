@@ -13,7 +13,7 @@ from typing import Any
 
 from aws_formats.definition_language import ParameterReference, all_steps, references
 
-_CONTENT_NAMED = re.compile(r"s3://[^/]+/[^/]+/(code|settings)/([0-9a-f]{16})/")
+_CONTENT_NAMED = re.compile(r"s3://[^/]+/[^/]+/(code|settings|gate)/([0-9a-f]{16})/")
 _CODE_OF = {"PreprocessData": "processing", "TrainModel": "training", "EvaluateModel": "evaluation"}
 _ABSENT = object()
 
@@ -73,7 +73,8 @@ def _other_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterat
 def _in_words(step: str, path: str, old: Any, new: Any) -> str:
     olds, news = (_CONTENT_NAMED.fullmatch(value) if isinstance(value, str) else None for value in (old, new))
     if olds and news and olds[1] == news[1] and olds[2] != news[2]:
-        what = f"{_CODE_OF.get(step, 'its')} code" if olds[1] == "code" else "data settings"
+        code = f"{_CODE_OF.get(step, 'its')} code"
+        what = {"code": code, "settings": "data settings", "gate": "gate settings"}[olds[1]]
         return f"{what} {olds[2][:8]} -> {news[2][:8]}"
     if old is _ABSENT:
         return f"{path} added: {_value_text(new)}"

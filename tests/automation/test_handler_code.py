@@ -55,6 +55,8 @@ def test_it_is_named_by_its_content(tmp_path: Path) -> None:
     (tmp_path / "aws_formats").mkdir()
     for name in FORMATS:
         (tmp_path / f"aws_formats/{name}.py").write_text("")
+    (tmp_path / "evaluation").mkdir()
+    (tmp_path / "evaluation/metric_table.py").write_text("")
     before = gather_handler_code(tmp_path)
     (tmp_path / "automation/a.py").write_text("pass  # changed\n")
     assert gather_handler_code(tmp_path).digest != before.digest

@@ -45,7 +45,7 @@ def test_a_parameters_default_is_told_with_the_steps_that_use_it(live: Document,
 def test_the_threshold_changes_the_gate(live: Document, wanted: Document) -> None:
     default(wanted, "AccuracyThreshold", 0.95)
     (change,) = describe_changes(live, wanted)
-    assert change.startswith("CheckAccuracy, RegisterModel, AccuracyTooLow: AccuracyThreshold default 0.9 ->")
+    assert change.startswith("EvaluateModel, CheckAccuracy, RegisterModel: AccuracyThreshold default 0.9 ->")
 
 
 def test_code_is_told_by_its_digests(live: Document, wanted: Document) -> None:
@@ -95,5 +95,5 @@ def test_added_and_removed_steps_and_parameters_are_told(live: Document, wanted:
     assert "the pipeline: parameter Gamma added, default 0.5" in changes
     assert "TrainModel, RegisterModel: parameter Eta removed" in changes
     assert "Explain: step added" in changes
-    assert "AccuracyTooLow: step removed" in changes
-    assert 'CheckAccuracy: ElseSteps ["AccuracyTooLow"] -> []' in changes
+    assert "ModelRefused: step removed" in changes
+    assert 'CheckAccuracy: ElseSteps ["ModelRefused"] -> []' in changes

@@ -111,22 +111,36 @@ def test_steps_are_retried_when_waiting_helps_and_jobs_are_cached(document: dict
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_the_gate_opens_only_strictly_above_the_threshold(request: Any, task: str) -> None:
     document = request.getfixturevalue("document" if task == "binary" else "multiclass")
-    (condition,) = step(document, "CheckAccuracy")["Arguments"]["Conditions"]
+    condition, verdict = step(document, "CheckAccuracy")["Arguments"]["Conditions"]
     assert condition["Type"] == "GreaterThan"
     assert condition["RightValue"] == {"Get": "Parameters.AccuracyThreshold"}
     assert condition["LeftValue"]["Std:JsonGet"] == {
         "PropertyFile": {"Get": "Steps.EvaluateModel.PropertyFiles.Statistics"},
         "Path": f"{task}_classification_metrics.accuracy.value",
     }
+    assert verdict["Type"] == "Equals"
+    assert verdict["RightValue"] == "passed"
+    assert verdict["LeftValue"]["Std:JsonGet"] == {
+        "PropertyFile": {"Get": "Steps.EvaluateModel.PropertyFiles.Verdict"},
+        "Path": "verdict",
+    }
     assert step(document, "EvaluateModel")["PropertyFiles"] == [
-        {"PropertyFileName": "Statistics", "OutputName": "evaluation", "FilePath": "statistics.json"}
+        {"PropertyFileName": "Statistics", "OutputName": "evaluation", "FilePath": "statistics.json"},
+        {"PropertyFileName": "Verdict", "OutputName": "evaluation", "FilePath": "verdict.json"},
     ]
 
 
-def test_the_failure_names_the_metric_and_the_threshold(document: dict[str, Any]) -> None:
-    message = step(document, "AccuracyTooLow")["Arguments"]["ErrorMessage"]["Std:Join"]["Values"]
-    assert "binary_classification_metrics.accuracy.value" in message[0]
-    assert message[1] == {"Get": "Parameters.AccuracyThreshold"}
+def test_the_failure_gives_the_evaluations_own_last_words(document: dict[str, Any]) -> None:
+    message = step(document, "ModelRefused")["Arguments"]["ErrorMessage"]["Std:Join"]["Values"]
+    assert message == ["The model is not registered: ", {"Get": "Steps.EvaluateModel.ExitMessage"}]
+
+
+def test_the_evaluation_is_told_the_threshold_of_each_start(document: dict[str, Any]) -> None:
+    arguments = step(document, "EvaluateModel")["Arguments"]["AppSpecification"]["ContainerArguments"]
+    assert arguments[2:] == [
+        "--threshold",
+        {"Std:Join": {"On": "", "Values": [{"Get": "Parameters.AccuracyThreshold"}]}},
+    ]
 
 
 def test_every_program_is_told_where_opt_ml_is(document: dict[str, Any]) -> None:
@@ -138,7 +152,7 @@ def test_every_program_is_told_where_opt_ml_is(document: dict[str, Any]) -> None
     for name, (member, program) in programs.items():
         specification = step(document, name)["Arguments"][member]
         assert specification["ContainerEntrypoint"] == ["python3", program]
-        assert specification["ContainerArguments"] == ["--opt-ml", "/opt/ml"]
+        assert specification["ContainerArguments"][:2] == ["--opt-ml", "/opt/ml"]
         image = specification.get("ImageUri") or specification["TrainingImage"]
         assert image.endswith("sagemaker-xgboost:3.2-0")
 

@@ -64,7 +64,8 @@ def tags_of(target: Target, arn: str) -> dict[str, str]:
 def test_a_new_pipeline_is_created_with_all_that_it_refers_to(target: Target, mine: Compiled) -> None:
     plan = plan_upsert(mine, target)
     assert (plan.action, plan.changes, plan.live) == ("create", (), None)
-    assert plan.missing_bundles == ("processing code", "training code", "evaluation code", "data settings")
+    code = ("processing code", "training code", "evaluation code")
+    assert plan.missing_bundles == (*code, "data settings", "gate settings")
     assert plan.missing_data == ("payments.csv",)
     assert [(one.step, one.cached_from) for one in forecast_next_start(plan, target)] == [
         ("PreprocessData", None),

@@ -94,8 +94,8 @@ def test_the_gate_opens_only_strictly_above_the_threshold(
     assert registered == (1 if code == 0 else 0)
     if code == 3:
         reasons = {step["name"]: step["failure_reason"] for step in run.document["steps"]}
-        assert "binary_classification_metrics.accuracy.value" in reasons["AccuracyTooLow"]
-        assert repr(threshold) in reasons["AccuracyTooLow"]
+        assert "is not above the threshold" in reasons["ModelRefused"]
+        assert f"{threshold:g}" in reasons["ModelRefused"]
 
 
 def test_a_project_with_several_classes_takes_the_same_road(shell: Shell) -> None:
