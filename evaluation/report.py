@@ -94,9 +94,9 @@ def _page(
         for name in pictures
     )
     cards = "".join(
-        f'<div class="card"><b>{_number(metrics[name]["value"])}</b><span>{METRICS[name].heading}</span></div>'
-        for name in _HEADLINES
-        if name in metrics
+        f'<div class="card"><b>{_number(metrics[name]["value"])}</b><span>{kind.heading}</span></div>'
+        for name, kind in METRICS.items()
+        if name in _HEADLINES and name in metrics
     )
     parts = [
         f"<h1>Prediction of {escape(schema['target'])}</h1>",

@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from aws_formats.errors import GatehouseError
-from pipelines.settings.project import Card, Data, Environment, Network, Project, Split, Table, Training
+from pipelines.settings.project import Card, Data, Environment, Gate, Network, Project, Split, Table, Training
 
 __all__ = ["Local", "Project", "Settings", "load_settings"]
 
@@ -128,6 +128,7 @@ class _File(Table):
 _TABLES: dict[tuple[str, ...], type[BaseModel]] = {
     ("data",): Data,
     ("data", "split"): Split,
+    ("gate",): Gate,
     ("training",): Training,
     ("card",): Card,
     ("network",): Network,
