@@ -31,7 +31,10 @@ class InputError(Exception):
 
 @dataclass(frozen=True)
 class DatasetSettings:
-    """The keys of ``dataset.json``; ``split`` holds the parts' proportions, in the order of :data:`PARTS`."""
+    """The keys of ``dataset.json``; ``split`` holds the parts' proportions, in the order of :data:`PARTS`.
+
+    ``slices`` are columns that the evaluation looks at, so the test part keeps them, features or not.
+    """
 
     task: str
     target: str
@@ -47,6 +50,7 @@ class DatasetSettings:
     split: tuple[float, float, float] = (0.70, 0.15, 0.15)
     seed: int = 0
     max_categories: int = 1000
+    slices: tuple[str, ...] = ()
 
 
 def read_settings(path: Path) -> DatasetSettings:
@@ -172,6 +176,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "split": _split,
     "seed": _whole_number(0),
     "max_categories": _whole_number(2),
+    "slices": _texts,
 }
 """For each key of ``dataset.json`` what makes its field of :class:`DatasetSettings` out of the JSON value, or
 raises a ValueError that says what the value must be."""
@@ -196,6 +201,7 @@ def check_columns(settings: DatasetSettings, source_columns: Sequence[str], wher
         "features": settings.features or (),
         "drop": settings.drop,
         "kinds": tuple(settings.kinds),
+        "slices": settings.slices,
     }
     for key, names in named.items():
         for name in names:

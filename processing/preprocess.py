@@ -81,7 +81,7 @@ def _split(raw: Path, output: Path, settings: DatasetSettings, instances: Instan
 
 
 def _check_supported(types: Mapping[str, str], settings: DatasetSettings, features: Sequence[str]) -> None:
-    for name in (settings.target, *([settings.key] if settings.key else []), *features):
+    for name in (settings.target, *([settings.key] if settings.key else []), *settings.slices, *features):
         if types[name] == UNSUPPORTED:
             raise InputError(
                 f"column {name!r} holds lists, structures, bytes or times of day",

@@ -55,7 +55,7 @@ def _schema(plan: Plan, counts: Counts, classes: list[str]) -> dict[str, Any]:
         "features": [_feature(name, plan, counts) for name in plan.features],
         "rows": counts.rows,
         # What a constant answer would be: the test of a model's worth compares with the most frequent.
-        "train_rows": [counts.classes[0].get(name, 0) for name in classes],
+        "train_rows": [counts.classes["train"].get(name, 0) for name in classes],
     }
 
 

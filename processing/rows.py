@@ -71,7 +71,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class _Rows:
-    """A batch's rows that have a class: the features and the target, and what follows from their hashes."""
+    """A batch's rows that have a class, and what follows from their hashes.
+
+    The batch holds the features, the target, and the slice columns that are no features.
+    """
 
     batch: pa.RecordBatch
     content: np.ndarray  # uint64, a hash of each row's content
@@ -89,6 +92,7 @@ def split_rows(plan: Plan) -> Counts:
     settings, instances = plan.settings, plan.instances
     hasher = RowHasher(list(plan.types), settings.key, settings.seed, settings.split)
     columns = {name: TYPES[plan.types[name]] for name in plan.features}
+    learnt = [*plan.features, settings.target]
     counts = Counts(Quality(pa.schema({**columns, settings.target: TYPES["text"]})))
     counting = instances.rank == 0
     writers: list[PartWriter] = []
@@ -99,11 +103,17 @@ def split_rows(plan: Plan) -> Counts:
         rows = _hashed(batch, hasher, plan)
         counts.without_target += batch.num_rows - rows.batch.num_rows
         if not writers:
-            folders = [plan.output / part for part in PARTS]
-            writers = [PartWriter(folder, instances.current, rows.batch.schema) for folder in folders]
+            without_slices = rows.batch.select(learnt).schema
+            schemas = [without_slices, without_slices, rows.batch.schema]
+            writers = [
+                PartWriter(plan.output / part, instances.current, schema)
+                for part, schema in zip(PARTS, schemas, strict=True)
+            ]
         for place, (part, writer) in enumerate(zip(PARTS, writers, strict=True)):
             chosen = rows.parts == place
             some = rows.batch.filter(pa.array(chosen))
+            if part != "test":
+                some = some.select(learnt)
             if writing:
                 writer.write(some)
                 counts.written += some.num_rows
@@ -150,8 +160,10 @@ def _hashed(batch: pa.RecordBatch, hasher: RowHasher, plan: Plan) -> _Rows:
         present = ~absent.to_numpy(zero_copy_only=False)
         batch, content, deciding = batch.filter(pa.array(present)), content[present], deciding[present]
     classes = _classes(batch.column(target))
+    slices = [name for name in plan.settings.slices if name not in (*plan.features, target)]
     rows = pa.RecordBatch.from_arrays(
-        [*(batch.column(name) for name in plan.features), classes], [*plan.features, target]
+        [*(batch.column(name) for name in plan.features), classes, *(batch.column(name) for name in slices)],
+        [*plan.features, target, *slices],
     )
     texts[target] = text_hashes(classes.dictionary)
     return _Rows(rows, content, hasher.parts(deciding), texts)

@@ -390,9 +390,12 @@ def test_the_schema_is_complete(prepare: Callable[..., Prepared]) -> None:
             "missing_values",
             "features",
             "rows",
+            "train_rows",
         ]
     )
     assert schema["rows"] == {part: prepared.part(part).num_rows for part in PARTS}
+    classes = prepared.part("train")["y"].to_pylist()
+    assert schema["train_rows"] == [classes.count(name) for name in schema["classes"]]
     assert schema["positive_class"] == "yes"
     assert json.dumps(schema["features"][2]["categories"]) == json.dumps(
         sorted(schema["features"][2]["categories"])
