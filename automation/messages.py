@@ -10,8 +10,13 @@ from typing import Any
 
 from automation.context import AUTOMATIC, Stage, Surroundings
 from aws_formats.arns import group_and_version, parse_arn
-from registry import environments
-from registry.environments import Deployment
+from registry.deployment_history import (
+    ROLLBACK,
+    DeploymentRecord,
+    deployed_arn,
+    read_history,
+    rollback_target,
+)
 from registry.model_packages import APPROVED
 from registry.version_details import VersionDetails, read_arn
 
@@ -52,12 +57,12 @@ def request_review(surroundings: Surroundings, version: VersionDetails) -> None:
     )
 
 
-def announce(surroundings: Surroundings, stage: Stage, deployment: Deployment, next_step: str) -> None:
+def announce(surroundings: Surroundings, stage: Stage, deployment: DeploymentRecord, next_step: str) -> None:
     """Say that a version serves in an environment, and what happens next."""
     project, number = surroundings.project, deployment.version
-    again = " again" if deployment.action == environments.ROLLBACK else ""
+    again = " again" if deployment.action == ROLLBACK else ""
     lines = [f"History: {surroundings.command('environments', project, '--env', stage.name)}"]
-    back = environments.before(environments.history(stage.environment))
+    back = rollback_target(read_history(stage.environment))
     if back is not None:
         to = f"version {group_and_version(back.arn)[1]}"
         lines.append(f"Back to {to}: {surroundings.command('rollback', project, '--env', stage.name)}")
@@ -144,7 +149,7 @@ def _quality(surroundings: Surroundings, version: VersionDetails) -> list[str]:
     figure = f"{accuracy.value:.4f}" if accuracy else "unknown"
     lines = [f"Accuracy:  {figure} (the gate's threshold: {threshold})"]
     for stage in reversed(surroundings.stages):
-        serving = environments.deployed_arn(stage.environment)
+        serving = deployed_arn(stage.environment)
         if serving is None:
             continue
         number = group_and_version(serving)[1]

@@ -29,11 +29,22 @@ from automation.lease import lease
 from aws_formats.arns import group_and_version
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
-from registry import environments
+from registry.deployment_history import (
+    DEPLOY,
+    PROMOTE,
+    ROLLBACK,
+    DeploymentRecord,
+    deployed_arn,
+    earlier_records,
+    read_history,
+    record_deployment,
+)
 from registry.deployments import UNDER_WAY, CannotServe, plan_deployment
-from registry.environments import PROMOTE, ROLLBACK, Deployment, Environment, State
+from registry.endpoint_changes import start_deployment
+from registry.environment_state import State, read_state
+from registry.environments import Environment
 from registry.model_packages import APPROVED
-from registry.rollout import prove_deployment, start_deployment
+from registry.rollout import prove_deployment
 from registry.version_details import VersionDetails, read_arn
 
 STARTED, ANNOUNCED, KEPT = "gatehouse-started", "gatehouse-announced", "gatehouse-kept"
@@ -55,7 +66,7 @@ def _alone(stage: Stage) -> AbstractContextManager[None]:
 
 
 def _settle(surroundings: Surroundings, stage: Stage) -> str:
-    state = environments.read_state(stage.environment)
+    state = read_state(stage.environment)
     if state.deployed is None:
         return _remove_unwanted(surroundings, stage, state)
     version = find_version(surroundings, state.deployed.arn)
@@ -102,7 +113,7 @@ def enter_first(surroundings: Surroundings, version: VersionDetails) -> str:
 
 
 def _enter(surroundings: Surroundings, stage: Stage, version: VersionDetails) -> str:
-    history = environments.history(stage.environment)
+    history = read_history(stage.environment)
     approved = next((found.when for found in version.decisions if found.status == APPROVED), None)
     approval = approved.isoformat() if approved else "in Studio"
     # One that did not come up may have left no history: the version itself knows that it was tried.
@@ -115,16 +126,14 @@ def _enter(surroundings: Surroundings, stage: Stage, version: VersionDetails) ->
         return f"{stage.name} has version {group_and_version(history[0].arn)[1]}, which is newer"
     if stage.promotion != AUTOMATIC:
         return f"{stage.name} is entered by hand"
-    environments.record(
-        stage.environment, version.arn, environments.DEPLOY, f"approved version {version.version}"
-    )
+    record_deployment(stage.environment, version.arn, DEPLOY, f"approved version {version.version}")
     surroundings.clients.client("sagemaker").update_model_package(
         ModelPackageArn=version.arn, CustomerMetadataProperties={TAKEN_UP: approval}
     )
     return f"{stage.environment.parameter} names version {version.version}"
 
 
-def _must_go(version: VersionDetails | None, deployment: Deployment) -> bool:
+def _must_go(version: VersionDetails | None, deployment: DeploymentRecord) -> bool:
     """Whether an environment may not keep what its parameter names."""
     if version is None or version.approval == APPROVED:
         return version is None
@@ -136,13 +145,13 @@ def _must_go(version: VersionDetails | None, deployment: Deployment) -> bool:
     return not decided or max(decided) > deployment.when
 
 
-def _finish(surroundings: Surroundings, stage: Stage, deployment: Deployment) -> str:
+def _finish(surroundings: Surroundings, stage: Stage, deployment: DeploymentRecord) -> str:
     """The version serves: does it answer? Then on with it."""
     plan = plan_deployment(surroundings.clients, stage.environment, deployment.arn, action=deployment.action)
     try:
         prove_deployment(plan, surroundings.clients)
     except GatehouseError as error:
-        state = environments.read_state(stage.environment)
+        state = read_state(stage.environment)
         return _go_back(surroundings, stage, state, error.what)
     next_step = _onward(surroundings, stage, deployment)
     messages.announce(surroundings, stage, deployment, next_step)
@@ -150,14 +159,14 @@ def _finish(surroundings: Surroundings, stage: Stage, deployment: Deployment) ->
     return f"{_of(deployment)} serves in {stage.name}"
 
 
-def _onward(surroundings: Surroundings, stage: Stage, deployment: Deployment) -> str:
+def _onward(surroundings: Surroundings, stage: Stage, deployment: DeploymentRecord) -> str:
     """Write the next environment's parameter, or say what a person has to do for that."""
     following = surroundings.after(stage)
     if deployment.action == ROLLBACK:
         return "The other environments are as they were."
     if following is None:
         return "This is the last environment."
-    current = environments.deployed_arn(following.environment)
+    current = deployed_arn(following.environment)
     if current == deployment.arn:
         return f"{following.name} has it already."
     by_hand = surroundings.command(
@@ -165,10 +174,10 @@ def _onward(surroundings: Surroundings, stage: Stage, deployment: Deployment) ->
     )
     if following.promotion != AUTOMATIC:
         return f"It waits for {following.name}. To go on: {by_hand}"
-    if current is not None and group_and_version(current)[1] > deployment.version:
-        newer = group_and_version(current)[1]
+    newer = group_and_version(current)[1] if current is not None else 0
+    if newer > group_and_version(deployment.arn)[1]:
         return f"{following.name} has version {newer}, which is newer. To replace it: {by_hand}"
-    environments.record(following.environment, deployment.arn, PROMOTE, f"from {stage.name}")
+    record_deployment(following.environment, deployment.arn, PROMOTE, f"from {stage.name}")
     return f"It goes on to {following.name} by itself."
 
 
@@ -176,15 +185,15 @@ def _go_back(surroundings: Surroundings, stage: Stage, state: State, reason: str
     """To the newest version before that is approved; with none, to nothing, unless people are served."""
     environment, current = stage.environment, state.deployed
     assert current is not None
-    history = environments.history(environment)
+    history = read_history(environment)
     if not history or history[0].number != current.number:  # by a person, whom no lease holds up
         return f"{stage.name} changed meanwhile"
-    for candidate in environments.earlier(history):
+    for candidate in earlier_records(history):
         version = find_version(surroundings, candidate.arn)
         if version is None or version.approval != APPROVED:
             continue
-        environments.record(environment, candidate.arn, ROLLBACK, f"{_of(current)}: {reason}")
-        now = environments.read_state(environment)
+        record_deployment(environment, candidate.arn, ROLLBACK, f"{_of(current)}: {reason}")
+        now = read_state(environment)
         settled = now.serves and now.endpoint is not None and now.endpoint.status not in UNDER_WAY
         outcome = f"{stage.name} goes back to version {candidate.version}."
         if settled and now.deployed is not None and now.deployed.arn == candidate.arn:
@@ -203,7 +212,7 @@ def _go_back(surroundings: Surroundings, stage: Stage, state: State, reason: str
     messages.gone_back(
         surroundings, stage, _number(current), reason, f"Nothing serves in {stage.name}, as before."
     )
-    _remove_unwanted(surroundings, stage, environments.read_state(environment))
+    _remove_unwanted(surroundings, stage, read_state(environment))
     return f"nothing serves in {stage.name}: there is none before"
 
 
@@ -225,7 +234,7 @@ def _remove_unwanted(surroundings: Surroundings, stage: Stage, state: State) -> 
     return f"endpoint {endpoint.name} is deleted"
 
 
-def _has(environment: Environment, label: str, deployment: Deployment) -> bool:
+def _has(environment: Environment, label: str, deployment: DeploymentRecord) -> bool:
     """Whether that entry of the history carries a label."""
     return _labelled(environment, label) == deployment.number
 
@@ -243,13 +252,13 @@ def _labelled(environment: Environment, label: str) -> int | None:
     return int(labelled["Parameter"]["Version"])
 
 
-def _label(environment: Environment, deployment: Deployment, *labels: str) -> None:
+def _label(environment: Environment, deployment: DeploymentRecord, *labels: str) -> None:
     environment.clients.client("ssm").label_parameter_version(
         Name=environment.parameter, ParameterVersion=deployment.number, Labels=list(labels)
     )
 
 
-def _label_settled(environment: Environment, deployment: Deployment) -> None:
+def _label_settled(environment: Environment, deployment: DeploymentRecord) -> None:
     """Announced; and no label stays behind on an older entry.
 
     Parameter Store keeps a hundred entries, and refuses the next while the oldest of them has a label.
@@ -262,10 +271,10 @@ def _label_settled(environment: Environment, deployment: Deployment) -> None:
         )
 
 
-def _number(deployment: Deployment) -> int | str:
+def _number(deployment: DeploymentRecord) -> int | str:
     number = deployment.arn.rpartition("/")[2]
     return int(number) if number.isdecimal() else deployment.arn
 
 
-def _of(deployment: Deployment) -> str:
+def _of(deployment: DeploymentRecord) -> str:
     return f"version {_number(deployment)}"

@@ -16,10 +16,10 @@ from aws_formats.arns import group_and_version
 from aws_formats.errors import GatehouseError
 from registry.clients import Clients, bucket_and_key
 from registry.deployments import check_servable
+from registry.endpoint_changes import ensure_model
 from registry.endpoint_requests import named
 from registry.invocations import CSV, Payload
 from registry.model_packages import APPROVED, describe, newest_approved
-from registry.rollout import ensure_model
 
 UNDER_WAY = frozenset({"InProgress", "Stopping"})
 _DEFAULT_INSTANCE = "ml.m5.large"

@@ -12,10 +12,11 @@ from typing import Any
 
 from aws_formats.arns import group_and_version, parse_arn, parse_package_version
 from aws_formats.errors import GatehouseError
-from registry import environments, sample_payload
+from registry import deployment_history, sample_payload
 from registry.clients import Clients
 from registry.endpoint_requests import config_request, model_request
-from registry.environments import Endpoint, Environment, State
+from registry.environment_state import Endpoint, State, read_state
+from registry.environments import Environment
 from registry.model_packages import APPROVED, describe_arn, statistics_uri
 from registry.model_quality import classes_in, read_statistics
 
@@ -64,7 +65,7 @@ def plan_deployment(
     environment: Environment,
     arn: str,
     *,
-    action: str = environments.DEPLOY,
+    action: str = deployment_history.DEPLOY,
 ) -> DeploymentPlan:
     """What brings a version to an environment; reads only.
 
@@ -81,14 +82,14 @@ def plan_deployment(
     described = describe_arn(registry, arn)
     group, version = group_and_version(arn)
     approval = described["ModelApprovalStatus"]
-    if action != environments.ROLLBACK and approval != APPROVED:
+    if action != deployment_history.ROLLBACK and approval != APPROVED:
         raise GatehouseError(
             f"version {version} of model {group} is {approval}; only an approved version is deployed",
             remedy=f"Review it: `gatehouse model {group} {version}`, `gatehouse approve {group} {version}`",
         )
     check_servable(described)
     _check_region(environment, arn)
-    state = environments.read_state(environment)
+    state = read_state(environment)
     _check_endpoint(environment, state.endpoint)
     model = model_request(environment, arn)
     config = config_request(environment, model["ModelName"])
@@ -180,6 +181,6 @@ def _changes(environment: Environment, state: State, arn: str, endpoint_action: 
     else:
         found = []
     if state.deployed is None or state.deployed.arn != arn:
-        before = state.deployed.names if state.deployed else "nothing"
+        before = state.deployed.in_words if state.deployed else "nothing"
         found.append(f"set {environment.parameter} from {before} to version {version}")
     return found

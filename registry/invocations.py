@@ -18,7 +18,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from aws_formats.errors import GatehouseError
-from registry.environments import Environment, nothing_deployed, read_endpoint
+from registry.deployment_history import nothing_deployed
+from registry.environment_state import read_endpoint
+from registry.environments import Environment
 
 CSV, JSON, PARQUET = "text/csv", "application/json", "application/x-parquet"
 BODY_LIMIT = 6 * 1024 * 1024

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from aws_formats.errors import GatehouseError
 from registry.clients import Clients
+from registry.deployment_history import PROMOTE, ROLLBACK, nothing_deployed, read_history, rollback_target
 from registry.deployments import DeploymentPlan, plan_deployment
-from registry.environments import (
-    PROMOTE,
-    ROLLBACK,
-    Environment,
-    before,
-    history,
-    nothing_deployed,
-    read_state,
-)
+from registry.environment_state import read_state
+from registry.environments import Environment
 
 
 def plan_rollback(registry: Clients, environment: Environment, version: int | None = None) -> DeploymentPlan:
@@ -25,20 +19,20 @@ def plan_rollback(registry: Clients, environment: Environment, version: int | No
     Raises:
         GatehouseError: there is nothing to go back to, or that version was never deployed there.
     """
-    deployments = history(environment)
-    if not deployments:
+    records = read_history(environment)
+    if not records:
         raise nothing_deployed(environment)
     if version is None:
-        found = before(deployments)
+        found = rollback_target(records)
         if found is None:
             raise GatehouseError(
-                f"{deployments[0].names} is the first in {environment.name}; there is none before",
+                f"{records[0].in_words} is the first in {environment.name}; there is none before",
                 remedy="Deploy another with `gatehouse deploy`",
             )
     else:
-        found = next((entry for entry in deployments if entry.known_version == version), None)
+        found = next((record for record in records if record.version == version), None)
         if found is None:
-            numbers = {entry.version for entry in deployments if entry.known_version is not None}
+            numbers = {record.version for record in records if record.version is not None}
             known = ", ".join(map(str, sorted(numbers)))
             raise GatehouseError(
                 f"version {version} was never deployed in {environment.name}",
@@ -61,8 +55,8 @@ def plan_promotion(registry: Clients, source: Environment, destination: Environm
         if state.endpoint and state.endpoint.status == "InService":
             endpoint = "serves another version"
         raise GatehouseError(
-            f"{state.deployed.names} should serve in {source.name}, and its endpoint {endpoint}",
+            f"{state.deployed.in_words} should serve in {source.name}, and its endpoint {endpoint}",
             remedy=f"Deploy it there first: `gatehouse deploy {source.project} --env {source.name}"
-            f" --version {state.deployed.known_version or 'N'}`",
+            f" --version {state.deployed.version or 'N'}`",
         )
     return plan_deployment(registry, destination, state.deployed.arn, action=PROMOTE)

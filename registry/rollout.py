@@ -11,30 +11,19 @@ when an alarm rings.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_formats.errors import GatehouseError
-from aws_formats.service_errors import is_absent, is_busy, is_present
-from registry import environments, sample_payload
+from aws_formats.service_errors import is_busy, is_present
+from registry import deployment_history, sample_payload
 from registry.clients import Clients
-from registry.deployments import UNDER_WAY, DeploymentPlan
-from registry.endpoint_requests import config_request, creation_request, model_request, update_request
-from registry.environments import Endpoint, Environment
+from registry.deployments import DeploymentPlan
+from registry.endpoint_changes import Tell, start_deployment, tell_log_end, wait_for_endpoint
+from registry.endpoint_requests import config_request, model_request
+from registry.environment_state import Endpoint, read_endpoint
 
-_REASON = 240
-
-LOG_LINES = 20
-"""Lines of the endpoint's log that are shown when it does not come up."""
-
-PATIENCE = 2 * 3600.0
-"""Seconds: twice what SageMaker itself allows a container for its start at most."""
-
-Tell = Callable[[str], None]
-"""Is told each step and each change of the endpoint's status."""
+_REASON_LENGTH = 240
+"""Characters of SageMaker's reason that an error repeats."""
 
 
 def apply_deployment(
@@ -67,67 +56,11 @@ def apply_deployment(
         )
     _tell_of_others(plan, tell)
     try:
-        environments.record(environment, plan.arn, plan.action, note)
+        deployment_history.record_deployment(environment, plan.arn, plan.action, note)
     except ClientError:  # refused; where no answer came it may have been written, and a second run finds out
         _put_back(plan, tell)
         raise
     tell(f"{environment.parameter} names version {plan.version}")
-
-
-def start_deployment(plan: DeploymentPlan, *, tell: Tell = lambda _: None) -> None:
-    """Ask SageMaker for what a plan says and return; a failed endpoint is deleted first, which is waited for.
-
-    For those who hear by an event that the endpoint is in service and then call :func:`prove_deployment`.
-    """
-    if plan.endpoint_action in ("none", "await"):
-        return
-    _make_model_and_config(plan, tell)
-    environment, config = plan.state.environment, plan.config["EndpointConfigName"]
-    sagemaker = environment.clients.client("sagemaker")
-    if plan.endpoint_action == "replace":
-        sagemaker.delete_endpoint(EndpointName=environment.endpoint)
-        _wait(environment, tell)
-    if plan.endpoint_action in ("create", "replace"):
-        sagemaker.create_endpoint(**creation_request(environment, config))
-    else:
-        sagemaker.update_endpoint(**update_request(environment, config))
-
-
-def ensure_model(clients: Clients, request: Mapping[str, Any]) -> bool:
-    """Create a model that is named after its content; whether it had to be."""
-    sagemaker = clients.client("sagemaker")
-    try:
-        sagemaker.describe_model(ModelName=request["ModelName"])
-    except ClientError as error:
-        if not is_absent(error):
-            raise
-        return _made(sagemaker.create_model, request)
-    return False
-
-
-def _made(create: Callable[..., Any], request: Mapping[str, Any]) -> bool:
-    """Create what is named after its content; False if somebody made the very same meanwhile."""
-    try:
-        create(**request)
-    except ClientError as error:
-        if not is_present(error):
-            raise
-        return False
-    return True
-
-
-def _make_model_and_config(plan: DeploymentPlan, tell: Tell) -> None:
-    environment = plan.state.environment
-    sagemaker = environment.clients.client("sagemaker")
-    if ensure_model(environment.clients, plan.model):
-        tell(f"model {plan.model['ModelName']} made of version {plan.version}")
-    try:
-        sagemaker.describe_endpoint_config(EndpointConfigName=plan.config["EndpointConfigName"])
-    except ClientError as error:
-        if not is_absent(error):
-            raise
-        if _made(sagemaker.create_endpoint_config, plan.config):
-            tell(f"endpoint configuration {plan.config['EndpointConfigName']} made")
 
 
 def _move_endpoint(plan: DeploymentPlan, tell: Tell) -> None:
@@ -142,36 +75,10 @@ def _move_endpoint(plan: DeploymentPlan, tell: Tell) -> None:
             where=f"endpoint {environment.endpoint}",
             remedy=f"See `gatehouse environments {environment.project}`, and try again if it has to be",
         ) from error
-    reached = _wait(environment, tell)
+    reached = wait_for_endpoint(environment, tell)
     if reached is None or reached.status != "InService" or reached.config != config:
-        _tell_log_end(environment, tell)
+        tell_log_end(environment, tell)
         raise _did_not_come_up(plan, reached)
-
-
-def _wait(environment: Environment, tell: Tell) -> Endpoint | None:
-    """The endpoint once its status stays; None once it is gone."""
-    deadline = time.monotonic() + PATIENCE
-    sagemaker = environment.clients.client("sagemaker")
-    told, pause = "", 0.05
-    while time.monotonic() < deadline:
-        try:
-            status = sagemaker.describe_endpoint(EndpointName=environment.endpoint)["EndpointStatus"]
-        except ClientError as error:
-            if is_absent(error):
-                return None
-            raise
-        if status != told:
-            tell(f"endpoint {environment.endpoint}: {status}")
-            told = status
-        if status not in UNDER_WAY:
-            return environments.read_endpoint(environment)
-        time.sleep(pause)
-        pause = min(pause * 1.5, 10.0)
-    raise GatehouseError(
-        f"the endpoint is {told} for two hours now",
-        where=environment.endpoint,
-        remedy=f"See `gatehouse environments {environment.project}`; the parameter is as it was",
-    )
 
 
 def prove_deployment(plan: DeploymentPlan, registry: Clients, *, tell: Tell = lambda _: None) -> None:
@@ -188,7 +95,7 @@ def prove_deployment(plan: DeploymentPlan, registry: Clients, *, tell: Tell = la
     try:
         rows = sample_payload.check(environment, sample, plan.accept, plan.classes)
     except GatehouseError as error:
-        _tell_log_end(environment, tell)
+        tell_log_end(environment, tell)
         raise GatehouseError(
             error.what,
             where=f"endpoint {environment.endpoint}, version {plan.version}",
@@ -208,11 +115,11 @@ def _put_back(plan: DeploymentPlan, tell: Tell) -> None:
     if plan.endpoint_action in ("create", "replace") or was_being_made:
         tell(f"deleting endpoint {environment.endpoint}: it never answered well")
         sagemaker.delete_endpoint(EndpointName=environment.endpoint)
-        _wait(environment, tell)
+        wait_for_endpoint(environment, tell)
     elif (config := _config_before(plan)) is not None:
         tell(f"going back to {config}")
         sagemaker.update_endpoint(EndpointName=environment.endpoint, EndpointConfigName=config)
-        _wait(environment, tell)
+        wait_for_endpoint(environment, tell)
 
 
 def _is_ours(plan: DeploymentPlan) -> bool:
@@ -221,7 +128,7 @@ def _is_ours(plan: DeploymentPlan) -> bool:
     SageMaker has no "only if nobody else did": two deployments at once are kept apart by its refusal of an
     update during another, and by this look before what cannot be undone.
     """
-    endpoint, ours = environments.read_endpoint(plan.state.environment), plan.config["EndpointConfigName"]
+    endpoint, ours = read_endpoint(plan.state.environment), plan.config["EndpointConfigName"]
     return (
         endpoint is not None
         and endpoint.config == ours
@@ -233,10 +140,10 @@ def _is_ours(plan: DeploymentPlan) -> bool:
 
 def _tell_of_others(plan: DeploymentPlan, tell: Tell) -> None:
     """Say who set the parameter meanwhile. The endpoint is ours, so the parameter has to name our version."""
-    deployments, known = environments.history(plan.state.environment), plan.state.deployed
-    if deployments and (known is None or deployments[0].number != known.number):
-        newest = deployments[0]
-        tell(f"{newest.by} set {plan.state.environment.parameter} to {newest.names} meanwhile")
+    records, known = deployment_history.read_history(plan.state.environment), plan.state.deployed
+    if records and (known is None or records[0].number != known.number):
+        newest = records[0]
+        tell(f"{newest.by} set {plan.state.environment.parameter} to {newest.in_words} meanwhile")
 
 
 def _config_before(plan: DeploymentPlan) -> str | None:
@@ -245,7 +152,7 @@ def _config_before(plan: DeploymentPlan) -> str | None:
     was = before.config if before is not None else None
     if plan.endpoint_action in ("update", "await") and was != plan.config["EndpointConfigName"]:
         return was
-    if deployed is None or deployed.arn == plan.arn or deployed.known_version is None:
+    if deployed is None or deployed.arn == plan.arn or deployed.version is None:
         return None
     # An earlier deployment moved the endpoint and broke off before it had the answer.
     model = model_request(environment, deployed.arn)["ModelName"]
@@ -273,7 +180,7 @@ def _what_serves(plan: DeploymentPlan) -> str:
     elif _config_before(plan) is None or deployed is None:
         serving = f"Version {plan.version} goes on serving"
     else:
-        serving = f"{_named(deployed.known_version)} serves again"
+        serving = f"{_named(deployed.version)} serves again"
     return f"{serving}; the parameter is unchanged"
 
 
@@ -281,31 +188,10 @@ def _named(version: int | None) -> str:
     return "What was there" if version is None else f"Version {version}"
 
 
-def _tell_log_end(environment: Environment, tell: Tell) -> None:
-    """Tell the last lines that the endpoint's containers wrote, if there are any."""
-    logs, group = environment.clients.client("logs"), f"/aws/sagemaker/Endpoints/{environment.endpoint}"
-    try:
-        streams = logs.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True)[
-            "logStreams"
-        ]
-        if not streams:
-            return
-        # What served before goes on writing; what was started last is the one that did not come up.
-        stream = max(streams, key=lambda found: found["creationTime"])["logStreamName"]
-        events = logs.get_log_events(
-            logGroupName=group, logStreamName=stream, limit=LOG_LINES, startFromHead=False
-        )["events"]
-    except ClientError as error:
-        # What went wrong with the endpoint matters more than what went wrong with its log.
-        if not is_absent(error):
-            tell(f"its log {group} cannot be read: {error.response['Error']['Code']}")
-        return
-    tell(f"the end of its log ({group}, {stream}):")
-    for event in events:
-        tell(f"  {event['message'].rstrip()}")
-
-
 def _shortened(text: str) -> str:
     """A reason on one line; of a long one its beginning and its end, where the cause stands."""
     line = " ".join(text.split())
-    return line if len(line) <= _REASON else f"{line[: _REASON // 4]} ... {line[-_REASON * 3 // 4 :]}"
+    if len(line) <= _REASON_LENGTH:
+        return line
+    beginning = _REASON_LENGTH // 4
+    return f"{line[:beginning]} ... {line[beginning - _REASON_LENGTH :]}"

@@ -11,7 +11,7 @@ from typing import Any
 from automation.context import read_surroundings
 from automation.handlers import logged
 from automation.reconcile import enter_first, find_version, settle
-from registry.environments import deployed_arn
+from registry.deployment_history import deployed_arn
 from registry.model_packages import APPROVED
 
 

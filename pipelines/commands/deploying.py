@@ -43,7 +43,7 @@ def carry_out(plan: DeploymentPlan, registry: Clients, options: DeploymentOption
             "environment": environment.name,
             "version": plan.version,
             "arn": plan.arn,
-            "before": plan.state.deployed.known_version if plan.state.deployed else None,
+            "before": plan.state.deployed.version if plan.state.deployed else None,
             "endpoint": environment.endpoint,
             "changes": list(plan.changes),
             "done": not options.only_plan,

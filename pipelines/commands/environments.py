@@ -8,7 +8,9 @@ from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import project_argument, target_option
 from pipelines.commands.output import Document, Output, Remark, Table, moment, remark_on, with_json
 from pipelines.commands.project_context import find_context
-from registry.environments import Deployment, Environment, State, history, nothing_deployed, read_state
+from registry.deployment_history import DeploymentRecord, nothing_deployed, read_history
+from registry.environment_state import State, read_state
+from registry.environments import Environment
 
 
 @click.command("environments")
@@ -25,7 +27,7 @@ def command(project: str | None, environment: str | None, target: str) -> Output
         if environment is None:
             return _all_environments([read_state(one) for one in at.environments()])
         found = at.environment(environment)
-        return _history(found, history(found))
+        return _history(found, read_history(found))
 
 
 def _all_environments(states: list[State]) -> Output:
@@ -38,7 +40,7 @@ def _all_environments(states: list[State]) -> Output:
             yield Remark(f"Note: {state.environment.name}: {words}")
 
 
-def _history(environment: Environment, deployments: tuple[Deployment, ...]) -> Output:
+def _history(environment: Environment, deployments: tuple[DeploymentRecord, ...]) -> Output:
     yield Document([_deployment_document(deployment) for deployment in deployments])
     if not deployments:
         yield remark_on(nothing_deployed(environment))
@@ -68,8 +70,8 @@ def _state_row(state: State) -> tuple[str, ...]:
     )
 
 
-def _version_in_words(deployment: Deployment) -> str:
-    return deployment.arn if deployment.known_version is None else str(deployment.known_version)
+def _version_in_words(deployment: DeploymentRecord) -> str:
+    return deployment.arn if deployment.version is None else str(deployment.version)
 
 
 def _drift_in_words(state: State) -> str | None:
@@ -77,13 +79,13 @@ def _drift_in_words(state: State) -> str | None:
     if state.deployed is None:
         return None if state.endpoint is None else "an endpoint is there and no version is recorded for it"
     if state.endpoint is None:
-        return f"{state.deployed.names} should serve, and there is no endpoint"
+        return f"{state.deployed.in_words} should serve, and there is no endpoint"
     if state.serves:
         return None
     if state.endpoint.status not in ("InService", "Updating", "SystemUpdating"):
         reason = f": {state.endpoint.failure}" if state.endpoint.failure else ""
         return f"the endpoint is {state.endpoint.status}{reason}"
-    return f"{state.deployed.names} should serve, and the endpoint has another"
+    return f"{state.deployed.in_words} should serve, and the endpoint has another"
 
 
 def _state_document(state: State) -> dict[str, object]:
@@ -98,9 +100,9 @@ def _state_document(state: State) -> dict[str, object]:
     }
 
 
-def _deployment_document(deployment: Deployment | None) -> dict[str, object]:
+def _deployment_document(deployment: DeploymentRecord | None) -> dict[str, object]:
     return {
-        "version": deployment.known_version if deployment else None,
+        "version": deployment.version if deployment else None,
         "arn": deployment.arn if deployment else None,
         "since": deployment.when if deployment else None,
         "by": deployment.by if deployment else None,

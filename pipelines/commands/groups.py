@@ -21,7 +21,7 @@ from pipelines.settings.projects_file import Settings, load_settings, which_one
 from pipelines.settings.tags import ownership_tags, resource_tags
 from pipelines.settings.target import Target, resolve_target
 from pipelines.settings.team_variables import read_env_file, read_teams
-from registry.environments import deployed_versions
+from registry.deployment_history import deployed_versions
 from registry.groups import (
     GroupSpec,
     GroupState,

@@ -9,7 +9,8 @@ from pipelines.settings.environments import all_environments, resolve_environmen
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import Settings, load_settings
 from pipelines.settings.target import Target, resolve_target
-from registry.environments import Environment, deployed_versions
+from registry.deployment_history import deployed_versions
+from registry.environments import Environment
 
 
 @dataclass(frozen=True)

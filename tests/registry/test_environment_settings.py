@@ -23,8 +23,9 @@ from pipelines.settings.project import Project
 from pipelines.settings.projects_file import load_settings
 from pipelines.settings.target import resolve_target
 from registry.clients import AssumedRole
+from registry.deployment_history import deployed_versions
 from registry.endpoint_requests import config_request, model_request
-from registry.environments import Environment, deployed_versions
+from registry.environments import Environment
 
 AWS = {"SAGEMAKER_PIPELINE_ROLE_ARN": "arn:aws:iam::111122223333:role/pipelines"}
 

@@ -195,7 +195,7 @@ def test_a_parameter_that_cannot_be_written_brings_the_old_version_back(
     def refused(*_: object) -> None:
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "PutParameter")
 
-    monkeypatch.setattr(rollout.environments, "record", refused)
+    monkeypatch.setattr(rollout.deployment_history, "record_deployment", refused)
     ended = registry.gatehouse("deploy", "--env", "dev", "--version", 2)
     assert ended.code == 1
     assert "PutParameter" in ended.err

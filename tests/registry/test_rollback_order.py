@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from registry.environments import Deployment, Endpoint, before
+from registry.deployment_history import DeploymentRecord, rollback_target
+from registry.environment_state import Endpoint
 
 
-def history(words: str) -> list[Deployment]:
+def history(words: str) -> list[DeploymentRecord]:
     """``1 2 r1``: version 1 deployed, then 2, then back to 1."""
     return [
-        Deployment(
+        DeploymentRecord(
             number=number,
             arn=f"arn:aws:sagemaker:eu-west-1:000000000000:model-package/g/{word.lstrip('r')}",
             action="rollback" if word.startswith("r") else "deploy",
@@ -41,15 +42,15 @@ def history(words: str) -> list[Deployment]:
     ],
 )
 def test_a_rollback_goes_to_what_served_before_and_never_forth_again(words: str, goes_to: int | None) -> None:
-    found = before(history(words))
+    found = rollback_target(history(words))
     assert (found.version if found else None) == goes_to
 
 
 def test_a_value_that_is_no_version_is_passed_over_and_nothing_is_lost_for_it() -> None:
     spoilt = history("1 2 newest")
-    assert (found := before(spoilt)) is not None
+    assert (found := rollback_target(spoilt)) is not None
     assert found.version == 2
-    assert (found := before([*spoilt, *history("1 2 newest 2")[3:]])) is not None
+    assert (found := rollback_target([*spoilt, *history("1 2 newest 2")[3:]])) is not None
     assert found.version == 1
 
 

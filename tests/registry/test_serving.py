@@ -12,8 +12,8 @@ from pipelines.settings.environments import resolve_environment
 from pipelines.settings.projects_file import load_settings
 from pipelines.settings.target import resolve_target
 from registry.deployments import plan_deployment
-from registry.environments import read_endpoint
-from registry.rollout import start_deployment
+from registry.endpoint_changes import start_deployment
+from registry.environment_state import read_endpoint
 
 YES_NO, UP_DOWN = ("no", "yes"), ("down", "up")
 

@@ -1,0 +1,102 @@
+"""An environment as it is: what should serve there, beside the endpoint and the versions behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from aws_formats.arns import parse_package_version
+from aws_formats.service_errors import is_absent
+from registry.deployment_history import DeploymentRecord, read_history
+from registry.environments import Environment
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What is really there.
+
+    Attributes:
+        status: SageMaker's endpoint status.
+        config: the endpoint configuration that it serves, or is being made from.
+        pending: the one that an update under way brings; None without an update.
+        packages: the ARNs of the model packages behind it; several if its containers come from several.
+    """
+
+    name: str
+    status: str
+    config: str | None
+    packages: tuple[str, ...]
+    failure: str | None
+    pending: str | None = None
+
+    @property
+    def version(self) -> int | None:
+        """The version that it serves; None where that cannot be said."""
+        found = parse_package_version(self.packages[0]) if len(self.packages) == 1 else None
+        return found[1] if found else None
+
+
+@dataclass(frozen=True)
+class State:
+    """An environment: what it should serve, and what is there."""
+
+    environment: Environment
+    deployed: DeploymentRecord | None
+    endpoint: Endpoint | None
+
+    @property
+    def serves(self) -> bool:
+        """Whether what should serve does."""
+        return (
+            self.deployed is not None
+            and self.endpoint is not None
+            and self.endpoint.status in ("InService", "Updating", "SystemUpdating")
+            and self.endpoint.packages == (self.deployed.arn,)
+        )
+
+
+def read_state(environment: Environment) -> State:
+    """What an environment should serve and what is there."""
+    records = read_history(environment)
+    return State(environment, records[0] if records else None, read_endpoint(environment))
+
+
+def read_endpoint(environment: Environment) -> Endpoint | None:
+    """The environment's endpoint with the versions behind it; None if there is none."""
+    sagemaker = environment.clients.client("sagemaker")
+    try:
+        described = sagemaker.describe_endpoint(EndpointName=environment.endpoint)
+    except ClientError as error:
+        if is_absent(error):
+            return None
+        raise
+    config = described.get("EndpointConfigName")
+    summary = described.get("PendingDeploymentSummary", {})
+    return Endpoint(
+        name=environment.endpoint,
+        status=described["EndpointStatus"],
+        config=config,
+        packages=_packages(sagemaker, config) if config else (),
+        failure=described.get("FailureReason"),
+        pending=summary.get("EndpointConfigName"),
+    )
+
+
+def _packages(sagemaker: Any, config: str) -> tuple[str, ...]:
+    """The model packages behind an endpoint configuration, each once."""
+    found: dict[str, None] = {}
+    try:
+        variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+        for variant in variants:
+            model = sagemaker.describe_model(ModelName=variant["ModelName"])
+            containers = model.get("Containers") or [model.get("PrimaryContainer", {})]
+            found.update(
+                (item["ModelPackageName"], None) for item in containers if "ModelPackageName" in item
+            )
+    except ClientError as error:
+        # An endpoint outlives the configuration and the model that it was made from.
+        if not is_absent(error):
+            raise
+    return tuple(found)
