@@ -1,9 +1,9 @@
 """What a function is told by its environment variables: which project, which environments, whom to tell.
 
-Written by the template from ``projects.toml``:
+The template sets them, from ``projects.toml``:
 
     GATEHOUSE_AUTOMATION   JSON: name, accuracy_threshold, environments in the order of promotion
-    GATEHOUSE_TOPIC        the ARN of the SNS topic that people are told through
+    GATEHOUSE_TOPIC        the ARN of the SNS topic through which people are told
     GATEHOUSE_TARGET       aws or local: what the commands in messages say
     GATEHOUSE_STUDIO       the address of SageMaker Studio, if there is one for links
 
@@ -20,9 +20,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from aws_formats.arns import parse_package_version
+from aws_formats.errors import GatehouseError
 from registry.clients import AssumedRole, Clients
 from registry.environments import Environment, from_json
 from registry.throttling import patient_client
+from registry.version_details import VersionDetails, read_arn
 
 AUTOMATIC, MANUAL = "automatic", "manual"
 
@@ -54,12 +57,16 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Context:
     """One project, as a function sees it.
 
     Attributes:
         threshold: the gate's, where a version does not say which it passed.
         stages: in the order in which a version goes through them.
+        topic: the ARN of the SNS topic through which people are told.
+        target: ``aws`` or ``local``.
+        studio: the address of SageMaker Studio, if it is known.
+        clients: for the project's own account and region.
     """
 
     project: str
@@ -68,8 +75,8 @@ class Surroundings:
     topic: str
     target: str
     studio: str | None
+    region: str
     clients: Clients = field(repr=False, compare=False)
-    region: str = ""
 
     def stage_of_parameter(self, name: object) -> Stage | None:
         """The stage whose parameter has that name."""
@@ -79,10 +86,20 @@ class Surroundings:
         """The stage whose endpoint has that name."""
         return next((stage for stage in self.stages if stage.environment.endpoint == name), None)
 
-    def after(self, stage: Stage) -> Stage | None:
+    def stage_after(self, stage: Stage) -> Stage | None:
         """The stage that comes next; None after the last."""
         following = self.stages[self.stages.index(stage) + 1 :]
         return following[0] if following else None
+
+    def find_version(self, arn: str) -> VersionDetails | None:
+        """The version with that ARN; None if it is none of this project's model, or was deleted."""
+        named = parse_package_version(arn)
+        if named is None or named[0] != self.project:
+            return None
+        try:
+            return read_arn(self.clients, arn)
+        except GatehouseError:
+            return None
 
     def command(self, *words: object) -> str:
         """A `gatehouse` command line for a message."""
@@ -90,19 +107,19 @@ class Surroundings:
         return " ".join(["gatehouse", *(str(word) for word in words), *target])
 
 
-def read_surroundings(environ: Mapping[str, str] = os.environ) -> Surroundings:
+def read_context(environ: Mapping[str, str] = os.environ) -> Context:
     """What the environment variables say; KeyError or ValueError where the template did not set them."""
     told = json.loads(environ["GATEHOUSE_AUTOMATION"])
     region = environ["AWS_REGION"]
-    return Surroundings(
+    return Context(
         project=told["name"],
         threshold=told["accuracy_threshold"],
         stages=tuple(_stage(**one) for one in told["environments"]),
         topic=environ["GATEHOUSE_TOPIC"],
         target=environ.get("GATEHOUSE_TARGET", "aws"),
         studio=environ.get("GATEHOUSE_STUDIO") or None,
-        clients=Region(region),
         region=region,
+        clients=Region(region),
     )
 
 

@@ -1,7 +1,7 @@
 """One module for each Lambda function; ``handle(event, context)`` is the entry point of every one.
 
-What was done comes back as one line, and is printed, since Lambda logs what is printed and drops what
-comes back. An exception makes Lambda try again, and then puts the event into the dead-letter queue, which
+Each returns what it did as one line, and prints it, since Lambda logs what is printed and drops what is
+returned. An exception makes Lambda try again, and then puts the event into the dead-letter queue, which
 raises the alarm.
 """
 
@@ -15,12 +15,12 @@ Handler = Callable[[dict[str, Any], object], str]
 
 
 def logged(handle: Handler) -> Handler:
-    """The handler, with what it did printed."""
+    """The handler, made to print what it did as well."""
 
     @functools.wraps(handle)
-    def handle_and_say(event: dict[str, Any], context: object) -> str:
+    def handle_and_print(event: dict[str, Any], context: object) -> str:
         done = handle(event, context)
         print(done)
         return done
 
-    return handle_and_say
+    return handle_and_print

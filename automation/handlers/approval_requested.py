@@ -1,6 +1,6 @@
 """A version was registered and waits: the approvers get one review request.
 
-That it was sent is noted on the version itself, as the property ``review_requested``.
+That it was sent is noted on the version itself, so that an event that comes twice sends one request.
 """
 
 from __future__ import annotations
@@ -8,41 +8,41 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from automation.context import Surroundings, read_surroundings
+from automation.context import Context, read_context
 from automation.handlers import logged
 from automation.lease import lease
 from automation.messages import request_review
-from automation.reconcile import find_version
 from registry.model_packages import PENDING
 
-MARK = "review_requested"
+REVIEW_REQUESTED = "review_requested"
+"""Property of a version: when its review was requested."""
 
 
 @logged
-def handle(event: dict[str, Any], context: object) -> str:  # noqa: ARG001
+def handle(event: dict[str, Any], _context: object) -> str:
     """For ``SageMaker Model Package State Change``; detail.ModelPackageArn says which version."""
-    return ask(read_surroundings(), event["detail"]["ModelPackageArn"])
+    return ensure_review_request(read_context(), event["detail"]["ModelPackageArn"])
 
 
-def ask(surroundings: Surroundings, arn: str) -> str:
+def ensure_review_request(context: Context, arn: str) -> str:
     """Request the review of a version, unless that was done."""
-    with lease(surroundings.clients, f"/gatehouse/{surroundings.project}/review/lease"):
-        return _request(surroundings, arn)
+    with lease(context.clients, f"/gatehouse/{context.project}/review/lease"):
+        return _request_review(context, arn)
 
 
-def _request(surroundings: Surroundings, arn: str) -> str:
-    version = find_version(surroundings, arn)
+def _request_review(context: Context, arn: str) -> str:
+    version = context.find_version(arn)
     if version is None:
-        return f"{arn} is no version of {surroundings.project}"
+        return f"{arn} is no version of {context.project}"
     if version.status != "Completed":
         return f"version {version.version} is {version.status}"
     if version.approval != PENDING:
         return f"version {version.version} is {version.approval}"
-    if MARK in version.properties:
+    if REVIEW_REQUESTED in version.properties:
         return f"the review of version {version.version} was requested already"
-    request_review(surroundings, version)
-    surroundings.clients.client("sagemaker").update_model_package(
+    request_review(context, version)
+    context.clients.client("sagemaker").update_model_package(
         ModelPackageArn=version.arn,
-        CustomerMetadataProperties={MARK: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")},
+        CustomerMetadataProperties={REVIEW_REQUESTED: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")},
     )
     return f"the review of version {version.version} is requested"

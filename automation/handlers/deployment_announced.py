@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from automation.context import read_surroundings
+from automation.context import read_context
 from automation.handlers import logged
-from automation.reconcile import settle
+from automation.reconcile import reconcile
 
 
 @logged
-def handle(event: dict[str, Any], context: object) -> str:  # noqa: ARG001
+def handle(event: dict[str, Any], _context: object) -> str:
     """For ``SageMaker Endpoint State Change``; detail.EndpointName says which endpoint."""
-    surroundings = read_surroundings()
+    context = read_context()
     name = event["detail"]["EndpointName"]
-    stage = surroundings.stage_of_endpoint(name)
-    return settle(surroundings, stage) if stage else f"endpoint {name} is none of ours"
+    stage = context.stage_of_endpoint(name)
+    return reconcile(context, stage) if stage else f"endpoint {name} is none of project {context.project}"

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from automation.context import Surroundings, read_surroundings
+from automation.context import Context, read_context
 from automation.handlers import logged
 from automation.messages import report_failure
+from aws_formats.arns import parse_execution
 from registry.version_details import execution_steps
 
 
 @logged
-def handle(event: dict[str, Any], context: object) -> str:  # noqa: ARG001
+def handle(event: dict[str, Any], _context: object) -> str:
     """For ``SageMaker Model Building Pipeline Execution Status Change``.
 
     detail.pipelineExecutionArn says which execution.
     """
-    surroundings = read_surroundings()
+    context = read_context()
     execution = event["detail"]["pipelineExecutionArn"]
-    if f":pipeline/{surroundings.project}/execution/" not in execution:
-        return f"{execution} is none of ours"
-    failed = _failed_steps(surroundings, execution)
-    report_failure(surroundings, execution, failed)
-    return f"the failure of {execution} is told"
+    named = parse_execution(execution)
+    if named is None or named[0] != context.project:
+        return f"{execution} is none of project {context.project}"
+    report_failure(context, execution, _failed_steps(context, execution))
+    return f"the failure of {execution} is reported"
 
 
-def _failed_steps(surroundings: Surroundings, execution: str) -> list[dict[str, Any]]:
-    """What failed, in the order in which it did; the gate's way out last of all."""
-    steps = execution_steps(surroundings.clients, execution)
+def _failed_steps(context: Context, execution: str) -> list[dict[str, Any]]:
+    """The steps that failed, in order of time; the Fail step of the gate last."""
+    steps = execution_steps(context.clients, execution)
     failed = [step for step in steps if step["StepStatus"] == "Failed"]
     return sorted(failed, key=lambda step: ("Fail" in step.get("Metadata", {}), step["StartTime"]))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from automated_road import SCRIPT, STATISTICS, Road
+from automated_project import SCRIPT, STATISTICS, AutomatedProject
 from moto.server import ThreadedMotoServer
 from registered_models import BUCKET, NUMBERS, REGION, SETTINGS, Model, Registry, client_of, packed
 
@@ -54,9 +54,9 @@ def aws() -> Iterator[str]:
 
 
 @pytest.fixture
-def road(
+def automated(
     running: tuple[str, Path], aws: str, tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Road:
+) -> AutomatedProject:
     """A project of its own, and the environment variables that its functions have."""
     url, home = running
     name = f"churn-{next(NUMBERS)}u"
@@ -85,4 +85,4 @@ def road(
     }
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
-    return Road(Registry(url, tmp_path, project.name, tiny), topic, sqs, queue)
+    return AutomatedProject(Registry(url, tmp_path, project.name, tiny), topic, sqs, queue)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from automated_road import BROKEN, Road
+from automated_project import BROKEN, AutomatedProject
 from policies import (
     ACCOUNT,
     BUCKET,
@@ -24,7 +24,7 @@ from policies import (
 )
 from registered_models import packed
 
-from automation.context import read_surroundings
+from automation.context import read_context
 from aws_formats.definition_language import all_steps
 from pipelines.definition.compile import compile_pipeline
 from pipelines.definition.limits import OPERATIONS
@@ -241,8 +241,8 @@ def test_the_schedules_role_may_start_this_pipeline_and_nothing_else() -> None:
     assert statement["Resource"] == f"{SAGEMAKER}:pipeline/{PROJECT}"
 
 
-def test_the_handlers_role_may_do_what_they_do_and_nothing_else(road: Road) -> None:
-    """Recorded on a road with a version that does not come up, one that is rejected, one that follows it."""
+def test_the_handlers_role_may_do_what_they_do_and_nothing_else(automated: AutomatedProject) -> None:
+    """Recorded with a version that does not come up, one that is rejected, and one that follows it."""
     calls: set[str] = set()
 
     def record(model: Any, **_: Any) -> None:
@@ -253,22 +253,22 @@ def test_the_handlers_role_may_do_what_they_do_and_nothing_else(road: Road) -> N
         )
         calls.add(f"{prefix}:{model.name}")
 
-    clients = read_surroundings().clients
+    clients = read_context().clients
     for service in ("sagemaker", "sagemaker-runtime", "ssm", "s3", "sns", "logs"):
         clients.client(service).meta.events.register("before-call", record)
-    registry = road.registry
-    road.decided(registry.register(artifact=packed("code/inference.py", BROKEN), approved=True))
-    road.deployed("dev")
+    registry = automated.registry
+    automated.decided(registry.register(artifact=packed("code/inference.py", BROKEN), approved=True))
+    automated.deployed("dev")
     first, second = registry.register(), registry.register(approved=True)
-    road.registered(first)
+    automated.registered(first)
     registry.done("approve", first)
-    road.decided(first)
-    road.deployed("dev")
+    automated.decided(first)
+    automated.deployed("dev")
     registry.done("reject", first, "--force")
-    road.decided(first)
-    road.timer()
-    road.decided(second)
-    road.deployed("dev")
+    automated.decided(first)
+    automated.timer()
+    automated.decided(second)
+    automated.deployed("dev")
     calls |= {"iam:PassRole", "sagemaker:AddTags"}  # asked for by what they make
     policy = statements(resources("automation", KmsKeyArn=KEY, AssumedRoleArns=EXECUTION_ROLE), "HandlerRole")
     assert actions_of(policy) == calls | ONLY_SOMETIMES

@@ -14,7 +14,7 @@ import pytest
 from policies import KEY
 from registered_models import REGION, SETTINGS
 
-from automation.context import SESSION_NAME, read_surroundings
+from automation.context import SESSION_NAME, read_context
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_automation import automation_templates
 from pipelines.infra.stacks import automation_settings, build_stack, site_of
@@ -99,7 +99,7 @@ def told_locally(project: Project) -> str:
 def handlers_environment(told: str, region: str) -> Environment:
     """The one environment, as a handler reads it that runs in that region."""
     functions_variables = {"GATEHOUSE_AUTOMATION": told, "GATEHOUSE_TOPIC": "", "AWS_REGION": region}
-    [stage] = read_surroundings(functions_variables).stages
+    [stage] = read_context(functions_variables).stages
     return stage.environment
 
 

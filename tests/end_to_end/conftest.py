@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from road import ROOT, TUMORS, Finished, Shell, jobs_of
+from installed_command import ROOT, TUMORS, Finished, Shell, jobs_of
 
 
 @pytest.fixture(scope="session")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """The project's own settings and example data, over a home that this session starts empty."""
-    folder = tmp_path_factory.mktemp("road")
+    folder = tmp_path_factory.mktemp("shared")
     return Shell(ROOT / "projects.toml", folder / "home")
 
 

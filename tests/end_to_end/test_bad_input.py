@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from road import Shell
+from installed_command import Shell
 
 HEADER = "a,b,diagnosis\n"
 ROWS = "".join(f"{i},{i * i % 7},{'malignant' if i % 2 else 'benign'}\n" for i in range(60))

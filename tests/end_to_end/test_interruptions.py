@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
-from road import Shell, jobs_of, until
+from installed_command import Shell, jobs_of, until
 
 
 def _training(shell: Shell) -> bool:

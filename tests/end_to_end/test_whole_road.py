@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from road import ROOT, TUMORS, Finished, Shell
+from installed_command import ROOT, TUMORS, Finished, Shell
 
 
 def test_the_run_ends_with_a_registered_version_that_waits_for_approval(

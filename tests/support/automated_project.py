@@ -37,7 +37,7 @@ STATISTICS = {"binary_classification_metrics": {"accuracy": {"value": 0.9, "stan
 
 
 @dataclass
-class Road:
+class AutomatedProject:
     """A project with its registry, its handlers and the messages that people got."""
 
     registry: Registry

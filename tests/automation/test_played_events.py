@@ -22,7 +22,7 @@ from sagemaker_local.stacks.templates import Template
 
 
 @pytest.fixture
-def automated(tmp_path: Path, tiny: Model, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+def played(tmp_path: Path, tiny: Model, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     """A project whose automation is up."""
     for variable in list(os.environ):
         if variable.startswith(("AWS_", "GATEHOUSE_", "SAGEMAKER_")):
@@ -79,33 +79,33 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     return found
 
 
-def test_one_model_goes_to_a_waiting_prod_and_another_comes_back_with_nothing_but_events(
-    automated: Registry,
+def test_one_version_is_deployed_up_to_test_and_another_rolled_back_by_events_alone(
+    played: Registry,
 ) -> None:
-    inbox = Inbox(automated)
-    fails(automated)
+    inbox = Inbox(played)
+    fails(played)
     until(lambda: "the model is not good enough, no version is registered" in inbox.read())
-    first = automated.register()
+    first = played.register()
     until(lambda: f"please review version {first}" in inbox.read())
-    assert automated.parameter("dev") is None
+    assert played.parameter("dev") is None
 
-    automated.done("approve", first)
+    played.done("approve", first)
     until(lambda: f"version {first} serves in test" in inbox.read())
-    assert [automated.parameter(name) for name in ("dev", "test", "prod")] == [
-        automated.arn(first),
-        automated.arn(first),
+    assert [played.parameter(name) for name in ("dev", "test", "prod")] == [
+        played.arn(first),
+        played.arn(first),
         None,
     ]
 
     # Another is rejected when people see it at work.
-    second = automated.register(approved=True)
+    second = played.register(approved=True)
     until(lambda: f"version {second} serves in test" in inbox.read())
-    automated.done("reject", second, "--force")
+    played.done("reject", second, "--force")
     until(lambda: inbox.read().count(f"version {first} serves in test again") == 1)
     until(lambda: inbox.read().count(f"version {first} serves in dev again") == 1)
-    assert {automated.parameter(name) for name in ("dev", "test")} == {automated.arn(first)}
+    assert {played.parameter(name) for name in ("dev", "test")} == {played.arn(first)}
 
-    states = automated.done("environments", "--json").document
+    states = played.done("environments", "--json").document
     assert [(state["environment"], state["serves"]) for state in states] == [
         ("dev", True),
         ("test", True),

@@ -1,4 +1,4 @@
-"""The whole road, typed as a person types it: the installed `gatehouse` command in a process of its own."""
+"""The installed `gatehouse` command, in a process of its own, as a person types it."""
 
 from __future__ import annotations
 
