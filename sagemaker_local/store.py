@@ -7,8 +7,9 @@ read-then-write safe between threads and between processes that share the home.
 
 Timestamps in documents are POSIX seconds as floats, as the JSON protocols send them.
 
-A full disk must not leave anything under way for ever: beside the database lies a reserve, a file that
-is there to be deleted, so that what ended can still be written down (``insist``).
+A full disk must not leave anything under way for ever: beside the database lies a reserve, a file that is
+deleted when the disk is full, so that the end of what was under way can still be written. How every such end
+is written: :meth:`Store.write_until_possible`.
 
 A kind of document can be watched: its watcher is called with the document before and after each write,
 in the write's transaction, so that what it writes is there if and only if the change is.
@@ -27,9 +28,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 Document = dict[str, Any]
+Result = TypeVar("Result")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS resource (
@@ -45,6 +47,7 @@ CREATE INDEX IF NOT EXISTS resource_by_parent ON resource (kind, region, parent,
 """
 
 _RESERVE_BYTES = 1 << 20
+_WRITE_AGAIN_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -112,27 +115,46 @@ class Store:
                 connection.execute("ROLLBACK")
             raise
 
-    def insist(self, write: Callable[[], object], giving_up: threading.Event) -> None:
-        """Carry out a write that must not be lost; on a full disk spend the reserve, then wait for space.
+    def write_until_possible(self, write: Callable[[], object], giving_up: threading.Event) -> None:
+        """Carry out a write that must not be lost, e.g. how a job ended; on a full disk wait for space.
 
         Args:
             write: one transaction; it may be called again.
-            giving_up: once set, a write that is still not possible is given up.
+            giving_up: once it is set, a write that is still not possible is given up.
         """
-        told = False
+        is_logged = False
         while True:
             try:
-                write()
+                self.write_with_reserve(write)
             except sqlite3.OperationalError as problem:
-                if self._spend_reserve():
-                    continue
-                if not told:
+                if not is_logged:
                     _log.error("%s cannot be written (%s); trying until it can", self._path, problem)
-                told = True
-                if giving_up.wait(1.0):
+                is_logged = True
+                if giving_up.wait(_WRITE_AGAIN_SECONDS):
                     return
             else:
                 return
+
+    def write_with_reserve(self, write: Callable[[], Result]) -> Result:
+        """Carry out a write that must not be lost now or not at all: on a full disk delete the reserve.
+
+        Within a transaction of the caller `write` is called once: SQLite rolls back all of a transaction that
+        the disk has no space for, so only the caller can repeat it.
+
+        Args:
+            write: one transaction; it may be called again.
+
+        Raises:
+            sqlite3.OperationalError: there is no space left even so.
+        """
+        if self.connection.in_transaction:
+            return write()
+        try:
+            return write()
+        except sqlite3.OperationalError:
+            if not self._delete_reserve():
+                raise
+            return write()
 
     def _hold_reserve(self) -> None:
         with contextlib.suppress(FileExistsError, OSError), self._reserve.open("xb") as file:
@@ -141,7 +163,7 @@ class Store:
             except OSError:  # too little space already: nothing to hold back
                 self._reserve.unlink()
 
-    def _spend_reserve(self) -> bool:
+    def _delete_reserve(self) -> bool:
         try:
             self._reserve.unlink()
         except OSError:

@@ -138,13 +138,10 @@ class Dispatcher:
 
     def _give_back(self, delivery: Delivery) -> None:
         """Let a delivery be claimed anew in a while; as long as this process has it, nobody else would."""
-        while not self._closed.is_set():
-            try:
-                outbox.retry_later(self._store, delivery, time.time() + _AFTER_BREAKDOWN_SECONDS)
-            except sqlite3.Error:
-                self._closed.wait(_AFTER_TROUBLE_SECONDS)
-            else:
-                return
+        due = time.time() + _AFTER_BREAKDOWN_SECONDS
+        self._store.write_until_possible(
+            lambda: outbox.retry_later(self._store, delivery, due), giving_up=self._closed
+        )
 
 
 def next_firing(schedule: str, now: float, *, counted_from: float) -> float | None:

@@ -75,7 +75,8 @@ class Engine:
             try:
                 thread.start()
             except RuntimeError as error:  # the system gives this process no more threads
-                abandon(run.record, f"The execution could not be started: {error}.")
+                why = f"The execution could not be started: {error}."
+                self._store.write_with_reserve(lambda: abandon(run.record, why))
                 raise AwsError("InternalFailure", f"{arn} could not be started: {error}.", 500) from error
             run.thread = thread
             self._runs[region, arn] = run
@@ -179,7 +180,7 @@ class Engine:
         While the store cannot be written (the disk is full), keep trying.
         """
         run.cancel()
-        self._store.insist(
+        self._store.write_until_possible(
             lambda: abandon(run.record, f"The local SageMaker broke down ({why})."),
             giving_up=self._closed,
         )

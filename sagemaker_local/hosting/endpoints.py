@@ -44,7 +44,6 @@ BEFORE = "_StatusBefore"
 IN_TRANSITION = ("Creating", "Updating", "RollingBack", "Deleting")
 
 _FOLLOW_SECONDS = 1.0
-_WRITE_AGAIN_SECONDS = 1.0
 _ENDED = "The local SageMaker that was changing the endpoint ended before that was done."
 _log = logging.getLogger(__name__)
 
@@ -388,16 +387,7 @@ class HostedEndpoints:
             self._store.delete("tags", region, document["EndpointArn"])
 
     def _persist(self, write: Callable[[], object]) -> None:
-        """Carry out a write; while the disk is full, try again until this process ends."""
-        while True:
-            try:
-                write()
-            except sqlite3.Error:
-                _log.exception("the state of an endpoint cannot be written")
-                if self._closed.wait(_WRITE_AGAIN_SECONDS):
-                    return
-            else:
-                return
+        self._store.write_until_possible(write, giving_up=self._closed)
 
 
 def _end(fleet: Fleet | None) -> None:

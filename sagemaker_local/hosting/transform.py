@@ -11,7 +11,6 @@ import asyncio
 import gzip
 import logging
 import shutil
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -142,6 +141,7 @@ class TransformJobs:
         self._surroundings = surroundings
         self._lock = threading.Lock()
         self._running: dict[tuple[str, str], _Run] = {}
+        self._closing = threading.Event()
 
     def start(self, region: str, name: str) -> None:
         """Run a job whose document is in the store; returns at once."""
@@ -177,6 +177,7 @@ class TransformJobs:
 
     def close(self) -> None:
         """Stop every job of this process and wait until all have ended."""
+        self._closing.set()
         with self._lock:
             runs = list(self._running.values())
         for run in runs:
@@ -219,21 +220,17 @@ class _Run:
             # A fault of this service must end the job, not leave it InProgress for ever.
             _log.exception("transform job %s broke down", self._name)
             status, reason = "Failed", f"InternalServerError: {problem!r}"[:LIMIT]
+        try:
+            self._jobs._store.write_until_possible(
+                lambda: self._update(lambda document: _end(document, status, reason)),
+                giving_up=self._jobs._closing,
+            )
         finally:
-            self._write(lambda document: _end(document, status, reason))
             with self._jobs._lock:
                 del self._jobs._running[self._region, self._name]
 
-    def _write(self, change: Callable[[Document], None]) -> None:
-        while True:
-            try:
-                self._jobs._store.update(TRANSFORM_JOB, self._region, self._name, change)
-            except sqlite3.Error:
-                _log.exception("the state of transform job %s cannot be written", self._name)
-                if self._asked.wait(1.0):
-                    return
-            else:
-                return
+    def _update(self, change: Callable[[Document], None]) -> None:
+        self._jobs._store.update(TRANSFORM_JOB, self._region, self._name, change)
 
     def _carry_out(self) -> None:
         document = self._jobs._store.get(TRANSFORM_JOB, self._region, self._name)
@@ -251,7 +248,7 @@ class _Run:
         self._check()
         try:
             fleet.start()
-            self._write(lambda current: current.update(TransformStartTime=time.time()))
+            self._update(lambda current: current.update(TransformStartTime=time.time()))
             work = self._transform_all(fleet, read_plan(document), inputs, folder / "output", target)
             asyncio.run(work)
         except OSError as problem:

@@ -244,7 +244,7 @@ class JobRunner:
     def _run(self, kind: JobKind, region: str, name: str, running: _Running) -> None:
         try:
             status, members = self._outcome(kind, region, name, running)
-            self._store.insist(
+            self._store.write_until_possible(
                 lambda: self._store.update(
                     kind.kind, region, name, lambda document: end(kind, document, status, members)
                 ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_a_write_that_must_not_be_lost_spends_the_reserve_and_then_waits_for_spa
             full.connection.execute("PRAGMA max_page_count = 100000")
         full.put("job", "eu-west-1", "a", LARGE)
 
-    full.insist(write, giving_up=threading.Event())
+    full.write_until_possible(write, giving_up=threading.Event())
     assert reserve_was_there == [True, False, False]
     assert full.get("job", "eu-west-1", "a") == LARGE
 
@@ -40,11 +41,32 @@ def test_a_write_that_must_not_be_lost_spends_the_reserve_and_then_waits_for_spa
 def test_an_endpoint_that_closes_gives_up_and_loses_nothing_that_was_there(full: Store) -> None:
     closing = threading.Event()
     closing.set()
-    full.insist(lambda: full.put("job", "eu-west-1", "a", LARGE), giving_up=closing)
+    full.write_until_possible(lambda: full.put("job", "eu-west-1", "a", LARGE), giving_up=closing)
     assert full.get("job", "eu-west-1", "a") is None
     full.connection.execute("PRAGMA max_page_count = 100000")
     full.put("job", "eu-west-1", "a", {"text": "later"})
     assert full.get("job", "eu-west-1", "a") == {"text": "later"}
+
+
+def test_within_a_transaction_a_write_is_called_once_because_only_the_caller_can_repeat_all_of_it(
+    full: Store, tmp_path: Path
+) -> None:
+    calls = []
+
+    def write() -> None:
+        calls.append(1)
+        full.put("job", "eu-west-1", "b", LARGE)
+
+    def change() -> None:
+        with full.transaction():
+            full.put("job", "eu-west-1", "a", {})
+            full.write_with_reserve(write)
+
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        change()
+    assert len(calls) == 1
+    assert (tmp_path / "reserve").exists()
+    assert full.list("job") == []
 
 
 def test_the_next_start_lays_a_new_reserve(tmp_path: Path) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from small_disk import run_on_small_disk
 
 from sagemaker_local.jobs.failure import disk_failure
 
@@ -41,16 +39,9 @@ bench.runner.close()
 def test_a_full_disk_is_named_and_a_full_log_does_not_stop_the_job(
     tmp_path: Path, what: str, outcome: str
 ) -> None:
-    (tmp_path / "home/jobs").mkdir(parents=True)
-    small = f"mount -t tmpfs -o size=2m none {tmp_path}/home/jobs"
-    unshare = ["unshare", "--mount"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
-    if subprocess.run([*unshare, "sh", "-c", small], capture_output=True).returncode != 0:
-        # No small disk can be had on this machine: what the error means is all there is to check.
+    arguments = [str(Path(__file__).parent), str(tmp_path), what]
+    done = run_on_small_disk(tmp_path / "home/jobs", "2m", ON_A_SMALL_DISK, *arguments)
+    if done is None:  # what the error means is all there is to check
         assert "no space left" in str(disk_failure("copying", OSError(errno.ENOSPC, "No space left")))
         return
-    run = f'{small} && exec "$0" -c "$@"'
-    arguments = [sys.executable, ON_A_SMALL_DISK, str(Path(__file__).parent), str(tmp_path), what]
-    answer = subprocess.run(
-        [*unshare, "sh", "-c", run, *arguments], capture_output=True, text=True, timeout=60
-    )
-    assert answer.stdout.startswith(outcome), answer.stdout + answer.stderr
+    assert done.stdout.startswith(outcome), done.stdout + done.stderr
