@@ -86,7 +86,7 @@ class Endpoint:
             undo.callback(components.endpoints.close)
             components.endpoints.recover(start=advertise)
             undo.callback(components.functions.close)
-            self._dispatcher = Dispatcher(home, owner, components.store, components.functions, operations)
+            self._dispatcher = Dispatcher(owner, components.store, components.functions, operations)
             self._clock = Clock(components.store, operations)
             self._app = App(operations, s3, port)
             self._server = HttpServer(_configuration(self._app))
@@ -212,7 +212,7 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
         store=store,
         objects=objects,
         jobs=jobs,
-        engine=Engine(home, owner, store, objects, jobs, api),
+        engine=Engine(owner, store, objects, jobs, api),
         endpoints=HostedEndpoints(home, owner, store, surroundings),
         transforms=TransformJobs(home, owner, store, objects, surroundings),
         functions=Functions(home, owner, store, url),

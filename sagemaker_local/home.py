@@ -57,6 +57,7 @@ class Owner:
     """This process's place in a home, held until :meth:`release` or death."""
 
     def __init__(self, home: Home) -> None:
+        self._home = home
         self.name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._path = home.owners / self.name
         # Locked under another name first: a file that appears in `owners/` is never seen unlocked.
@@ -64,6 +65,10 @@ class Owner:
         self._descriptor = os.open(unborn, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         unborn.rename(self._path)
+
+    def is_alive(self, owner: str) -> bool:
+        """Whether an owner of the same home lives: this one, or another that calls itself `owner`."""
+        return owner == self.name or is_alive(self._home, owner)
 
     def release(self) -> None:
         self._path.unlink(missing_ok=True)

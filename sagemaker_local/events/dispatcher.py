@@ -24,7 +24,7 @@ from sagemaker_local.api import Api
 from sagemaker_local.events import alarms, outbox, patterns, targets, transformers
 from sagemaker_local.events.functions import Closing, Functions
 from sagemaker_local.events.outbox import Delivery, Event
-from sagemaker_local.home import Home, Owner, is_alive
+from sagemaker_local.home import Owner
 from sagemaker_local.store import Document, Store
 
 RULE = "event-rule"
@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 class Dispatcher:
     """The threads of one endpoint."""
 
-    def __init__(self, home: Home, owner: Owner, store: Store, functions: Functions, api: Api) -> None:
-        self._home, self._owner, self._store = home, owner, store
+    def __init__(self, owner: Owner, store: Store, functions: Functions, api: Api) -> None:
+        self._owner, self._store = owner, store
         self._functions, self._api = functions, api
         self._closed = threading.Event()
         self._threads = [
@@ -122,9 +122,7 @@ class Dispatcher:
 
     def _deliver_next(self) -> bool:
         """Whether a delivery was due."""
-        delivery = outbox.claim_delivery(
-            self._store, self._owner.name, lambda owner: is_alive(self._home, owner)
-        )
+        delivery = outbox.claim_delivery(self._store, self._owner.name, self._owner.is_alive)
         if delivery is None:
             return False
         try:

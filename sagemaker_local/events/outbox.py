@@ -148,7 +148,7 @@ def claim_delivery(store: Store, owner: str, is_alive: Callable[[str], bool]) ->
         rows = store.connection.execute(
             f"SELECT {_DELIVERY}, owner FROM delivery WHERE due <= ? ORDER BY due", (now,)
         ).fetchall()
-        alive = {name: name == owner or is_alive(name) for name in {row[-1] for row in rows} - {None}}
+        alive = {name: is_alive(name) for name in {row[-1] for row in rows} - {None}}
         for *row, claimant in rows:
             if claimant is None or not alive[claimant]:
                 store.connection.execute("UPDATE delivery SET owner = ? WHERE id = ?", (owner, row[0]))

@@ -28,7 +28,7 @@ from sagemaker_local.execution.recovery import Recovery, abandon
 from sagemaker_local.execution.schedule import Schedule
 from sagemaker_local.execution.slots import Slots
 from sagemaker_local.execution.steps import Outcome, StepRun, timestamp_text
-from sagemaker_local.home import Home, Owner
+from sagemaker_local.home import Owner
 from sagemaker_local.jobs.runner import JobRunner
 from sagemaker_local.s3.objects import ObjectStore
 from sagemaker_local.store import Document, Store
@@ -48,7 +48,6 @@ class Engine:
 
     def __init__(
         self,
-        home: Home,
         owner: Owner,
         store: Store,
         objects: ObjectStore,
@@ -59,7 +58,7 @@ class Engine:
         """`job_slots`: how many jobs run at once in this process; by default one a CPU, two at least."""
         self._owner, self._store, self._objects = owner, store, objects
         self._jobs, self._api = jobs, api
-        self._recovery = Recovery(home, owner, store, jobs)
+        self._recovery = Recovery(owner, store, jobs)
         self._slots = Slots(job_slots or max(2, os.cpu_count() or 1))
         self._runs: dict[tuple[str, str], _Run] = {}
         self._lock = threading.Lock()

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sagemaker_local import abandoned
+from sagemaker_local.abandoned import OwnedKind
 from sagemaker_local.execution.records import ACTIVE, EXECUTION, STEP_ACTIVE, Record
-from sagemaker_local.home import Home, Owner, is_alive
+from sagemaker_local.home import Owner
 from sagemaker_local.jobs.runner import JobRunner
-from sagemaker_local.store import Document, Store
+from sagemaker_local.store import Document, Key, Store
 
 _DIED = "The process that ran this execution ended before the execution did."
 
@@ -21,40 +23,22 @@ _DIED = "The process that ran this execution ended before the execution did."
 class Recovery:
     """The checks of one process, `owner`, whose own executions are never abandoned."""
 
-    home: Home
     owner: Owner
     store: Store
     jobs: JobRunner
 
     def recover(self) -> list[Document]:
         """Fail every execution whose owner is dead; returns their documents."""
-        found = []
-        for doc in self.store.list_among(EXECUTION, "PipelineExecutionStatus", ACTIVE):
-            arn = doc["PipelineExecutionArn"]
-            ended = self.end_if_abandoned(arn.split(":")[3], arn, doc)
-            if ended is not None:
-                found.append(ended)
-        return found
+        return abandoned.end_all(self.store, self.owner, OWNED)
 
     def end_if_abandoned(self, region: str, arn: str, doc: Document | None = None) -> Document | None:
-        """Fail one execution if its owner is dead; returns its document if that was so."""
+        """Fail one execution, and its jobs, if its owner is dead; returns its document if that was so."""
         record = Record(self.store, region, arn)
         doc = doc or record.execution()
-        if doc is None or not self._is_abandoned(doc):
+        if doc is None or not abandoned.end_if_abandoned(self.store, self.owner, OWNED, doc):
             return None
-        with self.store.transaction():
-            # Another process may have ended or retried it since.
-            current = record.execution()
-            if current is None or not self._is_abandoned(current):
-                return None
-            abandoned = abandon(record, _DIED)
         self.jobs.recover()
-        return abandoned
-
-    def _is_abandoned(self, doc: Document) -> bool:
-        if doc["PipelineExecutionStatus"] not in ACTIVE or doc["_Owner"] == self.owner.name:
-            return False
-        return not is_alive(self.home, doc["_Owner"])
+        return record.execution()
 
 
 def abandon(record: Record, why: str) -> Document | None:
@@ -71,3 +55,17 @@ def abandon(record: Record, why: str) -> Document | None:
             f"{why} Under way: {what}. RetryPipelineExecution runs it on from the steps that succeeded.",
         )
         return record.execution()
+
+
+def _abandon(store: Store, key: Key, _document: Document) -> None:
+    abandon(Record(store, key.region, key.name), _DIED)
+
+
+OWNED = OwnedKind(
+    kind=EXECUTION,
+    name_member="PipelineExecutionArn",
+    arn_member="PipelineExecutionArn",
+    status_member="PipelineExecutionStatus",
+    under_way=ACTIVE,
+    end=_abandon,
+)

@@ -7,7 +7,8 @@
     fleet       all instances of a deployment
     channel     a kept-alive connection to a model server
     router      picks a variant and an instance for a request, chains containers, retries what is safe
-    endpoints   the endpoints that this process serves: brought up, switched without a gap, taken down
+    endpoints   the endpoints that this process serves: started, replaced without a gap, stopped
+    endpoint_record  an endpoint's document, and how each change of it ends
     transform   a batch transform job
 
 The store holds what should be; processes are a consequence of it. An endpoint's processes belong to the

@@ -32,7 +32,7 @@ class Fleet:
         self._lock = threading.Lock()
         self._instances: dict[str, list[Instance]] = {one.name: [] for one in deployment.variants}
         self._coming_up: list[Instance] = []
-        self._called_off = False
+        self._cancelled = False
         self._turn = itertools.count()
         self._leases = 0
 
@@ -65,7 +65,7 @@ class Fleet:
         """The instances that `deployment` has and that do not run yet, all up.
 
         Raises:
-            JobFailure: one did not come up, or the fleet was called off; none of them runs any more.
+            JobFailure: one did not come up, or the fleet was cancelled; none of them runs any more.
         """
         total = sum(variant.instances for variant in deployment.variants)
         share = max(1, (os.cpu_count() or 1) // max(1, total))
@@ -80,7 +80,7 @@ class Fleet:
                 self._coming_up = every
                 for instance in every:
                     instance.start()
-                if self._called_off:
+                if self._cancelled:
                     _ask_to_stop(every)
             for instance in every:
                 instance.await_settled()
@@ -94,10 +94,10 @@ class Fleet:
                 self._coming_up = []
         return added
 
-    def call_off(self) -> None:
+    def cancel(self) -> None:
         """Let a start or a resize that is under way fail, from another thread."""
         with self._lock:
-            self._called_off = True
+            self._cancelled = True
             _ask_to_stop(self._coming_up)
 
     def running(self, variant: str) -> int:
@@ -111,11 +111,11 @@ class Fleet:
     # -- requests --------------------------------------------------------------------------------
 
     def lease(self) -> None:
-        """A request begins; :meth:`drain` waits for its :meth:`give_back`."""
+        """A request begins; :meth:`drain` waits for its :meth:`end_lease`."""
         with self._lock:
             self._leases += 1
 
-    def give_back(self) -> None:
+    def end_lease(self) -> None:
         with self._lock:
             self._leases -= 1
 

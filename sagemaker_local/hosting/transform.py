@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from sagemaker_local.home import is_alive
+from sagemaker_local import abandoned
+from sagemaker_local.abandoned import OwnedKind
 from sagemaker_local.hosting import router
 from sagemaker_local.hosting.deployment import read_deployment
 from sagemaker_local.hosting.fleet import Fleet
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sagemaker_local.home import Home, Owner
     from sagemaker_local.jobs.job import Surroundings
     from sagemaker_local.s3.objects import ObjectStore
-    from sagemaker_local.store import Document, Store
+    from sagemaker_local.store import Document, Key, Store
 
 TRANSFORM_JOB = "transform-job"
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
@@ -157,23 +158,13 @@ class TransformJobs:
         if run is not None:
             run.stop()
 
-    def settle(self, document: Document) -> Document:
+    def up_to_date(self, document: Document) -> Document:
         """The job's document, now Failed if the process that ran it has died."""
-        if document["TransformJobStatus"] in ENDED or is_alive(self._home, document["_Owner"]):
-            return document
-
-        def change(current: Document) -> None:
-            if current["TransformJobStatus"] not in ENDED:
-                reason = "InternalServerError: the process that ran this job ended before the job did."
-                _end(current, "Failed", reason)
-
-        region = document["TransformJobArn"].split(":")[3]
-        return self._store.update(TRANSFORM_JOB, region, document["TransformJobName"], change) or document
+        return abandoned.up_to_date(self._store, self._owner, OWNED, document) or document
 
     def recover(self) -> None:
-        """Settle every job that a dead process left."""
-        for document in self._store.list_among(TRANSFORM_JOB, "TransformJobStatus", UNDER_WAY):
-            self.settle(document)
+        """Mark jobs Failed whose owner died."""
+        abandoned.end_all(self._store, self._owner, OWNED)
 
     def close(self) -> None:
         """Stop every job of this process and wait until all have ended."""
@@ -206,7 +197,7 @@ class _Run:
         with self._lock:
             self._asked.set()
             if self._fleet is not None:
-                self._fleet.call_off()
+                self._fleet.cancel()
 
     def _run(self) -> None:
         status, reason = "Completed", None
@@ -342,3 +333,18 @@ def _end(document: dict[str, Any], status: str, reason: str | None) -> None:
     document.update(TransformJobStatus=status, TransformEndTime=time.time())
     if reason is not None:
         document["FailureReason"] = reason
+
+
+def _fail_abandoned(store: Store, key: Key, document: Document) -> None:
+    _end(document, "Failed", "InternalServerError: the process that ran this job ended before the job did.")
+    store.put(key.kind, key.region, key.name, document)
+
+
+OWNED = OwnedKind(
+    kind=TRANSFORM_JOB,
+    name_member="TransformJobName",
+    arn_member="TransformJobArn",
+    status_member="TransformJobStatus",
+    under_way=UNDER_WAY,
+    end=_fail_abandoned,
+)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
+from sagemaker_local.abandoned import OwnedKind
 from sagemaker_local.jobs.job import Document, JobKind
+from sagemaker_local.store import Key, Store
 
 UNDER_WAY = ("InProgress", "Stopping")
 TERMINAL = ("Completed", "Failed", "Stopped")
@@ -39,3 +41,21 @@ def end(kind: JobKind, document: Document, status: str, members: Document) -> No
         document |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": max(1, seconds)}
         phase = "MaxRuntimeExceeded" if members.get("_MaxRuntimeExceeded") else status
         enter_phase(kind, document, phase, members.get("FailureReason", ""))
+
+
+def owned(kind: JobKind) -> OwnedKind:
+    """What becomes of jobs of a kind when the process that ran them has died: they have failed."""
+
+    def fail(store: Store, key: Key, document: Document) -> None:
+        reason = "InternalServerError: the local SageMaker that ran this job ended before the job did."
+        end(kind, document, "Failed", {"FailureReason": reason})
+        store.put(key.kind, key.region, key.name, document)
+
+    return OwnedKind(
+        kind=kind.kind,
+        name_member=kind.name_member,
+        arn_member=kind.arn_member,
+        status_member=kind.status_member,
+        under_way=UNDER_WAY,
+        end=fail,
+    )

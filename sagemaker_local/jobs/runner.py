@@ -24,12 +24,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sagemaker_local import abandoned
 from sagemaker_local.errors import AwsError, job_not_found, validation_error
-from sagemaker_local.home import is_alive
 from sagemaker_local.jobs import job_log, opt_ml, process, processing, training
 from sagemaker_local.jobs.failure import LIMIT, JobFailure, JobStopped, algorithm_error, disk_failure
 from sagemaker_local.jobs.job import Command, Job, JobKind, Surroundings
-from sagemaker_local.jobs.phases import TERMINAL, UNDER_WAY, end, enter_phase
+from sagemaker_local.jobs.phases import TERMINAL, end, enter_phase, owned
 from sagemaker_local.jobs.places import Host
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class JobRunner:
     ) -> None:
         self.endpoint_url: str | None = None
         self._home = home
-        self._owner = owner.name
+        self._owner = owner
         self._store = store
         self._objects = objects
         self._interpreters = dict(interpreters)
@@ -104,7 +104,7 @@ class JobRunner:
         document |= {
             kind.status_member: "InProgress",
             "LastModifiedTime": document["CreationTime"],
-            "_Owner": self._owner,
+            "_Owner": self._owner.name,
             "_Folder": self._make_folder(kind, region, name).name,
             "_Hosts": [f"algo-{number + 1}" for number in range(kind.instances(document))],
         }
@@ -145,7 +145,7 @@ class JobRunner:
         if running is not None:
             running.stop(grace)
         else:
-            self._mark_abandoned(kind, document)
+            abandoned.end_if_abandoned(self._store, self._owner, owned(kind), document)
 
     def wait(self, kind: str, region: str, name: str) -> Document:
         """Block until the job has ended; its document.
@@ -167,7 +167,7 @@ class JobRunner:
                 return document
             if running is not None:
                 raise RuntimeError(f"the end of {kind} {name} could not be written to the store")
-            self._mark_abandoned(KINDS[kind], document)
+            abandoned.end_if_abandoned(self._store, self._owner, owned(KINDS[kind]), document)
             time.sleep(0.2)  # another process runs it: there is nobody to wake us
 
     def close(self, grace: float = GRACE) -> None:
@@ -183,23 +183,17 @@ class JobRunner:
         for running in under_way.values():
             running.ended.wait()
 
-    def settle(self, kind: JobKind, document: Document) -> Document:
+    def up_to_date(self, kind: JobKind, document: Document) -> Document:
         """The job's document, now Failed if the process that ran it has died."""
-        if document[kind.status_member] in TERMINAL or is_alive(self._home, document["_Owner"]):
-            return document
-        self._mark_abandoned(kind, document)
-        region = document[kind.arn_member].split(":")[3]
-        return self._store.get(kind.kind, region, document[kind.name_member]) or document
+        return abandoned.up_to_date(self._store, self._owner, owned(kind), document) or document
 
     def recover(self) -> list[Document]:
         """Mark jobs Failed whose owner died; the documents that were changed."""
-        changed = []
-        for kind in KINDS.values():
-            for document in self._store.list_among(kind.kind, kind.status_member, UNDER_WAY):
-                marked = self._mark_abandoned(kind, document)
-                if marked is not None:
-                    changed.append(marked)
-        return changed
+        return [
+            document
+            for kind in KINDS.values()
+            for document in abandoned.end_all(self._store, self._owner, owned(kind))
+        ]
 
     def folder(self, kind: JobKind, document: Document) -> Path:
         """Where a job's instances have their folders."""
@@ -219,25 +213,6 @@ class JobRunner:
             shutil.rmtree(folder, ignore_errors=True)  # of a creation that did not reach the store
             folder.mkdir()
         return folder
-
-    def _mark_abandoned(self, kind: JobKind, document: Document) -> Document | None:
-        """Fail a job whose owner died; None if its owner lives or it ended meanwhile."""
-        if is_alive(self._home, document["_Owner"]):
-            return None
-        changed = False
-
-        def change(current: Document) -> None:
-            nonlocal changed
-            if current[kind.status_member] not in TERMINAL:
-                changed = True
-                reason = (
-                    "InternalServerError: the local SageMaker that ran this job ended before the job did."
-                )
-                end(kind, current, "Failed", {"FailureReason": reason})
-
-        region = document[kind.arn_member].split(":")[3]
-        updated = self._store.update(kind.kind, region, document[kind.name_member], change)
-        return updated if changed else None
 
     # -- the job's thread ------------------------------------------------------------------------
 

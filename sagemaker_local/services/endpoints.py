@@ -15,7 +15,7 @@ from typing import Any
 
 from sagemaker_local.errors import not_implemented, validation_error
 from sagemaker_local.hosting.deployment import Deployment, read_deployment
-from sagemaker_local.hosting.endpoints import BEFORE, ENDPOINT
+from sagemaker_local.hosting.endpoint_record import BEFORE, ENDPOINT
 from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.endpoint_configs import check_instances, deployment_of, load_config
@@ -31,7 +31,7 @@ def load_endpoint(call: Call, name: str) -> Document:
         AwsError: ValidationException, as AWS answers for one that does not exist.
     """
     document = call.store.get(ENDPOINT, call.region, name)
-    document = document and call.components.endpoints.settle(document)
+    document = document and call.components.endpoints.up_to_date(document)
     if document is None:
         raise validation_error(f'Could not find endpoint "{call.arn(f"endpoint/{name}")}".')
     return document
@@ -120,7 +120,7 @@ def describe_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_endpoints(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListEndpoints, newest first unless asked otherwise."""
-    settled = (call.components.endpoints.settle(one) for one in call.store.list(ENDPOINT, call.region))
+    settled = (call.components.endpoints.up_to_date(one) for one in call.store.list(ENDPOINT, call.region))
     found = [document for document in settled if document is not None]
     page, token = paging.named_page(found, parameters, "EndpointName", "EndpointStatus")
     return {"Endpoints": page, "NextToken": token}

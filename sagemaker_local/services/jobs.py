@@ -51,7 +51,7 @@ def _describer(kind: JobKind) -> Handler:
         document = call.store.get(kind.kind, call.region, name)
         if document is None:
             raise job_not_found(kind.verb, name)
-        return call.components.jobs.settle(kind, document)
+        return call.components.jobs.up_to_date(kind, document)
 
     return describe
 
@@ -59,7 +59,7 @@ def _describer(kind: JobKind) -> Handler:
 def _lister(kind: JobKind) -> Handler:
     def list_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         """ListProcessingJobs, ListTrainingJobs; by creation time and ascending unless asked otherwise."""
-        found = [call.components.jobs.settle(kind, one) for one in call.store.list(kind.kind, call.region)]
+        found = [call.components.jobs.up_to_date(kind, one) for one in call.store.list(kind.kind, call.region)]
         page, token = paging.named_page(
             found, parameters, kind.name_member, kind.status_member, descending=False
         )

@@ -60,7 +60,7 @@ def describe_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, 
 
 def list_transform_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListTransformJobs, newest first unless asked otherwise."""
-    found = [call.components.transforms.settle(one) for one in call.store.list(TRANSFORM_JOB, call.region)]
+    found = [call.components.transforms.up_to_date(one) for one in call.store.list(TRANSFORM_JOB, call.region)]
     page, token = paging.named_page(found, parameters, "TransformJobName", "TransformJobStatus")
     return {"TransformJobSummaries": page, "NextToken": token}
 
@@ -94,7 +94,7 @@ def _load(call: Call, name: str) -> Document:
     document = call.store.get(TRANSFORM_JOB, call.region, name)
     if document is None:
         raise job_not_found("Transform", name)
-    return call.components.transforms.settle(document)
+    return call.components.transforms.up_to_date(document)
 
 
 def _check(request: dict[str, Any]) -> None:
