@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,13 +14,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
 from pipelines.commands.aws_errors import explain
-from pipelines.commands.local_endpoint import home_folder
+from pipelines.commands.local_endpoint import home_folder, opt_ml_of_jobs
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import Settings, load_settings
 from pipelines.settings.target import Target, resolve_target
 
 FREE_BYTES = 2 * 10**9
-"""Room for the state of a few runs on small data."""
+"""Enough for the state of a few runs on small data."""
+
+_NAMESPACES = (
+    "Programs that have /opt/ml in their own text, and jobs side by side, need namespaces:"
+    " sysctl kernel.unprivileged_userns_clone=1 or, on Ubuntu 24.04,"
+    " kernel.apparmor_restrict_unprivileged_userns=0"
+)
 
 
 @dataclass(frozen=True)
@@ -97,27 +102,15 @@ def _data(project: Project) -> Check:
 
 
 def _opt_ml() -> Check:
-    """Whether jobs can be given their own /opt/ml, as a container has it."""
-    if _namespaces_work():
-        return Check("/opt/ml", True, "each job gets its own, in a user namespace")
-    if os.geteuid() == 0:
-        return Check(
-            "/opt/ml", True, "made for one job after the other (user namespaces are off, but you are root)"
-        )
-    return Check(
-        "/opt/ml",
-        True,
-        "paths are rewritten, because user namespaces are off on this machine",
-        "Programs that write /opt/ml into their code need them: sysctl kernel.unprivileged_userns_clone=1"
-        " or, on Ubuntu 24.04, kernel.apparmor_restrict_unprivileged_userns=0",
-    )
-
-
-def _namespaces_work() -> bool:
-    tool = shutil.which("unshare")
-    if tool is None:
-        return False
-    return subprocess.run([tool, "-Urm", "true"], capture_output=True, timeout=10).returncode == 0
+    """How jobs are given their own /opt/ml: the answer of what will run them."""
+    try:
+        given = opt_ml_of_jobs()
+    except GatehouseError as error:
+        return Check("/opt/ml", False, error.what, error.remedy)
+    why = "the environment asks for it. " if given.is_forced else ""
+    found = f"{given.mode}: {why}{given.remark or 'each job has its own, in a mount namespace'}"
+    has_best = given.is_forced or given.mode == "namespace"
+    return Check("/opt/ml", True, found, None if has_best else _NAMESPACES)
 
 
 def _disk(settings: Settings) -> Check:
@@ -126,7 +119,7 @@ def _disk(settings: Settings) -> Check:
     if not os.access(existing, os.W_OK):
         return Check("disk", False, f"{existing} is not writable", "Set GATEHOUSE_HOME to a folder of yours")
     free = shutil.disk_usage(existing).free
-    remedy = "Make room, or set GATEHOUSE_HOME to a folder on another disk"
+    remedy = "Free some space, or set GATEHOUSE_HOME to a folder on another disk"
     return Check(
         "disk",
         free >= FREE_BYTES,

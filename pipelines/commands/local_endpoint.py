@@ -33,6 +33,7 @@ from sagemaker_local.home import Home, is_alive
 
 if TYPE_CHECKING:
     from sagemaker_local.endpoint import Endpoint
+    from sagemaker_local.jobs.opt_ml import OptMl
 
 START_LIMIT = 60.0
 """Seconds that a new endpoint may take until it answers."""
@@ -204,6 +205,26 @@ def owners_alive(settings: Settings) -> list[str]:
         return []
     names = [path.name for path in home.owners.iterdir() if not path.name.startswith(".")]
     return [name for name in names if is_alive(home, name)]
+
+
+def opt_ml_of_jobs() -> OptMl:
+    """How a job that is started from here is given its `/opt/ml`.
+
+    Raises:
+        GatehouseError: the environment asks for a way that does not exist, or does not work here.
+    """
+    from sagemaker_local.jobs import opt_ml
+
+    try:
+        found = opt_ml.detect()
+    except ValueError as error:
+        raise GatehouseError(str(error), remedy=f"Unset {opt_ml.VARIABLE}, or name one of those") from error
+    if found.problem:
+        raise GatehouseError(
+            f"{opt_ml.VARIABLE}={found.mode}, which does not work here: {found.problem}",
+            remedy=f"Unset {opt_ml.VARIABLE}, and jobs get /opt/ml in the best way that works",
+        )
+    return found
 
 
 def remove_home(settings: Settings) -> Path:

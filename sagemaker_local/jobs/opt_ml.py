@@ -1,7 +1,8 @@
 """Which of the three ways gives a job its `/opt/ml` on this machine: tried once, not guessed.
 
 The launcher's opening paragraph describes them. ``SAGEMAKER_LOCAL_OPT_ML`` forces one of them; a forced
-way that does not work fails each job with the reason.
+way that does not work fails each job with the reason. :func:`detect` decides for all who ask: jobs, model
+servers and `gatehouse doctor`.
 """
 
 from __future__ import annotations
@@ -42,11 +43,15 @@ class OptMl:
         mode: one of :data:`MODES`.
         own_pids: a pid namespace goes with it (only where the mode is ``namespace``).
         remark: for the job's log, where the mode is second best; empty otherwise.
+        is_forced: the environment asks for this mode.
+        problem: why the mode, which the environment forces, does not work here; empty where it does.
     """
 
     mode: str
     own_pids: bool = False
     remark: str = ""
+    is_forced: bool = False
+    problem: str = ""
 
 
 def detect() -> OptMl:
@@ -66,7 +71,8 @@ def _detect(forced: str) -> OptMl:
     problems = why_not()
     own_pids = not problems["pids"]
     if forced:
-        return OptMl(forced, forced == "namespace" and own_pids, _REMARKS[forced])
+        uses_pids = forced == "namespace" and own_pids
+        return OptMl(forced, uses_pids, _REMARKS[forced], is_forced=True, problem=problems.get(forced, ""))
     if not problems["namespace"]:
         return OptMl("namespace", own_pids)
     missing = f"There are no mount namespaces here ({problems['namespace']})."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from pipelines.commands import main
+from sagemaker_local.jobs import opt_ml
 
 Printed = pytest.CaptureFixture[str]
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -31,6 +33,58 @@ def test_a_machine_that_is_ready_passes_every_check(workplace: Path, capsys: Pri
     assert not (workplace / ".gatehouse").exists()
     assert main(["doctor"]) == 0
     assert "ok    settings" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("workplace")
+def test_doctor_names_the_way_in_which_jobs_will_get_their_opt_ml(capsys: Printed) -> None:
+    check = checks(capsys)[1]["/opt/ml"]
+    assert check["found"].startswith(f"{opt_ml.detect().mode}: ")
+
+
+@pytest.mark.usefixtures("workplace")
+def test_a_way_that_the_environment_forces_is_the_one_that_doctor_names(
+    capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAGEMAKER_LOCAL_OPT_ML", "rewrite")
+    check = checks(capsys)[1]["/opt/ml"]
+    assert check["found"].startswith("rewrite: the environment asks for it. /opt/ml does not exist")
+
+
+@pytest.mark.usefixtures("workplace")
+def test_a_path_without_unshare_changes_nothing_for_jobs_and_nothing_for_doctor(
+    capsys: Printed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    check = checks(capsys)[1]["/opt/ml"]
+    assert check["found"].startswith(f"{opt_ml.detect().mode}: ")
+
+
+@pytest.mark.usefixtures("workplace")
+def test_an_unknown_way_is_refused_with_the_known_ones(
+    capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAGEMAKER_LOCAL_OPT_ML", "magic")
+    code, found = checks(capsys)
+    assert code == 1
+    assert "expected one of namespace, symlink, rewrite" in found["/opt/ml"]["found"]
+    assert "Unset SAGEMAKER_LOCAL_OPT_ML" in found["/opt/ml"]["remedy"]
+
+
+def test_a_forced_way_that_does_not_work_here_fails_the_check_as_it_will_fail_each_job(
+    workplace: Path,
+) -> None:
+    way, reason = "namespace", opt_ml.why_not()["namespace"]
+    doctor = [sys.executable, "-m", "pipelines", "doctor", "--json"]
+    if not reason:  # then a folder at /opt/ml that only this doctor sees stands in the way of a link
+        way, reason = "symlink", "/opt/ml exists and is not a job's"
+        script = 'mount -t tmpfs none /opt && mkdir /opt/ml && exec "$0" "$@"'
+        as_root = [] if os.geteuid() == 0 else ["--map-root-user"]
+        doctor = ["unshare", "--mount", *as_root, "sh", "-c", script, *doctor]
+    environment = {**os.environ, "SAGEMAKER_LOCAL_OPT_ML": way}
+    done = subprocess.run(doctor, cwd=workplace, env=environment, capture_output=True, text=True, timeout=120)
+    found = {check["check"]: check for check in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert found["/opt/ml"]["found"] == f"SAGEMAKER_LOCAL_OPT_ML={way}, which does not work here: {reason}"
 
 
 def test_missing_data_is_named_with_the_key_to_correct(workplace: Path, capsys: Printed) -> None:
