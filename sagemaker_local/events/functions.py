@@ -27,7 +27,7 @@ from typing import BinaryIO
 from sagemaker_local.events import function_process
 from sagemaker_local.home import Home, Owner
 from sagemaker_local.hosting.instance import LOG_STREAM
-from sagemaker_local.jobs.launcher import TIMES_RECORD
+from sagemaker_local.jobs.launcher.log import TIMES_RECORD
 from sagemaker_local.store import Document, Store
 
 FUNCTION = "function"

@@ -11,7 +11,7 @@ script_mode what the XGBoost and scikit-learn images' training toolkit does befo
 transfer    S3 to folders and back
 archive     tar files: safe to unpack, reproducible to pack
 opt_ml      which way of giving /opt/ml works on this machine
-launcher    a small program of its own that gives one process its /opt/ml and copies its output
+launcher/   a small program of its own that gives one process its /opt/ml and copies its output
 process     starts launchers and watches them
 job_log     a job's output with the time of each line
 failure     why a job failed, in AWS's terms

@@ -1,6 +1,6 @@
 """A job's output with the time of each line: what the launcher wrote, read back in pieces.
 
-The log is plain text. Beside it `log.times` says which bytes came when (launcher.py has the format);
+The log is plain text. Beside it `log.times` says which bytes came when (launcher/log.py has the format);
 a line's time is that of its first byte. Nothing here reads a log as a whole.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagemaker_local.jobs.launcher import TIMES_RECORD
+from sagemaker_local.jobs.launcher.log import TIMES_RECORD
 
 MAX_LINE = 256 << 10
 """Bytes of one event, as CloudWatch has it; a longer line becomes several events."""

@@ -1,6 +1,6 @@
 """Which of the three ways gives a job its `/opt/ml` on this machine: tried once, not guessed.
 
-The launcher's opening paragraph describes them. ``SAGEMAKER_LOCAL_OPT_ML`` forces one of them; a forced
+The package ``launcher`` describes them. ``SAGEMAKER_LOCAL_OPT_ML`` forces one of them; a forced
 way that does not work fails each job with the reason. :func:`detect` decides for all who ask: jobs, model
 servers and `gatehouse doctor`.
 """
@@ -16,15 +16,21 @@ from pathlib import Path
 
 VARIABLE = "SAGEMAKER_LOCAL_OPT_ML"
 MODES = ("namespace", "symlink", "rewrite")
+_ROOT = Path(__file__).parents[2]
 
 
-def launcher_command(word: str) -> list[str]:
-    """The launcher as a program of its own, in an interpreter that reads nothing of its surroundings.
+def launcher_command(module: str) -> list[str]:
+    """The launcher as a program of its own, in an interpreter that reads neither environment nor site.
 
     Imported rather than run as a script, because Python keeps the compiled form of imports only.
+
+    Args:
+        module: ``run`` or ``probe``.
     """
-    folder = str(Path(__file__).parent)
-    start = f"import sys; sys.path.append({folder!r}); import launcher; launcher.main({word!r})"
+    start = (
+        f"import sys; sys.path.append({str(_ROOT)!r});"
+        f" from sagemaker_local.jobs.launcher import {module}; {module}.main()"
+    )
     return [sys.executable, "-I", "-S", "-c", start]
 
 

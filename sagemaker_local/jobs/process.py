@@ -1,7 +1,7 @@
 """Starts a launcher for each instance of a job and watches them until all have ended.
 
 A launcher is told what to run, and to stop, on its standard input, and says what happens on its
-standard output (launcher.py has the words). Its silent end is an end, too: then it was killed.
+standard output (launcher/messages.py has the words). Its silent end is an end, too: then it was killed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sagemaker_local.jobs import launcher
 from sagemaker_local.jobs.failure import JobFailure
 from sagemaker_local.jobs.job import Command
+from sagemaker_local.jobs.launcher import messages
 from sagemaker_local.jobs.opt_ml import OptMl, launcher_command
 from sagemaker_local.jobs.places import Host
 
@@ -48,7 +48,7 @@ class Instance:
         self.started_at: float | None = None
         self._heard = b""
         self._traceback = b""
-        launch = launcher.write_launch(
+        request = messages.write_request(
             server=os.getpid(),
             mode=opt_ml.mode,
             own_pids=opt_ml.own_pids,
@@ -73,7 +73,7 @@ class Instance:
         except OSError as problem:
             kind = "CapacityError" if problem.errno in _NO_ROOM else "InternalServerError"
             raise JobFailure(kind, f"no process for {host.name}: {problem.strerror}.") from problem
-        self._say(launch)
+        self._say(request)
 
     @property
     def descriptor(self) -> int:

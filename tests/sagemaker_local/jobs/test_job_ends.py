@@ -98,7 +98,7 @@ def test_a_killed_launcher_is_an_internal_error_and_leaves_nothing(bench: Any, w
     wait_until(says(bench, job, "ready"), "the job is ready")
     (main,) = processes_with(mark)
     parent = main
-    while b"import launcher" not in Path(f"/proc/{parent}/cmdline").read_bytes():
+    while b"sagemaker_local.jobs.launcher" not in Path(f"/proc/{parent}/cmdline").read_bytes():
         parent = int(Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[1])
     # In a pid namespace the launcher's first child is a launcher, too: the outer one is meant.
     above = int(Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[1])

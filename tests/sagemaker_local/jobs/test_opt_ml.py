@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from sagemaker_local.jobs import launcher, opt_ml
+from sagemaker_local.jobs import opt_ml
+from sagemaker_local.jobs.launcher import messages
 from sagemaker_local.jobs.places import rewritten
 
 IN, OUT = "/opt/ml/processing/input", "/opt/ml/processing/output"
@@ -108,7 +109,7 @@ def test_a_folder_of_somebody_elses_at_opt_ml_is_left_alone(tmp_path: Path) -> N
     if opt_ml.why_not()["symlink"] or opt_ml.why_not()["namespace"]:
         assert {"symlink", "namespace"} <= set(opt_ml.why_not())
         return
-    launch = launcher.write_launch(
+    request = messages.write_request(
         server=os.getpid(), mode="symlink", own_pids=False, ml="/tmp", log=f"{tmp_path}/log"
     )
     # A mount namespace around it, so that the folder is there for this launcher alone.
@@ -120,11 +121,21 @@ def test_a_folder_of_somebody_elses_at_opt_ml_is_left_alone(tmp_path: Path) -> N
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(launch)
+        process.stdin.write(request)
         process.stdin.flush()
         said = process.stdout.readline().decode().rstrip("\n").split("\t")
     assert said[0] == "refused"
     assert said[2] == "/opt/ml exists and is not a job's: it stays untouched"
+
+
+def test_the_launcher_loads_modules_of_its_own_and_small_ones_only() -> None:
+    *interpreter, program = opt_ml.launcher_command("run")
+    show = f"{program.rpartition(';')[0]}; print(*sys.modules)"
+    loaded = subprocess.run([*interpreter, show], capture_output=True, text=True, check=True).stdout.split()
+    ours = {name for name in loaded if name.startswith("sagemaker_local.")}
+    assert "sagemaker_local.jobs.launcher.run" in ours
+    assert {name for name in ours if "launcher" not in name} == {"sagemaker_local.jobs"}
+    assert {"contextlib", "json", "pathlib", "subprocess", "typing"}.isdisjoint(loaded)
 
 
 def test_an_unknown_mode_in_the_environment_fails_the_job_with_the_choices(
