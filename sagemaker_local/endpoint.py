@@ -30,7 +30,7 @@ from sagemaker_local.home import Home, Owner
 from sagemaker_local.hosting.endpoints import HostedEndpoints
 from sagemaker_local.hosting.transform import TransformJobs
 from sagemaker_local.http_server import HttpServer
-from sagemaker_local.jobs.job import Surroundings
+from sagemaker_local.jobs.job import JobContext
 from sagemaker_local.jobs.runner import JobRunner
 from sagemaker_local.s3.http import S3
 from sagemaker_local.s3.objects import ObjectStore
@@ -197,9 +197,8 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
     outbox.prepare(store)
     messages.prepare(store)
     objects = ObjectStore(home, store)
-    jobs = JobRunner(home, owner, store, objects, interpreters)
-    jobs.endpoint_url = url
-    surroundings = Surroundings(objects, interpreters, url)
+    context = JobContext(objects, interpreters, url)
+    jobs = JobRunner(home, owner, store, context)
     operations: Operations
 
     def api(region: str, service: str, operation: str, members: dict[str, Any]) -> dict[str, Any]:
@@ -213,8 +212,8 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
         objects=objects,
         jobs=jobs,
         engine=Engine(owner, store, objects, jobs, api),
-        endpoints=HostedEndpoints(home, owner, store, surroundings),
-        transforms=TransformJobs(home, owner, store, objects, surroundings),
+        endpoints=HostedEndpoints(home, owner, store, context),
+        transforms=TransformJobs(home, owner, store, context),
         functions=Functions(home, owner, store, url),
         url=url,
     )

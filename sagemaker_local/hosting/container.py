@@ -20,7 +20,7 @@ from sagemaker_local.hosting import SERVER
 from sagemaker_local.hosting.deployment import Container
 from sagemaker_local.jobs import archive, images, transfer
 from sagemaker_local.jobs.failure import client_error, disk_failure
-from sagemaker_local.jobs.job import Command, Job, Surroundings
+from sagemaker_local.jobs.job import Command, JobContext, base_environment
 from sagemaker_local.jobs.places import OPT_ML, Host
 
 SOCKET = "server.sock"
@@ -31,17 +31,15 @@ def stage(
     container: Container,
     host: Host,
     *,
-    owner: str,
     region: str,
     rewrite: bool,
-    surroundings: Surroundings,
+    context: JobContext,
     check: Callable[[], None],
     note: Callable[[str], None],
 ) -> Command:
     """Make the container's folder and say what runs in it.
 
     Args:
-        owner: the endpoint or transform job that it belongs to.
         rewrite: the paths in the command are real ones, because ``/opt/ml`` cannot be given.
         check: raises when it is no longer wanted.
         note: takes a line for the container's log.
@@ -51,34 +49,31 @@ def stage(
     """
     try:
         host.ml.mkdir(parents=True, exist_ok=True)
-        _fetch_model(container, host, surroundings, region, check)
-        program = _place_code(container, host, surroundings, region, check)
+        _fetch_model(container, host, context, region, check)
+        program = _place_code(container, host, context, region, check)
     except OSError as problem:
         raise disk_failure(f"preparing the container {container.name}", problem) from problem
-    interpreter = images.interpreter_for(container.image, surroundings.interpreters)
+    interpreter = images.interpreter_for(container.image, context.interpreters)
     for warning in interpreter.warnings:
         note(warning)
-    job = Job(owner, region, {}, (host,), rewrite, surroundings, check, note)
-    environment = job.environment(interpreter, host) | dict(container.environment)
+    environment = base_environment(interpreter, host, region, context) | dict(container.environment)
     argv = [str(interpreter.python), str(SERVER), f"{OPT_ML}/{SOCKET}", _CODE, program, _MODEL]
     command = Command(argv, environment)
     return command.rewritten(host.ml) if rewrite else command
 
 
 def _fetch_model(
-    container: Container, host: Host, surroundings: Surroundings, region: str, check: Callable[[], None]
+    container: Container, host: Host, context: JobContext, region: str, check: Callable[[], None]
 ) -> None:
     folder = host.path(_MODEL, "the model's folder")
     folder.mkdir(exist_ok=True)
     if container.model_data is not None:
-        _unpack(container.model_data, folder, surroundings, region, check)
+        _unpack(container.model_data, folder, context, region, check)
 
 
-def _unpack(
-    uri: str, folder: Path, surroundings: Surroundings, region: str, check: Callable[[], None]
-) -> None:
+def _unpack(uri: str, folder: Path, context: JobContext, region: str, check: Callable[[], None]) -> None:
     parsed = transfer.parse_uri(uri)
-    found = surroundings.objects.open(parsed.bucket, parsed.key)
+    found = context.objects.open(parsed.bucket, parsed.key)
     if found is None:
         raise client_error(f"could not find model data at {uri}. Is it there, in region {region}?")
     check()
@@ -92,7 +87,7 @@ def _unpack(
 
 
 def _place_code(
-    container: Container, host: Host, surroundings: Surroundings, region: str, check: Callable[[], None]
+    container: Container, host: Host, context: JobContext, region: str, check: Callable[[], None]
 ) -> str:
     """Put the script's folder at /opt/ml/code, as the images do; returns the script's path in it."""
     program = container.environment.get("SAGEMAKER_PROGRAM", "")
@@ -106,7 +101,7 @@ def _place_code(
     code = host.path(_CODE, "the script's folder")
     if source.startswith("s3://"):
         code.mkdir(exist_ok=True)
-        _unpack(source, code, surroundings, region, check)
+        _unpack(source, code, context, region, check)
     elif host.path(source, "SAGEMAKER_SUBMIT_DIRECTORY") != code:
         given = host.path(source, "SAGEMAKER_SUBMIT_DIRECTORY")
         if given.is_dir():

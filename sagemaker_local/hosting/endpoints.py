@@ -33,7 +33,7 @@ from sagemaker_local.jobs.failure import LIMIT, JobFailure
 
 if TYPE_CHECKING:
     from sagemaker_local.home import Home, Owner
-    from sagemaker_local.jobs.job import Surroundings
+    from sagemaker_local.jobs.job import JobContext
     from sagemaker_local.store import Document, Store
 
 LOG_GROUP = "/aws/sagemaker/Endpoints/"
@@ -53,11 +53,11 @@ class NotInService(Exception):
 class HostedEndpoints:
     """Fleets by endpoint."""
 
-    def __init__(self, home: Home, owner: Owner, store: Store, surroundings: Surroundings) -> None:
+    def __init__(self, home: Home, owner: Owner, store: Store, context: JobContext) -> None:
         self._home = home
         self._owner = owner
         self._store = store
-        self._surroundings = surroundings
+        self._context = context
         self._lock = threading.Lock()
         self._fleets: dict[EndpointKey, Fleet] = {}
         self._coming_up: set[Fleet] = set()
@@ -217,9 +217,7 @@ class HostedEndpoints:
     def _started(self, key: EndpointKey, deployment: Deployment) -> Fleet:
         """Raises JobFailure."""
         region, name = key
-        site = Site(
-            self._home, self._owner, self._store, region, name, f"{LOG_GROUP}{name}", self._surroundings
-        )
+        site = Site(self._home, self._owner, self._store, region, name, f"{LOG_GROUP}{name}", self._context)
         fleet = Fleet(site, deployment)
         with self._lock:
             self._coming_up.add(fleet)

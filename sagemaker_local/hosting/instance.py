@@ -24,7 +24,7 @@ from sagemaker_local.hosting.channel import Address, Backend
 from sagemaker_local.hosting.deployment import Container, Variant
 from sagemaker_local.jobs import job_log, opt_ml, process
 from sagemaker_local.jobs.failure import JobFailure, JobStopped, algorithm_error, disk_failure
-from sagemaker_local.jobs.job import Command, Surroundings
+from sagemaker_local.jobs.job import Command, JobContext
 from sagemaker_local.jobs.opt_ml import OptMl
 from sagemaker_local.jobs.places import Host
 from sagemaker_local.store import Store
@@ -57,7 +57,7 @@ class Site:
     region: str
     owner_name: str
     log_group: str
-    surroundings: Surroundings
+    context: JobContext
 
 
 class Server:
@@ -75,7 +75,7 @@ class Server:
         self._threads_each = share
         self._stopping = threading.Event()
         self._wake, self._wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._process: process.Instance | None = None
+        self._process: process.InstanceProcess | None = None
         host.ml.mkdir(parents=True)
         self._address = Address(host.ml)
         self.backend = Backend(self._address)
@@ -111,10 +111,9 @@ class Server:
             command = container.stage(
                 self.container,
                 self._host,
-                owner=self._site.owner_name,
                 region=self._site.region,
                 rewrite=given.mode == "rewrite",
-                surroundings=self._site.surroundings,
+                context=self._site.context,
                 check=self._check,
                 note=self._note,
             )
@@ -146,7 +145,7 @@ class Server:
 
     def _bring_up(self, command: Command, given: OptMl) -> None:
         """Start the process and return once it answers `/ping`."""
-        self._process = process.Instance(self._host, command, given)
+        self._process = process.InstanceProcess(self._host, command, given)
         limit = self._variant.startup_seconds
         deadline = time.monotonic() + limit
         while not self._address.ping(_PING_LIMIT):
@@ -215,7 +214,7 @@ class Server:
         ready, _, _ = select.select([self._process.descriptor, self._wake], [], [], seconds)
         self._check()
         if self._process.descriptor in ready:
-            self._process.hear()
+            self._process.read_messages()
             if self._process.ending is not None:
                 self._process.close()
                 return True
@@ -235,7 +234,7 @@ class Server:
         self._process.stop(_GRACE)
         while self._process.ending is None:
             select.select([self._process.descriptor], [], [])
-            self._process.hear()
+            self._process.read_messages()
         self._process.close()
         self._process = None
 

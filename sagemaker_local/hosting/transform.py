@@ -28,12 +28,11 @@ from sagemaker_local.hosting.instance import Site
 from sagemaker_local.jobs import transfer
 from sagemaker_local.jobs.failure import LIMIT, JobFailure, JobStopped, client_error, disk_failure
 from sagemaker_local.jobs.phases import UNDER_WAY
-from sagemaker_local.jobs.places import Left
+from sagemaker_local.jobs.places import OutputFile
 
 if TYPE_CHECKING:
     from sagemaker_local.home import Home, Owner
-    from sagemaker_local.jobs.job import Surroundings
-    from sagemaker_local.s3.objects import ObjectStore
+    from sagemaker_local.jobs.job import JobContext
     from sagemaker_local.store import Document, Key, Store
 
 TRANSFORM_JOB = "transform-job"
@@ -127,19 +126,11 @@ def _check_size(size: int, plan: Plan, what: str) -> None:
 class TransformJobs:
     """The transform jobs that this process runs."""
 
-    def __init__(
-        self,
-        home: Home,
-        owner: Owner,
-        store: Store,
-        objects: ObjectStore,
-        surroundings: Surroundings,
-    ) -> None:
+    def __init__(self, home: Home, owner: Owner, store: Store, context: JobContext) -> None:
         self._home = home
         self._owner = owner
         self._store = store
-        self._objects = objects
-        self._surroundings = surroundings
+        self._context = context
         self._lock = threading.Lock()
         self._running: dict[tuple[str, str], _Run] = {}
         self._closing = threading.Event()
@@ -177,7 +168,7 @@ class TransformJobs:
             run.thread.join()
 
     def _site(self, region: str, name: str) -> Site:
-        return Site(self._home, self._owner, self._store, region, name, LOG_GROUP, self._surroundings)
+        return Site(self._home, self._owner, self._store, region, name, LOG_GROUP, self._context)
 
 
 class _Run:
@@ -226,7 +217,7 @@ class _Run:
     def _carry_out(self) -> None:
         document = self._jobs._store.get(TRANSFORM_JOB, self._region, self._name)
         assert document is not None
-        objects = self._jobs._objects
+        objects = self._jobs._context.objects
         source = document["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         target = document["TransformOutput"]["S3OutputPath"]
         inputs = transfer.sources(objects, source, self._region, "")
@@ -258,8 +249,8 @@ class _Run:
         try:
             for one in inputs:
                 await self._transform(fleet, plan, one, output)
-                left = Left(f"{one.name}.out", output, shared=False)
-                transfer.upload(self._jobs._objects, [left], target, "TransformOutput", self._check)
+                left = OutputFile(f"{one.name}.out", output, shared=False)
+                transfer.upload(self._jobs._context.objects, [left], target, "TransformOutput", self._check)
         except asyncio.CancelledError as cancelled:
             raise JobStopped from cancelled
         finally:

@@ -1,14 +1,15 @@
 """Runs processing and training jobs as real processes, with `/opt/ml` as AWS lays it out.
 
-runner      a job's life: its document, its thread, stop, time limit, what its failure is called
+runner      creates, stops and awaits jobs; ends those that a dead process left
+job_thread  carries out one job: prepare, run the instances, collect
 phases      what the document says about how far the job has come
-job         what was asked for, where it happens, and what the two kinds of jobs call things
+job         what a job is to the modules below, and what the two kinds of jobs call things
 processing  lays out and collects what a processing job is given and leaves
 training    the same for a training job
 places      a job's folders, and how a path inside the container becomes a path on this machine
 images      what an image and a request mean as a command and an environment
 script_mode what the XGBoost and scikit-learn images' training toolkit does before the script starts
-transfer    S3 to folders and back
+transfer    from S3 to a job's folders, and back
 archive     tar files: safe to unpack, reproducible to pack
 opt_ml      which way of giving /opt/ml works on this machine
 launcher/   a small program of its own that gives one process its /opt/ml and copies its output

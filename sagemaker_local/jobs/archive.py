@@ -47,7 +47,7 @@ def unpack(
                 if size > max_bytes:
                     raise UnsafeArchive(f"{archive.name} unpacks to more than {max_bytes} bytes")
                 if _DATA_FILTER is None:
-                    _tame(archive, member)
+                    _check_and_normalize(archive, member)
                 tar.extract(member, folder)
     except _REFUSALS as refusal:
         raise UnsafeArchive(f"{archive.name}: {refusal}") from refusal
@@ -55,8 +55,8 @@ def unpack(
         raise UnsafeArchive(f"{archive.name} is no intact tar file: {broken}") from broken
 
 
-def _tame(archive: Path, member: tarfile.TarInfo) -> None:
-    """What the filter does, for plain files and folders; nothing else is let through."""
+def _check_and_normalize(archive: Path, member: tarfile.TarInfo) -> None:
+    """What the filter does, for plain files and folders; anything else is refused."""
     member.name = member.name.lstrip("/")
     if not (member.isreg() or member.isdir()):
         raise UnsafeArchive(

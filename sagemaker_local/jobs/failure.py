@@ -15,7 +15,7 @@ class JobFailure(Exception):
 
     Args:
         kind: ``AlgorithmError`` (the job's own program), ``ClientError`` (the request or its data),
-            ``CapacityError`` (this machine has no room) or ``InternalServerError`` (this service).
+            ``CapacityError`` (this machine) or ``InternalServerError`` (this service).
         reason: what happened and what to do about it.
 
     Attributes:
@@ -51,15 +51,15 @@ def algorithm_error(text: str, code: int) -> JobFailure:
     """The job's program ended badly.
 
     Args:
-        text: its own words or the end of its log; the end of it is kept where it is too long.
+        text: the message that it left, or the end of its log; the end of it is kept where it is too long.
         code: its exit code; that of a killed process is 128 and its signal, as Docker reports it.
     """
     ending = f", exit code: {code}"
     if code > 128:
         with contextlib.suppress(ValueError):
             ending = f", killed by {signal.Signals(code - 128).name}{ending}"
-    room = LIMIT - len("AlgorithmError: ") - len(ending)
+    most = LIMIT - len("AlgorithmError: ") - len(ending)
     text = text.strip()
-    if len(text) > room:
-        text = "..." + text[-(room - 3) :]
+    if len(text) > most:
+        text = "..." + text[-(most - 3) :]
     return JobFailure("AlgorithmError", text + ending)

@@ -1,4 +1,9 @@
-"""A job on its way: what was asked for, where it happens, and what one instance is to run."""
+"""What the modules that prepare, run and collect a job know of it.
+
+The job itself is a document in the store. A :class:`JobRun` is one job that runs, with its instances; a
+:class:`Command` is what one instance runs; a :class:`JobKind` knows the names and the layout of processing
+jobs or of training jobs.
+"""
 
 from __future__ import annotations
 
@@ -24,35 +29,43 @@ _HOME, _TEMPORARY = "/opt/ml/.home", "/opt/ml/.tmp"
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What all jobs of one endpoint share.
+class JobContext:
+    """What all jobs and model servers of one endpoint share.
 
     Attributes:
-        interpreters: paths of Pythons by image pattern.
-        endpoint_url: where the jobs' own boto3 finds AWS; None until the endpoint has its address.
+        interpreters: paths of Pythons by image: a glob pattern for its whole name, or a part of it.
+        endpoint_url: where the jobs' own boto3 finds AWS.
     """
 
     objects: ObjectStore
     interpreters: Mapping[str, str]
-    endpoint_url: str | None
+    endpoint_url: str
 
 
 @dataclass(frozen=True)
-class Job:
-    """One job: its document, its instances, and `check`, which raises once the job is to stop."""
+class JobRun:
+    """One job that runs, from its preparation until what it left is collected.
+
+    Attributes:
+        document: the job's document as it was when it started.
+        hosts: its instances.
+        rewrite: /opt/ml cannot be given, so paths in configuration and command are real ones.
+        check: raises JobStopped once the job is to stop.
+        note: takes a line for the job's log.
+    """
 
     name: str
     region: str
     document: Document
     hosts: tuple[Host, ...]
     rewrite: bool
-    surroundings: Surroundings
+    context: JobContext
     check: Callable[[], None]
     note: Callable[[str], None]
 
     @property
     def objects(self) -> ObjectStore:
-        return self.surroundings.objects
+        return self.context.objects
 
     @property
     def host_names(self) -> list[str]:
@@ -79,20 +92,25 @@ class Job:
         }
 
     def environment(self, interpreter: Interpreter, host: Host) -> dict[str, str]:
-        """What every job's environment begins with; the request's own Environment goes on top."""
-        for folder in (_HOME, _TEMPORARY):
-            host.path(folder, "a folder").mkdir(parents=True, exist_ok=True)
-        values = images.environment(interpreter, _HOME, _TEMPORARY, host.folder / "bin")
-        values |= {
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
-        if self.surroundings.endpoint_url is not None:
-            values["AWS_ENDPOINT_URL"] = self.surroundings.endpoint_url
-        return values
+        """What the job's environment begins with; the request's own Environment goes on top."""
+        return base_environment(interpreter, host, self.region, self.context)
+
+
+def base_environment(
+    interpreter: Interpreter, host: Host, region: str, context: JobContext
+) -> dict[str, str]:
+    """What every job and model server has in its environment; makes the folders that it names."""
+    for folder in (_HOME, _TEMPORARY):
+        host.path(folder, "a folder").mkdir(parents=True, exist_ok=True)
+    values = images.environment(interpreter, _HOME, _TEMPORARY, host.folder / "bin")
+    return values | {
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": context.endpoint_url,
+    }
 
 
 @dataclass(frozen=True)
@@ -124,14 +142,14 @@ class JobKind:
         prefix: of the API's members, e.g. ``ProcessingJob``.
         verb: of its times, e.g. ``Processing``.
         log_group: where CloudWatch keeps the logs.
+        has_phases: the API shows a SecondaryStatus.
+        message_member: the member for the message that a job leaves at its end, empty if there is none.
         check: raises AwsError for a request that cannot be carried out here.
         instances: how many instances the request asks for.
-        stage: lays out /opt/ml and says what each instance runs.
-        collect: keeps what a job that went well left; returns members for its document. The second
+        stage: lays out /opt/ml and returns what each instance runs.
+        collect: keeps what a job leaves that has not failed; returns members for its document. The second
             argument says whether it was stopped before its end.
-        has_phases: the API tells a SecondaryStatus.
-        words_member: the member for the job's own words about its end, empty if there is none.
-        explain: the job's own words about its end, from the instance that failed, possibly empty.
+        message: what the job left as a message about its end, given the instance that failed; may be empty.
     """
 
     kind: str
@@ -139,12 +157,12 @@ class JobKind:
     verb: str
     log_group: str
     has_phases: bool
-    words_member: str
+    message_member: str
     check: Callable[[Document], None]
     instances: Callable[[Document], int]
-    stage: Callable[[Job], list[Command]]
-    collect: Callable[[Job, bool], Document]
-    explain: Callable[[Host], str]
+    stage: Callable[[JobRun], list[Command]]
+    collect: Callable[[JobRun, bool], Document]
+    message: Callable[[Host], str]
 
     @property
     def name_member(self) -> str:

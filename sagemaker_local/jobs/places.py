@@ -5,8 +5,8 @@
         log, log.times                    its output, and when it came
         hosts                             its /etc/hosts, where it can be given one
 
-Everything that a job leaves is looked at from outside its namespace, where a link to /opt/ml/x leads
-nowhere; so links are followed here by hand, and never out of the job's own folder.
+Everything that a job leaves is read from outside its namespace, where a link to /opt/ml/x leads nowhere. So
+this module resolves links itself, and never out of the job's own folder.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def rewritten(text: str, ml: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Left:
+class OutputFile:
     """A regular file that a job left.
 
     Attributes:
@@ -82,23 +82,23 @@ class Left:
     shared: bool
 
 
-def regular_files(folder: Path, ml: Path) -> tuple[list[Left], list[str]]:
+def regular_files(folder: Path, ml: Path) -> tuple[list[OutputFile], list[str]]:
     """Every regular file below `folder`, links followed inside the job's `ml`.
 
     Returns:
-        The files by name; and the names of what was left out: links that lead nowhere, outside or to a
+        The files by name; and the names of what is not among them: links that lead nowhere, outside or to a
         folder, pipes, sockets, devices.
 
     Raises:
         OSError: the folder, or one below it, cannot be read.
     """
-    files: list[Left] = []
+    files: list[OutputFile] = []
     left_out: list[str] = []
     root = Path(os.path.realpath(ml))
     for name, path in _entries(folder, ""):
         real = _resolved(path, root)
         if real is not None and real.is_file():
-            files.append(Left(name, real, path.is_symlink()))
+            files.append(OutputFile(name, real, path.is_symlink()))
         else:
             left_out.append(name)
     return sorted(files, key=lambda file: file.name), left_out
@@ -116,7 +116,7 @@ def _entries(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
 
 
 def _resolved(path: Path, root: Path) -> Path | None:
-    """What `path` stands for inside the job's folder `root`; None if that is outside or nothing."""
+    """What `path` is inside the job's folder `root`; None if that is outside or nothing."""
     for _ in range(16):
         try:
             mode = path.lstat().st_mode

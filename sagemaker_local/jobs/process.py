@@ -1,7 +1,7 @@
 """Starts a launcher for each instance of a job and watches them until all have ended.
 
-A launcher is told what to run, and to stop, on its standard input, and says what happens on its
-standard output (launcher/messages.py has the words). Its silent end is an end, too: then it was killed.
+A launcher is told what to run, and to stop, on its standard input, and tells what happens on its standard
+output (``launcher.messages``). One that ends without a message was killed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from sagemaker_local.jobs.launcher import messages
 from sagemaker_local.jobs.opt_ml import OptMl, launcher_command
 from sagemaker_local.jobs.places import Host
 
-_NO_ROOM = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+_NO_CAPACITY = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _MAX_TRACEBACK = 64 << 10
 
 
 @dataclass(frozen=True)
-class Ending:
+class InstanceEnd:
     """How an instance ended: an exit code (128 and the signal where it was killed) or why it never ran."""
 
     host: Host
@@ -39,14 +39,14 @@ class Ending:
         return self.code == 0
 
 
-class Instance:
-    """One launcher under way."""
+class InstanceProcess:
+    """The launcher of one instance, under way."""
 
     def __init__(self, host: Host, command: Command, opt_ml: OptMl) -> None:
         self.host = host
-        self.ending: Ending | None = None
+        self.ending: InstanceEnd | None = None
         self.started_at: float | None = None
-        self._heard = b""
+        self._unread = b""
         self._traceback = b""
         request = messages.write_request(
             server=os.getpid(),
@@ -71,98 +71,98 @@ class Instance:
                 start_new_session=True,  # Ctrl-C in a terminal is for the server, which stops its jobs
             )
         except OSError as problem:
-            kind = "CapacityError" if problem.errno in _NO_ROOM else "InternalServerError"
+            kind = "CapacityError" if problem.errno in _NO_CAPACITY else "InternalServerError"
             raise JobFailure(kind, f"no process for {host.name}: {problem.strerror}.") from problem
-        self._say(request)
+        self._send(request)
 
     @property
     def descriptor(self) -> int:
         assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
-    def _say(self, data: bytes) -> None:
+    def _send(self, data: bytes) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError, ValueError):  # it has ended, and will be heard of
+        with contextlib.suppress(BrokenPipeError, ValueError):  # it has ended, which its output will show
             self._process.stdin.write(data)
             self._process.stdin.flush()
 
     def stop(self, grace: float) -> None:
         """SIGTERM for the job's process now, SIGKILL for all of it after `grace` seconds."""
-        self._say(f"stop {grace}\n".encode())
+        self._send(f"stop {grace}\n".encode())
 
-    def hear(self) -> None:
-        """Take in what the launcher has said; called when its descriptor is readable."""
+    def read_messages(self) -> None:
+        """Read what the launcher tells; to be called when its descriptor is readable."""
         data = os.read(self.descriptor, 1 << 16)
-        *lines, self._heard = (self._heard + data).split(b"\n")
+        *lines, self._unread = (self._unread + data).split(b"\n")
         for line in lines:
-            if not self._take(line.decode("utf-8", "replace").split("\t")):
+            if not self._handle(line.decode("utf-8", "replace").split("\t")):
                 self._traceback = (self._traceback + line + b"\n")[-_MAX_TRACEBACK:]
         if not data and self.ending is None:
-            self._end_without_a_word()
+            self._end_without_message()
 
-    def _take(self, words: list[str]) -> bool:
-        """Whether the line is one of the launcher's; its first word about the end counts."""
+    def _handle(self, words: list[str]) -> bool:
+        """Whether the line is a message; of several about the end, the first counts."""
         match words:
             case ["started", when]:
                 self.started_at = float(when)
             case ["refused", kind, reason]:
-                self.ending = self.ending or Ending(self.host, failure=JobFailure(kind, reason))
+                self.ending = self.ending or InstanceEnd(self.host, failure=JobFailure(kind, reason))
             case ["ended", code, problem]:
-                self.ending = self.ending or Ending(self.host, int(code), log_problem=problem)
+                self.ending = self.ending or InstanceEnd(self.host, int(code), log_problem=problem)
             case _:
                 return False
         return True
 
-    def _end_without_a_word(self) -> None:
+    def _end_without_message(self) -> None:
         status = self._process.wait()
         last = self._traceback.decode("utf-8", "replace").strip().rpartition("\n")[2]
         how = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
         reason = f"the launcher of {self.host.name} {how}{': ' if last else ''}{last}"
-        self.ending = Ending(self.host, failure=JobFailure("InternalServerError", reason))
+        self.ending = InstanceEnd(self.host, failure=JobFailure("InternalServerError", reason))
 
     def close(self) -> None:
-        """Wait for the launcher, which has said its last word."""
+        """Wait for the launcher, which has sent its last message."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.wait()
         self._process.stdin.close()
         self._process.stdout.close()
 
-    def abandon(self) -> None:
-        """End it without a word, for the case that this process cannot watch it any longer."""
+    def kill(self) -> None:
+        """End it at once, for the case that this process cannot watch it any longer."""
         self._process.kill()
         self.close()
 
 
 @dataclass(frozen=True)
-class Watched:
-    """The end of all instances. `failed` is the first that ended badly of itself."""
+class InstancesEnd:
+    """The end of all instances. `failed` is the first that failed without having been stopped."""
 
-    failed: Ending | None
+    failed: InstanceEnd | None
     timed_out: bool
     log_problems: tuple[str, ...]
 
 
 def watch(
-    instances: Sequence[Instance],
+    instances: Sequence[InstanceProcess],
     *,
     limit: float,
     grace: float,
     wake: int,
-    stop_asked: Callable[[], float | None],
+    stop_requested: Callable[[], float | None],
     on_start: Callable[[float], None],
-) -> Watched:
+) -> InstancesEnd:
     """Wait for all instances; the first that fails stops the others.
 
     Args:
         limit: seconds that the job may run, from its start.
         grace: seconds between SIGTERM and SIGKILL, for the time limit and for the others of one that failed.
-        wake: a descriptor that becomes readable when `stop_asked` may have changed.
-        stop_asked: the grace of a stop that was asked for, None until then.
+        wake: a descriptor that becomes readable when `stop_requested` may have changed.
+        stop_requested: the grace of a stop that was requested, None until then.
         on_start: called once with the time at which the first instance started.
     """
     deadline: float | None = None
-    failed: Ending | None = None
+    failed: InstanceEnd | None = None
     granted: float | None = None
     timed_out = False
     running = {instance.descriptor: instance for instance in instances}
@@ -170,14 +170,14 @@ def watch(
         for descriptor in (*running, wake):
             selector.register(descriptor, selectors.EVENT_READ)
         while running:
-            # Once a second for a stop that another process asked for, through the store.
+            # Once a second for a stop that another process requested, through the store.
             wait = 1.0 if deadline is None else min(1.0, max(0.0, deadline - time.monotonic()))
             for key, _ in selector.select(wait):
                 if key.fd == wake:
                     os.read(wake, 4096)
                     continue
                 instance = running[key.fd]
-                instance.hear()
+                instance.read_messages()
                 if deadline is None and instance.started_at is not None:
                     deadline = time.monotonic() + limit
                     on_start(instance.started_at)
@@ -188,15 +188,15 @@ def watch(
                 instance.close()
                 if failed is None and granted is None and not instance.ending.is_good:
                     failed = instance.ending
-            asked = stop_asked()
-            if asked is None and failed is not None:
-                asked = grace
-            if asked is None and deadline is not None and time.monotonic() >= deadline:
-                asked, timed_out = grace, bool(running)
-            if asked is not None and (granted is None or asked < granted):
-                granted = asked
+            requested = stop_requested()
+            if requested is None and failed is not None:
+                requested = grace
+            if requested is None and deadline is not None and time.monotonic() >= deadline:
+                requested, timed_out = grace, bool(running)
+            if requested is not None and (granted is None or requested < granted):
+                granted = requested
                 for instance in running.values():
-                    instance.stop(asked)
+                    instance.stop(requested)
             if deadline is not None and granted is not None:
                 deadline = float("inf")
     problems = tuple(
@@ -204,4 +204,4 @@ def watch(
         for instance in instances
         if instance.ending is not None and instance.ending.log_problem
     )
-    return Watched(failed, timed_out, problems)
+    return InstancesEnd(failed, timed_out, problems)

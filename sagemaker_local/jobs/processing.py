@@ -12,9 +12,8 @@ from dataclasses import replace
 
 from sagemaker_local.errors import not_implemented, validation_error
 from sagemaker_local.jobs import images, transfer
-from sagemaker_local.jobs.failure import client_error, disk_failure
-from sagemaker_local.jobs.job import Command, Document, Job, JobKind
-from sagemaker_local.jobs.places import Host, Left, first_kilobyte, regular_files
+from sagemaker_local.jobs.job import Command, Document, JobKind, JobRun
+from sagemaker_local.jobs.places import Host, OutputFile, first_kilobyte
 
 _CONFIG = "/opt/ml/config"
 _MESSAGE = "/opt/ml/output/message"
@@ -79,10 +78,10 @@ def _check(request: Document) -> None:
         raise not_implemented(f"the entry point of the image {image} itself: give a ContainerEntrypoint;")
 
 
-def _stage(job: Job) -> list[Command]:
+def _stage(job: JobRun) -> list[Command]:
     document = job.document
     specification = document["AppSpecification"]
-    interpreter = images.interpreter_for(specification["ImageUri"], job.surroundings.interpreters)
+    interpreter = images.interpreter_for(specification["ImageUri"], job.context.interpreters)
     for warning in interpreter.warnings:
         job.note(warning)
     outputs = [item for item in _outputs(document) if not item.get("AppManaged")]
@@ -105,57 +104,37 @@ def _stage(job: Job) -> list[Command]:
     return commands
 
 
-def _stage_inputs(job: Job) -> None:
+def _stage_inputs(job: JobRun) -> None:
     for item in _inputs(job.document):
-        if item.get("AppManaged"):
-            continue
-        source, what = item["S3Input"], f"input '{item['InputName']}'"
-        found = transfer.sources(job.objects, source["S3Uri"], job.region, job.document["RoleArn"])
-        sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
-        for number, host in enumerate(job.hosts):
-            share = found[number :: len(job.hosts)] if sharded else found
-            transfer.stage(share, host.path(source["LocalPath"], what), job.check)
+        if not item.get("AppManaged"):
+            source = item["S3Input"]
+            transfer.stage_source(job, source, source["LocalPath"], f"input '{item['InputName']}'")
 
 
-def _collect(job: Job, stopped: bool) -> Document:
+def _collect(job: JobRun, stopped: bool) -> Document:
     outputs = [] if stopped else [item for item in _outputs(job.document) if not item.get("AppManaged")]
-    left = [(item, _left(job, item)) for item in outputs]
+    found = [(item, _files_of_output(job, item)) for item in outputs]
     # One output's folder may lie within another's; only a file that is wanted once is moved away.
-    wanted = Counter(file.path for _, files in left for file in files)
+    wanted = Counter(file.path for _, files in found for file in files)
     for moved in (False, True):
-        for item, files in left:
+        for item, files in found:
             shared = [replace(file, shared=file.shared or wanted[file.path] > 1) for file in files]
             now = [file for file in shared if file.shared is not moved]
             what = f"output '{item['OutputName']}'"
             transfer.upload(job.objects, now, item["S3Output"]["S3Uri"], what, job.check)
-    message = _explain(job.hosts[0])
+    message = _message(job.hosts[0])
     return {"ExitMessage": message} if message else {}
 
 
-def _left(job: Job, item: Document) -> list[Left]:
-    """What all instances left in the folder of one output."""
+def _files_of_output(job: JobRun, item: Document) -> list[OutputFile]:
     what, local_path = f"output '{item['OutputName']}'", item["S3Output"]["LocalPath"]
-    files: dict[str, Left] = {}
-    for host in reversed(job.hosts):
-        folder = host.path(local_path, what)
-        if not folder.is_dir():
-            raise client_error(
-                f"{what}: {local_path} is no folder any more on {host.name}."
-                " Leave the folder in place and write files into it."
-            )
-        try:
-            found, left_out = regular_files(folder, host.ml)
-        except OSError as problem:
-            raise disk_failure(f"reading {what}", problem) from problem
-        for entry in left_out:
-            job.note(f"{what}: left out {entry}: not a regular file inside the job's folder.")
-        files |= {file.name: file for file in found}
+    files = transfer.files_of_all_hosts(job, local_path, what)
     if not files:
         job.note(f"{what}: {local_path} is empty, so nothing was uploaded.")
-    return list(files.values())
+    return files
 
 
-def _explain(host: Host) -> str:
+def _message(host: Host) -> str:
     return first_kilobyte(host.path(_MESSAGE, "the exit message"), host.ml)
 
 
@@ -165,10 +144,10 @@ KIND = JobKind(
     verb="Processing",
     log_group="/aws/sagemaker/ProcessingJobs",
     has_phases=False,
-    words_member="ExitMessage",
+    message_member="ExitMessage",
     check=_check,
     instances=_instances,
     stage=_stage,
     collect=_collect,
-    explain=_explain,
+    message=_message,
 )

@@ -16,9 +16,9 @@ from sagemaker_local.errors import not_implemented, validation_error
 from sagemaker_local.jobs import archive, images, script_mode, transfer
 from sagemaker_local.jobs.failure import client_error, disk_failure
 from sagemaker_local.jobs.images import Interpreter
-from sagemaker_local.jobs.job import Command, Document, Job, JobKind
+from sagemaker_local.jobs.job import Command, Document, JobKind, JobRun
 from sagemaker_local.jobs.job_log import LogReader
-from sagemaker_local.jobs.places import Host, Left, first_kilobyte, regular_files
+from sagemaker_local.jobs.places import Host, OutputFile, first_kilobyte, regular_files
 
 _CONFIG = "/opt/ml/input/config"
 _DATA = "/opt/ml/input/data"
@@ -97,11 +97,11 @@ def _check_channel(channel: Document, default_mode: str) -> None:
         raise not_implemented(f"RecordWrapperType of channel '{name}'")
 
 
-def _stage(job: Job) -> list[Command]:
+def _stage(job: JobRun) -> list[Command]:
     document = job.document
     specification = document["AlgorithmSpecification"]
     image = specification["TrainingImage"]
-    interpreter = images.interpreter_for(image, job.surroundings.interpreters)
+    interpreter = images.interpreter_for(image, job.context.interpreters)
     for warning in interpreter.warnings:
         job.note(warning)
     transfer.require_bucket(job.objects, document["OutputDataConfig"]["S3OutputPath"], "the model")
@@ -143,18 +143,14 @@ def _stage(job: Job) -> list[Command]:
     return commands
 
 
-def _stage_channels(job: Job) -> None:
+def _stage_channels(job: JobRun) -> None:
     for channel in _channels(job.document):
         source, name = channel["DataSource"]["S3DataSource"], channel["ChannelName"]
-        found = transfer.sources(job.objects, source["S3Uri"], job.region, job.document["RoleArn"])
-        sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
-        for number, host in enumerate(job.hosts):
-            share = found[number :: len(job.hosts)] if sharded else found
-            transfer.stage(share, host.path(f"{_DATA}/{name}", f"channel '{name}'"), job.check)
+        transfer.stage_source(job, source, f"{_DATA}/{name}", f"channel '{name}'")
 
 
 def _script_command(
-    job: Job,
+    job: JobRun,
     host: Host,
     interpreter: Interpreter,
     environment: dict[str, str],
@@ -187,7 +183,7 @@ def _script_command(
     return Command(argv, environment | variables, script_mode.CODE)
 
 
-def _unpack_code(job: Job, host: Host, submit_directory: str, code: Path) -> None:
+def _unpack_code(job: JobRun, host: Host, submit_directory: str, code: Path) -> None:
     """From S3 (one archive) or from a path inside the container (an archive, or a folder as it is)."""
     code.mkdir(parents=True, exist_ok=True)
     if submit_directory.startswith("s3://"):
@@ -210,10 +206,10 @@ def _unpack_code(job: Job, host: Host, submit_directory: str, code: Path) -> Non
         raise disk_failure("unpacking the code", problem) from problem
 
 
-def _collect(job: Job, stopped: bool) -> Document:
+def _collect(job: JobRun, stopped: bool) -> Document:
     output = job.document["OutputDataConfig"]
     base = f"{output['S3OutputPath'].rstrip('/')}/{job.name}/output"
-    model = _left_by_all(job, _MODEL)
+    model = transfer.files_of_all_hosts(job, _MODEL, "the model")
     if not model and not stopped:
         job.note(f"{_MODEL} is empty, so there is no model to keep.")
     if output.get("CompressionType") == "NONE":
@@ -222,30 +218,16 @@ def _collect(job: Job, stopped: bool) -> Document:
     else:
         artifacts = f"{base}/model.tar.gz"
         _upload_packed(job, model, base, "model.tar.gz")
-    _upload_packed(job, _left_by_all(job, _OUTPUT_DATA), base, "output.tar.gz")
+    _upload_packed(
+        job, transfer.files_of_all_hosts(job, _OUTPUT_DATA, "the output data"), base, "output.tar.gz"
+    )
     members: Document = {"FinalMetricDataList": _final_metrics(job)}
     if model or not stopped:
         members["ModelArtifacts"] = {"S3ModelArtifacts": artifacts}
     return members
 
 
-def _left_by_all(job: Job, folder: str) -> list[Left]:
-    files: dict[str, Left] = {}
-    for host in reversed(job.hosts):
-        path = host.path(folder, "a folder")
-        if not path.is_dir():
-            raise client_error(f"{folder} is no folder any more on {host.name}: leave it in place.")
-        try:
-            found, left_out = regular_files(path, host.ml)
-        except OSError as problem:
-            raise disk_failure(f"reading {folder}", problem) from problem
-        for entry in left_out:
-            job.note(f"{folder}: left out {entry}: not a regular file inside the job's folder.")
-        files |= {file.name: file for file in found}
-    return list(files.values())
-
-
-def _upload_packed(job: Job, files: list[Left], base: str, name: str) -> None:
+def _upload_packed(job: JobRun, files: list[OutputFile], base: str, name: str) -> None:
     if not files:
         return
     packed = job.hosts[0].folder / name
@@ -253,10 +235,10 @@ def _upload_packed(job: Job, files: list[Left], base: str, name: str) -> None:
         archive.pack([(file.name, file.path) for file in files], packed)
     except OSError as problem:
         raise disk_failure(f"packing {name}", problem) from problem
-    transfer.upload(job.objects, [Left(name, packed, shared=False)], base, name, job.check)
+    transfer.upload(job.objects, [OutputFile(name, packed, shared=False)], base, name, job.check)
 
 
-def _final_metrics(job: Job) -> list[Document]:
+def _final_metrics(job: JobRun) -> list[Document]:
     """The last value of each metric that its regular expression finds in the log, with its time."""
     definitions = job.document["AlgorithmSpecification"].get("MetricDefinitions") or []
     patterns = [(item["Name"], re.compile(item["Regex"])) for item in definitions]
@@ -281,7 +263,7 @@ def _number(match: re.Match[str]) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _explain(host: Host) -> str:
+def _message(host: Host) -> str:
     return first_kilobyte(host.path(_FAILURE, "the failure file"), host.ml)
 
 
@@ -291,10 +273,10 @@ KIND = JobKind(
     verb="Training",
     log_group="/aws/sagemaker/TrainingJobs",
     has_phases=True,
-    words_member="",
+    message_member="",
     check=_check,
     instances=_instances,
     stage=_stage,
     collect=_collect,
-    explain=_explain,
+    message=_message,
 )

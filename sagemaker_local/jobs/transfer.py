@@ -1,4 +1,4 @@
-"""Between the object store and a job's folders: what an S3 URI stands for, staged in, results put back.
+"""Between the object store and a job's folders: inputs are staged, results are uploaded.
 
 An object on disk is a plain file, so staging asks the file system to share its blocks (a reflink) and
 copies inside the kernel where it cannot. Results are moved into the store rather than copied.
@@ -11,13 +11,14 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sagemaker_local.errors import AwsError
 from sagemaker_local.jobs.failure import client_error, disk_failure
-from sagemaker_local.jobs.places import Left
+from sagemaker_local.jobs.places import OutputFile, regular_files
 
 if TYPE_CHECKING:
+    from sagemaker_local.jobs.job import JobRun
     from sagemaker_local.s3.objects import ObjectInfo, ObjectStore
 
 _FICLONE = 0x40049409
@@ -49,7 +50,7 @@ class Source:
 
 
 def sources(objects: ObjectStore, uri: str, region: str, role: str) -> list[Source]:
-    """All objects whose keys begin with the URI's key, as AWS's S3Prefix selects them, by key.
+    """All objects whose keys begin with the URI's key, as AWS's S3Prefix selects them, in order of key.
 
     Names are relative to the prefix where it ends on a folder (``data/`` or ``data`` of ``data/a.csv``)
     and to its last ``/`` otherwise (``data/part`` of ``data/part-1.csv``).
@@ -107,6 +108,24 @@ def stage(objects: Iterable[Source], folder: Path, check: Callable[[], None]) ->
         raise disk_failure("copying the job's input", problem) from problem
 
 
+def stage_source(job: JobRun, source: dict[str, Any], container_path: str, what: str) -> None:
+    """Copy what an S3 data source of a request means to each instance: all of it, or its share of the keys.
+
+    Args:
+        source: S3Uri, and S3DataDistributionType.
+        container_path: the folder for it, under /opt/ml.
+        what: names it in an error, e.g. "input 'raw'".
+
+    Raises:
+        JobFailure: as :func:`sources` and :func:`stage`.
+    """
+    found = sources(job.objects, source["S3Uri"], job.region, job.document["RoleArn"])
+    is_sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
+    for number, host in enumerate(job.hosts):
+        own = found[number :: len(job.hosts)] if is_sharded else found
+        stage(own, host.path(container_path, what), job.check)
+
+
 def copy_file(source: Path, target: Path) -> None:
     """A copy that the job may write to without touching the original."""
     with source.open("rb") as reader, target.open("wb") as writer:
@@ -127,8 +146,32 @@ def require_bucket(objects: ObjectStore, uri: str, what: str) -> None:
         ) from missing
 
 
+def files_of_all_hosts(job: JobRun, container_path: str, what: str) -> list[OutputFile]:
+    """What all instances left in a folder; where several left a file of one name, the first instance's.
+
+    Raises:
+        JobFailure: the folder has gone, or cannot be read.
+    """
+    files: dict[str, OutputFile] = {}
+    for host in reversed(job.hosts):
+        folder = host.path(container_path, what)
+        if not folder.is_dir():
+            raise client_error(
+                f"{what}: {container_path} is no folder any more on {host.name}."
+                " Leave the folder in place and write files into it."
+            )
+        try:
+            found, others = regular_files(folder, host.ml)
+        except OSError as problem:
+            raise disk_failure(f"reading {what}", problem) from problem
+        for name in others:
+            job.note(f"{what}: left out {name}: not a regular file inside the job's folder.")
+        files |= {file.name: file for file in found}
+    return list(files.values())
+
+
 def upload(
-    objects: ObjectStore, files: Iterable[Left], uri: str, what: str, check: Callable[[], None]
+    objects: ObjectStore, files: Iterable[OutputFile], uri: str, what: str, check: Callable[[], None]
 ) -> None:
     """Move files into the store under the URI's key; what is shared is copied, and first.
 

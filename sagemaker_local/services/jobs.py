@@ -59,7 +59,9 @@ def _describer(kind: JobKind) -> Handler:
 def _lister(kind: JobKind) -> Handler:
     def list_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         """ListProcessingJobs, ListTrainingJobs; by creation time and ascending unless asked otherwise."""
-        found = [call.components.jobs.up_to_date(kind, one) for one in call.store.list(kind.kind, call.region)]
+        found = [
+            call.components.jobs.up_to_date(kind, one) for one in call.store.list(kind.kind, call.region)
+        ]
         page, token = paging.named_page(
             found, parameters, kind.name_member, kind.status_member, descending=False
         )

@@ -60,7 +60,9 @@ def describe_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, 
 
 def list_transform_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListTransformJobs, newest first unless asked otherwise."""
-    found = [call.components.transforms.up_to_date(one) for one in call.store.list(TRANSFORM_JOB, call.region)]
+    found = [
+        call.components.transforms.up_to_date(one) for one in call.store.list(TRANSFORM_JOB, call.region)
+    ]
     page, token = paging.named_page(found, parameters, "TransformJobName", "TransformJobStatus")
     return {"TransformJobSummaries": page, "NextToken": token}
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from sagemaker_local.home import Home, Owner
+from sagemaker_local.jobs.job import JobContext
 from sagemaker_local.jobs.runner import JobRunner
 from sagemaker_local.s3.objects import ObjectStore
 from sagemaker_local.services.call import Components
@@ -24,6 +25,7 @@ SKLEARN = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1
 XGBOOST = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0"
 FOREIGN = "example.com/team/image:1"
 DEADLINE = 20.0
+ENDPOINT_URL = "http://127.0.0.1:1"
 
 
 @dataclass
@@ -39,7 +41,8 @@ class Bench:
         self.store = Store(self.home.database)
         self.objects = ObjectStore(self.home, self.store)
         self.objects.create_bucket("bucket")
-        self.runner = JobRunner(self.home, self.owner, self.store, self.objects, self.interpreters)
+        context = JobContext(self.objects, self.interpreters, ENDPOINT_URL)
+        self.runner = JobRunner(self.home, self.owner, self.store, context)
         # Jobs need no engine; everything else is the real thing.
         components = SimpleNamespace(
             home=self.home, owner=self.owner, store=self.store, objects=self.objects, jobs=self.runner

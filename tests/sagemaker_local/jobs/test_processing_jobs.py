@@ -40,7 +40,6 @@ def test_a_job_finds_its_configuration_and_a_clean_environment(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_USER", "x")
-    bench.runner.endpoint_url = "http://127.0.0.1:1"
     job = bench.processing(
         f"cat /opt/ml/config/processingjobconfig.json > {OUT}/job;"
         f" cat /opt/ml/config/resourceconfig.json > {OUT}/resources; env > {OUT}/environment;"

@@ -230,11 +230,11 @@ def test_a_foreign_image_runs_here_with_a_warning_or_in_the_interpreter_named_fo
     python.parent.mkdir()
     python.write_text('#!/bin/sh\necho "their interpreter: $@"\n')
     python.chmod(0o755)
-    bench.runner._interpreters["*/team/*"] = str(python)
+    bench.interpreters["*/team/*"] = str(python)
     job = bench.processing(code, image="example.com/team/torch:2")
     assert bench.ended(job)["ProcessingJobStatus"] == "Completed"
     assert bench.log(job) == "their interpreter: -S -c import sys; print('python', sys.argv[1:]) x\n"
-    bench.runner._interpreters["*/team/*"] = "/no/such/python"
+    bench.interpreters["*/team/*"] = "/no/such/python"
     ended = bench.ended(bench.processing(code, image="example.com/team/torch:2"))
     assert "interpreter for images like '*/team/*'" in ended["FailureReason"]
 
