@@ -1,68 +1,29 @@
 """EventBridge's pattern language: which events a rule is about.
 
 A pattern is a JSON object with the shape of the events that it matches. Its leaves are lists of
-alternatives: plain values, or objects with one comparison. Every field of a pattern must match; of an
-alternative list, one must. A field of the event that is a list matches if any of its items does, and a
-pattern's object matches a list of objects if any of them matches as a whole.
-
-Comparisons: ``prefix``, ``suffix`` (each also with ``equals-ignore-case``), ``equals-ignore-case``,
-``wildcard``, ``numeric``, ``cidr``, ``exists``, and ``anything-but`` of values or of one of ``prefix``,
-``suffix``, ``wildcard``, ``equals-ignore-case``. ``$or`` takes a list of patterns.
-
-Plain numbers are compared by their text (1 is not 1.0), ``numeric`` compares their values.
+alternatives: plain values, or objects with one comparison (``comparisons``). Every field of a pattern must
+match; of an alternative list, one must. A field of the event that is a list matches if any of its items
+does, and a pattern's object matches a list of objects if any of them matches as a whole. ``exists`` says
+whether the field is there at all; ``$or`` takes a list of patterns.
 
 Source: the EventBridge User Guide, "Comparison operators for use in event patterns".
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import operator
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NoReturn
 
-_LIMIT = 5_000_000_000
-"""Numbers of a ``numeric`` comparison lie within plus and minus this."""
-
-_ORDER: dict[str, Callable[[Decimal, Decimal], bool]] = {
-    "=": operator.eq,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-_WILDCARD_PART = re.compile(r"\\[*\\]|.", re.DOTALL)
-
-
-class InvalidPattern(Exception):
-    """Why a text is no pattern."""
-
-
-@dataclass(frozen=True)
-class _Number:
-    """A JSON number as it is written."""
-
-    text: str
-
-    @property
-    def value(self) -> Decimal:
-        return Decimal(self.text)
-
-
-_Test = Callable[[Any], bool]
-"""Whether one value that is there passes."""
+from sagemaker_local.events.comparisons import COMPARISONS, InvalidPattern, Number, Test, equals, only_member
 
 
 @dataclass(frozen=True)
 class _Leaf:
     """Alternatives of one field."""
 
-    tests: tuple[_Test, ...]
+    tests: tuple[Test, ...]
     or_absent: bool
 
 
@@ -111,7 +72,7 @@ def _load(text: str) -> Any:
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is not a JSON value")
 
-    return json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=refuse)
+    return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=refuse)
 
 
 # -- matching ----------------------------------------------------------------------------------------
@@ -178,170 +139,24 @@ def _choice(value: object, place: str) -> tuple[_Node, ...]:
 def _leaf(values: list[Any], place: str) -> _Leaf:
     if not values:
         raise InvalidPattern(f"{place} must not be an empty list")
-    tests: list[_Test] = []
+    tests: list[Test] = []
     or_absent = False
     for value in values:
         if isinstance(value, list):
             raise InvalidPattern(f"{place} must not hold a list")
         if not isinstance(value, dict):
-            tests.append(_equals(value))
+            tests.append(equals(value))
             continue
-        name, operand = _only(value, place)
+        name, operand = only_member(value, place)
         if name == "exists":
             if not isinstance(operand, bool):
                 raise InvalidPattern(f"exists at {place} must be true or false")
             if operand:
                 tests.append(lambda _: True)
             or_absent = or_absent or not operand
-        elif name in _COMPARISONS:
-            tests.append(_COMPARISONS[name](operand, place))
+        elif name in COMPARISONS:
+            tests.append(COMPARISONS[name](operand, place))
         else:
-            known = ", ".join(sorted([*_COMPARISONS, "exists"]))
+            known = ", ".join(sorted([*COMPARISONS, "exists"]))
             raise InvalidPattern(f"{place} has the unknown comparison '{name}' (there are: {known})")
     return _Leaf(tuple(tests), or_absent)
-
-
-def _only(value: Mapping[str, Any], place: str) -> tuple[str, Any]:
-    if len(value) != 1:
-        raise InvalidPattern(f"a comparison at {place} must have one key, not {len(value)}")
-    return next(iter(value.items()))
-
-
-def _text(operand: object, what: str, *, empty: bool = False) -> str:
-    if not isinstance(operand, str) or not (operand or empty):
-        raise InvalidPattern(f"{what} must be a string{'' if empty else ' that is not empty'}")
-    return operand
-
-
-def _equals(wanted: object) -> _Test:
-    # True == 1 in Python; numbers are _Number here, so only booleans meet booleans.
-    return lambda value: type(value) is type(wanted) and value == wanted
-
-
-def _on_text(test: Callable[[str], bool]) -> _Test:
-    return lambda value: isinstance(value, str) and test(value)
-
-
-def _prefix(operand: object, place: str) -> _Test:
-    text, fold = _perhaps_folded(operand, f"prefix at {place}")
-    return _on_text(lambda value: fold(value).startswith(text))
-
-
-def _suffix(operand: object, place: str) -> _Test:
-    text, fold = _perhaps_folded(operand, f"suffix at {place}")
-    return _on_text(lambda value: fold(value).endswith(text))
-
-
-def _perhaps_folded(operand: object, what: str) -> tuple[str, Callable[[str], str]]:
-    if isinstance(operand, dict):
-        name, inner = _only(operand, what)
-        if name != "equals-ignore-case":
-            raise InvalidPattern(f"{what} takes a string or equals-ignore-case, not '{name}'")
-        return _text(inner, what).lower(), str.lower
-    return _text(operand, what), str
-
-
-def _ignoring_case(operand: object, place: str) -> _Test:
-    text = _text(operand, f"equals-ignore-case at {place}", empty=True).lower()
-    return _on_text(lambda value: value.lower() == text)
-
-
-def _wildcard(operand: object, place: str) -> _Test:
-    """``*`` stands for any text; a backslash before it or before another backslash makes it plain."""
-    text = _text(operand, f"wildcard at {place}")
-    parts = [""]
-    for part in _WILDCARD_PART.findall(text):
-        if part == "\\":
-            raise InvalidPattern(f"wildcard at {place}: a backslash stands before * or another backslash")
-        if part == "*":
-            parts.append("")
-        else:
-            parts[-1] += part[-1]
-    if "" in parts[1:-1]:
-        raise InvalidPattern(f"wildcard at {place} must not have two * in a row")
-    return _on_text(lambda value: _consists_of(parts, value))
-
-
-def _consists_of(parts: list[str], value: str) -> bool:
-    """Whether `value` is these parts in their order with any text between them."""
-    if len(parts) == 1:
-        return value == parts[0]
-    first, *middle, last = parts
-    if not value.startswith(first) or not value.endswith(last) or len(value) < len(first) + len(last):
-        return False
-    position, end = len(first), len(value) - len(last)
-    for part in middle:  # the earliest place is as good as any: no pattern can take long
-        found = value.find(part, position, end)
-        if found < 0:
-            return False
-        position = found + len(part)
-    return True
-
-
-def _numeric(operand: object, place: str) -> _Test:
-    what = f"numeric at {place}"
-    if not isinstance(operand, list) or len(operand) not in (2, 4):
-        raise InvalidPattern(f"{what} must be a list of a comparison and a number, or of two such pairs")
-    bounds = []
-    for sign, number in zip(operand[::2], operand[1::2], strict=True):
-        if not isinstance(sign, str) or sign not in _ORDER:
-            raise InvalidPattern(f"{what}: a comparison is one of {' '.join(_ORDER)}")
-        if not isinstance(number, _Number) or abs(number.value) > _LIMIT:
-            raise InvalidPattern(f"{what}: '{sign}' is followed by a number from -{_LIMIT} to {_LIMIT}")
-        bounds.append((sign, number.value))
-    if len(bounds) == 2:
-        (low_sign, low), (high_sign, high) = bounds
-        if low_sign not in (">", ">=") or high_sign not in ("<", "<="):
-            raise InvalidPattern(f"{what}: a range is a lower bound (> or >=), then an upper one (< or <=)")
-        if low >= high:
-            raise InvalidPattern(f"{what}: the range is empty")
-    return lambda value: (
-        isinstance(value, _Number) and all(_ORDER[sign](value.value, bound) for sign, bound in bounds)
-    )
-
-
-def _cidr(operand: object, place: str) -> _Test:
-    text = _text(operand, f"cidr at {place}")
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError as error:
-        raise InvalidPattern(f"cidr at {place}: {error}") from error
-
-    def within(value: str) -> bool:
-        try:
-            return ipaddress.ip_address(value) in network
-        except ValueError:
-            return False
-
-    return _on_text(within)
-
-
-def _anything_but(operand: object, place: str) -> _Test:
-    what = f"anything-but at {place}"
-    if isinstance(operand, dict):
-        name, inner = _only(operand, what)
-        if name not in ("prefix", "suffix", "wildcard", "equals-ignore-case"):
-            raise InvalidPattern(f"{what} takes prefix, suffix, wildcard or equals-ignore-case, not '{name}'")
-        options = inner if isinstance(inner, list) else [inner]
-        tests = [_COMPARISONS[name](one, place) for one in options]
-    else:
-        options = operand if isinstance(operand, list) else [operand]
-        if not all(isinstance(one, str) for one in options) and not all(
-            isinstance(one, _Number) for one in options
-        ):
-            raise InvalidPattern(f"{what} must be strings or numbers, all of one kind")
-        tests = [_equals(one) for one in options]
-    if not options:
-        raise InvalidPattern(f"{what} must not be an empty list")
-    return lambda value: not any(test(value) for test in tests)
-
-
-_COMPARISONS: dict[str, Callable[[object, str], _Test]] = {
-    "prefix": _prefix,
-    "suffix": _suffix,
-    "equals-ignore-case": _ignoring_case,
-    "wildcard": _wildcard,
-    "numeric": _numeric,
-    "cidr": _cidr,
-    "anything-but": _anything_but,
-}

@@ -16,6 +16,7 @@ from aws_formats import schedules
 from aws_formats.arns import LOCAL_ACCOUNT
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.events import outbox, patterns, transformers
+from sagemaker_local.events.comparisons import InvalidPattern
 from sagemaker_local.events.dispatcher import RULE, next_firing
 from sagemaker_local.events.targets import kind_of
 from sagemaker_local.services import paging
@@ -242,7 +243,7 @@ def _set_state(call: Call, parameters: dict[str, Any], state: str) -> dict[str, 
 def _parsed(text: str) -> patterns.Pattern:
     try:
         return patterns.parse(text)
-    except patterns.InvalidPattern as error:
+    except InvalidPattern as error:
         raise AwsError(
             "InvalidEventPatternException", f"Event pattern is not valid. Reason: {error}."
         ) from error

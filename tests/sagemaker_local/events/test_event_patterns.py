@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sagemaker_local.events import patterns
+from sagemaker_local.events.comparisons import InvalidPattern
 
 
 def matches(pattern: dict[str, Any], event: dict[str, Any]) -> bool:
@@ -107,7 +108,7 @@ def test_one_branch_of_an_or_must_match_beside_everything_else() -> None:
     ],
 )
 def test_what_is_no_pattern_is_refused_with_the_place(pattern: str, reason: str) -> None:
-    with pytest.raises(patterns.InvalidPattern, match=reason):
+    with pytest.raises(InvalidPattern, match=reason):
         patterns.parse(pattern)
 
 
