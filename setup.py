@@ -26,6 +26,7 @@ AWS = [  # what the project and the local SageMaker both need
 LOCAL = [  # what only the local SageMaker needs
     "uvicorn>=0.30",  # serves its ASGI app
     "httptools>=0.6",  # uvicorn's C parser: several times faster on large S3 bodies than h11
+    "anycrc>=2.1",  # CRC32C and CRC64/NVME, which S3's clients send and Python does not have
 ]
 
 PROJECT = [
@@ -64,6 +65,6 @@ setup(
     package_data={"automation": ["templates/*.yaml"]},
     install_requires=IMAGE + AWS + LOCAL + PROJECT,
     # `gatehouse run` uses the local SageMaker, so the base has it all; `local` names what it needs alone.
-    extras_require={"local": [*AWS, *LOCAL, "numpy"], "dev": DEVELOPMENT},
+    extras_require={"local": [*AWS, *LOCAL], "dev": DEVELOPMENT},
     entry_points={"console_scripts": ["gatehouse = pipelines.__main__:program"]},
 )

@@ -32,7 +32,7 @@ def test_a_crc_has_its_published_check_value(algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["crc32c", "crc64nvme"])
-def test_a_wide_crc_is_the_same_in_large_blocks_and_in_small_ones(algorithm: str) -> None:
+def test_a_crc_of_the_library_is_the_same_in_large_blocks_and_in_small_ones(algorithm: str) -> None:
     data = os.urandom(20_011)
     small = [data[at : at + 1000] for at in range(0, len(data), 1000)]
     assert digest(algorithm, [data]) == digest(algorithm, small)
