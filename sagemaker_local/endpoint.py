@@ -35,10 +35,11 @@ from sagemaker_local.jobs.runner import JobRunner
 from sagemaker_local.s3.http import S3
 from sagemaker_local.s3.objects import ObjectStore
 from sagemaker_local.scheduling.clock import Clock
-from sagemaker_local.services.call import Call, Components
+from sagemaker_local.services.call import Components
 from sagemaker_local.services.operations import Operations
 from sagemaker_local.stacks.cloudformation import TemplateError
-from sagemaker_local.stacks.templates import Template, play_file
+from sagemaker_local.stacks.creation import create_stack
+from sagemaker_local.stacks.templates import Template
 from sagemaker_local.store import Store
 
 _ADDRESS = "127.0.0.1"
@@ -226,9 +227,11 @@ def _create_stacks(operations: Operations, templates: Sequence[Template]) -> dic
     left_out: dict[str, Mapping[str, str]] = {}
     try:
         for template in templates:
-            played = play_file(Call(operations.components, template.region), operations, template)
-            if played.left_out:
-                left_out[str(template.path)] = played.left_out
+            created = create_stack(
+                operations.components.home, operations.components.store, operations, template
+            )
+            if created.left_out:
+                left_out[str(template.path)] = created.left_out
     except TemplateError as error:
         raise CannotStart(f"{error}. Correct the template, or start without it.") from error
     return left_out

@@ -11,6 +11,5 @@ An event's way, each arrow one SQLite transaction, so that a death at any point 
 
 A delivery whose target has been called but that is not yet struck off is made again after a death:
 at least once, as on AWS, and in no promised order. Only an endpoint that is kept up dispatches; one that
-lives inside a short command writes the outbox. ``functions`` runs Lambda functions as processes,
-``templates`` makes rules and targets out of CloudFormation templates.
+lives inside a short command writes the outbox. ``functions`` runs Lambda functions as processes.
 """

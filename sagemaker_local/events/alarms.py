@@ -9,8 +9,6 @@ end the alarm.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
 from sagemaker_local.events import messages, topics
 from sagemaker_local.store import Document, Store
@@ -21,21 +19,14 @@ ALARM = "alarm"
 _log = logging.getLogger(__name__)
 
 
-def from_properties(name: str, region: str, properties: Mapping[str, Any]) -> Document | None:
-    """The alarm that a template describes; None if it watches anything but a queue that grows."""
-    watched = [one["Value"] for one in properties.get("Dimensions", ()) if one.get("Name") == "QueueName"]
-    kind = (properties.get("Namespace"), properties.get("MetricName"), properties.get("ComparisonOperator"))
-    if kind != ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "GreaterThanThreshold") or not watched:
-        return None
-    return {
-        "AlarmName": name,
-        "AlarmDescription": properties.get("AlarmDescription", ""),
-        "AlarmActions": properties.get("AlarmActions", []),
-        "Queue": watched[0],
-        "Threshold": float(properties["Threshold"]),
-        "Region": region,
-        "StateValue": "OK",
-    }
+def put(store: Store, alarm: Document) -> None:
+    """Create an alarm, or change one, whose state stays.
+
+    Args:
+        alarm: its members but the state.
+    """
+    before = store.get(ALARM, alarm["Region"], alarm["AlarmName"]) or {"StateValue": "OK"}
+    store.put(ALARM, alarm["Region"], alarm["AlarmName"], {**alarm, "StateValue": before["StateValue"]})
 
 
 def look(store: Store) -> None:

@@ -30,9 +30,6 @@ from sagemaker_local.hosting.instance import LOG_STREAM
 from sagemaker_local.jobs.launcher.log import TIMES_RECORD
 from sagemaker_local.store import Document, Store
 
-FUNCTION = "function"
-"""Kind of the documents: the configuration's members and ``_Code``, the folder of the code."""
-
 LARGEST_ANSWER = 6 << 20
 LOG_GROUP = "/aws/lambda/"
 

@@ -21,7 +21,8 @@ from typing import Any
 from sagemaker_local.api import Api
 from sagemaker_local.errors import AwsError
 from sagemaker_local.events import messages, outbox, topics
-from sagemaker_local.events.functions import FUNCTION, Functions
+from sagemaker_local.events.function_documents import FUNCTION
+from sagemaker_local.events.functions import Functions
 from sagemaker_local.events.outbox import Delivery
 from sagemaker_local.store import Document, Store
 

@@ -1,17 +1,14 @@
 """Lambda: functions, their asynchronous invocations' settings, and calls of them.
 
-A function's code is a folder: that of a zip file, unpacked beside the state, or one that a template names
-and that is run where it lies. There is one version of each, ``$LATEST``.
+There is one version of each function, ``$LATEST``. Where its code lies: ``events.function_documents``.
 """
 
 from __future__ import annotations
 
 import base64
-import datetime
 import hashlib
 import io
 import json
-import shutil
 import stat
 import time
 import zipfile
@@ -20,13 +17,18 @@ from typing import Any
 
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.events import outbox
-from sagemaker_local.events.functions import FUNCTION, Closing
+from sagemaker_local.events.function_documents import (
+    FUNCTION,
+    MEMORY,
+    TIMEOUT,
+    code_folder,
+    delete_function,
+    put_function,
+)
+from sagemaker_local.events.functions import Closing
 from sagemaker_local.services import paging
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.store import Document
-
-TIMEOUT, MEMORY = 3, 128
-"""Lambda's defaults: seconds, MB."""
 
 _LARGEST_CODE = 250 << 20
 _LARGEST_EVENT = {"RequestResponse": 6 << 20, "Event": 1 << 20}
@@ -41,40 +43,6 @@ _KEPT = (
     "Runtime",
     "Role",
 )
-
-
-def put(call: Call, configuration: Document, folder: Path) -> Document:
-    """Create or replace a function whose code is a folder; returns its document."""
-    name = configuration["FunctionName"]
-    known = call.store.get(FUNCTION, call.region, name) or {}
-    document = {
-        **{key: value for key, value in configuration.items() if value is not None},
-        "FunctionArn": call.arn(f"function:{name}", "lambda"),
-        "Version": "$LATEST",
-        "PackageType": "Zip",
-        "Architectures": ["x86_64"],
-        "State": "Active",
-        "LastUpdateStatus": "Successful",
-        "LastModified": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
-        "CreationTime": known.get("CreationTime", time.time()),
-        "_Code": str(folder.absolute()),
-    }
-    call.store.put(FUNCTION, call.region, name, document)
-    return document
-
-
-def forget(call: Call, name: str) -> None:
-    """Delete a function, and its code if it was unpacked here."""
-    call.store.delete(FUNCTION, call.region, name)
-    shutil.rmtree(_code_folder(call, name), ignore_errors=True)
-
-
-def write_inline(call: Call, name: str, source: str) -> Path:
-    """A folder with index.py, for a function whose source stands in a template."""
-    folder = _code_folder(call, name) / hashlib.sha256(source.encode()).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (folder / "index.py").write_text(source)
-    return folder
 
 
 def create(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +64,7 @@ def create(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         "CodeSize": len(content),
         "CodeSha256": base64.b64encode(hashlib.sha256(content).digest()).decode(),
     }
-    return put(call, configuration, folder)
+    return put_function(call.store, call.region, configuration, folder)
 
 
 def get(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +88,8 @@ def list_functions(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def delete(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """DeleteFunction"""
-    forget(call, _load(call, parameters)["FunctionName"])
+    name = _load(call, parameters)["FunctionName"]
+    delete_function(call.components.home, call.store, call.region, name)
     return {}
 
 
@@ -230,7 +199,7 @@ def _zip(call: Call, code: Document) -> bytes:
 
 def _unpacked(call: Call, name: str, content: bytes) -> Path:
     """The folder with a zip file's content; files only, and only below the folder."""
-    folder = _code_folder(call, name) / hashlib.sha256(content).hexdigest()[:16]
+    folder = code_folder(call.components.home, call.region, name, content)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
@@ -246,10 +215,6 @@ def _unpacked(call: Call, name: str, content: bytes) -> Path:
             "Could not unzip uploaded file. Please check your file, then try to upload again."
         ) from error
     return folder
-
-
-def _code_folder(call: Call, name: str) -> Path:
-    return call.components.home.root / "functions" / call.region / name / "code"
 
 
 def _invalid(message: str) -> AwsError:

@@ -27,7 +27,7 @@ _ABSENT = object()
 
 
 class TemplateError(Exception):
-    """Why a template cannot be read or played."""
+    """Why a template cannot be read, or its resources cannot be created."""
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML has no types

@@ -1,4 +1,4 @@
-"""CloudFormation templates are played: their rules, functions, topics and queues work here."""
+"""What CloudFormation templates describe is created here: their rules, functions, topics and queues work."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def template(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_played_template_takes_events_to_handlers_and_their_messages_to_the_inbox(
+def test_a_stack_takes_events_to_handlers_and_their_messages_to_the_inbox(
     template: Path, tmp_path: Path
 ) -> None:
     code = template.parent.parent / "code"
@@ -146,14 +146,16 @@ def test_a_played_template_takes_events_to_handlers_and_their_messages_to_the_in
     assert "Role (AWS::IAM::Role), Permission (AWS::Lambda::Permission)" in told
 
 
-def test_playing_again_makes_the_stack_what_the_template_says_now(template: Path, tmp_path: Path) -> None:
+def test_a_stack_that_is_created_again_becomes_what_the_template_says_now(
+    template: Path, tmp_path: Path
+) -> None:
     home, code = tmp_path / "home", template.parent.parent / "code"
-    played = Template(template, {"Project": "zoo"}, "eu-west-1", code)
+    described = Template(template, {"Project": "zoo"}, "eu-west-1", code)
     for _ in range(2):
-        with endpoint.start(home, templates=[played]) as local:
+        with endpoint.start(home, templates=[described]) as local:
             assert [rule["Name"] for rule in rules(local)] == ["zoo-eu-west-1"]
     template.write_text(template.read_text().replace("Name: !Sub", "Description: !Sub"))
-    with endpoint.start(home, templates=[played]) as local:
+    with endpoint.start(home, templates=[described]) as local:
         assert [rule["Name"] for rule in rules(local)] == ["news-Rule"]
 
 
@@ -169,7 +171,7 @@ def test_playing_again_makes_the_stack_what_the_template_says_now(template: Path
         ("  Loud:\n", "  Other: {Type: String}\n  Loud:\n", "Other has no default"),
     ],
 )
-def test_a_template_that_cannot_be_played_is_a_clear_error(
+def test_a_template_whose_resources_cannot_be_created_is_a_clear_error(
     template: Path, tmp_path: Path, before: str, after: str, reason: str
 ) -> None:
     text = template.read_text()
