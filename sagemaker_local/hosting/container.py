@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from sagemaker_local.hosting import SERVER
-from sagemaker_local.hosting.deployment import Container
+from sagemaker_local.hosting.fleet_spec import Container
 from sagemaker_local.jobs import archive, images, transfer
 from sagemaker_local.jobs.failure import client_error, disk_failure
 from sagemaker_local.jobs.job import Command, JobContext, base_environment

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING
 
 from aws_formats.arns import LOCAL_ACCOUNT
 from sagemaker_local import abandoned
-from sagemaker_local.hosting.deployment import Deployment, read_deployment
 from sagemaker_local.hosting.endpoint_record import ENDPOINT, OWNED, EndpointRecord
 from sagemaker_local.hosting.fleet import Fleet
-from sagemaker_local.hosting.instance import Site, sweep
+from sagemaker_local.hosting.fleet_spec import SPEC_MEMBER, FleetSpec, read_spec
+from sagemaker_local.hosting.instance import FleetContext, sweep
 from sagemaker_local.jobs.failure import LIMIT, JobFailure
 
 if TYPE_CHECKING:
@@ -72,11 +72,9 @@ class HostedEndpoints:
         """Bring up an endpoint whose document says Creating."""
         self._in_thread(lambda: self._create((region, name)), f"creating endpoint {name}")
 
-    def update(self, region: str, name: str, deployment: Deployment, members: Document) -> None:
-        """Serve another deployment; `members` go into the document with it."""
-        self._in_thread(
-            lambda: self._update((region, name), deployment, members), f"updating endpoint {name}"
-        )
+    def update(self, region: str, name: str, spec: FleetSpec, members: Document) -> None:
+        """Serve something else; `members` go into the document with it."""
+        self._in_thread(lambda: self._update((region, name), spec, members), f"updating endpoint {name}")
 
     def delete(self, region: str, name: str) -> None:
         """Take down an endpoint whose document says Deleting, and remove the document."""
@@ -171,7 +169,7 @@ class HostedEndpoints:
         document = record.read()
         assert document is not None
         try:
-            fleet = self._started(key, read_deployment(document["_Deployment"]))
+            fleet = self._started(key, read_spec(document))
         except JobFailure as failure:
             record.end_change({"EndpointStatus": "Failed", "FailureReason": self._reason(failure)})
         else:
@@ -181,16 +179,16 @@ class HostedEndpoints:
                 fleet.close()
                 record.end_change({"EndpointStatus": "Failed", "FailureReason": _ENDED})
 
-    def _update(self, key: EndpointKey, deployment: Deployment, members: Document) -> None:
+    def _update(self, key: EndpointKey, spec: FleetSpec, members: Document) -> None:
         record = self._record(key)
-        served = members | {"EndpointStatus": "InService", "_Deployment": deployment.document()}
+        served = members | {"EndpointStatus": "InService", SPEC_MEMBER: spec.document()}
         running = self._fleets.get(key)
         try:
-            if running is not None and running.deployment.revision == deployment.revision:
-                running.resize(deployment)
+            if running is not None and running.spec.revision == spec.revision:
+                running.resize(spec)
                 record.end_change(served)
                 return
-            fleet = self._started(key, deployment)
+            fleet = self._started(key, spec)
         except JobFailure as failure:
             record.undo_update(self._reason(failure))
             return
@@ -214,11 +212,13 @@ class HostedEndpoints:
             fleet = self._fleets.pop(key, None)
         _end(fleet)
 
-    def _started(self, key: EndpointKey, deployment: Deployment) -> Fleet:
+    def _started(self, key: EndpointKey, spec: FleetSpec) -> Fleet:
         """Raises JobFailure."""
         region, name = key
-        site = Site(self._home, self._owner, self._store, region, name, f"{LOG_GROUP}{name}", self._context)
-        fleet = Fleet(site, deployment)
+        context = FleetContext(
+            self._home, self._owner, self._store, region, f"{LOG_GROUP}{name}", self._context
+        )
+        fleet = Fleet(context, spec)
         with self._lock:
             self._coming_up.add(fleet)
             if self._closed.is_set():
@@ -274,7 +274,7 @@ class HostedEndpoints:
             document = record.read()
             if document is None:
                 raise JobFailure("ClientError", "it was deleted.")
-            fleet = self._started(key, read_deployment(document["_Deployment"]))
+            fleet = self._started(key, read_spec(document))
         except JobFailure as failure:
             if not self._closed.is_set():
                 record.change_status("InService", "OutOfService", str(failure)[:LIMIT])
@@ -316,10 +316,10 @@ class HostedEndpoints:
         if document is None or document["EndpointStatus"] in ("Deleting", "Failed"):
             self._in_thread(lambda: self._remove(key), f"removing {key[1]}")
             return
-        wanted = read_deployment(document["_Deployment"])
-        if wanted.revision != fleet.deployment.revision:
+        wanted = read_spec(document)
+        if wanted.revision != fleet.spec.revision:
             self._begin(key)
-        elif wanted != fleet.deployment:
+        elif wanted != fleet.spec:
             fleet.resize(wanted)
 
 

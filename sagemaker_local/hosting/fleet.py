@@ -1,8 +1,8 @@
-"""All instances of one deployment: started together, resized one by one, drained before they go.
+"""All instances of an endpoint or a transform job: started together, resized one by one, drained, stopped.
 
-Requests come from one event loop, changes from threads. What both touch, the lists of instances and the
-counts of requests under way, is under one lock, so an instance that is taken away gets no request any more
-once its count is zero.
+Requests come from one event loop, changes from threads. What both use, the lists of instances and the counts
+of requests under way, is under one lock, so an instance that is removed gets no request any more once its
+count is zero.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from sagemaker_local.hosting.deployment import Deployment
-from sagemaker_local.hosting.instance import Instance, Site
+from sagemaker_local.hosting.fleet_spec import FleetSpec
+from sagemaker_local.hosting.instance import FleetContext, Instance
 from sagemaker_local.jobs.failure import JobFailure, disk_failure
 
 DRAIN = 65.0
@@ -24,13 +24,13 @@ _DRAIN_STEP = 0.02
 
 
 class Fleet:
-    """The processes that serve one deployment."""
+    """The processes that run one spec."""
 
-    def __init__(self, site: Site, deployment: Deployment) -> None:
-        self.deployment = deployment
-        self._site = site
+    def __init__(self, context: FleetContext, spec: FleetSpec) -> None:
+        self.spec = spec
+        self._context = context
         self._lock = threading.Lock()
-        self._instances: dict[str, list[Instance]] = {one.name: [] for one in deployment.variants}
+        self._instances: dict[str, list[Instance]] = {one.name: [] for one in spec.variants}
         self._coming_up: list[Instance] = []
         self._cancelled = False
         self._turn = itertools.count()
@@ -42,39 +42,39 @@ class Fleet:
         Raises:
             JobFailure: one did not come up; nothing of the fleet runs any more.
         """
-        self._instances = self._started(self.deployment)
+        self._instances = self._started(self.spec)
 
-    def resize(self, deployment: Deployment) -> None:
-        """Take over another deployment of the same revision: its weights, and its instance counts.
+    def resize(self, spec: FleetSpec) -> None:
+        """Change to another spec of the same revision: its weights, and its instance counts.
 
         Raises:
             JobFailure: a new instance did not come up; the fleet is as it was.
         """
-        added = self._started(deployment)
+        added = self._started(spec)
         surplus: list[Instance] = []
         with self._lock:
-            self.deployment = deployment
-            for variant in deployment.variants:
+            self.spec = spec
+            for variant in spec.variants:
                 instances = self._instances[variant.name] + added[variant.name]
                 self._instances[variant.name] = instances[: variant.instances]
                 surplus += instances[variant.instances :]
         self._await(lambda: not any(instance.outstanding for instance in surplus))
         _stop(surplus)
 
-    def _started(self, deployment: Deployment) -> dict[str, list[Instance]]:
-        """The instances that `deployment` has and that do not run yet, all up.
+    def _started(self, spec: FleetSpec) -> dict[str, list[Instance]]:
+        """The instances that `spec` has and that do not run yet, all up.
 
         Raises:
             JobFailure: one did not come up, or the fleet was cancelled; none of them runs any more.
         """
-        total = sum(variant.instances for variant in deployment.variants)
-        share = max(1, (os.cpu_count() or 1) // max(1, total))
-        added: dict[str, list[Instance]] = {variant.name: [] for variant in deployment.variants}
+        total = sum(variant.instances for variant in spec.variants)
+        cores = max(1, (os.cpu_count() or 1) // max(1, total))
+        added: dict[str, list[Instance]] = {variant.name: [] for variant in spec.variants}
         every: list[Instance] = []
         try:
-            for variant in deployment.variants:
+            for variant in spec.variants:
                 for _ in range(variant.instances - self.running(variant.name)):
-                    every.append(Instance(self._site, variant, share))
+                    every.append(Instance(self._context, variant, cores))
                     added[variant.name].append(every[-1])
             with self._lock:
                 self._coming_up = every
@@ -83,7 +83,7 @@ class Fleet:
                 if self._cancelled:
                     _ask_to_stop(every)
             for instance in every:
-                instance.await_settled()
+                instance.await_first_start()
         except Exception as problem:
             _stop(every)
             if isinstance(problem, JobFailure):
@@ -119,11 +119,11 @@ class Fleet:
         with self._lock:
             self._leases -= 1
 
-    def take(self, variant: str, tried: Mapping[Instance, int]) -> Instance | None:
+    def acquire(self, variant: str, tried: Mapping[Instance, int]) -> Instance | None:
         """The ready instance with the fewest requests under way, one more now; None if none is ready.
 
         Args:
-            tried: instances not to take, unless they were started again since: with their `starts` then.
+            tried: instances not to choose, unless they were started again since: with their `starts` then.
         """
         with self._lock:
             ready = [one for one in self._instances[variant] if one.ready and tried.get(one) != one.starts]
@@ -134,7 +134,7 @@ class Fleet:
             chosen.outstanding += 1
             return chosen
 
-    def put_back(self, instance: Instance) -> None:
+    def release(self, instance: Instance) -> None:
         with self._lock:
             instance.outstanding -= 1
 
@@ -156,7 +156,7 @@ class Fleet:
 
 
 def _start_failure(problem: Exception) -> JobFailure:
-    """What is said of an instance that could not be started: whoever waits for it must hear of its end."""
+    """What those who wait for an instance are told when it could not be started."""
     if isinstance(problem, OSError):
         return disk_failure("starting a model server", problem)
     return JobFailure("InternalServerError", f"a model server could not be started: {problem!r}.")

@@ -1,7 +1,7 @@
 """One instance of a variant: a process for each of its containers, watched for as long as it is wanted.
 
 Each process has a thread that lays its container out, starts it, waits until it answers `/ping`, and then
-stands by. A process that ends, or does not answer `/ping` for a minute, is started again, after a pause
+watches it. A process that ends, or does not answer `/ping` for a minute, is started again, after a pause
 that doubles while it keeps ending. Only the first start may fail for good: a container that never came up
 is a mistake in the model, one that dies later may be an accident.
 """
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from sagemaker_local.home import Home, Owner, is_alive
 from sagemaker_local.hosting import container
 from sagemaker_local.hosting.channel import Address, Backend
-from sagemaker_local.hosting.deployment import Container, Variant
+from sagemaker_local.hosting.fleet_spec import Container, Variant
 from sagemaker_local.jobs import job_log, opt_ml, process
 from sagemaker_local.jobs.failure import JobFailure, JobStopped, algorithm_error, disk_failure
 from sagemaker_local.jobs.job import Command, JobContext
@@ -35,7 +35,7 @@ LOG_STREAM = "log-stream"
 _FIRST_PINGS = 0.01  # seconds between pings of a process that starts
 _PING_EVERY = 5.0
 _PING_LIMIT = 2.0
-_SILENCE = 60.0  # as long as an invocation may take: who computes that long without /ping is not stuck yet
+_SILENCE = 60.0  # an invocation may take as long, and its script may keep /ping waiting all that time
 _STABLE = 60.0  # a process that lived this long starts again at once
 _PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _GRACE = 5.0
@@ -43,36 +43,37 @@ _REWRITE = "/opt/ml is not given to model servers here: paths in arguments and e
 
 
 @dataclass(frozen=True)
-class Site:
-    """Where and for whom instances run.
+class FleetContext:
+    """What the instances of an endpoint or a transform job are started with.
 
     Attributes:
-        owner_name: the endpoint or transform job.
-        log_group: CloudWatch's group for its logs.
+        owner: this process.
+        log_group: CloudWatch's group for their logs.
     """
 
     home: Home
     owner: Owner
     store: Store
     region: str
-    owner_name: str
     log_group: str
-    context: JobContext
+    job_context: JobContext
 
 
 class Server:
     """One container's process on one instance."""
 
-    def __init__(self, site: Site, variant: Variant, part: Container, host: Host, share: int) -> None:
+    def __init__(
+        self, fleet: FleetContext, variant: Variant, part: Container, host: Host, cores: int
+    ) -> None:
         self.container = part
         self.ready = False
         self.starts = 0
         self.failure: JobFailure | None = None
-        self.settled = threading.Event()
-        self._site = site
+        self.first_start_ended = threading.Event()
+        self._fleet = fleet
         self._variant = variant
         self._host = host
-        self._threads_each = share
+        self._cores = cores
         self._stopping = threading.Event()
         self._wake, self._wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._process: process.InstanceProcess | None = None
@@ -82,7 +83,7 @@ class Server:
         self._thread = threading.Thread(target=self._run, name=f"hosting {host.folder}", daemon=True)
 
     def start(self) -> None:
-        """Begin; `settled` is set once it answers or has failed."""
+        """Begin; `first_start_ended` is set once it answers or has failed."""
         self._thread.start()
 
     def ask_to_stop(self) -> None:
@@ -111,37 +112,37 @@ class Server:
             command = container.stage(
                 self.container,
                 self._host,
-                region=self._site.region,
+                region=self._fleet.region,
                 rewrite=given.mode == "rewrite",
-                context=self._site.context,
+                context=self._fleet.job_context,
                 check=self._check,
                 note=self._note,
             )
             if given.remark:
                 self._note(given.remark)
-            command.environment.setdefault("OMP_NUM_THREADS", str(self._threads_each))
+            command.environment.setdefault("OMP_NUM_THREADS", str(self._cores))
             # A thread that spins after a prediction takes the processor from whoever fetches the answer.
             command.environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
             self._bring_up(command, given)
         except JobFailure as failure:
             self.failure = failure
         except JobStopped:
-            self.failure = JobFailure("ClientError", "it was called off.")
+            self.failure = JobFailure("ClientError", "it was stopped before it was up.")
         except OSError as problem:
             self.failure = disk_failure("preparing a model server", problem)
         else:
             self.ready = True
-            self.settled.set()
+            self.first_start_ended.set()
             with contextlib.suppress(JobStopped):
                 self._supervise(command, given)
         finally:
             self.ready = False
-            if not self.settled.is_set() and self.failure is None:
+            if not self.first_start_ended.is_set() and self.failure is None:
                 self.failure = JobFailure(
-                    "InternalServerError", "the local SageMaker broke down; see its log."
+                    "InternalServerError", "a fault of the local SageMaker; see its log."
                 )
             self._end_process()
-            self.settled.set()
+            self.first_start_ended.set()
 
     def _bring_up(self, command: Command, given: OptMl) -> None:
         """Start the process and return once it answers `/ping`."""
@@ -149,14 +150,14 @@ class Server:
         limit = self._variant.startup_seconds
         deadline = time.monotonic() + limit
         while not self._address.ping(_PING_LIMIT):
-            if self._listen(_FIRST_PINGS):
+            if self._has_ended(_FIRST_PINGS):
                 ending = self._process.ending
                 self._process = None
                 assert ending is not None
                 if ending.failure is not None:
                     raise ending.failure
                 assert ending.code is not None
-                raise algorithm_error(self._complaint(), ending.code)
+                raise algorithm_error(self._early_end(), ending.code)
             if time.monotonic() > deadline:
                 self._end_process()
                 raise JobFailure(
@@ -166,7 +167,7 @@ class Server:
                 )
         self.starts += 1
 
-    def _complaint(self) -> str:
+    def _early_end(self) -> str:
         return (
             f"The {self.container.name} container for production variant {self._variant.name} ended before it"
             f" answered /ping. The end of its log: {self.log_end()}"
@@ -193,23 +194,23 @@ class Server:
                     why = f"the model server did not come up: {failure}"
 
     def _until_it_fails(self) -> str:
-        """Stand by while the process lives and answers; what went wrong."""
-        heard = time.monotonic()
+        """Watch the process while it lives and answers; returns what went wrong."""
+        answered = time.monotonic()
         while True:
-            if self._listen(_PING_EVERY):
+            if self._has_ended(_PING_EVERY):
                 ending = self._process.ending if self._process is not None else None
                 self._process = None
                 if ending is None or ending.code is None:
                     return f"the model server ended: {ending.failure if ending else 'unknown'}"
                 return f"the model server ended with exit code {ending.code}"
             if self._address.ping(_PING_LIMIT):
-                heard = time.monotonic()
-            elif time.monotonic() - heard > _SILENCE:
+                answered = time.monotonic()
+            elif time.monotonic() - answered > _SILENCE:
                 self._end_process()
                 return f"the model server did not answer /ping for {_SILENCE:.0f} s"
 
-    def _listen(self, seconds: float) -> bool:
-        """Wait for news of the process for so long; whether it has ended. Raises JobStopped."""
+    def _has_ended(self, seconds: float) -> bool:
+        """Wait for the end of the process, for so long at most; whether it has ended. Raises JobStopped."""
         assert self._process is not None
         ready, _, _ = select.select([self._process.descriptor, self._wake], [], [], seconds)
         self._check()
@@ -246,20 +247,20 @@ class Server:
 class Instance:
     """All containers of a variant, once. Its counts are read and changed under the fleet's lock."""
 
-    def __init__(self, site: Site, variant: Variant, share: int) -> None:
-        """`share`: how many of the machine's processors its processes may use."""
+    def __init__(self, fleet: FleetContext, variant: Variant, cores: int) -> None:
+        """`cores`: how many of the machine's processors its processes may use."""
         self.outstanding = 0
         name = f"i-{secrets.token_hex(8)}"
-        folder = site.home.jobs / "hosting" / name
+        folder = fleet.home.jobs / "hosting" / name
         folder.mkdir(parents=True)
-        (folder / "owner").write_text(site.owner.name)
+        (folder / "owner").write_text(fleet.owner.name)
         several = len(variant.containers) > 1
         self.servers: list[Server] = []
         for part in variant.containers:
             host = Host(part.name, folder / part.name)
             stream = f"{variant.name}/{name}" + (f"/{part.name}" if several else "")
-            self.servers.append(Server(site, variant, part, host, share))
-            _register_log(site, stream, host)
+            self.servers.append(Server(fleet, variant, part, host, cores))
+            _register_log(fleet, stream, host)
 
     @property
     def ready(self) -> bool:
@@ -274,14 +275,14 @@ class Instance:
         for server in self.servers:
             server.start()
 
-    def await_settled(self) -> None:
+    def await_first_start(self) -> None:
         """Wait for the first start of every container.
 
         Raises:
             JobFailure: one of them did not come up.
         """
         for server in self.servers:
-            server.settled.wait()
+            server.first_start_ended.wait()
             if server.failure is not None:
                 raise server.failure
 
@@ -295,15 +296,15 @@ class Instance:
             server.join()
 
 
-def _register_log(site: Site, stream: str, host: Host) -> None:
+def _register_log(fleet: FleetContext, stream: str, host: Host) -> None:
     document: Mapping[str, object] = {
-        "Group": site.log_group,
+        "Group": fleet.log_group,
         "Name": stream,
         "CreationTime": time.time(),
-        "Path": str(host.log.relative_to(site.home.root)),
-        "_Owner": site.owner.name,
+        "Path": str(host.log.relative_to(fleet.home.root)),
+        "_Owner": fleet.owner.name,
     }
-    site.store.put(LOG_STREAM, site.region, f"{site.log_group}:{stream}", dict(document), site.log_group)
+    fleet.store.put(LOG_STREAM, fleet.region, f"{fleet.log_group}:{stream}", dict(document), fleet.log_group)
 
 
 def sweep(home: Home) -> None:
@@ -319,6 +320,6 @@ def sweep(home: Home) -> None:
 
 
 def _opt_ml() -> OptMl:
-    """How `/opt/ml` is given: a symbolic link, held by one process at a time, is nothing for servers."""
+    """How `/opt/ml` is given: never by a symbolic link, which only one process at a time can have."""
     given = opt_ml.detect()
     return given if given.mode == "namespace" else OptMl("rewrite", False, _REWRITE)

@@ -68,7 +68,7 @@ class NotReady(Exception):
 
 def choose_variant(fleet: Fleet) -> str:
     """A variant by its weight; the first where all weights are zero."""
-    variants = fleet.deployment.variants
+    variants = fleet.spec.variants
     if len(variants) == 1 or not any(one.weight for one in variants):
         return variants[0].name
     return random.choices(variants, [one.weight for one in variants])[0].name
@@ -97,7 +97,7 @@ async def send(fleet: Fleet, variant: str, request: Request, seconds: float = IN
                     f"the model server ended while it answered. The end of its log: {problem.log_end}",
                 ) from problem
         finally:
-            fleet.put_back(instance)
+            fleet.release(instance)
 
 
 class _Lost(Exception):
@@ -111,7 +111,7 @@ async def _ready_instance(fleet: Fleet, variant: str, tried: dict[Instance, int]
     """An instance that was not tried, or was started again since, as soon as one is ready."""
     deadline = time.monotonic() + READY_SECONDS
     while True:
-        instance = fleet.take(variant, tried)
+        instance = fleet.acquire(variant, tried)
         if instance is not None:
             return instance
         if time.monotonic() > deadline:

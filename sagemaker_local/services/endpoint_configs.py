@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
-from sagemaker_local.hosting.deployment import STARTUP_SECONDS, Deployment, Variant, new_deployment
+from sagemaker_local.hosting.fleet_spec import STARTUP_SECONDS, FleetSpec, Variant, new_spec
 from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.models import containers_of, load_model
@@ -39,13 +39,13 @@ def load_config(call: Call, name: str) -> Document:
     return document
 
 
-def deployment_of(call: Call, config: Document) -> Deployment:
+def spec_of(call: Call, config: Document) -> FleetSpec:
     """All that an endpoint with this configuration needs, as the models are now.
 
     Raises:
         AwsError: a model or a registered version is not there any more.
     """
-    return new_deployment(
+    return new_spec(
         Variant(
             name=variant["VariantName"],
             model=variant["ModelName"],

@@ -14,11 +14,11 @@ import time
 from typing import Any
 
 from sagemaker_local.errors import not_implemented, validation_error
-from sagemaker_local.hosting.deployment import Deployment, read_deployment
 from sagemaker_local.hosting.endpoint_record import BEFORE, ENDPOINT
+from sagemaker_local.hosting.fleet_spec import SPEC_MEMBER, FleetSpec, read_spec
 from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
-from sagemaker_local.services.endpoint_configs import check_instances, deployment_of, load_config
+from sagemaker_local.services.endpoint_configs import check_instances, load_config, spec_of
 from sagemaker_local.store import Document
 
 _RETAINABLE = ("DesiredInstanceCount", "DesiredWeight")
@@ -41,7 +41,7 @@ def create_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """CreateEndpoint; returns while it is Creating."""
     name = parameters["EndpointName"]
     config = load_config(call, parameters["EndpointConfigName"])
-    deployment = deployment_of(call, config)
+    spec = spec_of(call, config)
     arn = call.arn(f"endpoint/{name}")
     now = time.time()
     with call.store.transaction():
@@ -55,7 +55,7 @@ def create_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             "LastDeploymentConfig": parameters.get("DeploymentConfig"),
             "CreationTime": now,
             "LastModifiedTime": now,
-            "_Deployment": deployment.document(),
+            SPEC_MEMBER: spec.document(),
             "_Owner": call.components.owner.name,
         }
         call.store.put(ENDPOINT, call.region, name, document)
@@ -67,7 +67,7 @@ def create_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 def update_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """UpdateEndpoint; returns while it is Updating, and the endpoint serves without a gap."""
     config = load_config(call, parameters["EndpointConfigName"])
-    deployment = deployment_of(call, config)
+    spec = spec_of(call, config)
     members: Document = {"EndpointConfigName": config["EndpointConfigName"]}
     if "DeploymentConfig" in parameters or not parameters.get("RetainDeploymentConfig"):
         members["LastDeploymentConfig"] = parameters.get("DeploymentConfig")
@@ -77,9 +77,9 @@ def update_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             excluded = [
                 one["VariantPropertyType"] for one in parameters.get("ExcludeRetainedVariantProperties", [])
             ]
-            deployment = _retaining(deployment, read_deployment(document["_Deployment"]), excluded)
-        _begin_update(call, document, config["EndpointConfigName"], deployment)
-    call.components.endpoints.update(call.region, document["EndpointName"], deployment, members)
+            spec = _retaining(spec, read_spec(document), excluded)
+        _begin_update(call, document, config["EndpointConfigName"], spec)
+    call.components.endpoints.update(call.region, document["EndpointName"], spec, members)
     return {"EndpointArn": document["EndpointArn"]}
 
 
@@ -88,10 +88,10 @@ def update_weights(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     weights, instances = {}, {}
     with call.store.transaction():
         document = _changeable(call, parameters["EndpointName"])
-        deployment = read_deployment(document["_Deployment"])
+        spec = read_spec(document)
         for wanted in parameters["DesiredWeightsAndCapacities"]:
             variant = wanted["VariantName"]
-            if deployment.variant(variant) is None:
+            if spec.variant(variant) is None:
                 raise validation_error(
                     f"Endpoint {document['EndpointName']} has no production variant {variant}."
                 )
@@ -104,9 +104,9 @@ def update_weights(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
                 check_instances(variant, instances[variant])
                 if not instances[variant]:
                     raise validation_error(f"DesiredInstanceCount of variant {variant} must be at least 1.")
-        deployment = deployment.resized(weights, instances)
-        _begin_update(call, document, document["EndpointConfigName"], deployment)
-    call.components.endpoints.update(call.region, document["EndpointName"], deployment, {})
+        spec = spec.resized(weights, instances)
+        _begin_update(call, document, document["EndpointConfigName"], spec)
+    call.components.endpoints.update(call.region, document["EndpointName"], spec, {})
     return {"EndpointArn": document["EndpointArn"]}
 
 
@@ -168,7 +168,7 @@ def _changeable(call: Call, name: str) -> Document:
     return document
 
 
-def _begin_update(call: Call, document: Document, config_name: str, deployment: Deployment) -> None:
+def _begin_update(call: Call, document: Document, config_name: str, spec: FleetSpec) -> None:
     pending = {
         "EndpointConfigName": config_name,
         "ProductionVariants": [
@@ -178,7 +178,7 @@ def _begin_update(call: Call, document: Document, config_name: str, deployment: 
                 "DesiredInstanceCount": variant.instances,
                 "InstanceType": variant.instance_type,
             }
-            for variant in deployment.variants
+            for variant in spec.variants
         ],
         "StartTime": time.time(),
     }
@@ -193,7 +193,7 @@ def _begin_update(call: Call, document: Document, config_name: str, deployment: 
     call.store.put(ENDPOINT, call.region, document["EndpointName"], document)
 
 
-def _retaining(new: Deployment, old: Deployment, excluded: list[str]) -> Deployment:
+def _retaining(new: FleetSpec, old: FleetSpec, excluded: list[str]) -> FleetSpec:
     """`new` with the weights and counts that variants of the same name have in `old`."""
     counts, weights = (property_ not in excluded for property_ in _RETAINABLE)
     return new.resized(
@@ -203,7 +203,7 @@ def _retaining(new: Deployment, old: Deployment, excluded: list[str]) -> Deploym
 
 
 def _variants(call: Call, document: Document) -> list[Document]:
-    deployment = read_deployment(document["_Deployment"])
+    spec = read_spec(document)
     fleet = call.components.endpoints.fleet(call.region, document["EndpointName"])
     return [
         {
@@ -221,5 +221,5 @@ def _variants(call: Call, document: Document) -> list[Document]:
             "CurrentInstanceCount": variant.instances if fleet is None else fleet.ready(variant.name),
             "DesiredInstanceCount": variant.instances,
         }
-        for variant in deployment.variants
+        for variant in spec.variants
     ]

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from sagemaker_local.errors import not_implemented, validation_error
-from sagemaker_local.hosting.deployment import Container
+from sagemaker_local.hosting.fleet_spec import Container
 from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.model_packages import load_package

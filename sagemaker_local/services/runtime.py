@@ -37,11 +37,11 @@ async def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         await endpoints.ready(call.region, name)
         with endpoints.leased(call.region, name) as fleet:
             variant = parameters.get("TargetVariant") or router.choose_variant(fleet)
-            if fleet.deployment.variant(variant) is None:
+            if fleet.spec.variant(variant) is None:
                 raise AwsError(
                     "ValidationError",
                     f"Variant {variant} not found for endpoint {name}. Its variants:"
-                    f" {', '.join(one.name for one in fleet.deployment.variants)}.",
+                    f" {', '.join(one.name for one in fleet.spec.variants)}.",
                 )
             found = await router.send(fleet, variant, request)
     except NotInService as problem:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from sagemaker_local.errors import AwsError, job_not_found, not_implemented, validation_error
-from sagemaker_local.hosting.deployment import Variant, new_deployment
-from sagemaker_local.hosting.transform import DEFAULT_PAYLOAD_MB, ENDED, TRANSFORM_JOB
+from sagemaker_local.hosting.fleet_spec import SPEC_MEMBER, Variant, new_spec
+from sagemaker_local.hosting.payloads import DEFAULT_PAYLOAD_MB
+from sagemaker_local.hosting.transform_run import TRANSFORM_JOB
+from sagemaker_local.jobs.phases import TERMINAL
 from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.endpoint_configs import check_instances
@@ -30,14 +32,14 @@ def create_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, An
     containers = tuple(
         replace(part, environment={**part.environment, **added}) for part in containers_of(call, model)
     )
-    deployment = new_deployment([Variant(name, model["ModelName"], containers, count, 1.0)])
+    spec = new_spec([Variant(name, model["ModelName"], containers, count, 1.0)])
     arn = call.arn(f"transform-job/{name}")
     document = {key: value for key, value in parameters.items() if key != "Tags"}
     document |= {
         "TransformJobArn": arn,
         "TransformJobStatus": "InProgress",
         "CreationTime": time.time(),
-        "_Deployment": deployment.document(),
+        SPEC_MEMBER: spec.document(),
         "_Owner": call.components.owner.name,
     }
     with call.store.transaction():
@@ -49,7 +51,7 @@ def create_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, An
             )
         call.store.put(TRANSFORM_JOB, call.region, name, document)
         tags.replace(call, arn, parameters.get("Tags"))
-    call.components.transforms.start(call.region, name)
+    call.components.transforms.start(call.region, document)
     return {"TransformJobArn": arn}
 
 
@@ -72,7 +74,7 @@ def stop_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, Any]
     name = parameters["TransformJobName"]
     with call.store.transaction():
         document = _load(call, name)
-        if document["TransformJobStatus"] in ENDED:
+        if document["TransformJobStatus"] in TERMINAL:
             raise validation_error(
                 f"The request was rejected because the transform job is in status"
                 f" {document['TransformJobStatus']}."

@@ -1,7 +1,7 @@
-"""What an endpoint is to serve, as values: resolved once, kept in the store, compared and started from there.
+"""What an endpoint or a transform job is to run: resolved once, kept in its document, started from there.
 
 An endpoint configuration names models, and a model may name a registered package; all of them may be
-deleted while the endpoint serves. So a deployment holds everything that its processes need.
+deleted while the endpoint serves. So a spec holds everything that its processes need.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+SPEC_MEMBER = "_Deployment"
+"""The member of an endpoint's or a transform job's document that holds its spec."""
 
 STARTUP_SECONDS = 120
 """How long a container may take until it answers /ping, where the variant does not say."""
@@ -44,20 +47,20 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Deployment:
-    """All that an endpoint serves. `revision` is new whenever anything but weights and counts is."""
+class FleetSpec:
+    """The variants that a fleet runs. `revision` is new whenever anything but weights and counts is."""
 
     revision: str
     variants: tuple[Variant, ...]
 
     def document(self) -> dict[str, Any]:
-        """As the store keeps it."""
+        """As :data:`SPEC_MEMBER` holds it."""
         return asdict(self)
 
     def variant(self, name: str) -> Variant | None:
         return next((one for one in self.variants if one.name == name), None)
 
-    def resized(self, weights: Mapping[str, float], instances: Mapping[str, int]) -> Deployment:
+    def resized(self, weights: Mapping[str, float], instances: Mapping[str, int]) -> FleetSpec:
         """The same revision with other weights and instance counts, by variant's name."""
         variants = tuple(
             replace(
@@ -70,14 +73,15 @@ class Deployment:
         return replace(self, variants=variants)
 
 
-def new_deployment(variants: Iterable[Variant]) -> Deployment:
-    return Deployment(secrets.token_hex(8), tuple(variants))
+def new_spec(variants: Iterable[Variant]) -> FleetSpec:
+    return FleetSpec(secrets.token_hex(8), tuple(variants))
 
 
-def read_deployment(document: Mapping[str, Any]) -> Deployment:
-    """The inverse of :meth:`Deployment.document`."""
+def read_spec(document: Mapping[str, Any]) -> FleetSpec:
+    """The spec in the document of an endpoint or a transform job."""
+    kept = document[SPEC_MEMBER]
     variants = tuple(
         Variant(**{**one, "containers": tuple(Container(**part) for part in one["containers"])})
-        for one in document["variants"]
+        for one in kept["variants"]
     )
-    return Deployment(document["revision"], variants)
+    return FleetSpec(kept["revision"], variants)

@@ -1,0 +1,174 @@
+"""One batch transform job that runs: a fleet of its own, and every object through it.
+
+The objects are sent piece by piece, several pieces at once, and each object's answers are written in their
+order to a file that becomes the output object when it is whole. Neither an input nor an output is held in
+memory. A stop is read here, or, where another process has written it, from the store once a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import shutil
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from sagemaker_local.hosting import router
+from sagemaker_local.hosting.fleet import Fleet
+from sagemaker_local.hosting.fleet_spec import read_spec
+from sagemaker_local.hosting.instance import FleetContext
+from sagemaker_local.hosting.payloads import TransformPlan, payloads, read_plan
+from sagemaker_local.jobs import transfer
+from sagemaker_local.jobs.failure import LIMIT, JobFailure, JobStopped, client_error, disk_failure
+from sagemaker_local.jobs.places import OutputFile
+from sagemaker_local.store import Document
+
+TRANSFORM_JOB = "transform-job"
+
+_READ_STORE_EVERY = 1.0
+_CHECK_EVERY = 0.05
+_log = logging.getLogger(__name__)
+
+
+class TransformRun:
+    """A transform job that this process runs."""
+
+    def __init__(self, document: Document, context: FleetContext) -> None:
+        self.name: str = document["TransformJobName"]
+        self._document = document
+        self._store = context.store
+        self._region = context.region
+        self._objects = context.job_context.objects
+        self._folder = context.home.jobs / TRANSFORM_JOB / f"{self.name}.{context.region}"
+        self._fleet = Fleet(context, read_spec(document))
+        self._stop_requested = threading.Event()
+        self._store_read = time.monotonic()
+
+    def stop(self) -> None:
+        """Let the job end soon, from another thread."""
+        self._stop_requested.set()
+        self._fleet.cancel()
+
+    def carry_out(self) -> tuple[str, str | None]:
+        """Run the job; its last status, and the reason where it has failed."""
+        try:
+            self._carry_out()
+        except JobStopped:
+            return "Stopped", None
+        except JobFailure as failure:
+            if self._stop_requested.is_set():
+                return "Stopped", None
+            return "Failed", str(failure)[:LIMIT]
+        except Exception as problem:
+            # A fault of this service must end the job, not leave it InProgress for ever.
+            _log.exception("transform job %s failed unexpectedly", self.name)
+            return "Failed", f"InternalServerError: {problem!r}"[:LIMIT]
+        return "Completed", None
+
+    def _carry_out(self) -> None:
+        source = self._document["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+        target = self._document["TransformOutput"]["S3OutputPath"]
+        inputs = transfer.sources(self._objects, source, self._region, "")
+        transfer.require_bucket(self._objects, target, "TransformOutput")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._check()
+            self._fleet.start()
+            self._note_start()
+            asyncio.run(self._transform_all(read_plan(self._document), inputs, target))
+        except OSError as problem:
+            raise disk_failure("transforming", problem) from problem
+        finally:
+            self._fleet.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _note_start(self) -> None:
+        def change(document: Document) -> None:
+            document["TransformStartTime"] = time.time()
+
+        self._store.update(TRANSFORM_JOB, self._region, self.name, change)
+
+    async def _transform_all(self, plan: TransformPlan, inputs: list[transfer.Source], target: str) -> None:
+        """All objects, one after another, in one event loop: the fleet's connections belong to it."""
+        work = asyncio.current_task()
+        assert work is not None
+        watch = asyncio.create_task(self._cancel_when_stopped(work))
+        output = self._folder / "output"
+        try:
+            for one in inputs:
+                await self._transform(plan, one, output)
+                file = OutputFile(f"{one.name}.out", output, shared=False)
+                transfer.upload(self._objects, [file], target, "TransformOutput", self._check)
+        except asyncio.CancelledError as cancelled:
+            raise JobStopped from cancelled
+        finally:
+            watch.cancel()
+
+    async def _cancel_when_stopped(self, work: asyncio.Task[None]) -> None:
+        """A model may compute for long: a stop does not wait for its answer."""
+        while not self._must_stop():
+            await asyncio.sleep(_CHECK_EVERY)
+        work.cancel()
+
+    async def _transform(self, plan: TransformPlan, one: transfer.Source, output: Path) -> None:
+        """One object's answers, in its own order, to a file."""
+        under_way: deque[asyncio.Task[bytes]] = deque()
+        with one.info.path.open("rb") as raw, output.open("wb") as writer:
+            source = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if plan.gzipped else raw
+            try:
+                for body in payloads(source, plan):
+                    self._check()
+                    under_way.append(asyncio.create_task(self._send(plan, body, one.info.key)))
+                    if len(under_way) >= plan.parallel:
+                        _add(writer, await under_way.popleft(), plan)
+                while under_way:
+                    _add(writer, await under_way.popleft(), plan)
+            except (gzip.BadGzipFile, EOFError) as broken:
+                raise client_error(f"{one.info.key} is no gzip file: {broken}.") from broken
+            finally:
+                for task in under_way:
+                    task.cancel()
+
+    async def _send(self, plan: TransformPlan, body: bytes, key: str) -> bytes:
+        request = router.Request(body, plan.content_type, plan.accept)
+        retries = plan.retries
+        while True:
+            try:
+                answer = await router.send(
+                    self._fleet, router.choose_variant(self._fleet), request, plan.timeout
+                )
+            except router.NotReady as problem:
+                raise JobFailure("AlgorithmError", "the model server keeps ending; see its log.") from problem
+            except router.ContainerError as problem:
+                if problem.status in range(400, 500) or not retries:
+                    kind = "ClientError" if problem.status in range(400, 500) else "AlgorithmError"
+                    raise JobFailure(
+                        kind, f"{key}: the model answered {problem.status}: {problem.message}"
+                    ) from problem
+                retries -= 1
+            else:
+                return answer.body
+
+    def _check(self) -> None:
+        """Raises JobStopped once the job is to stop."""
+        if self._must_stop():
+            raise JobStopped
+
+    def _must_stop(self) -> bool:
+        """Whether this process, or another one through the store, has stopped the job."""
+        if time.monotonic() - self._store_read > _READ_STORE_EVERY:
+            self._store_read = time.monotonic()
+            document = self._store.get(TRANSFORM_JOB, self._region, self.name)
+            if document is not None and document["TransformJobStatus"] == "Stopping":
+                self._stop_requested.set()
+        return self._stop_requested.is_set()
+
+
+def _add(writer: BinaryIO, answer: bytes, plan: TransformPlan) -> None:
+    writer.write(answer)
+    if plan.line_after_each and not answer.endswith(b"\n"):
+        writer.write(b"\n")
