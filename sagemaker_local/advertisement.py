@@ -1,8 +1,8 @@
 """How an endpoint that is kept up is found: a file in the home folder, and whether its writer lives.
 
-An advertisement names its process's place among the home's owners, which the kernel frees at any death:
-so :func:`running` never takes a killed endpoint for a live one. Looking is all that most commands need,
-and this imports nothing of what an endpoint itself is made of.
+An advertisement names its process as the owner that it is in the home. The kernel releases an owner's lock at
+any death, so :func:`running` never reports a killed endpoint. Most commands need no more than this, so this
+module imports nothing of what an endpoint itself is made of.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Advertisement:
 
 def running(home: Path) -> Advertisement | None:
     """The advertised endpoint of a home, if it is alive."""
-    place = Home(home)
+    folder = Home(home)
     try:
-        found = json.loads(place.advertisement.read_text())
+        found = json.loads(folder.advertisement.read_text())
     except (FileNotFoundError, ValueError):  # a power cut can leave it empty
         return None
-    if not is_alive(place, found["owner"]):
+    if not is_alive(folder, found["owner"]):
         return None
     return Advertisement(found["url"], found["pid"])
 

@@ -1,9 +1,9 @@
 """Where the state lies on disk, and which of the processes that share it are alive.
 
 Several endpoints may work on one home at once (a long-lived one and a short ``run`` beside it).
-Each holds an exclusive ``flock`` on a file of its own for as long as it lives. The kernel drops the
-lock at any death, ``kill -9`` included, so an owner that cannot answer is told from one that is busy
-without clocks, heartbeats or process ids.
+Each holds an exclusive ``flock`` on a file of its own for as long as it lives. The kernel releases the
+lock at any death, ``kill -9`` included, so a dead owner is known from a busy one without clocks, heartbeats
+or process ids.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ class Home:
 
 
 class Owner:
-    """This process's place in a home, held until :meth:`release` or death."""
+    """This process among those that use a home, until :meth:`release` or death."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self.name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._path = home.owners / self.name
-        # Locked under another name first: a file that appears in `owners/` is never seen unlocked.
-        unborn = home.owners / f".{self.name}"
-        self._descriptor = os.open(unborn, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        # Locked under another name first, so that nobody sees a file in `owners/` that is not locked.
+        temporary = home.owners / f".{self.name}"
+        self._descriptor = os.open(temporary, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        unborn.rename(self._path)
+        temporary.rename(self._path)
 
     def is_alive(self, owner: str) -> bool:
         """Whether an owner of the same home lives: this one, or another that calls itself `owner`."""

@@ -1,4 +1,4 @@
-"""Resources as JSON documents in SQLite, durable before the caller hears that they are.
+"""Resources as JSON documents in SQLite, durable before a write returns.
 
 One table serves every kind of resource: a pipeline, an execution, a step, a job, a model package is
 a document with a kind, a region, a name and (for what belongs to something) a parent. WAL mode with
@@ -8,8 +8,8 @@ read-then-write safe between threads and between processes that share the home.
 Timestamps in documents are POSIX seconds as floats, as the JSON protocols send them.
 
 A full disk must not leave anything under way for ever: beside the database lies a reserve, a file that is
-deleted when the disk is full, so that the end of what was under way can still be written. How every such end
-is written: :meth:`Store.write_until_possible`.
+deleted when the disk is full, so that the end of what was under way can still be written. Every such end is
+written by :meth:`Store.write_until_possible`.
 
 A kind of document can be watched: its watcher is called with the document before and after each write,
 in the write's transaction, so that what it writes is there if and only if the change is.
@@ -60,11 +60,11 @@ class Key:
     name: str
 
 
-class _Held:
+class _OpenConnection:
     """A thread's connection, closed as soon as the thread has ended.
 
-    sqlite3's connections refer to themselves, so the garbage collector alone would close one, some time:
-    each execution and each step has a thread, and a process may have 1024 files open.
+    sqlite3's connections refer to themselves, so only the garbage collector would close one, at some later
+    time; but each execution and each step has a thread, and a process may have 1024 files open.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -89,15 +89,15 @@ class Store:
     @property
     def connection(self) -> sqlite3.Connection:
         """This thread's own connection, in autocommit mode."""
-        held: _Held | None = getattr(self._local, "held", None)
-        if held is None:
-            # What a thread leaves may be cleared away by another one, which then closes it.
+        opened: _OpenConnection | None = getattr(self._local, "opened", None)
+        if opened is None:
+            # Another thread may delete what this one leaves, and then closes the connection.
             found = sqlite3.connect(self._path, timeout=60, isolation_level=None, check_same_thread=False)
-            held = _Held(found)
+            opened = _OpenConnection(found)
             found.execute("PRAGMA journal_mode=WAL")
             found.execute("PRAGMA synchronous=FULL")
-            self._local.held = held
-        return held.connection
+            self._local.opened = opened
+        return opened.connection
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -229,7 +229,7 @@ class Store:
 
     @contextmanager
     def _watched(self, key: Key, after: Document | None) -> Iterator[None]:
-        """Around a write: tell the kind's watcher, if it has one, what was there and what comes."""
+        """Around a write: call the kind's watcher, if it has one, with the document before and after it."""
         watcher = self._watchers.get(key.kind)
         if watcher is None:
             yield
@@ -246,4 +246,4 @@ def _text(doc: Document) -> str:
 
 
 Watcher = Callable[[Store, Key, Document | None, Document | None], None]
-"""Told of a write: the document before it, None if there was none, and after it, None if it is deleted."""
+"""Called with the document before a write, None if there was none, and after it, None if it is deleted."""

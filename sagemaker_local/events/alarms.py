@@ -1,9 +1,9 @@
-"""CloudWatch alarms on the length of a queue: the one kind that says that an event could not be handled.
+"""CloudWatch alarms on the length of a queue, the one kind that reports an event that could not be handled.
 
-An alarm tells its topics when its state changes to ALARM, and stays there until the queue is as short as its
-threshold again. CloudWatch looks once a minute and counts what can be received; here it is looked at every
-second, and what somebody has received and not yet deleted counts as well, or each look into the queue would
-end the alarm.
+An alarm notifies its topics when its state changes to ALARM, and has that state until the queue is not longer
+than its threshold. CloudWatch evaluates once a minute and counts the messages that can be received. Here
+alarms are evaluated every second, and messages that somebody has received and not yet deleted count as well:
+else each reader of the queue would end the alarm.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def put(store: Store, alarm: Document) -> None:
     store.put(ALARM, alarm["Region"], alarm["AlarmName"], {**alarm, "StateValue": before["StateValue"]})
 
 
-def look(store: Store) -> None:
-    """Compare every alarm with its queue, and tell of those that are new."""
+def evaluate(store: Store) -> None:
+    """Compare every alarm with its queue, and notify the topics of those that change to ALARM."""
     for alarm in store.list(ALARM):
         if _state(store, alarm)[0] == alarm["StateValue"]:
             continue
@@ -40,7 +40,7 @@ def look(store: Store) -> None:
                 continue
             state, length = _state(store, current)
             if state == "ALARM" and current["StateValue"] != state:
-                _tell(store, current, length)
+                _notify(store, current, length)
             store.put(ALARM, current["Region"], current["AlarmName"], {**current, "StateValue": state})
 
 
@@ -50,8 +50,8 @@ def _state(store: Store, alarm: Document) -> tuple[str, int]:
     return "ALARM" if length > alarm["Threshold"] else "OK", length
 
 
-def _tell(store: Store, alarm: Document, length: int) -> None:
-    """As the mail reads that CloudWatch sends through a topic."""
+def _notify(store: Store, alarm: Document, length: int) -> None:
+    """Publish the text of the mail that CloudWatch sends through a topic."""
     text = "\n".join(
         [
             alarm["AlarmDescription"],
@@ -67,4 +67,4 @@ def _tell(store: Store, alarm: Document, length: int) -> None:
         try:
             topics.publish(store, region, topic, text, subject)
         except LookupError as error:
-            _log.error("Alarm %s could not be told: %s", alarm["AlarmName"], error)
+            _log.error("Alarm %s could not notify its topic: %s", alarm["AlarmName"], error)

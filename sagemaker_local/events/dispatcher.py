@@ -4,8 +4,8 @@ One thread routes: it takes an event out of the outbox and writes a delivery for
 transaction. A few threads deliver; each claims one delivery at a time. Several dispatchers may work on
 one home: an event is routed once, and a delivery is made by one of them at a time.
 
-Another thread fires the rules that have a schedule, and looks after the alarms. Times that were missed
-because nothing was up are made good once, at once.
+Another thread fires the rules that have a schedule, and evaluates the alarms. Of the times that were missed
+while no endpoint was up, one is made up for at once.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ RULE = "event-rule"
 
 _THREADS = 4
 _POLL_SECONDS = 0.1
-_AFTER_TROUBLE_SECONDS = 1.0
-_AFTER_BREAKDOWN_SECONDS = 60.0
+_AFTER_STORE_ERROR_SECONDS = 1.0
+_AFTER_FAULT_SECONDS = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -69,15 +69,15 @@ class Dispatcher:
                 thread.join()
 
     def _loop(self, work_on_next: Callable[[], bool], pause: float = _POLL_SECONDS) -> None:
-        """`work_on_next` says whether there was work; if there was none, it is asked again after `pause`."""
+        """`work_on_next` returns whether there was work; if not, it is called again after `pause`."""
         while not self._closed.is_set():
             try:
                 worked = work_on_next()
             except Closing:
                 return
-            except sqlite3.Error:  # a full disk: the store has it all, and space may come
+            except sqlite3.Error:  # a full disk: nothing is lost, and there may be space later
                 _log.exception("events wait: the store cannot be written")
-                self._closed.wait(_AFTER_TROUBLE_SECONDS)
+                self._closed.wait(_AFTER_STORE_ERROR_SECONDS)
             else:
                 if not worked:
                     self._closed.wait(pause)
@@ -98,18 +98,18 @@ class Dispatcher:
             route(self._store, event)
         except sqlite3.Error:
             raise
-        except Exception:  # a mistake of ours: this event must not hold up all that come after it
-            _log.exception("an event could not be routed and is given up: %s", event.document)
+        except Exception:  # a fault of this module: this event must not block all that come after it
+            _log.exception("an event could not be routed and is dropped: %s", event.document)
 
     def _fire_due(self) -> bool:
-        """Fire all rules whose time has come, and look at all alarms; always False: nothing is left over."""
+        """Fire all rules that are due, and evaluate all alarms; always False: nothing is left to do."""
         store, now = self._store, time.time()
         if any(_is_due(rule, now) for rule in store.list(RULE)):
             with store.transaction():
                 for rule in store.list(RULE):
                     if _is_due(rule, now):
                         self._fire(rule, now)
-        alarms.look(store)
+        alarms.evaluate(store)
         return False
 
     def _fire(self, rule: Document, now: float) -> None:
@@ -129,14 +129,14 @@ class Dispatcher:
             targets.deliver(self._store, self._functions, self._api, delivery)
         except Closing:
             raise
-        except Exception:  # a full disk or a mistake of ours: the thread goes on, the delivery is made again
-            _log.exception("a delivery to %s broke down", delivery.target["Arn"])
-            self._give_back(delivery)
+        except Exception:  # a full disk or a fault: the thread goes on, the delivery is made again
+            _log.exception("a delivery to %s failed unexpectedly", delivery.target["Arn"])
+            self._release(delivery)
         return True
 
-    def _give_back(self, delivery: Delivery) -> None:
-        """Let a delivery be claimed anew in a while; as long as this process has it, nobody else would."""
-        due = time.time() + _AFTER_BREAKDOWN_SECONDS
+    def _release(self, delivery: Delivery) -> None:
+        """Let a delivery be claimed again in a while; until then it is this process's."""
+        due = time.time() + _AFTER_FAULT_SECONDS
         self._store.write_until_possible(
             lambda: outbox.retry_later(self._store, delivery, due), giving_up=self._closed
         )

@@ -1,4 +1,4 @@
-"""What AWS says of a change: the events of model packages, executions, steps, endpoints and parameters.
+"""The events that AWS sends of a change of model packages, executions, steps, endpoints and parameters.
 
 The store calls these with a document before and after each write, within the write's transaction. Only a
 change of status makes an event, as on AWS. Event details have AWS's member names, which differ from
@@ -135,7 +135,7 @@ WATCHERS: dict[str, Watcher] = {
     "endpoint": endpoint_changed,
     "parameter": parameter_changed,
 }
-"""Kind of document -> what its changes say."""
+"""Kind of document -> what emits the events of its changes."""
 
 
 def _emit(

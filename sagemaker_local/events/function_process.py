@@ -1,11 +1,11 @@
 """The program that a Lambda function's process runs: one event, one call of its handler.
 
 Started as a script in the function's code folder with the handler's name and the file for the answer. The
-first line of standard input is the event with its context, as JSON. The rest of standard input never
-comes: its end means that the local SageMaker has died, and the process goes with it.
+first line of standard input is the event with its context, as JSON. Nothing follows it: the end of standard
+input means that the local SageMaker has died, and the process ends, too.
 
-The answer is ``{"result": ...}`` or ``{"error": {"errorMessage", "errorType", "stackTrace"}}``, as
-Lambda's own runtime tells an error. What the handler prints is the function's log.
+The answer is ``{"result": ...}`` or ``{"error": {"errorMessage", "errorType", "stackTrace"}}``, in the form
+of Lambda's own runtime. What the handler prints is the function's log.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class Context:
 
 
 def main(handler: str, answer: Path) -> None:
-    lifeline = os.fdopen(os.dup(0), "rb")
-    asked = json.loads(lifeline.readline())
-    threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
+    parent = os.fdopen(os.dup(0), "rb")
+    request = json.loads(parent.readline())
+    threading.Thread(target=_die_with_parent, args=(parent,), daemon=True).start()
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -53,23 +53,23 @@ def main(handler: str, answer: Path) -> None:
     try:
         module, _, name = handler.rpartition(".")
         function = getattr(importlib.import_module(module.replace("/", ".")), name)
-        said = json.dumps({"result": function(asked["event"], Context(asked["context"]))})
+        result = json.dumps({"result": function(request["event"], Context(request["context"]))})
     except Exception as error:
         traceback.print_exc()
-        told = {
+        failure = {
             "errorMessage": str(error),
             "errorType": type(error).__name__,
             "stackTrace": traceback.format_tb(error.__traceback__),
         }
-        said = json.dumps({"error": told})
-    # Under another name first: an answer that is there is whole.
-    unborn = answer.with_suffix(".part")
-    unborn.write_text(said)
-    unborn.rename(answer)
+        result = json.dumps({"error": failure})
+    # Under another name first, so that an answer that is there is complete.
+    unfinished = answer.with_suffix(".part")
+    unfinished.write_text(result)
+    unfinished.rename(answer)
 
 
-def _die_with_parent(lifeline: BinaryIO) -> None:
-    lifeline.read()
+def _die_with_parent(parent: BinaryIO) -> None:
+    parent.read()
     os._exit(1)
 
 

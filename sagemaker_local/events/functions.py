@@ -1,8 +1,8 @@
-"""Lambda functions as processes: each invocation is one process that lives no longer than its call.
+"""Lambda functions as processes: each invocation is one process, which ends with it.
 
 The process runs in the function's code folder with this interpreter, the function's environment, the
 address of this endpoint and credentials that only this endpoint takes. It sees nothing else of the local
-SageMaker's environment, so that a function cannot lean on what it would not find on AWS.
+SageMaker's environment, so that a function cannot depend on what it would not find on AWS.
 
 What it prints goes straight into the function's log, which the logs service shows as on AWS, under
 ``/aws/lambda/<name>``; each line has the time at which its invocation began.
@@ -36,10 +36,10 @@ LOG_GROUP = "/aws/lambda/"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of an invocation.
+    """The outcome of an invocation.
 
     Attributes:
-        payload: JSON: the handler's result, or Lambda's account of the error.
+        payload: JSON: the handler's result, or the error in Lambda's own form.
         error: ``Unhandled`` as Lambda calls every error of a function, None if there was none.
         log: the end of what the process printed.
     """

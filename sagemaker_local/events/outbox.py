@@ -1,9 +1,9 @@
 """Events that no rule has seen yet, and deliveries that are due: two tables beside the resources.
 
-An event is written in the transaction of the change that it tells of, so there is never one without the
+An event is written in the transaction of the change that it reports, so there is never one without the
 other. Routing an event takes it out and puts in a delivery for each target, in one transaction. A
 delivery is claimed by a living process before it is made; what a dead process had claimed is claimed
-anew. Every function joins the transaction that is under way, if there is one.
+again. Every function joins the transaction that is under way, if there is one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aws_formats.arns import LOCAL_ACCOUNT
 from sagemaker_local.store import Document, Store
 
 MOST_AGE = 24 * 3600
-"""Seconds after which EventBridge gives an event up."""
+"""Seconds after which EventBridge drops an event."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -78,7 +78,7 @@ class Delivery:
 
 
 def prepare(store: Store) -> None:
-    """Make the tables, and forget the events that nobody wanted while they were young."""
+    """Create the tables, and delete the events that no endpoint has routed in time."""
     store.connection.executescript(_SCHEMA)
     store.connection.execute("DELETE FROM outbox WHERE created < ?", (time.time() - MOST_AGE,))
 
@@ -158,14 +158,14 @@ def claim_delivery(store: Store, owner: str, is_alive: Callable[[str], bool]) ->
 
 
 def retry_later(store: Store, delivery: Delivery, due: float) -> None:
-    """Note a failed attempt and give the delivery up until `due`."""
+    """Note a failed attempt and release the delivery; it is due again at `due`."""
     store.connection.execute(
         "UPDATE delivery SET attempts = attempts + 1, due = ?, owner = NULL WHERE id = ?", (due, delivery.id)
     )
 
 
-def strike_off(store: Store, delivery: Delivery) -> None:
-    """The delivery is done with."""
+def delete_delivery(store: Store, delivery: Delivery) -> None:
+    """The delivery is made, or will not be tried again."""
     store.connection.execute("DELETE FROM delivery WHERE id = ?", (delivery.id,))
 
 

@@ -1,6 +1,6 @@
 """Delivering to a target: a function, a topic, a queue, a pipeline.
 
-Topics and queues are in the store, so delivering to them and striking the delivery off are one
+Topics and queues are in the store, so delivering to them and deleting the delivery are one
 transaction. A function or a pipeline may be called again after a death in between; a pipeline's start
 carries the delivery's id as its token, so that it is not started twice.
 
@@ -39,7 +39,7 @@ class Failure:
 
     Attributes:
         by_function: the function itself failed, which is its own policy's business.
-        answer: what a failed function said, JSON.
+        answer: what a failed function answered, JSON.
         is_final: no further attempt could end otherwise.
     """
 
@@ -62,7 +62,7 @@ def kind_of(arn: str) -> str | None:
 
 
 def deliver(store: Store, functions: Functions, api: Api, delivery: Delivery) -> None:
-    """Make one attempt and write what came of it: done, to be tried again, or given up.
+    """Make one attempt and write its outcome: done, to be tried again, or dropped.
 
     Raises:
         Closing: the endpoint closes; the delivery stays claimed until this process is gone.
@@ -71,14 +71,14 @@ def deliver(store: Store, functions: Functions, api: Api, delivery: Delivery) ->
     if kind_of(arn) in ("sns", "sqs"):
         with store.transaction():
             failure = _put(store, delivery)
-            _settle(store, delivery, failure)
+            _write_outcome(store, delivery, failure)
         return
     if kind_of(arn) == "lambda":
         failure = _invoke(store, functions, delivery)
     else:
         failure = _start_pipeline(api, delivery)
     with store.transaction():
-        _settle(store, delivery, failure)
+        _write_outcome(store, delivery, failure)
 
 
 def function_name(arn: str) -> str:
@@ -127,14 +127,14 @@ def _invoke(store: Store, functions: Functions, delivery: Delivery) -> Failure |
         return Failure("SDK_CLIENT_ERROR", f"no process could be started: {error}")
     if answer.error is None:
         return None
-    said = json.loads(answer.payload)
-    message = f"{said.get('errorType', 'Error')}: {said.get('errorMessage', '')}"
+    answered = json.loads(answer.payload)
+    message = f"{answered.get('errorType', 'Error')}: {answered.get('errorMessage', '')}"
     return Failure("Unhandled", message, by_function=True, answer=answer.payload)
 
 
-def _settle(store: Store, delivery: Delivery, failure: Failure | None) -> None:
+def _write_outcome(store: Store, delivery: Delivery, failure: Failure | None) -> None:
     if failure is None:
-        outbox.strike_off(store, delivery)
+        outbox.delete_delivery(store, delivery)
         return
     attempts, age = _policy(store, delivery, failure)
     now = time.time()
@@ -143,11 +143,11 @@ def _settle(store: Store, delivery: Delivery, failure: Failure | None) -> None:
     if not is_last and now + wait <= delivery.created + age:
         outbox.retry_later(store, delivery, now + wait)
         return
-    outbox.strike_off(store, delivery)
+    outbox.delete_delivery(store, delivery)
     if failure.by_function:
-        _give_up_invocation(store, delivery, failure, "RetriesExhausted" if is_last else "EventAgeExceeded")
+        _drop_invocation(store, delivery, failure, "RetriesExhausted" if is_last else "EventAgeExceeded")
     else:
-        _give_up_delivery(
+        _drop_delivery(
             store, delivery, failure, "MaximumRetryAttempts" if is_last else "MaximumEventAgeInSeconds"
         )
 
@@ -171,7 +171,7 @@ def _function(store: Store, delivery: Delivery) -> Document:
     return store.get(FUNCTION, arn.split(":")[3], function_name(arn)) or {}
 
 
-def _give_up_delivery(store: Store, delivery: Delivery, failure: Failure, why: str) -> None:
+def _drop_delivery(store: Store, delivery: Delivery, failure: Failure, why: str) -> None:
     """To the target's dead-letter queue, as EventBridge does it: the input, and what went wrong beside it."""
     queue = delivery.target.get("DeadLetterConfig", {}).get("Arn")
     about = {
@@ -182,10 +182,10 @@ def _give_up_delivery(store: Store, delivery: Delivery, failure: Failure, why: s
         "EXHAUSTED_RETRY_CONDITION": why,
         "RETRY_ATTEMPTS": str(delivery.attempts),
     }
-    _bury(store, queue, delivery.payload, about)
+    _put_into_dead_letters(store, queue, delivery.payload, about)
 
 
-def _give_up_invocation(store: Store, delivery: Delivery, failure: Failure, condition: str) -> None:
+def _drop_invocation(store: Store, delivery: Delivery, failure: Failure, condition: str) -> None:
     """To the function's OnFailure destination with a record of the call, and to its dead-letter queue."""
     document = _function(store, delivery)
     config = document.get("_EventInvokeConfig", {})
@@ -208,15 +208,15 @@ def _give_up_invocation(store: Store, delivery: Delivery, failure: Failure, cond
             },
             "responsePayload": json.loads(failure.answer or "null"),
         }
-        _bury(store, destination, json.dumps(record), {})
+        _put_into_dead_letters(store, destination, json.dumps(record), {})
     about = {"RequestID": delivery.id, "ErrorCode": "200", "ErrorMessage": failure.message}
     dead_letters = document.get("DeadLetterConfig", {}).get("TargetArn")
     if dead_letters or destination is None:
-        _bury(store, dead_letters, delivery.payload, about)
+        _put_into_dead_letters(store, dead_letters, delivery.payload, about)
 
 
-def _bury(store: Store, arn: str | None, body: str, about: dict[str, str]) -> None:
-    """Put what could not be delivered where it is looked for; where nobody looks, say so in the log."""
+def _put_into_dead_letters(store: Store, arn: str | None, body: str, about: dict[str, str]) -> None:
+    """Put what could not be delivered into a queue or a topic; where there is none, write it to the log."""
     attributes = {name: messages.text_attribute(value) for name, value in about.items() if value}
     try:
         if arn is None:
@@ -227,4 +227,4 @@ def _bury(store: Store, arn: str | None, body: str, about: dict[str, str]) -> No
         else:
             messages.send(store, region, name, body, attributes)
     except LookupError as error:
-        _log.error("An event is given up, and %s. %s: %s", error, about, body)
+        _log.error("An event is dropped, and %s. %s: %s", error, about, body)

@@ -1,4 +1,4 @@
-"""What a target is given of an event: all of it, a part, a constant, or a text made from its parts.
+"""The input of a target: all of an event, a part of it, a constant, or a text made from its parts.
 
 A template's ``<name>`` is replaced by the value at the name's path. Inside a JSON string a value goes in
 as text, elsewhere as JSON; a path that leads nowhere gives nothing inside a string and null elsewhere.

@@ -1,9 +1,9 @@
 """Where an object's bytes lie on disk: temporary while they arrive, browsable once they are kept.
 
-An object usually lies at ``<bucket>/<key>``, so a person can look at it with any tool. A key that no
+An object usually lies at ``<bucket>/<key>``, so a person can open it with any tool. A key that no
 path can hold (``..``, a leading or trailing slash, control characters, a part too long), or one that
-stands beside a folder of its name, lies under ``.keys/<bucket>/``, named by a digest. Every name is
-taken by no other file: an overwrite writes a second file and never touches the first.
+is also the name of a folder, lies under ``.keys/<bucket>/``, named by a digest. Every file has
+a name of its own: an overwrite writes a second file and never touches the first.
 
 A file under ``.incoming`` is locked (``flock``) as long as its writer lives; an unlocked one was left
 by a process that was killed.
@@ -26,7 +26,7 @@ from types import TracebackType
 _LONGEST_PART = 200
 """Bytes of one part of a path; file systems allow 255, and a suffix may be added."""
 
-_SETTLED_SECONDS = 60
+_GRACE_SECONDS = 60
 """A temporary file younger than this is left alone: its writer may not have locked it yet."""
 
 _COPY_BLOCK = 64 << 20
@@ -128,7 +128,7 @@ class Incoming:
 
 
 def places(bucket: str, key: str) -> Iterator[str]:
-    """Paths below the objects' folder at which a key's file may lie, the nicest first; never ends."""
+    """Paths below the objects' folder at which a key's file may lie, the most readable first; never ends."""
     parts = key.split("/")
     if all(_is_plain(part) for part in parts):
         plain = PurePosixPath(bucket, *parts)
@@ -139,7 +139,7 @@ def places(bucket: str, key: str) -> Iterator[str]:
         yield f".keys/{bucket}/{digest}-{secrets.token_hex(4)}"
 
 
-def settle(root: Path, incoming: Incoming, bucket: str, key: str) -> str:
+def move_into_place(root: Path, incoming: Incoming, bucket: str, key: str) -> str:
     """Move an incoming file to a place that is free; to be called with the store's write lock held.
 
     Returns:
@@ -191,7 +191,7 @@ def sweep_incoming(root: Path) -> None:
     """Remove the temporary files of writers that were killed."""
     for path in (root / ".incoming").glob("*"):
         try:
-            if time.time() - path.stat().st_mtime < _SETTLED_SECONDS:
+            if time.time() - path.stat().st_mtime < _GRACE_SECONDS:
                 continue
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -210,7 +210,7 @@ def sweep_folders(folder: Path, known: set[str]) -> None:
     for path in folder.glob("*"):
         # Whoever ended the upload may be removing its folder at this moment.
         with contextlib.suppress(FileNotFoundError):
-            if path.name not in known and time.time() - path.stat().st_mtime >= _SETTLED_SECONDS:
+            if path.name not in known and time.time() - path.stat().st_mtime >= _GRACE_SECONDS:
                 shutil.rmtree(path)
 
 

@@ -27,7 +27,7 @@ class Page:
 def page(store: ObjectStore, bucket: str, *, prefix: str, delimiter: str, first: str, limit: int) -> Page:
     """At most `limit` objects and prefixes together, from the key `first` on.
 
-    A folded prefix is stepped over in one query, however many keys it stands for.
+    A folded prefix is skipped in one query, however many keys begin with it.
     """
     position, end = max(first, prefix), after_prefix(prefix)
     objects: list[ObjectInfo] = []

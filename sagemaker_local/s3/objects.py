@@ -2,8 +2,8 @@
 
 A write goes to a temporary file first. One SQLite transaction then gives the file its place and makes
 the row name it; the file that the row named before is deleted afterwards. So an overwrite that is
-killed at any moment leaves the old object or the new one, and what a killed process left lying about
-belongs to no row and is swept at the next start.
+killed at any moment leaves the old object or the new one, and what a killed process left behind belongs to
+no row and is removed at the next start.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class ObjectStore:
         for place in files.kept_files(self.root):
             if place in known:
                 continue
-            # Looked at again with the lock held: a writer may have settled it since.
+            # Checked again with the lock held: an object may name it since.
             with self.store.transaction():
                 if not self._is_named(place):
                     files.remove(self.root, place)
@@ -225,7 +225,7 @@ class ObjectStore:
                 self.bucket(bucket)
                 before = self.stat(bucket, key)
                 condition(before)
-                place = files.settle(self.root, incoming, bucket, key)
+                place = files.move_into_place(self.root, incoming, bucket, key)
                 info = ObjectInfo(
                     bucket,
                     key,
@@ -257,7 +257,7 @@ class ObjectStore:
         """An object and its bytes, which belong together whatever is overwritten meanwhile.
 
         Raises:
-            AwsError: InternalError if somebody removed or changed the file behind our back.
+            AwsError: InternalError if somebody else removed or changed the file.
         """
         while (info := self.stat(bucket, key)) is not None:
             try:

@@ -2,19 +2,19 @@
 
 The rules, where AWS leaves them open or a machine differs from AWS:
 
-- Due times that pass while nothing is up (or the machine sleeps, or its clock is put forward) are one:
-  the latest is started, unless it is older than the target's MaximumEventAgeInSeconds, a day by default.
-  On AWS, which is not down as a machine is, that member only ends retries.
-- Due times before a schedule was made or changed are none, also where its StartDate is earlier.
+- Due times that pass while no endpoint is up (or the machine sleeps, or its clock is set forward) count as
+  one: the latest is started, unless it is older than the target's MaximumEventAgeInSeconds, a day by
+  default. On AWS, which is not down as a machine is, that member only ends retries.
+- Due times before a schedule was made or changed do not count, even if its StartDate is earlier.
 - A due time is started exactly once. The next one is in the store before it is due and moves on only
   after the start; a process that is killed between the two starts it again with the same
-  ClientRequestToken, to which SageMaker answers with the same execution. A clock that is put back
-  meets the same token.
-- An execution that is still under way is no reason to wait: the next one starts beside it, as on AWS,
-  where the Scheduler is done once it has called StartPipelineExecution.
+  ClientRequestToken, to which SageMaker answers with the same execution. The same holds for a clock that
+  is set back.
+- An execution that is still under way does not delay the next one, which starts beside it, as on AWS,
+  where the Scheduler only calls StartPipelineExecution.
 - A start that is refused is tried again as the target's RetryPolicy says, after seconds where AWS waits
   minutes: 1, 2, 4, ... up to 60; but only until the schedule is due again, or is changed: of due times that
-  could not be started, too, the latest counts.
+  could not be started, the latest counts, too.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from sagemaker_local.errors import AwsError
 from sagemaker_local.scheduling.schedules import SCHEDULE, due_times, latest_due, token
 from sagemaker_local.store import Document, Store
 
-_LOOK_SECONDS = 0.5
+_INTERVAL_SECONDS = 0.5
 """How late a start may be; AWS itself promises a minute."""
 
 _LONGEST_WAIT = 60.0
-"""Seconds between two tries at a start that is refused, and after a breakdown."""
+"""Seconds between two attempts at a start that is refused, and after a fault of this module."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,12 +61,12 @@ class Clock:
             self._thread.join()
 
     def _loop(self) -> None:
-        while not self._closed.wait(_LOOK_SECONDS):
+        while not self._closed.wait(_INTERVAL_SECONDS):
             try:
                 start_due(self._store, self._api, self._now())
-            except sqlite3.Error:  # a full disk: the store has it all, and space may come
+            except sqlite3.Error:  # a full disk: nothing is lost, and there may be space later
                 _log.exception("schedules wait: the store cannot be written")
-            except Exception:  # a mistake of ours: what is due later must still be started
+            except Exception:  # a fault of this module: what is due later must still be started
                 _log.exception("what is due could not be started")
                 self._closed.wait(_LONGEST_WAIT)
 
@@ -75,11 +75,11 @@ def start_due(store: Store, api: Api, now: float) -> list[str]:
     """Start what is due at `now`, POSIX seconds; returns the executions' ARNs."""
     started = []
     for document in store.list(SCHEDULE):
-        started += _look(store, api, document, now)
+        started += _start_if_due(store, api, document, now)
     return started
 
 
-def _look(store: Store, api: Api, document: Document, now: float) -> list[str]:
+def _start_if_due(store: Store, api: Api, document: Document, now: float) -> list[str]:
     due, last, refused = document["_Next"], document.get("_Last"), document.get("_Refused")
     if due is not None and due <= now:
         return _fire(store, api, document, now)
@@ -87,7 +87,7 @@ def _look(store: Store, api: Api, document: Document, now: float) -> list[str]:
         started, refused = _attempt(api, document, refused["Due"], refused["Attempts"], now)
         _note(store, document, {"_Refused": refused})
         return started
-    if last is not None and last > now:  # the clock was put back
+    if last is not None and last > now:  # the clock was set back
         following = next(due_times(document, now), None)
         if following != due:
             _note(store, document, {"_Next": following})

@@ -54,7 +54,7 @@ def latest_due(document: Document, now: float) -> tuple[float, float | None]:
 
 
 def token(document: Document, due: float) -> str:
-    """The ClientRequestToken of one due time, always the same: what is started twice starts once."""
+    """The ClientRequestToken of one due time, always the same, so that a second start does nothing."""
     identity = f"{document['Arn']} {document['CreationDate']!r} {due!r}"
     return hashlib.sha256(identity.encode()).hexdigest()
 
