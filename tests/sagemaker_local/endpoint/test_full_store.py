@@ -22,7 +22,7 @@ def full(tmp_path: Path) -> Store:
     return store
 
 
-def test_a_write_that_must_not_be_lost_spends_the_reserve_and_then_waits_for_space(
+def test_a_write_that_must_not_be_lost_deletes_the_reserve_and_then_waits_for_space(
     full: Store, tmp_path: Path
 ) -> None:
     reserve_was_there = []
@@ -69,7 +69,7 @@ def test_within_a_transaction_a_write_is_called_once_because_only_the_caller_can
     assert full.list("job") == []
 
 
-def test_the_next_start_lays_a_new_reserve(tmp_path: Path) -> None:
+def test_the_next_start_makes_a_new_reserve(tmp_path: Path) -> None:
     Store(tmp_path / "state.db")
     (tmp_path / "reserve").unlink()
     Store(tmp_path / "state.db")

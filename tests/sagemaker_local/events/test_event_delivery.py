@@ -1,4 +1,4 @@
-"""Rules and targets over the wire: what matches is delivered, what fails ends where it is looked for."""
+"""Rules and targets over the wire: what matches is delivered, what fails goes to a dead-letter queue."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_function_is_called_with_the_event_and_its_own_environment(
     assert take(sqs, queue[0])["Body"] == f"world hello {name} eu-west-1 False"
 
 
-def test_a_failing_function_is_retried_and_lands_in_its_dead_letter_queue_with_the_error(
+def test_a_failing_function_is_retried_and_its_event_goes_to_its_dead_letter_queue_with_the_error(
     events: Client,
     sqs: Client,
     lambdas: Client,

@@ -116,7 +116,7 @@ def test_a_delivery_has_one_claimant_at_a_time_and_a_dead_one_is_replaced(
     owners[1].release()
 
 
-def test_old_events_that_nobody_wanted_are_forgotten(tmp_path: Path) -> None:
+def test_old_events_that_were_never_routed_are_deleted(tmp_path: Path) -> None:
     store = Store(Home(tmp_path).create().database)
     outbox.prepare(store)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""What a change here says: AWS's own events, from a change over the wire to a queue."""
+"""The events that changes emit: AWS's own, from a change over the wire to a queue."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def test_registering_and_deciding_about_a_version_are_two_events(
     assert detail["ApprovalDescription"] == "checked"
 
 
-def test_an_execution_and_its_steps_tell_their_statuses(sagemaker: Client, heard: Heard, name: str) -> None:
+def test_each_status_of_an_execution_and_of_its_steps_is_an_event(
+    sagemaker: Client, heard: Heard, name: str
+) -> None:
     sagemaker.create_pipeline(
         PipelineName=name, PipelineDefinition=definition("no"), RoleArn=ROLE, ClientRequestToken=name * 3
     )
@@ -114,7 +116,7 @@ def test_an_execution_and_its_steps_tell_their_statuses(sagemaker: Client, heard
     assert executions["Failed"]["executionEndTime"].endswith("Z")
 
 
-def test_a_parameter_tells_each_operation(ssm: Client, heard: Heard, name: str) -> None:
+def test_each_operation_on_a_parameter_is_an_event(ssm: Client, heard: Heard, name: str) -> None:
     path = f"/gatehouse/{name}/dev/model-package"
     ssm.put_parameter(Name=path, Value="a", Type="String", Description="first")
     event = heard.next()
@@ -135,7 +137,7 @@ def test_a_parameter_tells_each_operation(ssm: Client, heard: Heard, name: str) 
     assert heard.next()["detail"]["operation"] == "Delete"
 
 
-def test_an_endpoint_tells_its_statuses_in_capitals(
+def test_each_status_of_an_endpoint_is_an_event_in_capitals(
     local: endpoint.Endpoint, heard: Heard, name: str
 ) -> None:
     place = Place(local.url)

@@ -60,7 +60,7 @@ def test_what_another_process_changes_is_served_here_as_well(tmp_path: Path) -> 
         wait_for(lambda: True if model_servers(home) == [] else None)
 
 
-def test_a_creation_and_an_update_that_a_kill_interrupted_are_settled(tmp_path: Path) -> None:
+def test_a_creation_and_an_update_that_a_kill_interrupted_are_ended(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with server_process(home) as (process, url):
         place = Place(url)

@@ -69,7 +69,7 @@ def test_a_hostile_archive_is_refused_and_writes_nothing_outside(tmp_path: Path,
 
 
 @pytest.mark.usefixtures("_either")
-def test_an_absolute_name_lands_inside(tmp_path: Path) -> None:
+def test_an_absolute_name_is_unpacked_inside_the_folder(tmp_path: Path) -> None:
     inside = tmp_path / "inside"
     inside.mkdir()
     unpack(_tar(tmp_path, _file("/evil-root")), inside)
@@ -139,7 +139,7 @@ def test_packing_depends_on_names_contents_and_modes_alone(tmp_path: Path) -> No
         unique=True,
     )
 )
-def test_whatever_the_names_nothing_lands_outside(
+def test_whatever_the_names_nothing_is_written_outside(
     tmp_path_factory: pytest.TempPathFactory, names: list[str]
 ) -> None:
     folder = tmp_path_factory.mktemp("names")

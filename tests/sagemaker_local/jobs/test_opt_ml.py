@@ -89,7 +89,7 @@ def test_jobs_take_turns_where_opt_ml_is_a_link(bench: Any, monkeypatch: pytest.
     assert all(later[0] > earlier[0] + 0.09 for earlier, later in itertools.pairwise(spans))
 
 
-def test_the_link_that_a_killed_launcher_left_is_taken_over(
+def test_the_link_that_a_killed_launcher_left_is_replaced(
     bench: Any, monkeypatch: pytest.MonkeyPatch, wait_until: Any
 ) -> None:
     if opt_ml.why_not()["symlink"]:
