@@ -1,7 +1,7 @@
 """The endpoints that this process serves.
 
-The store says what an endpoint is to serve; here are the fleets that serve it. Threads start, replace and
-stop them, while requests come from one event loop. A change of an endpoint goes like this:
+The store holds what an endpoint is to serve; this module holds the fleets that serve it. Threads start,
+replace and stop them, while requests come from one event loop. How an endpoint is changed:
 
     the operation writes Creating / Updating / Deleting, with this process as the owner, and calls here
     a thread starts the new fleet, waits until it answers, and puts it in the place of the old one

@@ -38,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the last container said, and whose it is."""
+    """The answer of the last container, and where it came from."""
 
     body: bytes
     content_type: str
@@ -52,7 +52,7 @@ class ContainerError(Exception):
     Attributes:
         container: its name.
         status: what it answered; 500 where it died, 0 where it was too slow.
-        message: its own words, or what happened to it.
+        message: what it answered, or what happened to it.
     """
 
     def __init__(self, container: str, status: int, message: str) -> None:

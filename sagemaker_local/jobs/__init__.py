@@ -2,7 +2,7 @@
 
 runner      creates, stops and awaits jobs; ends those that a dead process left
 job_thread  carries out one job: prepare, run the instances, collect
-phases      what the document says about how far the job has come
+phases      a job's phases and its end, in its document
 job         what a job is to the modules below, and what the two kinds of jobs call things
 processing  lays out and collects what a processing job is given and leaves
 training    the same for a training job

@@ -1,4 +1,4 @@
-"""Tar files: unpacked so that nothing lands outside, packed so that the same files give the same bytes.
+"""Tar files: unpacked into their folder alone, packed so that the same files give the same bytes.
 
 `tarfile`'s "data" filter refuses `..`, links that lead outside and devices, and drops owners and odd modes.
 Python has it from 3.11.4 on; before that (Debian 12's is 3.11.2) links are refused altogether. Added are
@@ -63,7 +63,7 @@ def _check_and_normalize(archive: Path, member: tarfile.TarInfo) -> None:
             f"{archive.name} holds {member.name!r}, which is no plain file; links need Python 3.11.4 or newer"
         )
     if ".." in Path(member.name).parts:
-        raise UnsafeArchive(f"{archive.name} holds {member.name!r}, which lies outside of it")
+        raise UnsafeArchive(f"{archive.name} holds {member.name!r}, which would lie outside of the folder")
     member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
     member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
 

@@ -1,4 +1,4 @@
-"""What an image means on a machine without containers: an interpreter, a command, and fair warnings.
+"""What an image means on a machine without containers: an interpreter, and warnings for the job's log.
 
 The images of XGBoost and scikit-learn hold what the current environment holds, so their jobs run in it.
 Any other image runs in it too, with a warning at the top of its log, or in the Python that the endpoint
@@ -25,7 +25,7 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Interpreter:
-    """The Python that stands for an image, and what the job's log says about that."""
+    """The Python that runs the jobs of an image, and warnings about that for the job's log."""
 
     python: Path
     warnings: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Which of the three ways gives a job its `/opt/ml` on this machine: tried once, not guessed.
+"""Which of the three ways gives a job its `/opt/ml` on this machine: each is tried once.
 
 The package ``launcher`` describes them. ``SAGEMAKER_LOCAL_OPT_ML`` forces one of them; a forced
 way that does not work fails each job with the reason. :func:`detect` decides for all who ask: jobs, model

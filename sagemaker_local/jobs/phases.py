@@ -1,4 +1,4 @@
-"""What a job's document says about how far the job has come."""
+"""The phases of a job, its end, and what becomes of it when its process has died: all in its document."""
 
 from __future__ import annotations
 

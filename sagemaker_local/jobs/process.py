@@ -1,6 +1,6 @@
 """Starts a launcher for each instance of a job and watches them until all have ended.
 
-A launcher is told what to run, and to stop, on its standard input, and tells what happens on its standard
+A launcher is told what to run, and to stop, on its standard input, and reports what happens on its standard
 output (``launcher.messages``). One that ends without a message was killed.
 """
 
@@ -91,7 +91,7 @@ class InstanceProcess:
         self._send(f"stop {grace}\n".encode())
 
     def read_messages(self) -> None:
-        """Read what the launcher tells; to be called when its descriptor is readable."""
+        """Read the launcher's messages; to be called when its descriptor is readable."""
         data = os.read(self.descriptor, 1 << 16)
         *lines, self._unread = (self._unread + data).split(b"\n")
         for line in lines:

@@ -3,7 +3,7 @@
 With the hyperparameters ``sagemaker_program`` and ``sagemaker_submit_directory`` those images fetch and
 unpack the user's code to /opt/ml/code and run its program with the other hyperparameters as arguments
 and the job's layout in ``SM_*`` variables (sagemaker-containers 2.8, ``_env.py`` and ``_mapping.py``).
-Unlike there, a ``requirements.txt`` is not installed: what it names and is missing is said in the log.
+Unlike there, a ``requirements.txt`` is not installed: the log names what it asks for and is missing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A place to host models at: an endpoint of the local SageMaker, and artifacts for it."""
+"""An endpoint of the local SageMaker to host models at, and artifacts for it."""
 
 from __future__ import annotations
 
@@ -103,13 +103,13 @@ class Place:
         """An endpoint, its configuration and its model, all of one name, in service."""
         self.config(name, (self.model(name, *containers), instances, 1.0))
         self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-        assert self.settled(name)["EndpointStatus"] == "InService", self.describe(name)
+        assert self.after_change(name)["EndpointStatus"] == "InService", self.describe(name)
 
     def describe(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)
         return found
 
-    def settled(self, name: str) -> dict[str, Any]:
+    def after_change(self, name: str) -> dict[str, Any]:
         """The endpoint once no change of it is under way."""
 
         def look() -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ it imports next to nothing and costs some 10 ms on top of it. So none of these m
 this project but the others, and only small modules of the standard library.
 
     run         runs one instance, from the server's request to the last message
-    messages    what the server and the launcher tell each other
+    messages    what the server and the launcher send each other
     namespace   /opt/ml by a mount namespace
     link        /opt/ml by a symbolic link
     job_process the job's own process, and the end of all that it has started

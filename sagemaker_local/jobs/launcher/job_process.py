@@ -11,7 +11,7 @@ import signal
 import struct
 
 from sagemaker_local.jobs.launcher import linux
-from sagemaker_local.jobs.launcher.messages import tell
+from sagemaker_local.jobs.launcher.messages import send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def become_init(request: dict[str, Any], output: int, result: int, launcher_live
     try:
         job = os.fork()
     except OSError as problem:
-        tell("refused", "CapacityError", f"no process for the job: {problem.strerror}")
+        send("refused", "CapacityError", f"no process for the job: {problem.strerror}")
         os._exit(1)
     if job == 0:
         become_job(request, output)

@@ -1,4 +1,4 @@
-"""What the server and the launcher tell each other, over two pipes.
+"""What the server and the launcher send each other, over two pipes.
 
 standard input   what to run, then lines `stop SECONDS` at any time; its end means that the server is
                  gone, and then the job ends too
@@ -53,12 +53,12 @@ def _read(length: int) -> bytes:
     while len(data) < length:
         more = os.read(0, length - len(data))
         if not more:
-            raise SystemExit(0)  # the server died before it said what to run
+            raise SystemExit(0)  # the server died before it had sent the request
         data += more
     return data
 
 
-def tell(*words: object) -> None:
+def send(*words: object) -> None:
     """Write one line to the server, if it is still there."""
     line = "\t".join(str(word).replace("\t", " ").replace("\n", " ") for word in words)
     try:  # noqa: SIM105 - contextlib would add to the time that every job takes to start

@@ -8,7 +8,7 @@ import errno
 import os
 
 from sagemaker_local.jobs.launcher import link, linux, namespace
-from sagemaker_local.jobs.launcher.messages import Refused, tell
+from sagemaker_local.jobs.launcher.messages import Refused, send
 from sagemaker_local.jobs.launcher.namespace import OPT_ML
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Print a line for each way: its name, and why it does not work (nothing where it does)."""
     for way, attempt in (("namespace", _namespace), ("pids", _pids), ("symlink", _symlink)):
-        tell(way, _problem(attempt))
+        send(way, _problem(attempt))
 
 
 def _problem(attempt: Callable[[], None]) -> str:

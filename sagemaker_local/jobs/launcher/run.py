@@ -13,7 +13,7 @@ import time
 from sagemaker_local.jobs.launcher import job_process, link, linux, namespace
 from sagemaker_local.jobs.launcher.job_process import TERMINATIONS
 from sagemaker_local.jobs.launcher.log import Log
-from sagemaker_local.jobs.launcher.messages import Refused, read_request, tell
+from sagemaker_local.jobs.launcher.messages import Refused, read_request, send
 from sagemaker_local.jobs.launcher.namespace import OPT_ML
 
 TYPE_CHECKING = False
@@ -55,10 +55,10 @@ class Launcher:
             if os.getppid() != self._request["server"]:
                 return
             output, result = self._start()
-            tell("started", time.time())
+            send("started", time.time())
             self._copy(output, result, wake, log)
         except Refused as refusal:
-            tell("refused", refusal.kind, refusal)
+            send("refused", refusal.kind, refusal)
         else:
             self._report(log.problem)
         finally:
@@ -112,7 +112,7 @@ class Launcher:
         return output, result
 
     def _copy(self, output: int, result: int, wake: int, log: Log) -> None:
-        """Copy output to the log and obey the server until the job and all that it started have ended."""
+        """Copy output to the log and carry out commands, until the job and all that it started have ended."""
         watch = select.poll()
         for descriptor in (0, output, wake):
             watch.register(descriptor, select.POLLIN)
@@ -142,7 +142,7 @@ class Launcher:
                 return
 
     def _read_commands(self) -> None:
-        """Read what the server says; its silence for ever means that it has gone."""
+        """Read what the server sends; the end of it means that the server has gone."""
         data = os.read(0, 4096)
         if not data:
             self._abandon()
@@ -193,10 +193,10 @@ class Launcher:
 
     def _report(self, log_problem: str) -> None:
         if self._status is None and not self._killed:
-            tell("refused", "InternalServerError", "the job's first process was killed from outside")
+            send("refused", "InternalServerError", "the job's first process was killed from outside")
         elif self._status is None:
-            tell("ended", 128 + signal.SIGKILL, log_problem)
+            send("ended", 128 + signal.SIGKILL, log_problem)
         elif os.WIFSIGNALED(self._status):
-            tell("ended", 128 + os.WTERMSIG(self._status), log_problem)
+            send("ended", 128 + os.WTERMSIG(self._status), log_problem)
         else:
-            tell("ended", os.WEXITSTATUS(self._status), log_problem)
+            send("ended", os.WEXITSTATUS(self._status), log_problem)

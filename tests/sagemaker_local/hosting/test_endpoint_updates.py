@@ -65,7 +65,7 @@ def test_not_one_request_fails_while_an_endpoint_is_updated_back_and_forth(place
             place.sagemaker.update_endpoint(EndpointName="blue", EndpointConfigName=config)
             assert place.describe("blue")["EndpointStatus"] == "Updating"
             assert place.describe("blue")["PendingDeploymentSummary"]["EndpointConfigName"] == config
-            found = place.settled("blue")
+            found = place.after_change("blue")
             assert found["EndpointConfigName"] == config
             assert place.invoke("blue", b"x")["model"] == config
             wait_for(load.served(config))
@@ -89,7 +89,7 @@ def test_an_update_that_does_not_come_up_leaves_the_old_fleet_in_service(place: 
         place.sagemaker.update_endpoint(
             EndpointName="steady", EndpointConfigName="worse", DeploymentConfig=rollback
         )
-        found = place.settled("steady")
+        found = place.after_change("steady")
         wait_for(load.more())
     assert found["EndpointStatus"] == "InService"
     assert found["EndpointConfigName"] == "steady"

@@ -22,7 +22,7 @@ def failure(place: Place, name: str, *containers: dict[str, Any]) -> str:
     """Why an endpoint of these containers does not come up."""
     place.config(name, (place.model(name, *containers), 1, 1.0))
     place.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-    found = place.settled(name)
+    found = place.after_change(name)
     assert found["EndpointStatus"] == "Failed"
     return str(found["FailureReason"])
 
@@ -168,7 +168,7 @@ def test_traffic_is_split_by_weight_and_weights_can_be_changed(place: Place) -> 
     place.model("right", place.echo("right"))
     place.config("split", ("left", 1, 1.0), ("right", 1, 0.0))
     place.sagemaker.create_endpoint(EndpointName="split", EndpointConfigName="split")
-    place.settled("split")
+    place.after_change("split")
     assert {place.invoke("split", b"x")["model"] for _ in range(20)} == {"left"}
     assert place.invoke("split", b"x", TargetVariant="right")["model"] == "right"
     place.sagemaker.update_endpoint_weights_and_capacities(
@@ -178,7 +178,7 @@ def test_traffic_is_split_by_weight_and_weights_can_be_changed(place: Place) -> 
             {"VariantName": "right", "DesiredWeight": 1.0},
         ],
     )
-    left, right = place.settled("split")["ProductionVariants"]
+    left, right = place.after_change("split")["ProductionVariants"]
     assert (left["CurrentWeight"], left["CurrentInstanceCount"]) == (0.0, 2)
     assert (right["CurrentWeight"], right["CurrentInstanceCount"]) == (1.0, 1)
     assert {place.invoke("split", b"x")["model"] for _ in range(20)} == {"right"}
@@ -237,4 +237,4 @@ def test_a_deleted_endpoint_is_gone_and_its_name_is_free(place: Place) -> None:
         place.describe("short")
     assert refused(place, "short", b"x")["Error"]["Code"] == "ValidationError"
     place.sagemaker.create_endpoint(EndpointName="short", EndpointConfigName="short")
-    assert place.settled("short")["EndpointStatus"] == "InService"
+    assert place.after_change("short")["EndpointStatus"] == "InService"

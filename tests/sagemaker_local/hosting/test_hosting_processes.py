@@ -53,7 +53,7 @@ def test_what_another_process_changes_is_served_here_as_well(tmp_path: Path) -> 
         here.serve("shared", here.echo("old"))
         here.config("new", (here.model("new", here.echo("new")), 1, 1.0))
         there.sagemaker.update_endpoint(EndpointName="shared", EndpointConfigName="new")
-        there.settled("shared")
+        there.after_change("shared")
         assert there.invoke("shared", b"x")["model"] == "new"
         wait_for(lambda: True if here.invoke("shared", b"x")["model"] == "new" else None)
         there.sagemaker.delete_endpoint(EndpointName="shared")
@@ -125,7 +125,7 @@ def test_a_failed_update_of_an_endpoint_that_cannot_serve_does_not_make_it_serve
         place = Place(running.url)
         wait_for(lambda: True if place.describe("away")["EndpointStatus"] == "OutOfService" else None)
         place.sagemaker.update_endpoint(EndpointName="away", EndpointConfigName="away")
-        assert place.settled("away")["EndpointStatus"] == "OutOfService"
+        assert place.after_change("away")["EndpointStatus"] == "OutOfService"
 
 
 def test_a_mark_that_a_full_disk_left_empty_does_not_keep_the_next_start_from_coming_up(
@@ -151,7 +151,7 @@ def test_an_instance_that_cannot_be_made_ends_the_change_and_leaves_what_serves(
             EndpointName="grown",
             DesiredWeightsAndCapacities=[{"VariantName": "grown", "DesiredInstanceCount": 2}],
         )
-        found = place.settled("grown")
+        found = place.after_change("grown")
         assert found["EndpointStatus"] == "InService"
         assert "while starting a model server" in found["FailureReason"]
         assert found["ProductionVariants"][0]["DesiredInstanceCount"] == 1
