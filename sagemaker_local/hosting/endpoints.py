@@ -15,12 +15,12 @@ kept up, at once. What another process changes is noticed within a second.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from aws_formats.arns import LOCAL_ACCOUNT
@@ -117,7 +117,7 @@ class HostedEndpoints:
         except JobFailure as failure:
             raise NotInService(f"Endpoint {name} did not come up. {failure}") from failure
 
-    @contextmanager
+    @contextlib.contextmanager
     def leased(self, region: str, name: str) -> Iterator[Fleet]:
         """The endpoint's fleet, which stays up until the block ends.
 
@@ -155,14 +155,13 @@ class HostedEndpoints:
     # -- threads -------------------------------------------------------------------------------------
 
     def _in_thread(self, work: Callable[[], None], name: str) -> None:
-        with self._lock:
-            self._start_thread(work, name)
-
-    def _start_thread(self, work: Callable[[], None], name: str) -> None:
-        """To be called with the lock held."""
         thread = threading.Thread(target=work, name=name, daemon=True)
-        self._threads = [one for one in self._threads if one.is_alive()] + [thread]
-        thread.start()
+        with self._lock:
+            with contextlib.suppress(RuntimeError):  # the system gives this process no more threads
+                thread.start()
+            self._threads = [one for one in (*self._threads, thread) if one.is_alive()]
+        if thread.ident is None:
+            work()  # a deletion ends, and what needs a new fleet fails: it gets no threads either
 
     def _create(self, key: EndpointKey) -> None:
         record = self._record(key)
@@ -259,13 +258,12 @@ class HostedEndpoints:
 
     def _begin(self, key: EndpointKey) -> Future[Fleet]:
         """Start an endpoint's fleet as the store has it, once for all who ask."""
+        future: Future[Fleet] = Future()
         with self._lock:
-            future = self._starting.get(key)
-            if future is None:
-                future = self._starting[key] = Future()
-                running: Future[Fleet] = future
-                self._start_thread(lambda: self._start_existing(key, running), f"starting {key[1]}")
-        return future
+            running = self._starting.setdefault(key, future)
+        if running is future:
+            self._in_thread(lambda: self._start_existing(key, future), f"starting {key[1]}")
+        return running
 
     def _start_existing(self, key: EndpointKey, future: Future[Fleet]) -> None:
         record = self._record(key)

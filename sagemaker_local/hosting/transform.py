@@ -32,7 +32,7 @@ class TransformJobs:
         self._store = store
         self._context = context
         self._lock = threading.Lock()
-        self._running: dict[tuple[str, str], tuple[TransformRun, threading.Thread]] = {}
+        self._running: dict[tuple[str, str], TransformRun] = {}
         self._closing = threading.Event()
 
     def start(self, region: str, document: Document) -> None:
@@ -43,15 +43,18 @@ class TransformJobs:
             target=self._run, args=(region, run), name=f"transform job {run.name}", daemon=True
         )
         with self._lock:
-            self._running[region, run.name] = run, thread
-        thread.start()
+            self._running[region, run.name] = run
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives this process no more threads: the fleet will get none either
+            self._run(region, run)
 
     def stop(self, region: str, name: str) -> None:
         """Let a job end whose document says Stopping, if it runs here."""
         with self._lock:
-            running = self._running.get((region, name))
-        if running is not None:
-            running[0].stop()
+            run = self._running.get((region, name))
+        if run is not None:
+            run.stop()
 
     def up_to_date(self, document: Document) -> Document:
         """The job's document, now Failed if the process that ran it has died."""
@@ -65,11 +68,11 @@ class TransformJobs:
         """Stop every job of this process and wait until all have ended."""
         self._closing.set()
         with self._lock:
-            running = list(self._running.values())
-        for run, _ in running:
+            runs = list(self._running.values())
+        for run in runs:
             run.stop()
-        for _, thread in running:
-            thread.join()
+        for run in runs:
+            run.ended.wait()
 
     def _run(self, region: str, run: TransformRun) -> None:
         """The job's thread."""
@@ -84,6 +87,7 @@ class TransformJobs:
         finally:
             with self._lock:
                 del self._running[region, run.name]
+            run.ended.set()
 
 
 def _end(document: dict[str, Any], status: str, reason: str | None) -> None:

@@ -35,9 +35,14 @@ _log = logging.getLogger(__name__)
 
 
 class TransformRun:
-    """A transform job that this process runs."""
+    """A transform job that this process runs.
+
+    Attributes:
+        ended: set once the job's end is written.
+    """
 
     def __init__(self, document: Document, context: FleetContext) -> None:
+        self.ended = threading.Event()
         self.name: str = document["TransformJobName"]
         self._document = document
         self._store = context.store

@@ -78,7 +78,12 @@ class JobRunner:
         with self._lock:
             self._running[kind.kind, region, name] = job
         arguments = (kind, region, name, job)
-        threading.Thread(target=self._run, args=arguments, name=f"{kind.kind} {name}", daemon=True).start()
+        thread = threading.Thread(target=self._run, args=arguments, name=f"{kind.kind} {name}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as problem:  # the system gives this process no more threads
+            reason = f"CapacityError: no thread for the job: {problem}."
+            self._end(kind, region, name, job, "Failed", {"FailureReason": reason})
 
     def stop(self, kind: JobKind, region: str, name: str, grace: float = GRACE) -> None:
         """Ask a job to end: SIGTERM, and SIGKILL after `grace` seconds. Does not wait.
@@ -177,8 +182,16 @@ class JobRunner:
 
     def _run(self, kind: JobKind, region: str, name: str, job: JobThread) -> None:
         """The job's thread."""
+        status, members = "Failed", {"FailureReason": "InternalServerError: the job's thread was ended."}
         try:
             status, members = job.carry_out()
+        finally:
+            self._end(kind, region, name, job, status, members)
+
+    def _end(
+        self, kind: JobKind, region: str, name: str, job: JobThread, status: str, members: Document
+    ) -> None:
+        try:
             self._store.write_until_possible(
                 lambda: self._store.update(
                     kind.kind, region, name, lambda document: end(kind, document, status, members)

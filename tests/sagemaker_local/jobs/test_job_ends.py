@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,17 @@ def test_a_job_is_stopped_at_its_time_limit(bench: Any) -> None:
     assert (ended["TrainingJobStatus"], ended["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
     assert "longer than its MaxRuntimeInSeconds, 1 s" in ended["FailureReason"]
     assert 0.9 <= ended["TrainingEndTime"] - ended["TrainingStartTime"] < 10
+
+
+def test_a_job_that_gets_no_thread_has_failed(bench: Any) -> None:
+    before = threading.stack_size(1 << 46)  # more than any machine gives a thread
+    try:
+        job = bench.processing("true")
+    finally:
+        threading.stack_size(before)
+    described = bench.call("DescribeProcessingJob", ProcessingJobName=job)
+    assert described["ProcessingJobStatus"] == "Failed"
+    assert described["FailureReason"].startswith("CapacityError: no thread for the job: ")
 
 
 def test_closing_the_runner_stops_what_runs(bench: Any, wait_until: Any) -> None:
