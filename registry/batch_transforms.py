@@ -14,7 +14,7 @@ from typing import Any
 
 from aws_formats.arns import group_and_version
 from aws_formats.errors import GatehouseError
-from registry.clients import Clients, bucket_and_key
+from registry.clients import Clients, bucket_and_key, tag_list
 from registry.deployments import check_servable
 from registry.endpoint_changes import ensure_model
 from registry.endpoint_requests import named
@@ -92,7 +92,7 @@ def plan_transform(
             f"version {number} of model {group} does not run on {chosen}",
             remedy=f"It was registered for: {', '.join(supported)}",
         )
-    listed = [{"Key": key, "Value": value} for key, value in sorted((tags or {}).items())]
+    listed = tag_list(tags or {})
     content = {"Containers": [{"ModelPackageName": arn}], "ExecutionRoleArn": role_arn}
     model = {"ModelName": named(f"{group}-{number}", content), **content, "Tags": listed}
     job = {

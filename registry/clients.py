@@ -8,6 +8,7 @@ automation both reach other accounts, and must do it in the same way.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -83,6 +84,11 @@ def read_object(s3: Any, uri: str) -> bytes | None:
     except ParamValidationError:  # `https://...`, which AWS takes for an artifact too, or no key
         return None
     return content
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags in the form of most requests, sorted by key."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 def bucket_and_key(uri: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_formats.arns import group_and_version
+from registry.clients import tag_list
 from registry.environments import Environment
 
 VARIANT = "AllTraffic"
@@ -36,7 +37,7 @@ def model_request(environment: Environment, arn: str) -> dict[str, Any]:
         }
     _, version = group_and_version(arn)
     name = named(f"{environment.project}-{version}", content)
-    return {"ModelName": name, **content, "Tags": _tags(environment)}
+    return {"ModelName": name, **content, "Tags": tag_list(environment.tags)}
 
 
 def config_request(environment: Environment, model: str) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def config_request(environment: Environment, model: str) -> dict[str, Any]:
     return {
         "EndpointConfigName": named(environment.endpoint, content),
         **content,
-        "Tags": _tags(environment),
+        "Tags": tag_list(environment.tags),
     }
 
 
@@ -69,7 +70,7 @@ def creation_request(environment: Environment, config: str) -> dict[str, Any]:
     return {
         "EndpointName": environment.endpoint,
         "EndpointConfigName": config,
-        "Tags": _tags(environment),
+        "Tags": tag_list(environment.tags),
     }
 
 
@@ -110,8 +111,3 @@ def _deployment_config(environment: Environment) -> dict[str, Any]:
             {"TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}},
         )
     return config
-
-
-def _tags(environment: Environment) -> list[dict[str, str]]:
-    """The environment's tags, as SageMaker takes them."""
-    return [{"Key": key, "Value": value} for key, value in sorted(environment.tags.items())]

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from aws_formats.service_errors import is_absent, is_present
-from registry.clients import Clients
+from registry.clients import Clients, tag_list
 from registry.model_packages import summaries
 
 
@@ -66,7 +66,7 @@ def apply_groups(states: Iterable[GroupState], clients: Clients) -> None:
         if state.arn is None:
             _create(sagemaker, state.spec)
         elif state.missing_tags:
-            sagemaker.add_tags(ResourceArn=state.arn, Tags=_listed(state.missing_tags))
+            sagemaker.add_tags(ResourceArn=state.arn, Tags=tag_list(state.missing_tags))
 
 
 def _create(sagemaker: Any, spec: GroupSpec) -> None:
@@ -74,7 +74,7 @@ def _create(sagemaker: Any, spec: GroupSpec) -> None:
         sagemaker.create_model_package_group(
             ModelPackageGroupName=spec.name,
             ModelPackageGroupDescription=spec.description,
-            Tags=_listed(spec.tags),
+            Tags=tag_list(spec.tags),
         )
     except ClientError as error:
         if not is_present(error):  # a pipeline that registers at this moment makes its group, too
@@ -127,7 +127,3 @@ def _described(sagemaker: Any, name: str) -> dict[str, Any] | None:
             return None
         raise
     return described
-
-
-def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]

@@ -227,7 +227,7 @@ class Card(Table):
     ethical_considerations: CardText | None = None
 
 
-class Environment(Table):
+class EnvironmentSettings(Table):
     """Where a version serves: the size of its endpoint, and its place if that is not the project's own.
 
     ``promotion``: whether an approved version enters by itself (``automatic``, the default) or by a
@@ -249,8 +249,8 @@ class Environment(Table):
     assume_role: Annotated[str, Field(pattern=ROLE)] | None = None
 
 
-def _three_environments() -> dict[str, Environment]:
-    return {name: Environment() for name in ("dev", "test", "prod")}
+def _three_environments() -> dict[str, EnvironmentSettings]:
+    return {name: EnvironmentSettings() for name in ("dev", "test", "prod")}
 
 
 class Network(Table):
@@ -312,7 +312,7 @@ class Project(Table):
     training: Training = Training()
     card: Card = Card()
     network: Network = Network()
-    environments: Annotated[dict[EnvironmentName, Environment], Field(min_length=1)] = Field(
+    environments: Annotated[dict[EnvironmentName, EnvironmentSettings], Field(min_length=1)] = Field(
         default_factory=_three_environments
     )
 

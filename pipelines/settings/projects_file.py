@@ -23,7 +23,17 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from aws_formats.errors import GatehouseError
-from pipelines.settings.project import Card, Data, Environment, Gate, Network, Project, Split, Table, Training
+from pipelines.settings.project import (
+    Card,
+    Data,
+    EnvironmentSettings,
+    Gate,
+    Network,
+    Project,
+    Split,
+    Table,
+    Training,
+)
 
 __all__ = ["Local", "Project", "Settings", "load_settings"]
 
@@ -234,7 +244,7 @@ def _laid_over(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _table_at(path: tuple[str, ...], model: type[BaseModel]) -> type[BaseModel]:
     """The table at a path of keys; environments have names of their own."""
     if len(path) == 2 and path[0] == "environments":
-        return Environment
+        return EnvironmentSettings
     return _TABLES.get(path, model)
 
 
