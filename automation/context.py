@@ -1,4 +1,4 @@
-"""What a function is told by its environment variables: which project, which environments, whom to tell.
+"""What a function knows from its environment variables: its project, the environments, the topic for people.
 
 The template sets them, from ``projects.toml``:
 
@@ -109,12 +109,12 @@ class Context:
 
 def read_context(environ: Mapping[str, str] = os.environ) -> Context:
     """What the environment variables say; KeyError or ValueError where the template did not set them."""
-    told = json.loads(environ["GATEHOUSE_AUTOMATION"])
+    settings = json.loads(environ["GATEHOUSE_AUTOMATION"])
     region = environ["AWS_REGION"]
     return Context(
-        project=told["name"],
-        threshold=told["accuracy_threshold"],
-        stages=tuple(_stage(**one) for one in told["environments"]),
+        project=settings["name"],
+        threshold=settings["accuracy_threshold"],
+        stages=tuple(_stage(**one) for one in settings["environments"]),
         topic=environ["GATEHOUSE_TOPIC"],
         target=environ.get("GATEHOUSE_TARGET", "aws"),
         studio=environ.get("GATEHOUSE_STUDIO") or None,

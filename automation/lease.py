@@ -1,9 +1,9 @@
 """One function at a time: events come twice at the same moment, and two functions must not both act on them.
 
-A lease is a Parameter Store parameter that is created (which only one can) and deleted at the end. Whoever
-holds it writes it anew every few seconds; one that stands still was left behind by a function that died, and
-is taken over. Parameter Store numbers what is written, one after another: of several who take over at the
-same moment, the one whose number comes next has it.
+A lease is a Parameter Store parameter. A function takes the lease by creating it, which only one can, and
+deletes it at the end. The holder writes it again every few seconds. A lease that is not written any more was
+left behind by a function that died, and another one takes it over. Parameter Store numbers what is written:
+of several functions that take over at the same moment, the one whose number comes next holds the lease.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from aws_formats.service_errors import is_absent, is_present
 from registry.clients import Clients
 
 RENEWAL = 8.0
-"""Seconds between two writings of whoever holds it."""
+"""Seconds between two writes of the holder."""
 
 LIFETIME = 30.0
-"""Seconds: a lease that stood still for so long is nobody's. Watched, not read off a date: clocks differ."""
+"""Seconds without a write after which a lease has no holder. Measured by watching it: clocks differ."""
 
 PATIENCE = 60.0
-"""Seconds to wait for another; after that the event is tried again later, as any that failed."""
+"""Seconds to wait for another holder; after that the event fails, and is tried again later."""
 
 
 @contextmanager
 def lease(clients: Clients, name: str) -> Iterator[None]:
-    """Be the only one for the time of the `with` block.
+    """Hold the lease during the `with` block.
 
     Args:
         name: the parameter's.
 
     Raises:
-        GatehouseError: another one holds it and goes on holding it.
+        GatehouseError: another function holds it for longer than PATIENCE.
     """
     ssm, holder, done = clients.client("ssm"), uuid.uuid4().hex, threading.Event()
     number = _take(ssm, name, holder)
@@ -50,12 +50,12 @@ def lease(clients: Clients, name: str) -> Iterator[None]:
     finally:
         done.set()
         renewing.join()
-        if _read(ssm, name)[0] == holder:  # else we stood still for so long that another has it
+        if _read(ssm, name)[0] == holder:  # otherwise it was not renewed in time, and another function has it
             _delete(ssm, name)
 
 
 def _take(ssm: Any, name: str, holder: str) -> int:
-    """Returns the number of what was written."""
+    """Take the lease; returns the number of the write."""
     deadline, pause = time.monotonic() + PATIENCE, 0.05
     seen, since = ("", 0), time.monotonic()
     while True:
@@ -80,7 +80,7 @@ def _take(ssm: Any, name: str, holder: str) -> int:
 
 
 def _renew(ssm: Any, name: str, holder: str, number: int | None, done: threading.Event) -> None:
-    """Write it anew until the work is done or another has taken it."""
+    """Write it again and again until the work is done or another function has taken it over."""
     while not done.wait(RENEWAL):
         try:
             if _read(ssm, name) != (holder, number):
@@ -91,7 +91,7 @@ def _renew(ssm: Any, name: str, holder: str, number: int | None, done: threading
 
 
 def _write(ssm: Any, name: str, holder: str, *, overwrite: bool) -> int | None:
-    """The number of what was written; None if it is there and shall not be overwritten."""
+    """The number of the write; None if the parameter exists and must not be overwritten."""
     try:
         written = ssm.put_parameter(
             Name=name,
@@ -108,7 +108,7 @@ def _write(ssm: Any, name: str, holder: str, *, overwrite: bool) -> int | None:
 
 
 def _read(ssm: Any, name: str) -> tuple[str, int]:
-    """Who holds it, and the number of what was written last; ("", 0) if nobody does."""
+    """The holder and the number of the last write; ("", 0) if there is no lease."""
     try:
         found = ssm.get_parameter(Name=name)["Parameter"]
     except ClientError as error:

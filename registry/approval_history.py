@@ -7,8 +7,8 @@ metadata property, in the same UpdateModelPackage call that changes the status::
 
 The key is the time, to the microsecond, so decisions at the same moment keep both entries. A value
 allows letters, digits, spaces and ``_.:/=+-@`` and 256 characters; other characters are written as
-quoted-printable (RFC 2045: ``=2C`` for a comma), and what is too long ends in ``...``. A package has
-room for 50 properties, so the newest ten decisions are kept.
+quoted-printable (RFC 2045: ``=2C`` for a comma), and a text that is too long is cut and ends in ``...``.
+A package can have 50 properties in all, so only the newest ten decisions are kept.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 PREFIX = "approval."
-KEPT = 10
-MOST = 50
+DECISIONS_KEPT = 10
+PROPERTY_LIMIT = 50
 """Properties that one model package can have."""
 
 VALUE_LIMIT = 256
@@ -42,19 +42,19 @@ class Decision:
     note: str
 
 
-def entry(decision: Decision) -> tuple[str, str]:
-    """The metadata property that holds a decision: its key and its value."""
+def decision_property(decision: Decision) -> tuple[str, str]:
+    """The metadata property that holds a decision, as key and value."""
     key = PREFIX + decision.when.astimezone(UTC).strftime(_TIME)
     note = f": {encode(decision.note)}" if decision.note else ""
     text = f"{decision.status} by {encode(decision.who)}{note}"
     if len(text) > VALUE_LIMIT:
-        # Never in the middle of an encoded character.
+        # The cut must not fall inside an encoded character.
         text = re.sub(r"(=[0-9A-F]{0,2})+$", "", text[: VALUE_LIMIT - len(_CUT)]) + _CUT
     return key, text
 
 
 def decisions(metadata: Mapping[str, str]) -> tuple[Decision, ...]:
-    """The decisions in a version's customer metadata, newest first; foreign properties are passed over."""
+    """The decisions in a version's customer metadata, newest first; other properties are left out."""
     found = []
     for key, value in metadata.items():
         matched = _ENTRY.fullmatch(value) if key.startswith(PREFIX) else None
@@ -68,10 +68,10 @@ def decisions(metadata: Mapping[str, str]) -> tuple[Decision, ...]:
     return tuple(sorted(found, key=lambda decision: decision.when, reverse=True))
 
 
-def outdated(metadata: Mapping[str, str]) -> list[str]:
-    """The keys of the decisions that must go so that one more can be kept, oldest first."""
+def surplus_keys(metadata: Mapping[str, str]) -> list[str]:
+    """The keys of the decisions that must be removed so that one more can be kept, oldest first."""
     keys = sorted(key for key in metadata if key.startswith(PREFIX))
-    return keys[: max(0, len(keys) - KEPT + 1)]
+    return keys[: max(0, len(keys) - DECISIONS_KEPT + 1)]
 
 
 def encode(text: str) -> str:

@@ -1,8 +1,8 @@
 """Scoring what is too big for an endpoint: a batch transform job on an approved version.
 
-Input that lies on this machine is uploaded as parts, each of which is one request to the model (6 MB at
-most, its own header included), so a header never gets lost on the way and the results come back in the
-order of the parts. Input in S3 is used as it lies there, each object one request, or line by line.
+Input on this machine is uploaded as parts, each of which is one request to the model (6 MB at most) and has
+the header, and the results come back in the order of the parts. Input in S3 is used as it is, each object
+one request, or line by line.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def upload_parts(clients: Clients, uri: str, payloads: Iterable[Payload], suffix
 
 
 def start_transform(plan: TransformPlan, clients: Clients) -> None:
-    """Make the model if it is not there, and start the job."""
+    """Create the model if there is none, and start the job."""
     ensure_model(clients, plan.model)
     clients.client("sagemaker").create_transform_job(**plan.job)
 
@@ -139,13 +139,13 @@ def wait(plan: TransformPlan, clients: Clients, tell: Callable[[str], None] = la
     Raises:
         GatehouseError: it failed or was stopped.
     """
-    sagemaker, told, pause = clients.client("sagemaker"), "", 0.05
+    sagemaker, reported, pause = clients.client("sagemaker"), "", 0.05
     while True:
         described = sagemaker.describe_transform_job(TransformJobName=plan.name)
         status = described["TransformJobStatus"]
-        if status != told:
+        if status != reported:
             tell(f"transform job {plan.name}: {status}")
-            told = status
+            reported = status
         if status not in UNDER_WAY:
             break
         time.sleep(pause)

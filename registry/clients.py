@@ -1,4 +1,4 @@
-"""What the registry asks of its caller: boto3 clients. And what it asks with them in more than one place.
+"""What the registry needs of its caller, boto3 clients, and the small requests that several modules make.
 
 Clients come from the caller, because only the caller knows where the registry is: in AWS, under a role of
 another account, or on this machine. ``AssumedRole`` is here because the command and the handlers of the

@@ -3,8 +3,8 @@
 Model Monitor gives a metric's standard deviation over random samples of 80 % of the test part. If two
 independent estimates have the deviations s1 and s2, their difference has sqrt(s1^2 + s2^2); a difference
 beyond twice that is called more than noise (about 95 % for a normal distribution). The two versions
-were tested on much the same rows, which makes the difference steadier than that: the verdict errs on
-the side of caution. Without deviations, below 200 test rows, there is no verdict.
+were tested on much the same rows, so their difference varies less than that, and some real differences
+are still called noise. Without deviations, below 200 test rows, there is no verdict.
 """
 
 from __future__ import annotations

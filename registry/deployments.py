@@ -31,11 +31,11 @@ class DeploymentPlan:
         state: the environment before.
         arn: the version's.
         action: how it comes about: deploy, rollback or promote.
-        endpoint_action: create, replace (a failed one), update, await (what is on its way there already), or
-            none where it serves the version already.
+        endpoint_action: create, replace (a failed one), update, await (a change to this version that is under
+            way already), or none where it serves the version already.
         model, config: the requests that make them, used where they are not there yet.
-        sample: where the sample payload lies; None if the version has none.
-        accept: what the sample's answer is asked for as.
+        sample: the S3 URI of the sample payload; None if the version has none.
+        accept: the content type in which the sample's answer is asked for.
         classes: those that the answer may name; none where they are not known.
         changes: the plan in words; empty if there is nothing to do.
     """
@@ -57,7 +57,7 @@ class DeploymentPlan:
 
 
 class CannotServe(GatehouseError):
-    """A version that an environment can never serve: no waiting and no second try helps."""
+    """A version that an environment can never serve: neither waiting nor trying again helps."""
 
 
 def plan_deployment(
@@ -74,7 +74,7 @@ def plan_deployment(
         action: a rollback may go to a version that is no longer approved.
 
     Raises:
-        CannotServe: it says nothing about how it is served, it lies in another region, or its endpoint is
+        CannotServe: it says nothing about how it is served, it is in another region, or its endpoint is
             another model's.
         GatehouseError: there is no such version, it is not approved, or the environment is busy with
             something else.

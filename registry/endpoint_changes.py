@@ -1,8 +1,8 @@
 """Asking SageMaker to bring a version to an endpoint, and waiting for the endpoint.
 
-    model -> endpoint configuration -> endpoint created or updated -> its status stays
+    model -> endpoint configuration -> endpoint created or updated -> InService or Failed
 
-Whether the version answers, and what happens if it does not, is decided in ``rollout``.
+``rollout`` checks whether the version then answers, and decides what happens if it does not.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ PATIENCE = 2 * 3600.0
 """Seconds: twice what SageMaker itself allows a container for its start at most."""
 
 Tell = Callable[[str], None]
-"""Is told each step and each change of the endpoint's status."""
+"""Called with each step and each change of the endpoint's status, in words."""
 
 
 def start_deployment(plan: DeploymentPlan, *, tell: Tell = lambda _: None) -> None:
-    """Ask SageMaker for what a plan says and return; a failed endpoint is deleted first, which is waited for.
+    """Ask SageMaker for what a plan says, and return without waiting until the endpoint is in service.
 
-    For those who hear by an event that the endpoint is in service and then call :func:`prove_deployment`.
+    A failed endpoint is deleted first, and that is waited for. For callers that get an event when the
+    endpoint is in service, and then call :func:`registry.rollout.prove_deployment`.
     """
     if plan.endpoint_action in ("none", "await"):
         return
@@ -51,7 +52,7 @@ def start_deployment(plan: DeploymentPlan, *, tell: Tell = lambda _: None) -> No
 
 
 def ensure_model(clients: Clients, request: Mapping[str, Any]) -> bool:
-    """Create a model that is named after its content; whether it had to be."""
+    """Create a model that is named after its content, unless it exists; returns whether it was created."""
     sagemaker = clients.client("sagemaker")
     try:
         sagemaker.describe_model(ModelName=request["ModelName"])
@@ -63,7 +64,7 @@ def ensure_model(clients: Clients, request: Mapping[str, Any]) -> bool:
 
 
 def _created(create: Callable[..., Any], request: Mapping[str, Any]) -> bool:
-    """Create what is named after its content; False if somebody made the very same meanwhile."""
+    """Create what is named after its content; False if somebody else created the same meanwhile."""
     try:
         create(**request)
     except ClientError as error:
@@ -88,10 +89,14 @@ def _create_model_and_config(plan: DeploymentPlan, tell: Tell) -> None:
 
 
 def wait_for_endpoint(environment: Environment, tell: Tell) -> Endpoint | None:
-    """The endpoint once its status stays; None once it is gone."""
+    """Wait until the endpoint's status changes no more; returns the endpoint, or None where it was deleted.
+
+    Raises:
+        GatehouseError: it still changes after two hours.
+    """
     deadline = time.monotonic() + PATIENCE
     sagemaker = environment.clients.client("sagemaker")
-    told, pause = "", 0.05
+    reported, pause = "", 0.05
     while time.monotonic() < deadline:
         try:
             status = sagemaker.describe_endpoint(EndpointName=environment.endpoint)["EndpointStatus"]
@@ -99,22 +104,22 @@ def wait_for_endpoint(environment: Environment, tell: Tell) -> Endpoint | None:
             if is_absent(error):
                 return None
             raise
-        if status != told:
+        if status != reported:
             tell(f"endpoint {environment.endpoint}: {status}")
-            told = status
+            reported = status
         if status not in UNDER_WAY:
             return read_endpoint(environment)
         time.sleep(pause)
         pause = min(pause * 1.5, 10.0)
     raise GatehouseError(
-        f"the endpoint is {told} for two hours now",
+        f"the endpoint is {reported} for two hours now",
         where=environment.endpoint,
         remedy=f"See `gatehouse environments {environment.project}`; the parameter is as it was",
     )
 
 
 def tell_log_end(environment: Environment, tell: Tell) -> None:
-    """Tell the last lines that the endpoint's containers wrote, if there are any."""
+    """Pass on the last lines that the endpoint's containers wrote, if there are any."""
     logs, group = environment.clients.client("logs"), f"/aws/sagemaker/Endpoints/{environment.endpoint}"
     try:
         streams = logs.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True)[

@@ -15,7 +15,7 @@ from registry.environments import Environment
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What is really there.
+    """An environment's endpoint, with the versions behind it.
 
     Attributes:
         status: SageMaker's endpoint status.
@@ -40,7 +40,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class State:
-    """An environment: what it should serve, and what is there."""
+    """What an environment should serve, beside its endpoint; None where there is none."""
 
     environment: Environment
     deployed: DeploymentRecord | None
@@ -48,7 +48,7 @@ class State:
 
     @property
     def serves(self) -> bool:
-        """Whether what should serve does."""
+        """Whether the endpoint serves the version that it should serve, and that alone."""
         return (
             self.deployed is not None
             and self.endpoint is not None
@@ -58,7 +58,7 @@ class State:
 
 
 def read_state(environment: Environment) -> State:
-    """What an environment should serve and what is there."""
+    """Read what an environment should serve, and its endpoint."""
     records = read_history(environment)
     return State(environment, records[0] if records else None, read_endpoint(environment))
 

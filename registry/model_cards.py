@@ -44,7 +44,7 @@ def content(version: VersionDetails) -> dict[str, Any]:
 
 
 def report_uri(version: VersionDetails) -> str | None:
-    """The evaluation's HTML report, which lies beside the statistics with the plots."""
+    """The evaluation's HTML report, which is beside the statistics with the plots."""
     if version.statistics is None or not version.statistics.endswith("/statistics.json"):
         return None
     return version.statistics.removesuffix("statistics.json") + "report.html"

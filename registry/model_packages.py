@@ -1,9 +1,8 @@
 """Versions of a model as the registry lists them: one model package group for each project.
 
-What goes in is somewhere to get clients from; what comes out are frozen values. A version's metrics are
-not among the registry's own fields: they are read from the ``statistics.json`` that the pipeline
-attaches as ModelMetrics.ModelQuality. That costs two calls for each version, so only what is shown is
-read, ten at the same time.
+A version's metrics are not among the registry's own fields: they are read from the ``statistics.json`` that
+the pipeline attaches as ModelMetrics.ModelQuality. That costs two calls for each version, so only the
+versions that are shown are read, ten at the same time.
 """
 
 from __future__ import annotations
@@ -154,6 +153,7 @@ def describe_arn(clients: Clients, arn: str) -> dict[str, Any]:
 
 
 def no_versions(group: str) -> GatehouseError:
+    """The error for a model without a registered version."""
     return GatehouseError(
         f"model {group} has no registered version", remedy=f"Register one with `gatehouse run {group}`"
     )
@@ -175,7 +175,7 @@ def _version(sagemaker: Any, s3: Any, summary: dict[str, Any]) -> ModelVersion:
 
 
 def statistics_uri(described: dict[str, Any]) -> str | None:
-    """Where a described package's model-quality statistics lie, if it names any."""
+    """The S3 URI of a described package's model-quality statistics; None if it names none."""
     quality = described.get("ModelMetrics", {}).get("ModelQuality", {})
     uri: str | None = quality.get("Statistics", {}).get("S3Uri")
     return uri

@@ -16,7 +16,7 @@ _PUNCTUATION = "_.:/=+-@"
 
 @dataclass(frozen=True)
 class NotesPlan:
-    """The properties of a version that would change, and those that would go."""
+    """The properties of a version that would change, and those that would be removed."""
 
     arn: str
     changed: Mapping[str, str]
@@ -48,16 +48,16 @@ def plan_notes(
         _check("name", key, _KEY_LIMIT)
         _check(f"value of {key}", value, _VALUE_LIMIT)
     changed = {key: value for key, value in set_.items() if held.get(key) != value}
-    if len((held.keys() | set_.keys()) - set(unset)) > approval_history.MOST:
+    if len((held.keys() | set_.keys()) - set(unset)) > approval_history.PROPERTY_LIMIT:
         raise GatehouseError(
-            f"a version can have {approval_history.MOST} properties and would have more",
+            f"a version can have {approval_history.PROPERTY_LIMIT} properties and would have more",
             remedy="Take some away with --unset",
         )
     return NotesPlan(described["ModelPackageArn"], changed, tuple(unset))
 
 
 def apply_notes(plan: NotesPlan, clients: Clients) -> None:
-    """Write and take away the properties of a plan, and nothing else of the version."""
+    """Write and remove the properties of a plan, and change nothing else of the version."""
     if plan.changed or plan.removed:
         clients.client("sagemaker").update_model_package(
             ModelPackageArn=plan.arn,

@@ -52,8 +52,10 @@ class ReviewPlan:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """How it ended: the status that the version has now, and who decided otherwise meanwhile, as far as the
-    history tells: a status that was set by other means leaves no entry."""
+    """The status that a version has after a review, and another decision that was taken at the same time.
+
+    Only decisions with an entry in the history are seen: a status that was set by other means leaves none.
+    """
 
     approval: str
     overtaken_by: Decision | None
@@ -83,8 +85,8 @@ def plan_review(
             remedy="Decide anew with --force",
         )
     decision = Decision(status, caller_arn(clients), datetime.now(UTC), note.strip())
-    forgotten = tuple(approval_history.outdated(found.properties))
-    if len(found.properties) - len(forgotten) >= approval_history.MOST:
+    forgotten = tuple(approval_history.surplus_keys(found.properties))
+    if len(found.properties) - len(forgotten) >= approval_history.PROPERTY_LIMIT:
         raise GatehouseError(
             f"version {version} of model {group} has {len(found.properties)} notes, all that SageMaker"
             " allows: the decision would not find room in its history",
@@ -102,7 +104,7 @@ def plan_review(
 
 def apply_review(plan: ReviewPlan, clients: Clients) -> Reviewed:
     """Write the decision, then look whether anybody decided since the plan was made."""
-    key, value = approval_history.entry(plan.decision)
+    key, value = approval_history.decision_property(plan.decision)
     card = {"ModelCard": {"ModelCardContent": plan.card, "ModelCardStatus": plan.card_status}}
     clients.client("sagemaker").update_model_package(
         ModelPackageArn=plan.version.arn,
@@ -147,6 +149,7 @@ def apply_card(version: VersionDetails, clients: Clients) -> None:
 
 
 def _by_whom(version: VersionDetails) -> str:
+    """Who decided on a version and when, in parentheses; without an entry, its approval description."""
     if version.decisions and version.decisions[0].status == version.approval:
         last = version.decisions[0]
         return f" (by {last.who} at {last.when:%Y-%m-%d %H:%M} UTC)"

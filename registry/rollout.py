@@ -4,7 +4,7 @@
     -> the version's own sample payload, answered -> the parameter written
 
 Until the sample is answered the old configuration is kept. If the endpoint does not come up or the
-answer is no good, the endpoint is put back to it, and the parameter still names the version that
+answer is wrong, the endpoint gets the old configuration again, and the parameter still names the version that
 serves. SageMaker itself keeps the old instances in service while new ones start, and goes back to them
 when an alarm rings.
 """
@@ -42,28 +42,28 @@ def apply_deployment(
         # One that is gone or broken must be found before anything is touched.
         sample_payload.read_sample(registry.client("s3"), plan.sample)
     if plan.endpoint_action != "none":
-        _move_endpoint(plan, tell)
+        _change_endpoint(plan, tell)
     try:
         prove_deployment(plan, registry, tell=tell)
     except (GatehouseError, ClientError, BotoCoreError):
-        _put_back(plan, tell)
+        _undo(plan, tell)
         raise
-    if not _is_ours(plan):
+    if not _endpoint_is_as_planned(plan):
         raise GatehouseError(
             "somebody else has moved the endpoint meanwhile; the parameter is as it was",
             where=f"endpoint {environment.endpoint}",
             remedy=f"See `gatehouse environments {environment.project}`, and deploy again if it has to be",
         )
-    _tell_of_others(plan, tell)
+    _tell_of_other_changes(plan, tell)
     try:
         deployment_history.record_deployment(environment, plan.arn, plan.action, note)
     except ClientError:  # refused; where no answer came it may have been written, and a second run finds out
-        _put_back(plan, tell)
+        _undo(plan, tell)
         raise
     tell(f"{environment.parameter} names version {plan.version}")
 
 
-def _move_endpoint(plan: DeploymentPlan, tell: Tell) -> None:
+def _change_endpoint(plan: DeploymentPlan, tell: Tell) -> None:
     environment, config = plan.state.environment, plan.config["EndpointConfigName"]
     try:
         start_deployment(plan, tell=tell)
@@ -85,7 +85,7 @@ def prove_deployment(plan: DeploymentPlan, registry: Clients, *, tell: Tell = la
     """Send the version's own sample payload to the endpoint and check the answer.
 
     Raises:
-        GatehouseError: the sample is gone, was refused, or the answer is no good.
+        GatehouseError: the sample is gone, was refused, or the answer is wrong.
     """
     environment = plan.state.environment
     if plan.sample is None:
@@ -104,10 +104,10 @@ def prove_deployment(plan: DeploymentPlan, registry: Clients, *, tell: Tell = la
     tell(f"the sample payload's {rows} rows are answered")
 
 
-def _put_back(plan: DeploymentPlan, tell: Tell) -> None:
-    """Undo what the plan did to the endpoint, unless that is somebody else's by now."""
+def _undo(plan: DeploymentPlan, tell: Tell) -> None:
+    """Undo what the plan did to the endpoint, unless somebody else has changed it since."""
     environment, before = plan.state.environment, plan.state.endpoint
-    if not _is_ours(plan):
+    if not _endpoint_is_as_planned(plan):
         tell(f"somebody else has moved endpoint {environment.endpoint} meanwhile: it is left as it is")
         return
     sagemaker = environment.clients.client("sagemaker")
@@ -122,11 +122,11 @@ def _put_back(plan: DeploymentPlan, tell: Tell) -> None:
         wait_for_endpoint(environment, tell)
 
 
-def _is_ours(plan: DeploymentPlan) -> bool:
-    """Whether the endpoint still serves what the plan brought it to.
+def _endpoint_is_as_planned(plan: DeploymentPlan) -> bool:
+    """Whether the endpoint still has the configuration of the plan.
 
-    SageMaker has no "only if nobody else did": two deployments at once are kept apart by its refusal of an
-    update during another, and by this look before what cannot be undone.
+    SageMaker has no conditional update. Two deployments at the same time are kept apart by its refusal of an
+    update during another, and by this check before a step that cannot be undone.
     """
     endpoint, ours = read_endpoint(plan.state.environment), plan.config["EndpointConfigName"]
     return (
@@ -138,8 +138,8 @@ def _is_ours(plan: DeploymentPlan) -> bool:
     )
 
 
-def _tell_of_others(plan: DeploymentPlan, tell: Tell) -> None:
-    """Say who set the parameter meanwhile. The endpoint is ours, so the parameter has to name our version."""
+def _tell_of_other_changes(plan: DeploymentPlan, tell: Tell) -> None:
+    """Say who set the parameter meanwhile. It is overwritten, because the endpoint has the plan's version."""
     records, known = deployment_history.read_history(plan.state.environment), plan.state.deployed
     if records and (known is None or records[0].number != known.number):
         newest = records[0]

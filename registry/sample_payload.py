@@ -2,7 +2,7 @@
 
 A version registers a few raw rows, as a client would send them, as ``payload.csv`` in a small tarball; one
 from elsewhere may have another CSV or JSON file there. The answer must parse, hold one prediction for each
-row, and each must be a prediction: a class, and where probabilities come with it they lie between 0 and 1.
+row, and each must be a prediction: a class, and where probabilities come with it they are between 0 and 1.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ def read_sample(s3: Any, uri: str) -> Payload:
         raise GatehouseError("the version's sample payload is gone", where=uri)
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:*") as archive:
-            files = [item for item in archive.getmembers() if item.isfile() and _type(item.name)]
+            files = [item for item in archive.getmembers() if item.isfile() and _content_type(item.name)]
             chosen = min(files, key=lambda item: item.name.rpartition("/")[2] != MEMBER, default=None)
             member = archive.extractfile(chosen) if chosen else None
             body = member.read(SIZE_LIMIT + 1) if member else b""
     except (tarfile.TarError, EOFError, OSError) as error:
         raise GatehouseError(f"the version's sample payload is no tarball: {error}", where=uri) from error
-    kind = _type(chosen.name) if chosen else CSV
+    kind = _content_type(chosen.name) if chosen else CSV
     try:
         rows = _rows(body, kind)
     except (ValueError, csv.Error) as error:
@@ -64,13 +64,13 @@ def read_sample(s3: Any, uri: str) -> Payload:
     return Payload(body, kind, rows, first_row=1)
 
 
-def _type(name: str) -> str:
-    """The content type of a file in the tarball; empty where that cannot be said."""
+def _content_type(name: str) -> str:
+    """The content type of a file in the tarball, by its ending; empty for other endings."""
     return _TYPES.get(PurePosixPath(name).suffix.lower(), "")
 
 
 def _rows(body: bytes, kind: str) -> int:
-    """Raises ValueError, csv.Error."""
+    """How many rows a sample of that content type holds; ValueError or csv.Error if it is malformed."""
     if kind == CSV:
         return sum(1 for row in csv.reader(io.StringIO(body.decode("utf-8", "replace"), newline="")) if row)
     document = json.loads(body[:SIZE_LIMIT])
@@ -85,7 +85,7 @@ def check(environment: Environment, sample: Payload, accept: str, classes: Seque
         classes: those that the model knows, where that is known.
 
     Raises:
-        GatehouseError: it was refused, or the answer is no good.
+        GatehouseError: it was refused, or the answer is wrong.
     """
     try:
         predictions = invocations.send(environment, sample, accept)

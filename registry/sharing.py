@@ -2,7 +2,7 @@
 
 Each account has two statements of its own in the policy, named after it, one for the group and one for
 its versions; statements that others wrote are kept as they are. The policy opens the registry only:
-artifacts lie in S3, perhaps under a KMS key, and those have policies of their own.
+artifacts are in S3, perhaps under a KMS key, and those have policies of their own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SharingPlan:
 
 
 def plan_share(clients: Clients, group: str, account: str, *, read_only: bool = False) -> SharingPlan:
-    """What the policy would be with that account let in; reads only.
+    """What the policy would be with access for that account; reads only.
 
     Args:
         read_only: the account may see the versions but neither approve nor deploy them.
@@ -71,21 +71,21 @@ def plan_share(clients: Clients, group: str, account: str, *, read_only: bool = 
             "Resource": package_version_arn(arn, "*"),
         },
     ]
-    return SharingPlan(group, account, before, _with(before, account, added))
+    return SharingPlan(group, account, before, _replaced(before, account, added))
 
 
 def plan_revoke(clients: Clients, group: str, account: str) -> SharingPlan:
-    """What the policy would be with that account shut out again; reads only.
+    """What the policy would be without access for that account; reads only.
 
     Raises:
         GatehouseError: it is no account's number, or there is no such group.
     """
     _, before = _read(clients, group, account)
-    return SharingPlan(group, account, before, _with(before, account, []))
+    return SharingPlan(group, account, before, _replaced(before, account, []))
 
 
 def apply_sharing(plan: SharingPlan, clients: Clients) -> None:
-    """Put the policy in place, or take it away where nothing is left of it."""
+    """Write the policy, or delete it where no statement is left."""
     if not plan.changes:
         return
     sagemaker = clients.client("sagemaker")
@@ -119,7 +119,10 @@ def _read(clients: Clients, group: str, account: str) -> tuple[str, dict[str, An
     return arn, policy
 
 
-def _with(policy: dict[str, Any] | None, account: str, added: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _replaced(
+    policy: dict[str, Any] | None, account: str, added: list[dict[str, Any]]
+) -> dict[str, Any] | None:
+    """The policy with these statements instead of the account's own; None if no statement is left."""
     held = (policy or {}).get("Statement", [])
     statements = held if isinstance(held, list) else [held]  # IAM allows a single one without a list
     kept = [item for item in statements if item.get("Sid") not in _sids(account)]
@@ -129,4 +132,5 @@ def _with(policy: dict[str, Any] | None, account: str, added: list[dict[str, Any
 
 
 def _sids(account: str) -> tuple[str, str]:
+    """The ids of an account's two statements, for the group and for its versions."""
     return f"GatehouseGroup{account}", f"GatehouseVersions{account}"

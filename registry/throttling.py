@@ -1,4 +1,4 @@
-"""Throttling is waited out, and said: botocore repeats a throttled call after growing pauses in silence."""
+"""Clients that repeat throttled calls, and log that they do: botocore alone repeats them in silence."""
 
 from __future__ import annotations
 

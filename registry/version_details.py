@@ -1,8 +1,8 @@
 """Everything that is known of one version, from the registry and from what the registry points at.
 
 DescribeModelPackage gives the inference specification, the card, the metadata; ``statistics.json`` gives
-the metrics; the pipeline execution that the metadata names gives the jobs. What is gone since, or was
-never there because the version was registered by hand, is left empty.
+the metrics; the pipeline execution that the metadata names gives the jobs. What was deleted since, or never
+existed because the version was registered by hand, is left empty.
 """
 
 from __future__ import annotations

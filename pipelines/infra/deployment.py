@@ -194,7 +194,7 @@ def _in_words(change_set: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wait(name: str, cloudformation: Any, tell: Callable[[str], None], *, gone: bool = False) -> None:
-    told = ""
+    reported = ""
     for pause in _pauses(f"stack {name}"):
         live = _describe(name, cloudformation)
         if live is None or live["StackStatus"] == "DELETE_COMPLETE":
@@ -202,9 +202,9 @@ def _wait(name: str, cloudformation: Any, tell: Callable[[str], None], *, gone: 
                 return
             raise GatehouseError("it was deleted meanwhile", where=f"stack {name}")
         status = live["StackStatus"]
-        if status != told:
+        if status != reported:
             tell(f"{name}: {status}")
-            told = status
+            reported = status
         if not status.endswith(_BUSY):
             if status in _GOOD and not gone:
                 return

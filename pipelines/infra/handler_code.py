@@ -33,7 +33,7 @@ class HandlerCode:
     digest: str
 
     def key(self, project: str) -> str:
-        """Where it lies in the artifact bucket."""
+        """Its key in the artifact bucket."""
         return f"{project}/automation/{self.digest}.zip"
 
 
@@ -52,7 +52,7 @@ def gather_handler_code(root: Path = ROOT) -> HandlerCode:
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, file.read_bytes())
-    # Of the files, not of the zip: zlib may pack the same files otherwise tomorrow.
+    # Of the files, not of the zip: another version of zlib may compress the same files differently.
     names = hashlib.sha256()
     for file in files:
         names.update(f"{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes() + b"\0")

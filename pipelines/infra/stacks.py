@@ -37,7 +37,7 @@ NAME_LIMIT = 43
 """Characters of a project's name: a role's name has 64, and the longest of ours adds 21."""
 
 SETTINGS_LIMIT = 3500
-"""Characters of what the handlers are told: Lambda allows 4 KB for all of a function's variables."""
+"""Characters of the handlers' settings: Lambda allows 4 KB for all of a function's variables."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,7 @@ class Site:
     Attributes:
         target: account, region, role and bucket.
         role_is_given: the role is another than the templates make; they leave it as it is.
-        bucket_is_given: the bucket exists and is left as it is; otherwise the stack makes it, or does as it
-            was told before.
+        bucket_is_given: the bucket exists and is left as it is; otherwise the stack's own parameter decides.
     """
 
     target: Target
@@ -127,7 +126,7 @@ def site_of(
 
 
 def default_bucket(project: Project, account: str, region: str) -> str:
-    """The artifact bucket's name where the settings give none: S3's names are the whole world's."""
+    """The artifact bucket's name without one in the settings; bucket names are unique across accounts."""
     return f"{project.name.lower()[:33].rstrip('-')}-{account}-{region}"
 
 
@@ -191,13 +190,13 @@ def _other_permissions(project: Project, target: Target) -> dict[str, str]:
 
 
 def automation_settings(project: Project, target: Target) -> str:
-    """What the handlers are told of a project: JSON as ``automation/context.py`` reads it.
+    """What the handlers have to know of a project: JSON as ``automation/context.py`` reads it.
 
     Raises:
         GatehouseError: an environment cannot be used (see :func:`resolve_environment`), or, for AWS, the text
             is longer than a function's variables may be.
     """
-    told = {
+    settings = {
         "name": project.name,
         "metric": project.gate.metric,
         "threshold": project.threshold,
@@ -206,7 +205,7 @@ def automation_settings(project: Project, target: Target) -> str:
             for environment in all_environments(project, target)
         ],
     }
-    text = json.dumps(told, separators=(",", ":"))
+    text = json.dumps(settings, separators=(",", ":"))
     if target.name == "aws" and len(text) > SETTINGS_LIMIT:
         raise GatehouseError(
             f"what the handlers have to know of the environments takes {len(text)} characters,"

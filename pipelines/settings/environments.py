@@ -4,7 +4,7 @@ This is the only reading of an environment's settings. The commands use its resu
 automation's handlers get it as JSON (``registry.environments.to_json``). If the two differed in a subnet, a
 key or a role, the models would have different names, and each would replace what the other had deployed.
 
-An environment lies in the project's own account and region unless the settings say otherwise. In another
+An environment is in the project's own account and region unless the settings say otherwise. In another
 account the command works under a role there, which it assumes with STS. On this machine there is one
 account, so only the region counts.
 """

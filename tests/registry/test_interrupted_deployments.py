@@ -160,7 +160,7 @@ def test_a_deployment_that_is_overtaken_leaves_the_endpoint_to_the_other(
     def another() -> None:
         registry.done("deploy", "--env", "dev", "--version", 2)
 
-    with calling("prove_deployment" if good else "_move_endpoint", another, monkeypatch):
+    with calling("prove_deployment" if good else "_change_endpoint", another, monkeypatch):
         ended = registry.gatehouse("deploy", "--env", "dev", "--version", 3)
     assert ended.code == 1
     assert "somebody else has moved" in ended.err

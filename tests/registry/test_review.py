@@ -164,7 +164,7 @@ NOW = datetime(2026, 11, 21, 3, 35, tzinfo=UTC)
 
 @given(st.text(max_size=60))
 def test_any_short_note_survives_in_the_metadata(note: str) -> None:
-    key, value = approval_history.entry(Decision("Approved", LOCAL_USER, NOW, note))
+    key, value = approval_history.decision_property(Decision("Approved", LOCAL_USER, NOW, note))
     found = approval_history.decisions({key: value})
     if len(value) < approval_history.VALUE_LIMIT:
         assert found == (Decision("Approved", LOCAL_USER, NOW, note),)
@@ -173,7 +173,7 @@ def test_any_short_note_survives_in_the_metadata(note: str) -> None:
 
 
 def test_a_long_note_is_cut_and_says_so() -> None:
-    key, value = approval_history.entry(Decision("Rejected", LOCAL_USER, NOW, "é;" * 300))
+    key, value = approval_history.decision_property(Decision("Rejected", LOCAL_USER, NOW, "é;" * 300))
     assert len(value) <= 256
     assert approval_history.decisions({key: value})[0].note.endswith("...")
 
@@ -181,7 +181,7 @@ def test_a_long_note_is_cut_and_says_so() -> None:
 def test_decisions_of_the_same_second_keep_their_order() -> None:
     later = NOW + timedelta(microseconds=1)
     entries = [Decision("Approved", "a", NOW, ""), Decision("Rejected", "b", later, "")]
-    metadata = dict(approval_history.entry(decision) for decision in entries)
+    metadata = dict(approval_history.decision_property(decision) for decision in entries)
     assert [found.who for found in approval_history.decisions(metadata)] == ["b", "a"]
 
 
