@@ -1,4 +1,4 @@
-"""What the local road costs: `gatehouse run` with a cold cache against its three programs run by hand.
+"""What the local SageMaker costs: `gatehouse run` with a cold cache against its three programs run by hand.
 
 The SageMaker SDK's import (about two seconds that the real SageMaker costs as well) is measured in
 the same round and taken off; everything else counts: interpreter, endpoint, upload, upsert, staging,

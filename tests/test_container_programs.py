@@ -1,4 +1,4 @@
-"""The walls that import-linter cannot see: what runs in a container imports nothing of this project."""
+"""What import-linter cannot see: what runs in a container imports nothing of this project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 IN_THE_IMAGE = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "matplotlib"}
 PROGRAMS = sorted(
-    path for room in ("processing", "training", "evaluation") for path in (ROOT / room).glob("*.py")
+    path for name in ("processing", "training", "evaluation") for path in (ROOT / name).glob("*.py")
 )
 
 

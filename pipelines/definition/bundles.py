@@ -6,7 +6,7 @@ after an upsert, a plan can name what changed, and nothing published is ever ove
 twice, or from two machines at once, writes the same bytes to the same keys.
 
 There is no marker that says "complete", because a job would download it with the code. A bundle is
-complete when each of its files is there with its size; an upload that broke off is taken up again.
+complete when each of its files is there with its size; an upload that broke off is continued.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def classes(registry: Registry, environment: str = "dev") -> set[str]:
 
 
 def test_a_version_goes_from_deployment_to_promotion_and_back(registry: Registry) -> None:
-    """One road through everything, because endpoints take their time to start."""
+    """One test through everything, because endpoints take their time to start."""
     registry.register(approved=True)
     registry.register(artifact=registry.model.speaking(*UP_DOWN), approved=True)
 
