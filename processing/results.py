@@ -29,7 +29,7 @@ _LIKE_A_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
 def write_results(plan: Plan, counts: Counts, classes: list[str]) -> None:
-    """Write the three files; prints a warning for each column that is probably not what it was taken for."""
+    """Write the three files; warn of each category column that is probably something else."""
     rows = counts.rows
     _write_json(plan.output / "schema" / "schema.json", _schema(plan, counts, classes))
     _write_json(plan.output / "quality" / "statistics.json", counts.quality.report(rows["train"]))

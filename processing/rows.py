@@ -81,6 +81,12 @@ class _Rows:
     parts: np.ndarray  # int8, each row's place in PARTS
     text_hashes: Mapping[str, np.ndarray]  # of each text column's dictionary
 
+    def routed_to(self, place: int, columns: list[str]) -> _Rows:
+        """Those of them whose part is ``PARTS[place]``, with some of the columns."""
+        chosen = self.parts == place
+        batch = self.batch.select(columns).filter(pa.array(chosen))
+        return _Rows(batch, self.content[chosen], self.parts[chosen], self.text_hashes)
+
 
 def split_rows(plan: Plan) -> Counts:
     """Read all rows once: write this instance's batches, and on the first instance count all.
@@ -91,9 +97,9 @@ def split_rows(plan: Plan) -> Counts:
     """
     settings, instances = plan.settings, plan.instances
     hasher = RowHasher(list(plan.types), settings.key, settings.seed, settings.split)
-    columns = {name: TYPES[plan.types[name]] for name in plan.features}
-    learnt = [*plan.features, settings.target]
-    counts = Counts(Quality(pa.schema({**columns, settings.target: TYPES["text"]})))
+    columns = _columns(plan)
+    types = {**{name: TYPES[plan.types[name]] for name in plan.features}, settings.target: TYPES["text"]}
+    counts = Counts(Quality(pa.schema(types)))
     counting = instances.rank == 0
     writers: list[PartWriter] = []
     for number, batch in enumerate(_read(plan)):
@@ -103,24 +109,19 @@ def split_rows(plan: Plan) -> Counts:
         rows = _hashed(batch, hasher, plan)
         counts.without_target += batch.num_rows - rows.batch.num_rows
         if not writers:
-            without_slices = rows.batch.select(learnt).schema
-            schemas = [without_slices, without_slices, rows.batch.schema]
             writers = [
-                PartWriter(plan.output / part, instances.current, schema)
-                for part, schema in zip(PARTS, schemas, strict=True)
+                PartWriter(plan.output / part, instances.current, rows.batch.select(columns[part]).schema)
+                for part in PARTS
             ]
-        for place, (part, writer) in enumerate(zip(PARTS, writers, strict=True)):
-            chosen = rows.parts == place
-            some = rows.batch.filter(pa.array(chosen))
-            if part != "test":
-                some = some.select(learnt)
+        for place, part in enumerate(PARTS):
+            routed = rows.routed_to(place, columns[part])
             if writing:
-                writer.write(some)
-                counts.written += some.num_rows
+                writers[place].write(routed.batch)
+                counts.written += routed.batch.num_rows
             if counting:
-                _count(counts.classes[part], some.column(settings.target))
+                _count(counts.classes[part], routed.batch.column(settings.target))
                 if part == "train":
-                    counts.quality.add(some, rows.content[chosen], rows.text_hashes)
+                    counts.quality.add(routed.batch, routed.content, routed.text_hashes)
         if len(counts.classes["train"]) > _MOST_CLASSES:
             raise InputError(
                 f"the target {settings.target!r} has more than {_MOST_CLASSES:,} different values",
@@ -131,8 +132,19 @@ def split_rows(plan: Plan) -> Counts:
     return counts
 
 
+def _columns(plan: Plan) -> dict[str, list[str]]:
+    """The columns of each part: the features and the target; in the test part the slices', too."""
+    trained = [*plan.features, plan.settings.target]
+    slices = [name for name in plan.settings.slices if name not in trained]
+    return {"train": trained, "validation": trained, "test": [*trained, *slices]}
+
+
 def _read(plan: Plan) -> Iterator[pa.RecordBatch]:
-    """All batches; says now and then how far it is, and refuses files without rows."""
+    """All batches; prints progress now and then.
+
+    Raises:
+        InputError: there are no rows in any file.
+    """
     read, last_said = 0, time.monotonic()
     for batch in batches(plan.files, plan.types, plan.settings):
         read += batch.num_rows
@@ -160,11 +172,9 @@ def _hashed(batch: pa.RecordBatch, hasher: RowHasher, plan: Plan) -> _Rows:
         present = ~absent.to_numpy(zero_copy_only=False)
         batch, content, deciding = batch.filter(pa.array(present)), content[present], deciding[present]
     classes = _classes(batch.column(target))
-    slices = [name for name in plan.settings.slices if name not in (*plan.features, target)]
-    rows = pa.RecordBatch.from_arrays(
-        [*(batch.column(name) for name in plan.features), classes, *(batch.column(name) for name in slices)],
-        [*plan.features, target, *slices],
-    )
+    names = _columns(plan)["test"]
+    arrays = [classes if name == target else batch.column(name) for name in names]
+    rows = pa.RecordBatch.from_arrays(arrays, names)
     texts[target] = text_hashes(classes.dictionary)
     return _Rows(rows, content, hasher.parts(deciding), texts)
 
