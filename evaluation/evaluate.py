@@ -33,6 +33,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from measured import measured
 from metric_table import METRICS, SECTIONS
 from metrics import one_against_rest, statistics
 from process_exit import run_and_exit
@@ -103,7 +104,7 @@ def evaluate(opt_ml: Path, threshold: float | None = None) -> str:
         usual=int(np.argmax(schema["train_rows"])),
         groups=scored.groups,
     )
-    verdict = judge(gate, answers)
+    verdict = {**judge(gate, answers), "metrics": measured(answers)}
     _write(output / "verdict.json", verdict)
     curves = one_against_rest(scored.actual, scored.probabilities) if scored.probabilities is not None else []
     skipped = write_report(output, document, schema, importance, curves, verdict)

@@ -10,7 +10,7 @@ The usual shortcuts (Wald, the delta method, DeLong, a bootstrap with few positi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,20 +89,32 @@ def auc(area: float, positives: int, negatives: int) -> Interval | None:
 def of_confusion(
     matrix: np.ndarray, measure: Callable[[np.ndarray], np.ndarray], seed: int = 0
 ) -> Interval | None:
-    """Of a metric that is computed from a confusion matrix: 2 000 draws of as many rows, percentiles.
+    """Of a metric that is computed from a confusion matrix; see :func:`of_confusions`.
+
+    Args:
+        measure: the metric of many matrices (draws x classes x classes) at once.
+    """
+    return of_confusions(matrix, lambda many: {"one": measure(many)}, seed).get("one")
+
+
+def of_confusions(
+    matrix: np.ndarray, measure: Callable[[np.ndarray], Mapping[str, np.ndarray]], seed: int = 0
+) -> dict[str, Interval]:
+    """Of several such metrics, by name: 2 000 draws of as many rows, percentiles; none without rows.
 
     Args:
         matrix: int64, classes x classes, actual by predicted.
-        measure: the metric of many matrices (draws x classes x classes) at once.
+        measure: the metrics of many matrices (draws x classes x classes) at once.
     """
     rows = int(matrix.sum())
     if not rows:
-        return None
+        return {}
     cells = np.random.default_rng(seed).multinomial(rows, matrix.ravel() / rows, size=_DRAWS)
-    values = measure(cells.reshape(_DRAWS, *matrix.shape))
     tail = (1 - CONFIDENCE) / 2
-    low, high, bound = np.quantile(values, [tail, 1 - tail, 1 - CONFIDENCE])
-    return Interval(float(low), float(high), float(bound))
+    return {
+        name: Interval(*map(float, np.quantile(values, [tail, 1 - tail, 1 - CONFIDENCE])))
+        for name, values in measure(cells.reshape(_DRAWS, *matrix.shape)).items()
+    }
 
 
 def mean_error(errors: np.ndarray, seed: int = 0) -> Interval | None:

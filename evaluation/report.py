@@ -31,11 +31,18 @@ h2 { font-size: 18px; margin: 0 0 12px; }
 p.lead { color: #52606d; margin: 0 0 24px; }
 section, .card { background: #fff; border: 1px solid #e1e6eb; border-radius: 10px; }
 section { padding: 20px 24px; margin: 0 0 20px; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 12px; }
 .cards { margin: 0 0 20px; }
 .card { padding: 14px 18px; }
 .card b { display: block; font-size: 26px; font-variant-numeric: tabular-nums; }
-.card span { color: #52606d; font-size: 13px; }
+.card span, .card small { color: #52606d; font-size: 13px; }
+.card small { display: block; font-variant-numeric: tabular-nums; }
+section.passed { border-left: 6px solid #2f855a; }
+section.refused { border-left: 6px solid #c53030; }
+.mark { border-radius: 9px; padding: 1px 10px; font-size: 13px; }
+.mark.yes { background: #e3f5ea; color: #22543d; }
+.mark.no { background: #fde8e8; color: #9b1c1c; }
+table.checks th { white-space: nowrap; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(380px, 1fr)); gap: 20px; }
 .pictures img { width: 100%; height: auto; }
 .wide { overflow-x: auto; }
@@ -93,17 +100,18 @@ def _page(
         f'{base64.b64encode((folder / name).read_bytes()).decode()}">'
         for name in pictures
     )
+    known = verdict.get("metrics", {}) if verdict else {}
     cards = "".join(
-        f'<div class="card"><b>{_number(metrics[name]["value"])}</b><span>{kind.heading}</span></div>'
+        _card(kind.heading, metrics[name], known.get(name, {}))
         for name, kind in METRICS.items()
         if name in _HEADLINES and name in metrics
     )
     parts = [
         f"<h1>Prediction of {escape(schema['target'])}</h1>",
         f'<p class="lead">{lead}. {escape(document["dataset"]["evaluation_time"])}</p>',
+        *([_verdict(verdict)] if verdict else []),
         f'<div class="cards">{cards}</div>',
-        *([_section("The gate", _verdict_table(verdict))] if verdict else []),
-        _section("Metrics", _metrics_table(metrics)),
+        _section("Metrics", _metrics_table(metrics, known)),
         _section(
             "Actual and predicted classes", _confusion_table(metrics["confusion_matrix"], classes, binary)
         ),
@@ -142,7 +150,16 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f'<div class="wide"><table>{top}<tbody>{body}</tbody></table></div>'
 
 
-def _metrics_table(metrics: Mapping[str, Any]) -> str:
+def _card(heading: str, metric: Mapping[str, Any], known: Mapping[str, float]) -> str:
+    """A headline: the value, its interval, and what a constant answer reaches."""
+    lines = [_interval(known)] if "low" in known else []
+    if "constant" in known:
+        lines.append(f"best constant {_number(known['constant'])}")
+    small = "".join(f"<small>{line}</small>" for line in lines)
+    return f'<div class="card"><span>{heading}</span><b>{_number(metric["value"])}</b>{small}</div>'
+
+
+def _metrics_table(metrics: Mapping[str, Any], known: Mapping[str, Mapping[str, float]]) -> str:
     rows = []
     for name, kind in METRICS.items():
         if name in metrics:
@@ -151,27 +168,35 @@ def _metrics_table(metrics: Mapping[str, Any]) -> str:
                 [
                     kind.heading,
                     _number(metrics[name]["value"]),
-                    _number(metrics[name]["standard_deviation"]),
+                    _interval(known.get(name, {})),
                     _number(twin["value"]) if twin else "",
                 ]
             )
     note = (
-        '<p class="note">Standard deviation: over five random samples of 80 % of the rows; not given below '
-        "200 rows. Best constant: the most that predicting one class for every row reaches.</p>"
+        '<p class="note">95 % interval: where these rows place the metric of very many rows of the same kind.'
+        " Best constant: the most that one and the same answer for every row reaches.</p>"
     )
-    return _table(["Metric", "Value", "Standard deviation", "Best constant"], rows) + note
+    return _table(["Metric", "Value", "95 % interval", "Best constant"], rows) + note
 
 
-def _verdict_table(verdict: Mapping[str, Any]) -> str:
-    """Every check of the gate, in the words of the verdict."""
+def _interval(known: Mapping[str, float]) -> str:
+    return f"{known['low']:.4f} to {known['high']:.4f}" if "low" in known else ""
+
+
+def _verdict(verdict: Mapping[str, Any]) -> str:
+    """What the gate decided, and every check in its own words."""
     passed = verdict["verdict"] == "passed"
     rows = "".join(
-        f'<tr><td class="{"right" if check["passed"] else "wrong"}">'
-        f"{'passed' if check['passed'] else 'refused'}</td><td>{escape(check['sentence'])}</td></tr>"
+        f'<tr><td><b class="mark {"yes" if check["passed"] else "no"}">'
+        f"{'passed' if check['passed'] else 'refused'}</b></td>"
+        f"<th>{escape(check['name'])}</th><td>{escape(check['sentence'])}</td></tr>"
         for check in verdict["checks"]
     )
-    head = "The model may be registered." if passed else "The model is not registered."
-    return f'<p><b>{head}</b></p><div class="wide"><table>{rows}</table></div>'
+    head = "The gate lets this model pass" if passed else "The gate refuses this model"
+    return (
+        f'<section class="{"passed" if passed else "refused"}"><h2>{head}</h2>'
+        f'<div class="wide"><table class="checks">{rows}</table></div></section>'
+    )
 
 
 def _confusion_table(matrix: Mapping[str, Mapping[str, int]], classes: Sequence[str], binary: bool) -> str:

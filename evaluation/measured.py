@@ -1,0 +1,47 @@
+"""Every metric of a test part with how exactly it is known and what a constant answer reaches.
+
+It stands in ``verdict.json`` as ``metrics``: the report, the registry and the comparison of two versions show
+each metric with its 95 % interval and with the best constant answer's value beside it.
+"""
+
+from __future__ import annotations
+
+import intervals
+from intervals import Interval
+from metric_table import METRICS
+from metrics import multiclass_values
+from verdict import Answers, interval_of
+
+_MOST_CLASSES_RESAMPLED = 50
+_PROPORTIONS = ("accuracy", "weighted_recall")
+
+
+def measured(answers: Answers) -> dict[str, dict[str, float]]:
+    """By metric: ``value``, ``low`` and ``high`` of its 95 % interval, and ``constant``, where it has them.
+
+    Averages over more than 50 classes have no interval: resampling them would take longer than scoring.
+    """
+    bootstrapped = _bootstrapped(answers)
+    found = {}
+    for name in METRICS:
+        if name not in answers.metrics:
+            continue
+        interval = bootstrapped.get(name) if _is_average(name, answers) else interval_of(name, answers)
+        found[name] = {"value": answers.metrics[name]}
+        if interval:
+            found[name] |= {"low": interval.low, "high": interval.high}
+        constant = answers.metrics.get(f"{name}_best_constant_classifier")
+        if METRICS[name].constant_counts and constant is not None:
+            found[name]["constant"] = constant
+    return found
+
+
+def _is_average(name: str, answers: Answers) -> bool:
+    return len(answers.classes) > 2 and name not in _PROPORTIONS
+
+
+def _bootstrapped(answers: Answers) -> dict[str, Interval]:
+    """The intervals of all averages over classes, from one set of draws."""
+    if not 2 < len(answers.classes) <= _MOST_CLASSES_RESAMPLED:
+        return {}
+    return intervals.of_confusions(answers.matrix, multiclass_values)
