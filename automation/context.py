@@ -2,7 +2,7 @@
 
 The template sets them, from ``projects.toml``:
 
-    GATEHOUSE_AUTOMATION   JSON: name, accuracy_threshold, environments in the order of promotion
+    GATEHOUSE_AUTOMATION   JSON: name, metric, threshold, environments in the order of promotion
     GATEHOUSE_TOPIC        the ARN of the SNS topic through which people are told
     GATEHOUSE_TARGET       aws or local: what the commands in messages say
     GATEHOUSE_STUDIO       the address of SageMaker Studio, if there is one for links
@@ -61,7 +61,7 @@ class Context:
     """One project, as a function sees it.
 
     Attributes:
-        threshold: the gate's, where a version does not say which it passed.
+        metric, threshold: the gate's, where a version does not say which it passed.
         stages: in the order in which a version goes through them.
         topic: the ARN of the SNS topic through which people are told.
         target: ``aws`` or ``local``.
@@ -70,6 +70,7 @@ class Context:
     """
 
     project: str
+    metric: str
     threshold: float
     stages: tuple[Stage, ...]
     topic: str
@@ -113,7 +114,8 @@ def read_context(environ: Mapping[str, str] = os.environ) -> Context:
     region = environ["AWS_REGION"]
     return Context(
         project=settings["name"],
-        threshold=settings["accuracy_threshold"],
+        metric=settings["metric"],
+        threshold=settings["threshold"],
         stages=tuple(_stage(**one) for one in settings["environments"]),
         topic=environ["GATEHOUSE_TOPIC"],
         target=environ.get("GATEHOUSE_TARGET", "aws"),

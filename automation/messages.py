@@ -5,11 +5,12 @@ SNS allows a subject 100 characters of ASCII on one line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from automation.context import AUTOMATIC, Context, Stage
 from aws_formats.arns import parse_arn
+from evaluation.metric_table import MetricKind
 from registry.deployment_history import (
     ROLLBACK,
     DeploymentRecord,
@@ -18,6 +19,7 @@ from registry.deployment_history import (
     rollback_target,
 )
 from registry.model_packages import APPROVED
+from registry.model_quality import figure, metric_kind
 from registry.version_details import VersionDetails
 
 _SUBJECT_LIMIT = 100
@@ -165,24 +167,38 @@ def _switch_off(context: Context, stage: Stage) -> str:
 
 
 def _quality(context: Context, version: VersionDetails) -> list[str]:
-    """Accuracy beside the threshold, and beside the version in the last environment that has one."""
-    accuracy = version.metrics.get("accuracy")
-    threshold = version.metadata.get("accuracy_threshold") or f"{context.threshold:g}"
-    figure = f"{accuracy.value:.4f}" if accuracy else "unknown"
-    return [f"Accuracy:  {figure} (the gate's threshold: {threshold})", _serving(context, version)]
+    """The gate's verdict, and its metric beside the version in the last environment that has one."""
+    kind = metric_kind(version.metadata.get("gate_metric", context.metric))
+    return [*_gate(context, version, kind), _serving(context, version, kind)]
 
 
-def _serving(context: Context, version: VersionDetails) -> str:
+def _gate(context: Context, version: VersionDetails, kind: MetricKind) -> Iterator[str]:
+    """Every check of the verdict in its own words; without one, the metric and the threshold."""
+    verdict = version.verdict
+    if verdict is None:
+        metric = version.metrics.get(kind.name)
+        threshold = version.metadata.get(f"{kind.name}_threshold") or f"{context.threshold:g}"
+        value = figure(metric.value if metric else None, "unknown")
+        yield f"{f'{kind.heading}:':<10} {value} (the gate's threshold: {threshold})"
+        return
+    yield f"Gate:      {verdict.verdict}"
+    for name, result, sentence in verdict.lines():
+        yield f"  {name}, {result}: {sentence}"
+    if verdict.measured:
+        yield f"{f'{verdict.kind.heading}:':<10} {verdict.measured.in_words}"
+
+
+def _serving(context: Context, version: VersionDetails, kind: MetricKind) -> str:
     for stage in reversed(context.stages):
         arn = deployed_arn(stage.environment)
         serving = context.find_version(arn) if arn is not None else None
         if serving is None:
             continue
         where = f"Serving:   version {serving.version} in {stage.name}"
-        accuracy, other = version.metrics.get("accuracy"), serving.metrics.get("accuracy")
-        if accuracy is None or other is None:
-            return f"{where}; no accuracy to compare with"
-        return f"{where} with {other.value:.4f} ({accuracy.value - other.value:+.4f})"
+        metric, other = version.metrics.get(kind.name), serving.metrics.get(kind.name)
+        if metric is None or other is None:
+            return f"{where}; no {kind.label} to compare with"
+        return f"{where} with {other.value:.4f} ({metric.value - other.value:+.4f})"
     return "Serving:   nothing yet"
 
 

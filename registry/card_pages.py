@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry import model_cards
+from registry.verdicts import Verdict
 from registry.version_details import VersionDetails
 
 
@@ -70,6 +71,7 @@ def sections(version: VersionDetails) -> list[Section]:
             tuple(_facts({key: value for key, value in training.items() if key != "hyper_parameters"})),
             _table(("Hyperparameter", "Value"), training.get("hyper_parameters", ())),
         ),
+        *(_gate(version.verdict) if version.verdict else ()),
         *(_evaluation(item) for item in card.get("evaluation_details", ())),
         Section("More", tuple(_facts(additional))),
         Section("History of approvals", rows=_history(version)),
@@ -108,6 +110,19 @@ def _facts(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield _title(key), ", ".join(str(item) for item in entry)
         else:
             yield _title(key), str(entry)
+
+
+def _gate(verdict: Verdict) -> Iterator[Section]:
+    """What the gate decided, in the verdict's own words."""
+    facts = [("Verdict", f"{verdict.verdict}: {verdict.sentence}")]
+    known = verdict.measured
+    if known:
+        facts.append((verdict.kind.heading, _figure(known.value)))
+        if known.interval:
+            facts.append(("95 % interval", known.interval))
+        if known.constant is not None:
+            facts.append(("Best constant answer", _figure(known.constant)))
+    yield Section("Gate", tuple(facts), (("Check", "Result", "Why"), *verdict.lines()))
 
 
 def _evaluation(item: Mapping[str, Any]) -> Section:

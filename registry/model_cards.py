@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from registry.model_quality import Metric
 from registry.version_details import Job, VersionDetails
 
 
@@ -32,7 +33,7 @@ def content(version: VersionDetails) -> dict[str, Any]:
         "dataset_version": version.metadata.get("dataset_version"),
         "git_commit": version.metadata.get("git_commit"),
         "pipeline_execution": version.execution,
-        "accuracy_threshold": version.metadata.get("accuracy_threshold"),
+        **_gate(version),
         "data_quality_statistics": version.data_statistics,
     }
     known = {key: value for key, value in facts.items() if value}
@@ -75,11 +76,7 @@ def _evaluation(version: VersionDetails) -> dict[str, Any]:
             "name": metric.name,
             "type": "number",
             "value": metric.value,
-            **(
-                {"notes": f"standard deviation {metric.standard_deviation:.6g}"}
-                if metric.standard_deviation is not None
-                else {}
-            ),
+            **({"notes": notes} if (notes := _notes(version, metric)) else {}),
         }
         for metric in version.metrics.values()
     ]
@@ -95,6 +92,27 @@ def _evaluation(version: VersionDetails) -> dict[str, Any]:
     if job := _job(version, "processing-job", "EvaluateModel"):
         found["evaluation_job_arn"] = job.arn
     return found
+
+
+def _gate(version: VersionDetails) -> dict[str, str | None]:
+    """The threshold under the name of the gate's metric, and the verdict in a sentence."""
+    metric = version.metadata.get("gate_metric", "accuracy")
+    verdict = version.verdict
+    return {
+        f"{metric}_threshold": version.metadata.get(f"{metric}_threshold"),
+        "gate": f"{verdict.verdict}: {verdict.sentence}" if verdict else None,
+    }
+
+
+def _notes(version: VersionDetails, metric: Metric) -> str:
+    """How exactly a metric is known; by the verdict, or without one by its standard deviation."""
+    known = version.verdict.metrics.get(metric.name) if version.verdict else None
+    if known is not None:
+        words = [f"95 % interval {known.interval}"] if known.interval else []
+        words += [f"best constant {known.constant:.4f}"] if known.constant is not None else []
+        return ", ".join(words)
+    deviation = metric.standard_deviation
+    return f"standard deviation {deviation:.6g}" if deviation is not None else ""
 
 
 def _job(version: VersionDetails, kind: str, step: str | None = None) -> Job | None:

@@ -21,6 +21,7 @@ from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
 from registry.clients import Clients
 from registry.model_quality import Metric, headline, metrics_in, read_statistics
+from registry.verdicts import Verdict, read_verdict
 
 READERS = 10
 """Versions that are read at the same time; botocore keeps ten connections for each client."""
@@ -38,6 +39,7 @@ class ModelVersion:
     Attributes:
         accuracy: on the test part; None if the version carries no readable statistics.
         headline: AUC or weighted F1, whichever the statistics hold.
+        verdict: the gate's; None if the version carries none.
         status: of the package itself: Completed, Failed, ...
         approval: PendingManualApproval, Approved or Rejected.
     """
@@ -47,6 +49,7 @@ class ModelVersion:
     created: datetime
     accuracy: float | None
     headline: Metric | None
+    verdict: Verdict | None
     status: str
     approval: str
 
@@ -169,6 +172,7 @@ def _version(sagemaker: Any, s3: Any, summary: dict[str, Any]) -> ModelVersion:
         created=summary["CreationTime"],
         accuracy=accuracy.value if accuracy else None,
         headline=headline(metrics),
+        verdict=read_verdict(s3, described.get("CustomerMetadataProperties", {})),
         status=summary["ModelPackageStatus"],
         approval=summary.get("ModelApprovalStatus", PENDING),
     )

@@ -71,9 +71,9 @@ def metrics_in(statistics: Any) -> dict[str, Metric]:
     for section in SECTIONS.values():
         table = statistics.get(section) if isinstance(statistics, dict) else None
         for name, entry in table.items() if isinstance(table, dict) else ():
-            value = _number(entry.get("value")) if isinstance(entry, dict) else None
+            value = finite_number(entry.get("value")) if isinstance(entry, dict) else None
             if value is not None:
-                found[name] = Metric(name, value, _number(entry.get("standard_deviation")))
+                found[name] = Metric(name, value, finite_number(entry.get("standard_deviation")))
     return found
 
 
@@ -96,8 +96,12 @@ def rows_in(statistics: Any) -> int | None:
     return count if isinstance(count, int) and not isinstance(count, bool) else None
 
 
-def _number(value: Any) -> float | None:
-    """A finite number, None for anything else; a boolean is no number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+def finite_number(value: Any) -> float | None:
+    """A finite number of a JSON document, None for anything else; a boolean is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond the largest double
+        return None
+    return number if math.isfinite(number) else None

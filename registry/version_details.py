@@ -21,6 +21,7 @@ from registry import approval_history, model_packages
 from registry.approval_history import Decision
 from registry.clients import Clients
 from registry.model_quality import Metric, metrics_in, read_statistics, rows_in
+from registry.verdicts import Verdict, read_verdict
 
 _HYPERPARAMETER = "hyperparameter."  # one property for each that has no pipeline parameter
 _HYPERPARAMETERS = "hyperparameters"  # one property with all the others: `eta=0.1 max_depth=4 ...`
@@ -50,6 +51,7 @@ class VersionDetails:
     Attributes:
         metrics: every single-number metric of the test part.
         statistics: where they were read from; `test_rows` is how many rows they are of.
+        verdict: the gate's, with every check; None if the version carries none.
         hyperparameters: by XGBoost's names, as text.
         metadata: customer metadata but for the history of approvals.
         properties: all customer metadata, as SageMaker holds it.
@@ -70,6 +72,7 @@ class VersionDetails:
     metrics: Mapping[str, Metric]
     test_rows: int | None
     statistics: str | None
+    verdict: Verdict | None
     data_statistics: str | None
     hyperparameters: Mapping[str, str]
     metadata: Mapping[str, str]
@@ -123,6 +126,7 @@ def read_arn(clients: Clients, arn: str) -> VersionDetails:
         metrics=metrics_in(statistics),
         test_rows=rows_in(statistics),
         statistics=statistics_uri,
+        verdict=read_verdict(clients.client("s3"), properties),
         data_statistics=data_quality.get("Statistics", {}).get("S3Uri"),
         hyperparameters=_hyperparameters(properties),
         metadata={

@@ -13,9 +13,10 @@ from pipelines.commands.options import gathered, pairs_like, target_option, vers
 from pipelines.commands.output import Document, Output, Remark, Table, moment, with_json_excluding
 from pipelines.commands.project_context import find_context
 from registry import card_pages, model_cards
-from registry.model_quality import figure
+from registry.model_quality import figure, is_of_constant
 from registry.notes import apply_notes, plan_notes
 from registry.review import apply_card, plan_card
+from registry.verdicts import Measured
 from registry.version_details import VersionDetails, read_version
 
 _CARD_IN_JSON = "The document of --json holds the card; leave out --html and --output."
@@ -123,6 +124,7 @@ def _document(version: VersionDetails) -> dict[str, object]:
             name: {"value": metric.value, "standard_deviation": metric.standard_deviation}
             for name, metric in version.metrics.items()
         },
+        "verdict": version.verdict.document() if version.verdict else None,
         "test_rows": version.test_rows,
         "statistics": version.statistics,
         "data_statistics": version.data_statistics,
@@ -168,15 +170,12 @@ def _details(version: VersionDetails, where: tuple[str, ...]) -> Output:
     for name, value in facts.items():
         if value:
             yield f"  {name:<{width}} {value}"
+    if version.verdict:
+        yield ""
+        yield Table(("Gate", version.verdict.verdict, "Why"), list(version.verdict.lines()))
     if version.metrics:
         yield ""
-        yield Table(
-            ("Metric", "Value", "Standard deviation"),
-            [
-                (metric.kind.label, figure(metric.value), figure(metric.standard_deviation))
-                for metric in version.metrics.values()
-            ],
-        )
+        yield _metrics(version)
     if version.hyperparameters:
         yield ""
         yield Table(("Hyperparameter", "Value"), list(version.hyperparameters.items()))
@@ -189,3 +188,24 @@ def _details(version: VersionDetails, where: tuple[str, ...]) -> Output:
             ("When", "Decision", "Who", "Note"),
             [(moment(item.when), item.status, item.who, item.note) for item in version.decisions],
         )
+
+
+def _metrics(version: VersionDetails) -> Table:
+    """Each metric with its interval and the best constant's value; without a verdict, its deviation."""
+    if version.verdict is None:
+        return Table(
+            ("Metric", "Value", "Standard deviation"),
+            [
+                (metric.kind.label, figure(metric.value), figure(metric.standard_deviation))
+                for metric in version.metrics.values()
+            ],
+        )
+    measured = version.verdict.metrics
+    rows = []
+    for name, metric in version.metrics.items():
+        if not is_of_constant(name):
+            known = measured.get(name, Measured(metric.value))
+            rows.append(
+                (metric.kind.label, figure(metric.value), known.interval or "-", figure(known.constant))
+            )
+    return Table(("Metric", "Value", "95 % interval", "Best constant"), rows)

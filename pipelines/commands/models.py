@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import click
 
+from evaluation.metric_table import MetricKind
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import project_argument, target_option
 from pipelines.commands.output import Document, Output, Remark, Table, moment, remark_on, with_json
 from pipelines.commands.project_context import find_context
-from registry.model_packages import APPROVALS, ModelVersion, list_versions, no_versions
+from registry.model_packages import APPROVALS, PENDING, ModelVersion, list_versions, no_versions
 from registry.model_quality import ACCURACY, HEADLINES, figure
+from registry.verdicts import Verdict
+
+_APPROVAL = {PENDING: "Pending"}
+"""The one status that is too long for a line of 80 characters."""
 
 
 @click.command("models")
@@ -29,8 +36,8 @@ from registry.model_quality import ACCURACY, HEADLINES, figure
 def command(project: str | None, approval: str | None, limit: int, target: str) -> Output:
     """List the registered versions of the project's model, newest first.
 
-    The metrics are read from the evaluation's statistics.json that each version carries: accuracy, and
-    AUC for two classes or weighted F1 for several.
+    The gate's metric is shown with its 95 % interval and with what the best constant answer reaches, from
+    the verdict that each version carries; versions without one show accuracy, and AUC or weighted F1.
     """
     with connected(find_context(project, target)) as at:
         name = at.project.name
@@ -47,8 +54,44 @@ def command(project: str | None, approval: str | None, limit: int, target: str) 
         else:
             yield remark_on(no_versions(name))
         return
+    yield _table(shown, where)
+    if len(found) > limit:
+        yield Remark(f"There are more; --limit shows them. These are the newest {limit}.")
+
+
+def _table(shown: Sequence[ModelVersion], where: Mapping[str, tuple[str, ...]]) -> Table:
+    """The gate's metric, by the newest verdict, with its interval and the best constant; or two metrics."""
+    kind = next((version.verdict.kind for version in shown if version.verdict), None)
+    if kind is None:
+        return _table_without_verdicts(shown, where)
+    return Table(
+        ("Version", "Created", kind.heading, "95 % interval", "Constant", "Approval", "Serves in"),
+        [
+            (
+                str(version.version),
+                moment(version.created),
+                *_measured(version, kind),
+                _APPROVAL.get(version.approval, version.approval)
+                if version.status == "Completed"
+                else version.status,
+                ", ".join(where.get(version.arn, ())) or "-",
+            )
+            for version in shown
+        ],
+    )
+
+
+def _measured(version: ModelVersion, kind: MetricKind) -> tuple[str, str, str]:
+    """Value, interval and constant of a metric, short enough for a line of 80 characters."""
+    known = version.verdict.metrics.get(kind.name) if version.verdict else None
+    if known is None:
+        return figure(version.accuracy if kind == ACCURACY else None), "-", "-"
+    return figure(known.value), known.short_interval or "-", figure(known.constant)
+
+
+def _table_without_verdicts(shown: Sequence[ModelVersion], where: Mapping[str, tuple[str, ...]]) -> Table:
     headline = next((version.headline.kind for version in shown if version.headline), HEADLINES[0])
-    yield Table(
+    return Table(
         ("Version", "Created", ACCURACY.heading, headline.heading, "Status", "Approval", "Environments"),
         [
             (
@@ -63,8 +106,6 @@ def command(project: str | None, approval: str | None, limit: int, target: str) 
             for version in shown
         ],
     )
-    if len(found) > limit:
-        yield Remark(f"There are more; --limit shows them. These are the newest {limit}.")
 
 
 def _document(version: ModelVersion, where: dict[str, tuple[str, ...]]) -> dict[str, object]:
@@ -75,6 +116,7 @@ def _document(version: ModelVersion, where: dict[str, tuple[str, ...]]) -> dict[
         "accuracy": version.accuracy,
         "auc": _headline(version, "auc"),
         "weighted_f1": _headline(version, "weighted_f1"),
+        **_gate(version.verdict),
         "status": version.status,
         "approval": version.approval,
         "environments": list(where.get(version.arn, ())),
@@ -83,3 +125,16 @@ def _document(version: ModelVersion, where: dict[str, tuple[str, ...]]) -> dict[
 
 def _headline(version: ModelVersion, name: str) -> float | None:
     return version.headline.value if version.headline and version.headline.name == name else None
+
+
+def _gate(verdict: Verdict | None) -> dict[str, object]:
+    """What the gate decided about the version, and its metric."""
+    measured = verdict.measured if verdict else None
+    return {
+        "verdict": verdict.verdict if verdict else None,
+        "metric": verdict.metric if verdict else None,
+        "value": measured.value if measured else None,
+        "low": measured.low if measured else None,
+        "high": measured.high if measured else None,
+        "constant": measured.constant if measured else None,
+    }

@@ -82,6 +82,22 @@ def test_a_version_is_deployed_up_to_test_and_a_rejected_one_is_rolled_back(
     assert "This is the last environment." in automated.messages()[0][1]
 
 
+def test_reviewers_are_told_every_check_of_the_gate_in_its_own_words(automated: AutomatedProject) -> None:
+    sentences = ("AUC 0.9100 is above the threshold 0.8", "the answers are no product of chance (p 0.001)")
+    checks = [
+        {"name": name, "passed": True, "sentence": sentence}
+        for name, sentence in zip(("threshold", "worth"), sentences, strict=True)
+    ]
+    measured = {"auc": {"value": 0.91, "low": 0.85, "high": 0.95}}
+    verdict = {"verdict": "passed", "metric": "auc", "checks": checks, "metrics": measured}
+    automated.registered(automated.registry.register(verdict=verdict))
+    [(_, text)] = automated.messages()
+    for sentence in sentences:
+        assert sentence in text
+    assert "AUC:       0.9100, 95 % interval 0.8500 to 0.9500\n" in text
+    assert "Gate:      passed\n" in text
+
+
 def test_repeated_late_and_disordered_events_change_nothing_twice(automated: AutomatedProject) -> None:
     registry = automated.registry
     first = registry.register()

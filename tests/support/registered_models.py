@@ -108,12 +108,18 @@ class Registry:
         accuracy: float | None = None,
         artifact: bytes | None = None,
         statistics: dict[str, Any] | None = None,
+        verdict: dict[str, Any] | bytes | None = None,
         sample: bytes | None = None,
         containers: list[dict[str, Any]] | None = None,
         approved: bool = False,
         **more: Any,
     ) -> int:
-        """Register a version by hand; returns its number."""
+        """Register a version by hand; returns its number.
+
+        Args:
+            verdict: of the gate, put beside the statistics and named in the customer metadata.
+            more: further members of the request; customer metadata is added to that of the verdict.
+        """
         sagemaker, number = self.client("sagemaker"), next(NUMBERS)
         groups = sagemaker.list_model_package_groups(NameContains=self.project)
         if not groups["ModelPackageGroupSummaryList"]:
@@ -127,6 +133,11 @@ class Registry:
         uri = self.put(f"{number}/evaluation/statistics.json", json.dumps(found).encode())
         model = self.put(f"{number}/model.tar.gz", artifact or self.model.artifact)
         payload = self.put(f"{number}/payload.tar.gz", sample or self.model.sample)
+        properties = more.pop("CustomerMetadataProperties", {"owner": "rc-ml", "dataset_version": "1"})
+        if verdict is not None:
+            content = verdict if isinstance(verdict, bytes) else json.dumps(verdict).encode()
+            place = self.put(f"{number}/evaluation/verdict.json", content)
+            properties = {"gate_metric": "accuracy", "verdict_uri": place, **properties}
         made = sagemaker.create_model_package(
             ModelPackageGroupName=self.project,
             ModelApprovalStatus="Approved" if approved else "PendingManualApproval",
@@ -139,7 +150,7 @@ class Registry:
             },
             SamplePayloadUrl=payload,
             **{
-                "CustomerMetadataProperties": {"owner": "rc-ml", "dataset_version": "1"},
+                "CustomerMetadataProperties": properties,
                 "ModelMetrics": {
                     "ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": uri}}
                 },
@@ -183,6 +194,7 @@ class Model:
     statistics: dict[str, Any]
     sample: bytes
     rows: tuple[str, ...]
+    verdict: dict[str, Any] = field(default_factory=dict)
 
     def changed(self, **files: bytes | None) -> bytes:
         """The artifact with files replaced (or, by None, left out); `code_inference` is code/inference.py."""
@@ -253,6 +265,7 @@ def train_model(at: Path) -> Model:
     return Model(
         artifact=artifact.read_bytes(),
         statistics=json.loads((outputs / "evaluation/statistics.json").read_text()),
+        verdict=json.loads((outputs / "evaluation/verdict.json").read_text()),
         sample=(outputs / "sample/payload.tar.gz").read_bytes(),
         rows=tuple(rows),
     )
