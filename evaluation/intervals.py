@@ -14,10 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
+from wilson import wilson
 
 CONFIDENCE = 0.95
 _DRAWS = 2000
+_Z, _Z_ONE_SIDED = (float(stats.norm.ppf(share)) for share in (0.5 + CONFIDENCE / 2, CONFIDENCE))
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,8 @@ def proportion(successes: int, trials: int) -> Interval | None:
     """
     if not trials:
         return None
-    test = stats.binomtest(int(successes), int(trials))
-    shown = test.proportion_ci(CONFIDENCE, method="wilson")
-    lower = stats.binomtest(int(successes), int(trials), alternative="greater")
-    return Interval(
-        float(shown.low), float(shown.high), float(lower.proportion_ci(CONFIDENCE, method="exact").low)
-    )
+    bound = special.betaincinv(successes, trials - successes + 1, 1 - CONFIDENCE) if successes else 0.0
+    return Interval(*wilson(successes / trials, trials), float(bound))
 
 
 def f1(true_positives: int, false_positives: int, false_negatives: int) -> Interval | None:
@@ -82,8 +80,7 @@ def auc(area: float, positives: int, negatives: int) -> Interval | None:
         near = area - math.copysign(1e-9, z)
         return float(optimize.brentq(lambda theta: area - theta - z * deviation(theta), end, near))
 
-    two_sided, one_sided = stats.norm.ppf(0.5 + CONFIDENCE / 2), stats.norm.ppf(CONFIDENCE)
-    return Interval(limit(two_sided), limit(-two_sided), limit(one_sided))
+    return Interval(limit(_Z), limit(-_Z), limit(_Z_ONE_SIDED))
 
 
 def of_confusion(

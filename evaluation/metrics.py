@@ -151,10 +151,8 @@ _BINARY_TWINS = ("recall", "precision", "accuracy", *_F_SCORES)
 
 def _binary(actual: np.ndarray, predicted: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
     def measure(rows: np.ndarray | slice) -> dict[str, float]:
-        matrix = confusion(actual[rows], predicted[rows], 2)
         area = {"auc": area_under_roc(actual[rows], scores[rows])}
-        twins = _constant_twins(matrix, binary_values, _BINARY_TWINS)
-        return {**_floats(binary_values(matrix)), **area, **twins}
+        return {**with_twins(confusion(actual[rows], predicted[rows], 2), binary=True), **area}
 
     metrics: dict[str, Any] = {"confusion_matrix": _named(confusion(actual, predicted, 2), ("0", "1"))}
     metrics |= _with_deviations(measure, len(actual))
@@ -172,12 +170,17 @@ def _binary(actual: np.ndarray, predicted: np.ndarray, scores: np.ndarray) -> di
 
 def _multiclass(actual: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
     def measure(rows: np.ndarray | slice) -> dict[str, float]:
-        matrix = confusion(actual[rows], predicted[rows], len(classes))
-        values = _floats(multiclass_values(matrix))
-        return {**values, **_constant_twins(matrix, multiclass_values, tuple(values))}
+        return with_twins(confusion(actual[rows], predicted[rows], len(classes)), binary=False)
 
     matrix = confusion(actual, predicted, len(classes))
     return {"confusion_matrix": _named(matrix, classes), **_with_deviations(measure, len(actual))}
+
+
+def with_twins(matrix: np.ndarray, *, binary: bool) -> dict[str, float]:
+    """Every metric that follows from one confusion matrix, and what the best constant answer has of each."""
+    measure = binary_values if binary else multiclass_values
+    values = _floats(measure(matrix))
+    return {**values, **_constant_twins(matrix, measure, _BINARY_TWINS if binary else tuple(values))}
 
 
 def _floats(values: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -22,6 +22,9 @@ from pipelines import ROOT
 FORMATS = ("__init__", "arns", "errors", "service_errors")
 """The modules of ``aws_formats`` that the handlers need."""
 
+EVALUATION = ("metric_table", "wilson")
+"""Those of ``evaluation``, which need the standard library alone."""
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 
 
@@ -43,7 +46,7 @@ def gather_handler_code(root: Path = ROOT) -> HandlerCode:
         *sorted((root / "automation").rglob("*.py")),
         *sorted((root / "registry").glob("*.py")),
         *(root / "aws_formats" / f"{name}.py" for name in FORMATS),
-        root / "evaluation/metric_table.py",
+        *(root / "evaluation" / f"{name}.py" for name in EVALUATION),
     ]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

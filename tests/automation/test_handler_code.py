@@ -10,7 +10,7 @@ from pathlib import Path
 
 from policies import of_type, resources
 
-from pipelines.infra.handler_code import FORMATS, ROOT, gather_handler_code
+from pipelines.infra.handler_code import EVALUATION, FORMATS, ROOT, gather_handler_code
 
 IMPORTS = """
 import importlib, json, sys
@@ -43,6 +43,7 @@ def test_every_handler_of_the_template_is_in_it_and_needs_no_more(tmp_path: Path
 def test_the_pages_say_to_pack_the_same_files() -> None:
     page = (ROOT / "docs/aws.md").read_text(encoding="utf-8")
     assert set(re.findall(r"aws_formats/(\w+)\.py", page)) == set(FORMATS)
+    assert set(re.findall(r"evaluation/(\w+)\.py", page)) == set(EVALUATION)
 
 
 def test_it_is_named_by_its_content(tmp_path: Path) -> None:
@@ -56,7 +57,8 @@ def test_it_is_named_by_its_content(tmp_path: Path) -> None:
     for name in FORMATS:
         (tmp_path / f"aws_formats/{name}.py").write_text("")
     (tmp_path / "evaluation").mkdir()
-    (tmp_path / "evaluation/metric_table.py").write_text("")
+    for name in EVALUATION:
+        (tmp_path / f"evaluation/{name}.py").write_text("")
     before = gather_handler_code(tmp_path)
     (tmp_path / "automation/a.py").write_text("pass  # changed\n")
     assert gather_handler_code(tmp_path).digest != before.digest
