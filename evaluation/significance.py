@@ -88,12 +88,6 @@ def more_often_right(only_first: int, only_second: int) -> float:
     return float(stats.binomtest(only_first, rows, alternative="greater").pvalue) if rows else 1.0
 
 
-def differently_often_right(only_first: int, only_second: int) -> float:
-    """Whether two are right differently often on the same rows: McNemar's exact test, two-sided."""
-    rows = only_first + only_second
-    return float(stats.binomtest(only_first, rows).pvalue) if rows else 1.0
-
-
 def not_worse(only_challenger: int, only_champion: int, rows: int, margin: float) -> float:
     """Whether a challenger is right at most ``margin`` less often than a champion: Tango's score test.
 

@@ -1,22 +1,63 @@
-"""Two versions side by side: each metric, and whether the difference is more than noise.
+"""Two versions side by side: each metric, and whether the difference is more than chance.
 
-Model Monitor gives a metric's standard deviation over random samples of 80 % of the test part. If two
-independent estimates have the deviations s1 and s2, their difference has sqrt(s1^2 + s2^2); a difference
-beyond twice that is called more than noise (about 95 % for a normal distribution). The two versions
-were tested on much the same rows, so their difference varies less than that, and some real differences
-are still called noise. Without deviations, below 200 test rows, there is no verdict.
+Where both versions were scored on the same rows, their accuracy is compared by McNemar's exact test (McNemar
+1947): of the rows that only one of them has right, does each have about half? Any other metric, and accuracy
+where the rows are not the same, is compared by the 95 % intervals of both values, joined by Newcombe's
+square-and-add method (Newcombe 1998, Stat. Med. 17, method 10): the difference is more than chance if its
+interval does not hold 0. That method takes the two test parts as independent. Versions that were tested on
+shared rows differ less by chance than that, so it overlooks small differences there, and errs no more often.
+
+Both call at most about 5 % of pairs of equally good models different; a test simulates it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from evaluation.wilson import wilson
 from registry.model_quality import Metric, is_of_constant, metric_kind
+from registry.verdicts import Measured
 from registry.version_details import VersionDetails
 
-NOISE = 2.0
-"""How many standard deviations of the difference count as noise."""
+LEVEL = 0.05
+"""How often two equally good versions may be called different."""
+
+BY_SAME_ROWS, BY_INTERVALS = "same rows", "intervals"
+
+
+@dataclass(frozen=True)
+class PairedAnswers:
+    """How often two versions are right on the same rows.
+
+    Attributes:
+        tested_on: the version whose test part the rows are.
+        only_first, only_second: rows that only this one has right.
+        same_split: whether both were preprocessed by the same code and settings, so that neither was trained
+            on these rows.
+    """
+
+    tested_on: int
+    rows: int
+    first_right: int
+    second_right: int
+    only_first: int
+    only_second: int
+    same_split: bool = True
+
+    @property
+    def p_value(self) -> float:
+        """By McNemar's exact test, two-sided: how often equally good versions differ at least as much."""
+        count, fewer = self.only_first + self.only_second, min(self.only_first, self.only_second)
+        # The binomial's lower tail, from its largest term down, in relation to that term.
+        term = tail = 1.0
+        for place in range(fewer, 0, -1):
+            term *= place / (count - place + 1)
+            tail += term
+            if term < tail * 1e-17:
+                break
+        ways = math.lgamma(count + 1) - math.lgamma(fewer + 1) - math.lgamma(count - fewer + 1)
+        return min(1.0, 2 * tail * math.exp(ways - count * math.log(2)))
 
 
 @dataclass(frozen=True)
@@ -24,17 +65,23 @@ class MetricComparison:
     """One metric of two versions.
 
     Attributes:
+        first, second: accuracy is that of the same rows where both were scored on them.
         difference: second minus first; None where one of them lacks the metric.
-        more_than_noise: None where a standard deviation is missing.
-        better: `first`, `second`, or None where neither is by more than noise.
+        more_than_noise: None where nothing tells how exactly a value is known.
+        better: `first`, `second`, or None where neither is by more than chance.
+        method: `same rows` or `intervals`; None without an answer.
+        low, high: of the difference's 95 % interval, by the method of intervals.
     """
 
     name: str
     first: Metric | None
     second: Metric | None
-    difference: float | None
-    more_than_noise: bool | None
-    better: str | None
+    difference: float | None = None
+    more_than_noise: bool | None = None
+    better: str | None = None
+    method: str | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,35 +91,86 @@ class Comparison:
     first: VersionDetails
     second: VersionDetails
     metrics: tuple[MetricComparison, ...]
+    paired: PairedAnswers | None
     remarks: tuple[str, ...]
 
 
-def compare(first: VersionDetails, second: VersionDetails) -> Comparison:
-    """Every metric that at least one of two versions has, in the order of the statistics."""
+def compare(first: VersionDetails, second: VersionDetails, paired: PairedAnswers | None = None) -> Comparison:
+    """Every metric that at least one of two versions has, in the order of the statistics.
+
+    Args:
+        paired: what both answered on the same rows, if they were scored on them.
+    """
     names = [*first.metrics, *(name for name in second.metrics if name not in first.metrics)]
     compared = tuple(
-        _compare(name, first.metrics.get(name), second.metrics.get(name))
+        _by_same_rows(paired)
+        if paired and name == "accuracy"
+        else _by_intervals(_Known.of(first, name), _Known.of(second, name), name)
         for name in names
         if not is_of_constant(name)
     )
-    return Comparison(first, second, compared, tuple(_remarks(first, second)))
+    return Comparison(first, second, compared, paired, tuple(_remarks(first, second, paired)))
 
 
-def _compare(name: str, first: Metric | None, second: Metric | None) -> MetricComparison:
-    if first is None or second is None:
-        return MetricComparison(name, first, second, None, None, None)
-    difference = second.value - first.value
-    if first.standard_deviation is None or second.standard_deviation is None:
-        return MetricComparison(name, first, second, difference, None, None)
-    noise = NOISE * math.hypot(first.standard_deviation, second.standard_deviation)
-    beyond = abs(difference) > noise
-    better = None
-    if beyond:
-        better = "second" if (difference > 0) == metric_kind(name).higher_is_better else "first"
-    return MetricComparison(name, first, second, difference, beyond, better)
+def _by_same_rows(paired: PairedAnswers) -> MetricComparison:
+    first, second = paired.first_right / paired.rows, paired.second_right / paired.rows
+    compared = MetricComparison(
+        "accuracy",
+        Metric("accuracy", first, None),
+        Metric("accuracy", second, None),
+        second - first,
+        method=BY_SAME_ROWS,
+    )
+    return _decided(compared, paired.p_value <= LEVEL)
 
 
-def _remarks(first: VersionDetails, second: VersionDetails) -> list[str]:
+@dataclass(frozen=True)
+class _Known:
+    """A metric of a version, and how exactly it is known."""
+
+    metric: Metric | None
+    measured: Measured | None
+
+    @classmethod
+    def of(cls, version: VersionDetails, name: str) -> _Known:
+        """By the verdict; without one, by Wilson's interval of accuracy on as many rows."""
+        metric = version.metrics.get(name)
+        measured = version.verdict.metrics.get(name) if version.verdict else None
+        if measured is None and metric and name == "accuracy" and version.test_rows:
+            measured = Measured(metric.value, *wilson(metric.value, version.test_rows))
+        return cls(metric, measured)
+
+
+def _by_intervals(first: _Known, second: _Known, name: str) -> MetricComparison:
+    compared = MetricComparison(name, first.metric, second.metric)
+    if first.metric is None or second.metric is None:
+        return compared
+    difference = second.metric.value - first.metric.value
+    compared = replace(compared, difference=difference)
+    ours, theirs = _ends(first.measured), _ends(second.measured)
+    if ours is None or theirs is None:
+        return compared
+    low = difference - math.hypot(second.metric.value - theirs[0], ours[1] - first.metric.value)
+    high = difference + math.hypot(theirs[1] - second.metric.value, first.metric.value - ours[0])
+    compared = replace(compared, method=BY_INTERVALS, low=low, high=high)
+    return _decided(compared, not low <= 0 <= high)
+
+
+def _ends(measured: Measured | None) -> tuple[float, float] | None:
+    if measured is None or measured.low is None or measured.high is None:
+        return None
+    return measured.low, measured.high
+
+
+def _decided(compared: MetricComparison, differs: bool) -> MetricComparison:
+    if not differs:
+        return replace(compared, more_than_noise=False)
+    assert compared.difference is not None
+    second = (compared.difference > 0) == metric_kind(compared.name).higher_is_better
+    return replace(compared, more_than_noise=True, better="second" if second else "first")
+
+
+def _remarks(first: VersionDetails, second: VersionDetails, paired: PairedAnswers | None) -> list[str]:
     found = []
     for key, words in (("dataset_version", "data set version"), ("dataset_uri", "data")):
         ours, theirs = first.metadata.get(key), second.metadata.get(key)
@@ -81,4 +179,10 @@ def _remarks(first: VersionDetails, second: VersionDetails) -> list[str]:
     if first.test_rows != second.test_rows:
         rows = f"{first.test_rows or 'unknown'}, {second.test_rows or 'unknown'}"
         found.append(f"not the same number of test rows: {rows}")
+    if paired and not paired.same_split:
+        other = first.version if paired.tested_on == second.version else second.version
+        found.append(
+            f"not the same preprocessing: version {other} may have been trained on some of the rows"
+            f" that both were scored on, the test part of version {paired.tested_on}"
+        )
     return found

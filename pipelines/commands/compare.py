@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 import click
 
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import target_option, which_versions
 from pipelines.commands.output import Document, Output, Remark, Table, with_json
 from pipelines.commands.project_context import find_context
-from registry.comparison import Comparison, MetricComparison, compare
+from pipelines.executions.paired_scoring import CannotPair, score_on_same_rows
+from registry.comparison import BY_SAME_ROWS, Comparison, MetricComparison, PairedAnswers, compare
 from registry.model_quality import Metric, figure, metric_kind
 from registry.version_details import read_version
 
 
 @click.command("compare")
 @click.argument("words", nargs=-1, required=True, metavar="[PROJECT] A B")
+@click.option(
+    "--rescore/--no-rescore",
+    default=None,
+    help="Score both versions on the same rows, on this machine; the default with --target local.",
+)
 @target_option
 @with_json
-def command(words: tuple[str, ...], target: str) -> Output:
-    """Compare two registered versions, metric by metric, with their standard deviations.
+def command(words: tuple[str, ...], rescore: bool | None, target: str) -> Output:
+    """Compare two registered versions, metric by metric: is a difference more than chance?
 
-    A difference is more than noise if it is beyond twice the standard deviation of the difference,
-    which is the root of the sum of both squared deviations. Below 200 test rows no deviation is
-    estimated and there is no verdict.
+    With --rescore both artifacts answer the test part of the newer version, and accuracy is compared by
+    McNemar's exact test on those rows. An artifact is only run if its inference code is in a commit of
+    this checkout. Everything else is compared by the 95 % intervals of both values, which takes the test
+    parts as independent and so overlooks small differences between versions that were tested on the
+    same rows.
     """
     project, (first, second) = which_versions(words, 2)
+    paired, reason = None, None
     with connected(find_context(project, target)) as at:
-        compared = compare(
-            read_version(at.target, at.project.name, first), read_version(at.target, at.project.name, second)
-        )
+        ours, theirs = (read_version(at.target, at.project.name, number) for number in (first, second))
+        if rescore or (rescore is None and at.target.name == "local"):
+            try:
+                paired = score_on_same_rows(at.target, ours, theirs)
+            except CannotPair as cannot:
+                reason = f"not scored on the same rows: {cannot}"
+    compared = compare(ours, theirs, paired)
+    if reason:
+        compared = replace(compared, remarks=(*compared.remarks, reason))
     yield Document(_document(compared))
     if not compared.metrics:
         yield Remark("Neither version carries readable metrics.")
     else:
         yield Table(
-            ("Metric", f"Version {first}", f"Version {second}", "Difference", "More than noise"),
+            ("Metric", f"Version {first}", f"Version {second}", "Difference", "More than chance"),
             [_row(metric) for metric in compared.metrics],
         )
+    yield from _verdicts(compared)
     parameters = _different_hyperparameters(compared)
     if parameters:
         yield ""
@@ -44,28 +62,45 @@ def command(words: tuple[str, ...], target: str) -> Output:
             ("Hyperparameter", f"Version {first}", f"Version {second}"),
             [(name, ours or "-", theirs or "-") for name, ours, theirs in parameters],
         )
+    if paired:
+        yield ""
+        yield _pairs_in_words(compared, paired)
     for line in compared.remarks:
         yield Remark(f"Note: {line}")
 
 
 def _row(metric: MetricComparison) -> tuple[str, ...]:
-    verdict = {None: "unknown", True: "yes", False: "no"}[metric.more_than_noise]
+    answer = {None: "unknown", True: "yes", False: "no"}[metric.more_than_noise]
     if metric.better is not None:
-        verdict += f", {metric.better} is better"
+        answer += f", {metric.better} is better"
+    interval = "" if metric.low is None else f" ({metric.low:+.4f} to {metric.high:+.4f})"
     return (
         metric_kind(metric.name).label,
-        _figure(metric.first),
-        _figure(metric.second),
-        "-" if metric.difference is None else f"{metric.difference:+.4f}",
-        verdict,
+        figure(metric.first.value if metric.first else None),
+        figure(metric.second.value if metric.second else None),
+        "-" if metric.difference is None else f"{metric.difference:+.4f}{interval}",
+        answer + (", on the same rows" if metric.method == BY_SAME_ROWS else ""),
     )
 
 
-def _figure(metric: Metric | None) -> str:
-    if metric is None:
-        return "-"
-    deviation = metric.standard_deviation
-    return figure(metric.value) + ("" if deviation is None else f" ± {figure(deviation)}")
+def _verdicts(compared: Comparison) -> Output:
+    """What the gate said of each, in its own words."""
+    for version in (compared.first, compared.second):
+        if version.verdict:
+            yield ""
+            yield Table(
+                (f"Gate, version {version.version}", version.verdict.verdict, "Why"),
+                list(version.verdict.lines()),
+            )
+
+
+def _pairs_in_words(compared: Comparison, paired: PairedAnswers) -> str:
+    first, second = compared.first.version, compared.second.version
+    return (
+        f"Accuracy is of the {paired.rows:,} test rows of version {paired.tested_on}, scored by both:"
+        f" {paired.only_first:,} only version {first} has right, {paired.only_second:,} only version {second}"
+        f" (McNemar's exact test: p {paired.p_value:.2g})."
+    )
 
 
 def _different_hyperparameters(compared: Comparison) -> list[tuple[str, str | None, str | None]]:
@@ -95,9 +130,15 @@ def _document(compared: Comparison) -> dict[str, object]:
                 "difference": metric.difference,
                 "more_than_noise": metric.more_than_noise,
                 "better": metric.better,
+                "method": metric.method,
+                "low": metric.low,
+                "high": metric.high,
             }
             for metric in compared.metrics
         ],
+        "paired": {**asdict(compared.paired), "p_value": compared.paired.p_value}
+        if compared.paired
+        else None,
         "hyperparameters": [
             {"name": name, "first": first, "second": second}
             for name, first, second in _different_hyperparameters(compared)

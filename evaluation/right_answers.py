@@ -1,0 +1,65 @@
+"""Which rows of a test part an artifact has right, for comparing two versions on the same rows.
+
+    python right_answers.py ARTIFACT TEST OUTPUT --inference-sha256 DIGEST
+
+Scores the Parquet files of the folder TEST as the evaluation does and writes a byte for each row into OUTPUT,
+in the order of the files: 1 where the answer is right, else 0. The artifact's ``code/inference.py`` is run
+only if its SHA-256 is the one given: whoever runs this says which code they trust.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from evaluate import InputError, score, unpack
+from process_exit import run_and_exit
+
+
+def right_answers(archive: Path, test: Path, trusted: str) -> np.ndarray:
+    """A uint8 for each row, 1 where the artifact's answer is right.
+
+    Args:
+        trusted: the SHA-256 of the inference code that may be run, in hexadecimal digits.
+
+    Raises:
+        InputError: the artifact holds other code, or it does not fit the test part.
+    """
+    with tempfile.TemporaryDirectory(prefix="model-") as folder:
+        artifact = Path(folder)
+        unpack(archive, artifact)
+        for name in ("schema.json", "code/inference.py"):
+            if not (artifact / name).is_file():
+                raise InputError(f"the artifact holds no {name}")
+        if hashlib.sha256((artifact / "code/inference.py").read_bytes()).hexdigest() != trusted:
+            raise InputError("the artifact's code/inference.py is not the code that may be run")
+        schema = json.loads((artifact / "schema.json").read_text(encoding="utf-8"))
+        scored = score(artifact, test, schema, ())
+    return (scored.actual == scored.predicted).astype(np.uint8)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0, or 1 with one line on standard error after an error that its input caused."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("artifact", type=Path)
+    parser.add_argument("test", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--inference-sha256", required=True)
+    options = parser.parse_args(arguments)
+    try:
+        right = right_answers(options.artifact, options.test, options.inference_sha256)
+    except InputError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
+    options.output.write_bytes(right.tobytes())
+    return 0
+
+
+if __name__ == "__main__":
+    run_and_exit(main)

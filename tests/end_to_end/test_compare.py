@@ -1,0 +1,144 @@
+"""`gatehouse compare` scores both versions on the same rows, and runs no code that it does not know."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from road import ROOT, TUMORS, Finished, Shell
+
+from pipelines.executions import paired_scoring
+from pipelines.executions.paired_scoring import is_known
+
+
+@pytest.fixture(scope="module")
+def second_run(shell: Shell, first_run: Finished) -> Finished:
+    """A version of much shallower trees, beside the first."""
+    assert first_run.code == 0, first_run.err
+    run = shell.run(
+        "start",
+        TUMORS,
+        "-p",
+        "NumRound=15",
+        "-p",
+        "MaxDepth=1",
+        "-p",
+        "AccuracyThreshold=0.5",
+        "--wait",
+        "--json",
+    )
+    assert run.code == 0, run.err
+    return run
+
+
+def number(run: Finished) -> str:
+    return str(run.document["model_package_arn"]).rpartition("/")[2]
+
+
+def test_both_versions_answer_the_rows_of_the_newer_ones_test_part(
+    shell: Shell, first_run: Finished, second_run: Finished
+) -> None:
+    first, second = number(first_run), number(second_run)
+    found = shell.run("compare", TUMORS, first, second, "--json").document
+    paired = found["paired"]
+    assert paired is not None, found["remarks"]
+    assert (paired["tested_on"], paired["same_split"]) == (int(second), True)
+    accuracy = next(entry for entry in found["metrics"] if entry["name"] == "accuracy")
+    # The data is the same, so both were evaluated on these very rows, each by its own artifact.
+    assert (
+        accuracy["first"]["value"] == first_run.document["accuracy"] == paired["first_right"] / paired["rows"]
+    )
+    assert accuracy["second"]["value"] == second_run.document["accuracy"]
+    assert accuracy["method"] == "same rows"
+    assert paired["only_first"] - paired["only_second"] == paired["first_right"] - paired["second_right"]
+    assert paired["only_first"] > 0
+    swapped = shell.run("compare", TUMORS, second, first, "--json").document["paired"]
+    assert (swapped["tested_on"], swapped["only_first"]) == (int(second), paired["only_second"])
+    said = shell.run("compare", TUMORS, first, second)
+    assert f"{paired['only_first']} only version {first} has right" in said.out
+    assert "on the same rows" in said.out
+
+
+def test_without_scoring_the_intervals_of_the_verdicts_decide(
+    shell: Shell, first_run: Finished, second_run: Finished
+) -> None:
+    found = shell.run(
+        "compare", TUMORS, number(first_run), number(second_run), "--no-rescore", "--json"
+    ).document
+    assert found["paired"] is None
+    methods = {entry["name"]: entry["method"] for entry in found["metrics"]}
+    assert set(methods.values()) == {"intervals"}
+    assert {"accuracy", "auc", "f1", "recall"} <= set(methods)
+    auc = next(entry for entry in found["metrics"] if entry["name"] == "auc")
+    assert auc["low"] < auc["difference"] < auc["high"]
+    assert not any("same rows" in remark for remark in found["remarks"])
+
+
+def artifact_of(path: Path, code: bytes) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in (("schema.json", b"{}"), ("code/inference.py", code)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def test_code_that_is_not_in_the_history_is_not_run(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    code = f"open({str(marker)!r}, 'w')\n".encode()
+    artifact = artifact_of(tmp_path / "model.tar.gz", code)
+    (tmp_path / "test").mkdir()
+
+    with pytest.raises(paired_scoring.CannotPair, match="version 7 is in no commit of this checkout"):
+        paired_scoring._right_answers(artifact, tmp_path / "test", 7, ROOT)
+    assert not marker.exists()
+
+
+def test_an_artifact_that_holds_other_code_than_was_looked_at_is_not_run(tmp_path: Path) -> None:
+    marker, output = tmp_path / "ran", tmp_path / "right"
+    artifact = artifact_of(tmp_path / "model.tar.gz", f"open({str(marker)!r}, 'w')\n".encode())
+    (tmp_path / "test").mkdir()
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / "evaluation/right_answers.py"),
+            *(str(artifact), str(tmp_path / "test"), str(output), "--inference-sha256", "0" * 64),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "is not the code that may be run" in done.stderr
+    assert not marker.exists()
+    assert not output.exists()
+
+
+def test_inference_code_is_known_from_the_checkout_and_from_its_history(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        name = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main")
+        subprocess.run(["git", "-C", str(tmp_path), *name, *words], check=True, capture_output=True)
+
+    file = tmp_path / "training/inference.py"
+    file.parent.mkdir()
+    file.write_bytes(b"version = 1\n")
+    assert is_known(b"version = 1\n", tmp_path), "without git the file itself is known"
+    assert not is_known(b"version = 2\n", tmp_path)
+    git("init")
+    for content in (b"version = 1\n", b"version = 2\n"):
+        file.write_bytes(content)
+        (tmp_path / "other.py").write_bytes(b"other = " + content)
+        git("add", ".")
+        git("commit", "-m", "a")
+    git("checkout", "-b", "unreviewed")
+    file.write_bytes(b"version = 3\n")
+    git("commit", "-am", "a")
+    git("checkout", "main")
+    assert is_known(b"version = 1\n", tmp_path)
+    assert is_known(b"version = 2\n", tmp_path)
+    assert not is_known(b"version = 3\n", tmp_path), "a commit of another branch does not count"
+    assert not is_known(b"other = version = 1\n", tmp_path), "another file does not count"
