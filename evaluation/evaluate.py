@@ -13,12 +13,9 @@ reads), the plots as PNG, and ``report.html``, one file that holds everything.
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib.util
 import json
-import shutil
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -33,6 +30,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from artifact import unpack
+from input_error import InputError
 from measured import measured
 from metric_table import METRICS, SECTIONS
 from metrics import one_against_rest, statistics
@@ -45,10 +44,6 @@ _PROGRESS_SECONDS = 2.0
 _MESSAGE_BYTES = 1024
 _MOST_CLASSES_DRAWN = 20
 _PARQUET, _CSV = "application/x-parquet", "text/csv"
-
-
-class InputError(Exception):
-    """Something about the artifact or the test part: what, where, and what to do, as one line."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,7 @@ def evaluate(opt_ml: Path, threshold: float | None = None) -> str:
     gate = _gate(inputs / "gate" / "gate.json", threshold)
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
         artifact = Path(folder)
-        unpack(inputs / "model" / "model.tar.gz", artifact)
+        origin = unpack(inputs / "model" / "model.tar.gz", artifact)
         for name in ("schema.json", "code/inference.py"):
             if not (artifact / name).is_file():
                 raise InputError(f"model.tar.gz holds no {name}. Give an artifact that train.py wrote")
@@ -104,7 +99,12 @@ def evaluate(opt_ml: Path, threshold: float | None = None) -> str:
         usual=int(np.argmax(schema["train_rows"])),
         groups=scored.groups,
     )
-    verdict = {**judge(gate, answers), "metrics": measured(answers)}
+    verdict = {
+        **judge(gate, answers),
+        "metrics": measured(answers),
+        "artifact_sha256": origin.sha256,
+        "artifact_bytes": origin.bytes,
+    }
     _write(output / "verdict.json", verdict)
     curves = one_against_rest(scored.actual, scored.probabilities) if scored.probabilities is not None else []
     skipped = write_report(output, document, schema, importance, curves, verdict)
@@ -138,45 +138,6 @@ def _values(document: dict[str, Any], task: str) -> dict[str, float]:
 
 def _write(path: Path, document: dict[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack the artifact; it may hold plain files and folders only, and none outside ``folder``.
-
-    Raises:
-        InputError: it is not there, is no gzipped tar, or holds something else.
-    """
-    if not archive.is_file():
-        raise InputError(f"there is no {archive}. Give the training step's artifact")
-    try:
-        with tarfile.open(archive, "r:gz") as entries:
-            members = entries.getmembers()
-            for member in members:
-                if not (member.isfile() or member.isdir()):
-                    raise InputError(
-                        f"{archive.name} holds {member.name!r}, which is neither a file nor a folder. "
-                        f"Pack plain files only"
-                    )
-                path = Path(member.name)
-                if path.is_absolute() or ".." in path.parts:
-                    raise InputError(
-                        f"{archive.name} holds {member.name!r}, which lies outside of it. "
-                        f"Pack relative paths only"
-                    )
-            # By hand: without a filter, which Python has from 3.11.4 on, `extractall` sets owners and modes.
-            for member in members:
-                content = entries.extractfile(member)
-                path = folder / member.name
-                (path if content is None else path.parent).mkdir(parents=True, exist_ok=True)
-                if content is not None:
-                    with content, path.open("wb") as file:
-                        shutil.copyfileobj(content, file)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise
-        raise InputError(
-            f"{archive.name} cannot be unpacked: {error}. Give the training step's artifact"
-        ) from error
 
 
 def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[str]) -> Scored:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from aws_formats.errors import GatehouseError
+from aws_formats.tar_members import FILE, BadArchive, read_members
 from registry import invocations
 from registry.clients import read_object
 from registry.environments import Environment
@@ -25,6 +25,8 @@ MEMBER = "payload.csv"
 _TYPES = {".csv": CSV, ".json": JSON}
 SIZE_LIMIT = 6 * 1024 * 1024
 """Bytes of a sample: what one request to an endpoint can carry."""
+_MOST_MEMBERS, _MOST_BYTES = 1000, 16 * 1024 * 1024
+"""Of the tarball, unpacked."""
 
 
 def acceptable(response_types: Iterable[str]) -> str:
@@ -43,14 +45,10 @@ def read_sample(s3: Any, uri: str) -> Payload:
     if content is None:
         raise GatehouseError("the version's sample payload is gone", where=uri)
     try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:*") as archive:
-            files = [item for item in archive.getmembers() if item.isfile() and _content_type(item.name)]
-            chosen = min(files, key=lambda item: item.name.rpartition("/")[2] != MEMBER, default=None)
-            member = archive.extractfile(chosen) if chosen else None
-            body = member.read(SIZE_LIMIT + 1) if member else b""
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise GatehouseError(f"the version's sample payload is no tarball: {error}", where=uri) from error
-    kind = _content_type(chosen.name) if chosen else CSV
+        name, body = _chosen(content)
+    except BadArchive as error:
+        raise GatehouseError(f"the version's sample payload is no tarball: it {error}", where=uri) from error
+    kind = _content_type(name) if name else CSV
     try:
         rows = _rows(body, kind)
     except (ValueError, csv.Error) as error:
@@ -62,6 +60,20 @@ def read_sample(s3: Any, uri: str) -> Payload:
             where=uri,
         )
     return Payload(body, kind, rows, first_row=1)
+
+
+def _chosen(content: bytes) -> tuple[str, bytes]:
+    """Name and bytes of ``payload.csv``, else of the first CSV or JSON file; empty where there is none."""
+    name, body = "", b""
+    for member in read_members(io.BytesIO(content), most_members=_MOST_MEMBERS, most_bytes=_MOST_BYTES):
+        wanted = member.kind == FILE and bool(_content_type(member.name))
+        if wanted and (not name or (_is_payload(member.name) and not _is_payload(name))):
+            name, body = member.name, b"".join(member.chunks())
+    return name, body
+
+
+def _is_payload(name: str) -> bool:
+    return PurePosixPath(name).name == MEMBER
 
 
 def _content_type(name: str) -> str:

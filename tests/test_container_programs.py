@@ -38,3 +38,8 @@ def _names(node: ast.AST) -> list[str]:
 def test_container_folders_hold_plain_files_that_are_uploaded_as_they_stand() -> None:
     assert PROGRAMS
     assert not [path for path in PROGRAMS if path.name == "__init__.py"]
+
+
+def test_evaluation_and_the_layer_of_formats_read_archives_by_the_same_file() -> None:
+    of_evaluation, of_formats = (ROOT / folder / "tar_members.py" for folder in ("evaluation", "aws_formats"))
+    assert of_evaluation.read_bytes() == of_formats.read_bytes()

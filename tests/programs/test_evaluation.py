@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
+import os
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -192,6 +194,8 @@ def entry(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile
         (entry("hard", tarfile.LNKTYPE, "model.ubj"), "neither a file nor a folder"),
         (entry("pipe", tarfile.FIFOTYPE), "neither a file nor a folder"),
         (entry("device", tarfile.CHRTYPE), "neither a file nor a folder"),
+        (entry("./model.ubj"), "twice"),
+        (entry("model.ubj/x"), "below a file"),
     ],
 )
 def test_an_archive_that_reaches_outside_is_refused_before_anything_is_written(
@@ -226,6 +230,28 @@ def test_an_archive_is_unpacked_as_plain_files_by_any_python_3_11(
     assert (unpacked / "code/inference.py").read_bytes() == b"x"
     assert (unpacked / "a/b/c").read_bytes() == b"y"
     assert (unpacked / "code/inference.py").stat().st_mode & 0o600
+
+
+def test_a_damaged_archive_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """One flipped bit in stored bytes: only the checksum at the end of the gzip file tells."""
+    import evaluate
+
+    archive = archive_of(tmp_path / "model.tar.gz", (entry("model.ubj"), os.urandom(200_000)))
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    with pytest.raises(evaluate.InputError, match="no intact tar file"):
+        evaluate.unpack(archive, folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_the_verdict_says_which_artifact_it_is_of(tumors: Finished) -> None:
+    artifact = (tumors.folder / "processing/input/model/model.tar.gz").read_bytes()
+    verdict = json.loads((tumors.folder / "processing/output/evaluation/verdict.json").read_text())
+    assert verdict["artifact_sha256"] == hashlib.sha256(artifact).hexdigest()
+    assert verdict["artifact_bytes"] == len(artifact)
 
 
 @pytest.fixture
