@@ -25,6 +25,7 @@ from automation.labels import ANNOUNCED, LEFT_SERVING, STARTED, add_labels, has_
 from automation.lease import lease
 from aws_formats.arns import parse_package_version
 from aws_formats.errors import GatehouseError
+from registry.artifacts import ArtifactChanged
 from registry.deployment_history import (
     DEPLOY,
     PROMOTE,
@@ -77,7 +78,7 @@ def _reconcile(context: Context, stage: Stage) -> str:
         return _roll_back(context, stage, state, (endpoint and endpoint.failure) or reason)
     try:
         plan = plan_deployment(context.clients, stage.environment, record.arn, action=record.action)
-    except CannotServe as error:
+    except (ArtifactChanged, CannotServe) as error:
         return _roll_back(context, stage, state, error.what)
     start_deployment(plan)
     # Afterwards: if this function dies before it has asked for the endpoint, the next one starts again.
@@ -131,7 +132,10 @@ def _deploy_to_first(context: Context, stage: Stage, version: VersionDetails) ->
 
 def _confirm(context: Context, stage: Stage, record: DeploymentRecord) -> str:
     """The version serves: check that it answers, announce it, and go on to the next environment."""
-    plan = plan_deployment(context.clients, stage.environment, record.arn, action=record.action)
+    try:
+        plan = plan_deployment(context.clients, stage.environment, record.arn, action=record.action)
+    except (ArtifactChanged, CannotServe) as error:
+        return _roll_back(context, stage, read_state(stage.environment), error.what)
     try:
         prove_deployment(plan, context.clients)
     except GatehouseError as error:

@@ -14,6 +14,7 @@ from typing import Any
 
 from aws_formats.arns import group_and_version
 from aws_formats.errors import GatehouseError
+from registry.artifacts import check_artifacts
 from registry.clients import Clients, bucket_and_key, tag_list
 from registry.deployments import check_servable
 from registry.endpoint_changes import ensure_model
@@ -34,6 +35,7 @@ class TransformPlan:
         model: CreateModel's request.
         job: CreateTransformJob's request.
         input, output: S3 prefixes.
+        notes: what is not known of the version's artifact, a sentence each.
     """
 
     arn: str
@@ -41,6 +43,7 @@ class TransformPlan:
     job: Mapping[str, Any]
     input: str
     output: str
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,6 +77,7 @@ def plan_transform(
         instance_type: the first that the version supports if None.
 
     Raises:
+        ArtifactChanged: its artifact is not the one that was decided on or evaluated.
         GatehouseError: there is no such version, it is not approved, or does not run on that instance type.
     """
     number = newest_approved(clients, group) if version is None else version
@@ -85,6 +89,7 @@ def plan_transform(
             remedy=f"Review it: `gatehouse model {group} {number}`, `gatehouse approve {group} {number}`",
         )
     check_servable(described)
+    checked = check_artifacts(clients.client("s3"), described)
     supported = described.get("InferenceSpecification", {}).get("SupportedTransformInstanceTypes", ())
     chosen = instance_type or (supported[0] if supported else _DEFAULT_INSTANCE)
     if supported and chosen not in supported:
@@ -109,7 +114,7 @@ def plan_transform(
         "TransformResources": {"InstanceType": chosen, "InstanceCount": instance_count},
         "Tags": listed,
     }
-    return TransformPlan(arn, model, job, input_uri, output_uri)
+    return TransformPlan(arn, model, job, input_uri, output_uri, checked.notes)
 
 
 def upload_parts(clients: Clients, uri: str, payloads: Iterable[Payload], suffix: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from aws_formats.arns import group_and_version, parse_arn, parse_package_version
 from aws_formats.errors import GatehouseError
 from registry import deployment_history, sample_payload
+from registry.artifacts import check_artifacts
 from registry.clients import Clients
 from registry.endpoint_requests import config_request, model_request
 from registry.environment_state import Endpoint, State, read_state
@@ -38,6 +39,7 @@ class DeploymentPlan:
         accept: the content type in which the sample's answer is asked for.
         classes: those that the answer may name; none where they are not known.
         changes: the plan in words; empty if there is nothing to do.
+        notes: what is not known of the version's artifact, a sentence each.
     """
 
     state: State
@@ -50,6 +52,7 @@ class DeploymentPlan:
     accept: str
     classes: tuple[str, ...]
     changes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def version(self) -> int:
@@ -76,6 +79,7 @@ def plan_deployment(
     Raises:
         CannotServe: it says nothing about how it is served, it is in another region, or its endpoint is
             another model's.
+        ArtifactChanged: its artifact is not the one that was decided on or evaluated.
         GatehouseError: there is no such version, it is not approved, or the environment is busy with
             something else.
     """
@@ -89,6 +93,7 @@ def plan_deployment(
         )
     check_servable(described)
     _check_region(environment, arn)
+    checked = check_artifacts(registry.client("s3"), described)
     state = read_state(environment)
     _check_endpoint(environment, state.endpoint)
     model = model_request(environment, arn)
@@ -115,6 +120,7 @@ def plan_deployment(
         ),
         classes=classes_in(read_statistics(registry.client("s3"), statistics_uri(described))),
         changes=tuple(_changes(environment, state, arn, endpoint_action)),
+        notes=checked.notes,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aws_formats.errors import GatehouseError
-from registry import approval_history
+from registry import approval_history, artifacts
 from registry.clients import Clients
 from registry.model_packages import describe
 
@@ -37,6 +37,10 @@ def plan_notes(
         if key.startswith(approval_history.PREFIX):
             raise GatehouseError(
                 f"{key!r} belongs to the history of approvals", remedy="Choose a name that begins otherwise"
+            )
+        if key.startswith(artifacts.PREFIX):
+            raise GatehouseError(
+                f"{key!r} says which artifact was decided on", remedy="Choose a name that begins otherwise"
             )
     for key in unset:
         if key not in held:

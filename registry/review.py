@@ -1,21 +1,23 @@
 """Approving and rejecting: the decision, who took it, when and why, and the model card that goes with it.
 
 One UpdateModelPackage call carries all of a decision: status, description, an entry in the history
-(``approval_history``) and the card's content and status. So no decision is ever half done, and nothing
-else of the version is touched. SageMaker has no "change it only if nobody else did": when two people
-decide at the same moment both entries stay in the history, the later call's status counts, and
-whoever was overtaken is told.
+(``approval_history``), the digest of the artifact (``artifacts``) and the card's content and status. So no
+decision is ever half done, and nothing else of the version is touched. SageMaker has no "change it only if
+nobody else did": when two people decide at the same moment both entries stay in the history, the later
+call's status counts, and whoever was overtaken is told.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aws_formats.errors import GatehouseError
 from registry import approval_history, model_cards
 from registry.approval_history import Decision
+from registry.artifacts import ArtifactChanged, Checked, check_artifacts
 from registry.clients import Clients, caller_arn
 from registry.model_packages import APPROVED, PENDING, describe_arn
 from registry.version_details import VersionDetails, read_version
@@ -30,12 +32,17 @@ class ReviewPlan:
     """A decision, ready to be carried out.
 
     Attributes:
+        artifacts: properties that say which bytes were decided on; none of a rejected version whose artifact
+            is not the one that was evaluated.
+        notes: what is not known of the artifact, a sentence each.
         forgotten: keys of the oldest decisions, which make room for this one.
         card_status: what the card's status becomes; None if the card is archived and stays as it is.
     """
 
     version: VersionDetails
     decision: Decision
+    artifacts: Mapping[str, str]
+    notes: tuple[str, ...]
     forgotten: tuple[str, ...]
     card: str | None
     card_status: str | None
@@ -64,13 +71,14 @@ class Reviewed:
 def plan_review(
     clients: Clients, group: str, version: int, status: str, note: str, *, force: bool = False
 ) -> ReviewPlan:
-    """What a decision on a version would write; reads only.
+    """What a decision on a version would write; reads only, and the artifact whole.
 
     Args:
         status: Approved or Rejected.
         force: decide also where somebody has decided already.
 
     Raises:
+        ArtifactChanged: the artifact to be approved is not the one that was evaluated or decided on before.
         GatehouseError: there is no such version, it is decided already, or it is not complete.
     """
     found = read_version(clients, group, version)
@@ -85,17 +93,21 @@ def plan_review(
             remedy="Decide anew with --force",
         )
     decision = Decision(status, caller_arn(clients), datetime.now(UTC), note.strip())
+    checked = _check_artifacts(clients, found, status)
     forgotten = tuple(approval_history.surplus_keys(found.properties))
-    if len(found.properties) - len(forgotten) >= approval_history.PROPERTY_LIMIT:
+    written = found.properties.keys() | checked.records.keys()
+    if len(written) - len(forgotten) >= approval_history.PROPERTY_LIMIT:
         raise GatehouseError(
             f"version {version} of model {group} has {len(found.properties)} notes, all that SageMaker"
-            " allows: the decision would not find room in its history",
+            " allows: the decision and the artifact's digest would not find room",
             remedy=f"Take one away: `gatehouse model {group} {version} --unset KEY`",
         )
     archived = found.card_status == _ARCHIVED
     return ReviewPlan(
         version=found,
         decision=decision,
+        artifacts=checked.records,
+        notes=checked.notes,
         forgotten=forgotten,
         card=None if archived else json.dumps(model_cards.content(found), sort_keys=True),
         card_status=None if archived else _CARD_STATUS[status],
@@ -110,7 +122,7 @@ def apply_review(plan: ReviewPlan, clients: Clients) -> Reviewed:
         ModelPackageArn=plan.version.arn,
         ModelApprovalStatus=plan.decision.status,
         ApprovalDescription=plan.description,
-        CustomerMetadataProperties={key: value},
+        CustomerMetadataProperties={**plan.artifacts, key: value},
         **({"CustomerMetadataPropertiesToRemove": list(plan.forgotten)} if plan.forgotten else {}),
         **(card if plan.card is not None else {}),
     )
@@ -122,6 +134,16 @@ def apply_review(plan: ReviewPlan, clients: Clients) -> Reviewed:
         if decision.when not in known and decision.status != plan.decision.status
     ]
     return Reviewed(now["ModelApprovalStatus"], others[0] if others else None)
+
+
+def _check_artifacts(clients: Clients, version: VersionDetails, status: str) -> Checked:
+    """A version is rejected whatever became of its artifact."""
+    try:
+        return check_artifacts(clients.client("s3"), describe_arn(clients, version.arn), anew=True)
+    except ArtifactChanged as error:
+        if status == APPROVED:
+            raise
+        return Checked({}, (str(error),))
 
 
 def plan_card(clients: Clients, group: str, version: int) -> VersionDetails:

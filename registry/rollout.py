@@ -3,7 +3,8 @@
     model -> endpoint configuration -> endpoint created or updated -> InService
     -> the version's own sample payload, answered -> the parameter written
 
-Until the sample is answered the old configuration is kept. If the endpoint does not come up or the
+The artifact is compared once more when the endpoint is in service: SageMaker fetched it after the plan was
+made. Until the sample is answered the old configuration is kept. If the endpoint does not come up or the
 answer is wrong, the endpoint gets the old configuration again, and the parameter still names the version that
 serves. SageMaker itself keeps the old instances in service while new ones start, and goes back to them
 when an alarm rings.
@@ -16,11 +17,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_busy, is_present
 from registry import deployment_history, sample_payload
+from registry.artifacts import check_artifacts
 from registry.clients import Clients
 from registry.deployments import DeploymentPlan
 from registry.endpoint_changes import Tell, start_deployment, tell_log_end, wait_for_endpoint
 from registry.endpoint_requests import config_request, model_request
 from registry.environment_state import Endpoint, read_endpoint
+from registry.model_packages import describe_arn
 
 _REASON_LENGTH = 240
 """Characters of SageMaker's reason that an error repeats."""
@@ -82,12 +85,14 @@ def _change_endpoint(plan: DeploymentPlan, tell: Tell) -> None:
 
 
 def prove_deployment(plan: DeploymentPlan, registry: Clients, *, tell: Tell = lambda _: None) -> None:
-    """Send the version's own sample payload to the endpoint and check the answer.
+    """Check that the artifact is still the one that it should be, send the version's own sample payload to
+    the endpoint and check the answer.
 
     Raises:
         GatehouseError: the sample is gone, was refused, or the answer is wrong.
     """
     environment = plan.state.environment
+    check_artifacts(registry.client("s3"), describe_arn(registry, plan.arn))
     if plan.sample is None:
         tell(f"version {plan.version} has no sample payload: nothing was sent to it")
         return

@@ -35,6 +35,8 @@ def carry_out(plan: DeploymentPlan, registry: Clients, options: DeploymentOption
         yield Remark(f"{plan.action.capitalize()} version {plan.version} in {environment.name}:")
         for change in plan.changes:
             yield Remark(f"  will {change}")
+    for line in plan.notes:
+        yield Remark(line)
     if not options.only_plan:
         apply_deployment(plan, registry, note=options.note, tell=lambda line: notice(f"  {line}"))
     yield Document(

@@ -30,6 +30,8 @@ def review(words: tuple[str, ...], status: str, note: str, force: bool, target: 
     with connected(find_context(project, target)) as at:
         name = at.project.name
         plan = plan_review(at.target, name, number, status, note, force=force)
+        for line in plan.notes:
+            yield Remark(line)
         ended = apply_review(plan, at.target)
     if ended.overtaken_by is not None:
         other = ended.overtaken_by

@@ -13,7 +13,7 @@ from aws_formats.errors import GatehouseError
 from pipelines.commands.invoke import opened
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import format_option, gathered, header_option, project_argument, target_option
-from pipelines.commands.output import Document, Output, notice, with_json
+from pipelines.commands.output import Document, Output, Remark, notice, with_json
 from pipelines.commands.payloads import CONTENT_TYPES, SUFFIXES, form_of, read_payloads
 from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.definition.bucket import ensure_bucket
@@ -88,6 +88,8 @@ def command(options: TransformOptions, project: str | None, target: str) -> Outp
     form = _form(options)
     with connected(find_context(project, target)) as at:
         plan = _plan(at, options, form)
+        for line in plan.notes:
+            yield Remark(line)
         if not options.only_plan:
             _carry_out(plan, at, options, form)
     yield Document(

@@ -108,6 +108,9 @@ ONLY_SOMETIMES = {
 """The functions': with a key, of an endpoint that failed, by Lambda itself, where an object is missing, of a
 version that a pipeline registered, in another account."""
 
+_PERMISSION = {"HeadObject": "GetObject"}
+"""Calls whose permission has another name."""
+
 BY_HAND_IN_CI = {"run", "logs", "stop", "retry"}
 """Commands that the build does not run today and that people add to it."""
 
@@ -251,7 +254,7 @@ def test_the_handlers_role_may_do_what_they_do_and_nothing_else(automated: Autom
             if "sagemaker" in model.service_model.service_name
             else model.service_model.service_name
         )
-        calls.add(f"{prefix}:{model.name}")
+        calls.add(f"{prefix}:{_PERMISSION.get(model.name, model.name)}")
 
     clients = read_context().clients
     for service in ("sagemaker", "sagemaker-runtime", "ssm", "s3", "sns", "logs"):
