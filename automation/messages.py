@@ -59,6 +59,25 @@ def request_review(context: Context, version: VersionDetails) -> None:
     )
 
 
+def request_decision(context: Context, version: VersionDetails) -> None:
+    """Say that a version is approved without anybody's decision, and is not deployed for that reason."""
+    project, number = context.project, version.version
+    words = (project, number, "--force", "--note", '"why"')
+    publish(
+        context,
+        f"version {number} is approved, and nobody decided on it",
+        f"Version {number} of model {project} was registered as approved, by the start parameter"
+        " ModelApprovalStatus. No person's decision is recorded, so it is not deployed to"
+        f" {context.stages[0].name}.",
+        "",
+        *_quality(context, version),
+        "",
+        f"See it:  {context.command('model', project, number)}",
+        f"Approve: {context.command('approve', *words)}",
+        f"Reject:  {context.command('reject', *words)}",
+    )
+
+
 def announce(context: Context, stage: Stage, record: DeploymentRecord, next_step: str) -> None:
     """Say that a version serves in an environment, and what happens next."""
     project, number = context.project, record.version

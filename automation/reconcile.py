@@ -23,6 +23,7 @@ from automation import messages
 from automation.context import AUTOMATIC, Context, Stage
 from automation.labels import ANNOUNCED, LEFT_SERVING, STARTED, add_labels, has_label, mark_announced
 from automation.lease import lease
+from automation.missing_decisions import lacks_decision, request_decision
 from aws_formats.arns import parse_package_version
 from aws_formats.errors import GatehouseError
 from registry.artifacts import ArtifactChanged
@@ -123,6 +124,8 @@ def _deploy_to_first(context: Context, stage: Stage, version: VersionDetails) ->
         return f"{stage.name} has version {history[0].version}, which is newer"
     if stage.promotion != AUTOMATIC:
         return f"{stage.name} is deployed to by people only"
+    if lacks_decision(version):
+        return request_decision(context, version)
     record_deployment(stage.environment, version.arn, DEPLOY, f"approved version {version.version}")
     context.clients.client("sagemaker").update_model_package(
         ModelPackageArn=version.arn, CustomerMetadataProperties={DEPLOYED_APPROVAL: approval}

@@ -89,6 +89,7 @@ def prove_deployment(plan: DeploymentPlan, registry: Clients, *, tell: Tell = la
     the endpoint and check the answer.
 
     Raises:
+        ArtifactChanged: the artifact was replaced meanwhile, and the endpoint may serve either.
         GatehouseError: the sample is gone, was refused, or the answer is wrong.
     """
     environment = plan.state.environment

@@ -65,6 +65,7 @@ class VersionDetails:
     arn: str
     created: datetime
     created_by: str | None
+    modified_by: str | None
     description: str | None
     status: str
     approval: str
@@ -118,7 +119,8 @@ def read_arn(clients: Clients, arn: str) -> VersionDetails:
         version=described["ModelPackageVersion"],
         arn=described["ModelPackageArn"],
         created=described["CreationTime"],
-        created_by=described.get("CreatedBy", {}).get("IamIdentity", {}).get("Arn"),
+        created_by=_identity(described.get("CreatedBy")),
+        modified_by=_identity(described.get("LastModifiedBy")),
         description=described.get("ModelPackageDescription"),
         status=described["ModelPackageStatus"],
         approval=described.get("ModelApprovalStatus", model_packages.PENDING),
@@ -145,6 +147,12 @@ def read_arn(clients: Clients, arn: str) -> VersionDetails:
         card=_card_content(card.get("ModelCardContent")),
         card_status=card.get("ModelCardStatus"),
     )
+
+
+def _identity(context: Mapping[str, Any] | None) -> str | None:
+    """The ARN in SageMaker's UserContext."""
+    found: str | None = (context or {}).get("IamIdentity", {}).get("Arn")
+    return found
 
 
 def _execution(properties: Mapping[str, str]) -> str | None:

@@ -12,10 +12,8 @@ from automation.context import Context, read_context
 from automation.handlers import logged
 from automation.lease import lease
 from automation.messages import request_review
+from automation.missing_decisions import REVIEW_REQUESTED
 from registry.model_packages import PENDING
-
-REVIEW_REQUESTED = "review_requested"
-"""Property of a version: when its review was requested."""
 
 
 @logged
