@@ -68,16 +68,25 @@ def _fetch_model(
     folder = host.path(_MODEL, "the model's folder")
     folder.mkdir(exist_ok=True)
     if container.model_data is not None:
-        _unpack(container.model_data, folder, context, region, check)
+        _unpack(container.model_data, folder, context, region, check, container.etag)
 
 
-def _unpack(uri: str, folder: Path, context: JobContext, region: str, check: Callable[[], None]) -> None:
+def _unpack(
+    uri: str,
+    folder: Path,
+    context: JobContext,
+    region: str,
+    check: Callable[[], None],
+    etag: str | None = None,
+) -> None:
     parsed = transfer.parse_uri(uri)
     found = context.objects.open(parsed.bucket, parsed.key)
     if found is None:
         raise client_error(f"could not find model data at {uri}. Is it there, in region {region}?")
     check()
     with found[1]:
+        if etag not in (None, found[0].etag):
+            raise client_error(f"the ETag of {uri} is {found[0].etag}, and the model names {etag}.")
         try:
             archive.unpack(found[0].path, folder)
         except archive.UnsafeArchive as unsafe:

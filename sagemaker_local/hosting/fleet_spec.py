@@ -25,12 +25,14 @@ class Container:
     Attributes:
         name: its host name; ``primary`` where it is the only one.
         model_data: S3 URI of the artifact, ``model.tar.gz``; None where it has none.
+        etag: of that object, without quotes; another is not served. None where any is.
     """
 
     name: str
     image: str
     model_data: str | None
     environment: Mapping[str, str]
+    etag: str | None = None
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def containers_of(call: Call, model: Document) -> tuple[Container, ...]:
             image=part["Image"],
             model_data=_artifact(part),
             environment=dict(part.get("Environment", {})),
+            etag=_etag(part),
         )
         for number, part in enumerate(found, 1)
     )
@@ -144,6 +145,13 @@ def _artifact(entry: Document) -> str | None:
     if uri is not None and not uri.startswith("s3://"):
         raise not_implemented(f"Model data that is not in S3 ({uri})")
     return uri
+
+
+def _etag(entry: Document) -> str | None:
+    """The ETag that the artifact must have: a version's ModelDataETag, or that of a ModelDataSource."""
+    source = entry.get("ModelDataSource", {}).get("S3DataSource", {})
+    found: str | None = entry.get("ModelDataETag") or source.get("ETag")
+    return found.strip('"') if found else None
 
 
 def _resolved(call: Call, entry: Document) -> list[Document]:

@@ -129,3 +129,26 @@ def test_names_are_given_once(place: Place) -> None:
         place.config("once", ("once", 1, 1.0))
     with pytest.raises(ClientError, match="already existing endpoint "):
         place.sagemaker.create_endpoint(EndpointName="once", EndpointConfigName="once")
+
+
+@pytest.mark.parametrize("given", ["ModelDataETag", "ModelDataSource"])
+def test_an_artifact_with_another_etag_than_the_model_names_is_not_served(place: Place, given: str) -> None:
+    container = place.echo("expected")
+    uri = container.pop("ModelDataUrl")
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    etag = place.s3.head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
+    if given == "ModelDataETag":
+        artifact: dict[str, Any] = {"ModelDataUrl": uri, "ModelDataETag": etag}
+    else:
+        source = {"S3Uri": uri, "S3DataType": "S3Object", "CompressionType": "Gzip", "ETag": etag}
+        artifact = {"ModelDataSource": {"S3DataSource": source}}
+    arn = registered(place, f"rc-{given}", {**container, **artifact})
+    place.serve(f"first-{given}", {"ModelPackageName": arn})
+
+    place.s3.copy_object(Bucket=bucket, Key=key, CopySource=place.echo("other")["ModelDataUrl"][5:])
+    name = f"second-{given}"
+    place.config(name, (place.model(name, {"ModelPackageName": arn}), 1, 1.0))
+    place.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    found = place.settled(name)
+    assert found["EndpointStatus"] == "Failed"
+    assert f"the model names {etag}" in found["FailureReason"]
