@@ -28,6 +28,7 @@ from automation.context import read_context
 from aws_formats.definition_language import all_steps
 from pipelines.definition.compile import compile_pipeline
 from pipelines.definition.limits import OPERATIONS
+from pipelines.infra.stacks import Kind
 from pipelines.settings.projects_file import load_settings
 from pipelines.settings.target import Target
 
@@ -189,7 +190,7 @@ def test_a_given_role_gets_no_permissions_from_us_and_a_given_bucket_no_policy()
     policy = statements(found, "CiRole")
     assert allows(policy, "iam:PassRole", given)
     assert not allows(policy, "iam:PassRole", EXECUTION_ROLE)
-    assert allows(policy, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{PROJECT}/code")
+    assert allows(policy, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{PROJECT}/code/0a1b/train.py")
 
 
 def test_the_pipelines_role_may_not_do_what_others_do() -> None:
@@ -201,6 +202,60 @@ def test_the_pipelines_role_may_not_do_what_others_do() -> None:
     assert not allows(policy, "kms:Decrypt")
     assert not allows(policy, "ec2:CreateNetworkInterface")
     assert not allows(statements(resources("foundation"), "CiRole"), "sagemaker:UpdateModelPackage")
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "action"),
+    [
+        ("foundation", "ExecutionRole", "sagemaker:CreateModelPackage"),
+        ("automation", "HandlerRole", "sagemaker:UpdateModelPackage"),
+    ],
+)
+def test_no_role_of_a_machine_decides_on_a_version(kind: Kind, role: str, action: str) -> None:
+    policy, version = statements(resources(kind), role), f"{SAGEMAKER}:model-package/{PROJECT}/1"
+    for status in ("Approved", "Rejected"):
+        assert not allows(policy, action, version, {"sagemaker:ModelApprovalStatus": status})
+    assert allows(policy, action, version, {"sagemaker:ModelApprovalStatus": "PendingManualApproval"})
+    assert allows(policy, action, version), "a note without a status"
+
+
+def test_ci_writes_code_settings_and_data_and_no_artifact(definition: dict[str, Any], tmp_path: Path) -> None:
+    policy = statements(resources("foundation"), "CiRole")
+    (tmp_path / "projects.toml").write_text(SETTINGS.replace("s3://raw-data/payments/", "payments.csv"))
+    (tmp_path / "payments.csv").write_text("amount,fraud\n1,0\n")
+    project = load_settings(tmp_path / "projects.toml").project(PROJECT)
+    compiled = compile_pipeline(project, Target("aws", REGION, ACCOUNT, EXECUTION_ROLE, BUCKET))
+    prefixes = [bundle.prefix for bundle in compiled.bundles] + [compiled.dataset.prefix]
+    for prefix in prefixes:
+        assert allows(policy, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{prefix}file")
+    outputs = {text for text in strings(definition) if "/executions" in text}
+    assert outputs
+    for uri in outputs:
+        key = f"arn:aws:s3:::{uri.removeprefix('s3://')}/model.tar.gz"
+        assert allows(policy, "s3:GetObject", key)
+        assert not allows(policy, "s3:PutObject", key)
+    for folder in ("automation", "executions"):
+        assert not allows(policy, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{PROJECT}/{folder}/x")
+    pipelines = statements(resources("foundation"), "ExecutionRole")
+    for prefix in prefixes:
+        assert not allows(pipelines, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{prefix}file"), "jobs read it"
+
+
+@pytest.mark.parametrize("given", ["", "arn:aws:iam::000000000000:role/theirs"])
+def test_the_bucket_lets_the_pipelines_role_alone_write_and_delete_outputs(given: str) -> None:
+    found = resources("foundation", ExecutionRoleArn=given)
+    policy = found["ArtifactBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    everybody = [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, *policy]
+    artifact = f"arn:aws:s3:::{BUCKET}/{PROJECT}/executions/abc/TrainModel/model.tar.gz"
+    tls = {"aws:SecureTransport": "true"}
+    role = {**tls, "aws:PrincipalArn": given or EXECUTION_ROLE}
+    somebody = {**tls, "aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/admin"}
+    for action in ("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"):
+        assert allows(everybody, action, artifact, role)
+        assert not allows(everybody, action, artifact, somebody)
+        assert not allows(everybody, action, artifact, tls), "without a principal"
+    assert allows(everybody, "s3:GetObject", artifact, somebody)
+    assert allows(everybody, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{PROJECT}/code/x/train.py", somebody)
 
 
 def test_network_isolation_and_the_key_reach_every_job(definition: dict[str, Any]) -> None:
@@ -235,7 +290,13 @@ def test_cis_role_may_do_what_its_commands_ask_for_and_nothing_else() -> None:
 
 
 def actions_of(policy: list[dict[str, Any]]) -> set[str]:
-    return {action for statement in policy for action in listed(statement["Action"])}
+    """Every action that is allowed to somebody's role."""
+    return {
+        action
+        for statement in policy
+        if statement["Effect"] == "Allow"
+        for action in listed(statement["Action"])
+    }
 
 
 def test_the_schedules_role_may_start_this_pipeline_and_nothing_else() -> None:

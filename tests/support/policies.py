@@ -70,17 +70,44 @@ def statements(found: Mapping[str, Mapping[str, Any]], role: str) -> list[dict[s
     return [statement for document in [*own, *beside] for statement in document["Statement"]]
 
 
-def allows(policy: list[dict[str, Any]], action: str, resource: str | None = None) -> bool:
-    """Whether a statement allows the action, on that resource if one is given."""
-    return any(
-        statement["Effect"] == "Allow"
-        and any(fnmatchcase(action, pattern) for pattern in listed(statement["Action"]))
+def allows(
+    policy: list[dict[str, Any]],
+    action: str,
+    resource: str | None = None,
+    context: Mapping[str, str] | None = None,
+) -> bool:
+    """Whether a statement allows the action, on that resource if one is given, and none denies it.
+
+    Args:
+        context: the request's condition keys, by which what is denied is told from what is not; what an
+            allowing statement asks besides is taken to be so.
+    """
+    found = [
+        statement
+        for statement in policy
+        if any(fnmatchcase(action, pattern) for pattern in listed(statement["Action"]))
         and (
             resource is None
             or any(fnmatchcase(resource, pattern) for pattern in listed(statement["Resource"]))
         )
-        for statement in policy
-    )
+    ]
+    denied = any(one["Effect"] == "Deny" and holds(one["Condition"], context or {}) for one in found)
+    return not denied and any(one["Effect"] == "Allow" for one in found)
+
+
+def holds(condition: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
+    """Whether the condition of a denial is met; a negated operator is met by a missing key as well."""
+    for operator, keys in condition.items():
+        for key, value in keys.items():
+            met = {
+                "Null": (key not in context) == (value == "true"),
+                "Bool": context.get(key) == value,
+                "StringNotEquals": context.get(key) not in listed(value),
+                "ArnNotEquals": context.get(key) not in listed(value),
+            }[operator]
+            if not met:
+                return False
+    return True
 
 
 def listed(value: Any) -> list[Any]:
