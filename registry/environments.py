@@ -69,7 +69,7 @@ def to_json(environment: Environment) -> dict[str, Any]:
     """The environment as a JSON object: every field but the clients, defaults left out."""
     return {
         one.name: value
-        for one in _told_fields()
+        for one in _json_fields()
         if (value := getattr(environment, one.name)) != _default(one)
     }
 
@@ -89,7 +89,7 @@ def from_json(document: Mapping[str, Any], clients_for: Callable[[str, str | Non
     return Environment(**values, clients=clients_for(values["region"], values.get("assume_role")))
 
 
-def _told_fields() -> list[Field[Any]]:
+def _json_fields() -> list[Field[Any]]:
     return [one for one in fields(Environment) if one.name != "clients"]
 
 
