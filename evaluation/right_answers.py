@@ -18,7 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from evaluate import InputError, score, unpack
+from artifact import unpack
+from evaluate import score
+from input_error import InputError
 from process_exit import run_and_exit
 
 

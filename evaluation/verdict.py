@@ -117,6 +117,12 @@ class Answers:
     def rows(self) -> int:
         return len(self.actual)
 
+    def value(self, metric: str) -> float:
+        """The metric; NaN, which no bound lets pass, where it is absent or no finite number."""
+        found = self.metrics.get(metric)
+        is_number = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
+        return float(found) if is_number else math.nan
+
 
 def judge(gate: Gate, answers: Answers) -> dict[str, Any]:
     """The verdict on a classification, as ``verdict.json`` holds it."""
@@ -145,21 +151,22 @@ def document(gate: Gate, rows: int, checks: Sequence[Check], constant: float | N
         "metric": gate.metric,
         "label": gate.kind.label,
         "rows": rows,
-        "constant": constant,
+        "constant": None if constant is None or math.isnan(constant) else constant,
         "evidence": gate.evidence,
         "checks": [_present(asdict(check)) for check in checks],
     }
 
 
 def _present(check: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in check.items() if value is not None}
+    """What is known of a check; JSON has no NaN."""
+    return {key: value for key, value in check.items() if value is not None and value == value}
 
 
 # --- The threshold ---------------------------------------------------------------------------------
 
 
 def _threshold(gate: Gate, answers: Answers) -> Check:
-    value = answers.metrics[gate.metric]
+    value = answers.value(gate.metric)
     return against_threshold(gate, value, interval_of(gate.metric, answers), answers.rows)
 
 
@@ -169,7 +176,8 @@ def against_threshold(gate: Gate, value: float, interval: Interval | None, rows:
     decides = value
     if gate.evidence == "bound":
         decides = interval.bound if interval else math.nan
-    passed = decides > limit if kind.higher_is_better else decides < limit
+    better = decides > limit if kind.higher_is_better else decides < limit
+    passed = better and not math.isnan(value)
     side = "above" if kind.higher_is_better else "below"
     shown = f"{kind.label} {value:.4f}"
     if gate.evidence == "bound":
@@ -193,7 +201,7 @@ def _ends(interval: Interval | None) -> tuple[float, ...]:
 
 def _worth(gate: Gate, answers: Answers) -> Check:
     """Has it learnt something, and does it beat the best constant answer where that means something?"""
-    kind, value, constant = gate.kind, answers.metrics[gate.metric], _constant(gate.metric, answers)
+    kind, value, constant = gate.kind, answers.value(gate.metric), _constant(gate.metric, answers)
     chance = _chance(gate, answers)
     if chance > _LEVEL:
         sentence = (
@@ -226,7 +234,7 @@ def _superior(gate: Gate, answers: Answers, constant: float) -> Check:
         f"{'more often right than' if passed else 'not shown to be more often right than'} always answering"
         f" {name!r} (p {chance:.2g})"
     )
-    return Check("worth", passed, sentence, gate.metric, answers.metrics[gate.metric], constant)
+    return Check("worth", passed, sentence, gate.metric, answers.value(gate.metric), constant)
 
 
 def _advice(kind: MetricKind, value: float, constant: float, answers: Answers) -> str:
@@ -258,9 +266,8 @@ def _chance(gate: Gate, answers: Answers) -> float:
 
 
 def _constant(metric: str, answers: Answers) -> float | None:
-    return (
-        answers.metrics.get(f"{metric}_best_constant_classifier") if METRICS[metric].constant_counts else None
-    )
+    """What the best constant answer has; None where there is none to beat, NaN where it is not known."""
+    return answers.value(f"{metric}_best_constant_classifier") if METRICS[metric].constant_counts else None
 
 
 # --- Floors ----------------------------------------------------------------------------------------
@@ -273,7 +280,7 @@ def _floor(name: str, least: float, answers: Answers) -> Check:
         value, interval = of_class(metric, answers.classes.index(label), answers.matrix)
         called = f"{kind.label} of {label!r}"
     else:
-        value, interval, called = answers.metrics[metric], interval_of(metric, answers), kind.label
+        value, interval, called = answers.value(metric), interval_of(metric, answers), kind.label
     passed = value >= least if kind.higher_is_better else value <= least
     side = "below" if kind.higher_is_better else "above"
     word = "floor" if kind.higher_is_better else "limit"
@@ -327,7 +334,8 @@ def interval_of(metric: str, answers: Answers) -> Interval | None:
         return intervals.of_confusion(matrix, lambda many: multiclass_values(many)[metric])
     if metric == "auc":
         positives = int(matrix[1].sum())
-        return intervals.auc(answers.metrics[metric], positives, answers.rows - positives)
+        area = answers.value(metric)
+        return None if math.isnan(area) else intervals.auc(area, positives, answers.rows - positives)
     return _of_two_classes(metric, matrix)
 
 
