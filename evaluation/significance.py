@@ -62,12 +62,21 @@ def ranks_positives_higher(actual: np.ndarray, scores: np.ndarray, seed: int = 0
     if len(np.unique(scores)) == len(scores):
         return float(stats.mannwhitneyu(positive, negative, alternative="greater", method="exact").pvalue)
     ranks = stats.rankdata(scores)
-    observed = float(ranks[actual == 1].sum())
+    fewer = 1 if len(positive) <= len(negative) else 0
+    observed = float(ranks[actual == fewer].sum())
+    drawn = ranks[_distinct(len(scores), min(len(positive), len(negative)), seed)].sum(axis=1)
+    # Good scores rank the positives high, and so the negatives low.
+    reached = drawn >= observed - 1e-9 if fewer else drawn <= observed + 1e-9
+    return (int(np.count_nonzero(reached)) + 1) / (_PERMUTATIONS + 1)
+
+
+def _distinct(rows: int, count: int, seed: int) -> np.ndarray:
+    """Many random choices of a few rows, each row at most once in a choice: draws x count, indices."""
     generator = np.random.default_rng(seed)
-    drawn = np.array(
-        [generator.choice(ranks, len(positive), replace=False).sum() for _ in range(_PERMUTATIONS)]
-    )
-    return (int(np.count_nonzero(drawn >= observed - 1e-9)) + 1) / (_PERMUTATIONS + 1)
+    chosen = generator.integers(0, rows, (_PERMUTATIONS, count))
+    while (again := np.flatnonzero((np.diff(np.sort(chosen, axis=1), axis=1) == 0).any(axis=1))).size:
+        chosen[again] = generator.integers(0, rows, (len(again), count))
+    return chosen
 
 
 def smaller_errors(errors: np.ndarray, of_constant: np.ndarray) -> float:

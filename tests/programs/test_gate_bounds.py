@@ -189,3 +189,24 @@ def test_an_interval_is_that_of_scipy() -> None:
                 (wilson.low, wilson.high, lower.low), abs=1e-9
             )
     assert intervals.proportion(0, 0) is None
+
+
+@pytest.mark.parametrize("positives", [2, 3, 17, 18])
+def test_few_rows_of_a_class_with_ties_are_judged_by_permutation(positives: int) -> None:
+    """Against scipy's own permutation test of the same statistic, with many more draws."""
+    import significance
+
+    generator = np.random.default_rng(positives)
+    actual = np.repeat([1, 0], [positives, 20 - positives])
+    scores = np.round(generator.normal(actual * 1.0))
+    found = significance.ranks_positives_higher(actual, scores)
+    ranks = stats.rankdata(scores)
+    expected = stats.permutation_test(
+        (ranks[actual == 1], ranks[actual == 0]),
+        lambda ours, theirs, axis: ours.mean(axis=axis) - theirs.mean(axis=axis),
+        vectorized=True,
+        alternative="greater",
+        n_resamples=20_000,
+        rng=np.random.default_rng(0),
+    ).pvalue
+    assert found == pytest.approx(expected, abs=0.04)
