@@ -52,6 +52,16 @@ class DatasetSettings:
     max_categories: int = 1000
     slices: tuple[str, ...] = ()
 
+    @property
+    def is_regression(self) -> bool:
+        """Whether the target is a number; else it is a class."""
+        return self.task == "regression"
+
+    @property
+    def demanded_kinds(self) -> Mapping[str, str]:
+        """The kind that some columns must have: those of ``kinds``, and the target of a regression."""
+        return {**self.kinds, self.target: "number"} if self.is_regression else self.kinds
+
 
 def read_settings(path: Path) -> DatasetSettings:
     """Read and check ``dataset.json``.
@@ -162,7 +172,7 @@ def _whole_number(lowest: int) -> Callable[[Any], int]:
 
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
-    "task": _one_of("binary", "multiclass"),
+    "task": _one_of("binary", "multiclass", "regression"),
     "target": _column_name,
     "positive_class": _class_name,
     "features": _texts,

@@ -1,4 +1,4 @@
-"""Whether what was counted is fit for training: the classes, and a value for every feature.
+"""Whether what was counted is fit for training: the target, and a value for every feature.
 
 Nothing here reads or writes a file: the counts of the one pass over the rows (``rows``) come in, the class
 names in the order of ``schema.json`` or an :class:`InputError` goes out.
@@ -6,23 +6,33 @@ names in the order of ``schema.json`` or an :class:`InputError` goes out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from dataset_settings import PARTS, SETTINGS_FILE, DatasetSettings, InputError
 from rows import Counts, Plan
 
 _CLASSES_SHOWN = 10
+_MOST_NUMBERS_AS_CLASSES = 10
+_FEWEST_ROWS_OF_A_CLASS = 5  # on average
 
 
 def check_counts(plan: Plan, counts: Counts) -> list[str]:
-    """The names of the classes; for a binary task the negative one, then the positive one.
+    """The names of the classes; for a binary task the negative one, then the positive one; none for a
+    regression.
 
     Raises:
-        InputError: the classes are not those of the task, one of them is absent from a part, or a feature has
-            no value in the training part.
+        InputError: the classes are not those of the task, one of them is absent from a part, the target of a
+            regression never varies, a part is empty, or a feature has no value in the training part.
     """
-    classes = _class_names(plan.settings, {name for part in counts.classes.values() for name in part})
-    _check_every_part(plan.settings, counts, classes)
+    settings = plan.settings
+    if not sum(counts.rows.values()):
+        raise InputError(f"no row has a value in the target {settings.target!r}", remedy="Give labelled rows")
+    classes: list[str] = []
+    if settings.is_regression:
+        _check_numbers(settings, counts)
+    else:
+        classes = _class_names(settings, counts)
+        _check_every_part(settings, counts, classes)
     for name in plan.features:
         if not counts.quality.present(name):
             raise InputError(
@@ -32,10 +42,40 @@ def check_counts(plan: Plan, counts: Counts) -> list[str]:
     return classes
 
 
-def _class_names(settings: DatasetSettings, found: set[str]) -> list[str]:
-    target, names = settings.target, _in_order(found)
-    if not names:
-        raise InputError(f"no row has a value in the target {target!r}", remedy="Give labelled rows")
+def _check_numbers(settings: DatasetSettings, counts: Counts) -> None:
+    empty = [part for part, rows in counts.rows.items() if not rows]
+    if empty:
+        rows = sum(counts.rows.values())
+        raise InputError(
+            f"of {rows} rows none fell into {' and '.join(empty)} ({_together(settings)} share a part)",
+            remedy="Give more rows, or try another seed",
+        )
+    target = counts.quality.numbers[settings.target]
+    if target.lowest == target.highest:
+        raise InputError(
+            f"the target {settings.target!r} is {target.lowest:g} in every row of the training part",
+            remedy="Give rows with other values, or name another target",
+        )
+
+
+def _quantity(settings: DatasetSettings, names: Sequence[str], rows: int) -> InputError | None:
+    """The error for a target of numbers that nearly all differ, which makes every class too rare."""
+    if len(names) <= _MOST_NUMBERS_AS_CLASSES or rows >= _FEWEST_ROWS_OF_A_CLASS * len(names):
+        return None
+    try:
+        lowest, highest = min(map(float, names)), max(map(float, names))
+    except ValueError:
+        return None
+    return InputError(
+        f"the target {settings.target!r} holds {len(names)} different numbers in {rows} rows, "
+        f"from {lowest:g} to {highest:g}: this is a regression",
+        remedy='Set task = "regression", or group the numbers into classes',
+    )
+
+
+def _class_names(settings: DatasetSettings, counts: Counts) -> list[str]:
+    target = settings.target
+    names = _in_order({name for part in counts.classes.values() for name in part})
     if len(names) == 1:
         raise InputError(
             f"the target {target!r} has one class only, {names[0]!r}",
@@ -45,7 +85,7 @@ def _class_names(settings: DatasetSettings, found: set[str]) -> list[str]:
         return names
     shown = ", ".join(map(repr, names[:_CLASSES_SHOWN])) + (", ..." if len(names) > _CLASSES_SHOWN else "")
     if len(names) > 2:
-        raise InputError(
+        raise _quantity(settings, names, sum(counts.rows.values())) or InputError(
             f"the task is binary, but the target {target!r} has {len(names)} classes: {shown}",
             remedy='Set task = "multiclass", or leave out the rows of all but two',
         )
@@ -61,17 +101,20 @@ def _class_names(settings: DatasetSettings, found: set[str]) -> list[str]:
     return [name for name in names if name != positive] + [positive]
 
 
-def _check_every_part(settings: DatasetSettings, counts: Counts, classes: Iterable[str]) -> None:
-    together = "rows of one key" if settings.key else "identical rows"
+def _check_every_part(settings: DatasetSettings, counts: Counts, classes: Sequence[str]) -> None:
     for name in classes:
         lacking = [part for part in PARTS if name not in counts.classes[part]]
         if lacking:
             rows = sum(part.get(name, 0) for part in counts.classes.values())
-            raise InputError(
+            raise _quantity(settings, classes, sum(counts.rows.values())) or InputError(
                 f"class {name!r} of the target {settings.target!r} is too rare: of its {rows} rows none fell "
-                f"into {' and '.join(lacking)} ({together} share a part)",
+                f"into {' and '.join(lacking)} ({_together(settings)} share a part)",
                 remedy="Give more rows of it, leave it out, merge it with another class, or try another seed",
             )
+
+
+def _together(settings: DatasetSettings) -> str:
+    return "rows of one key" if settings.key else "identical rows"
 
 
 def _in_order(names: set[str]) -> list[str]:

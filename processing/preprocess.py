@@ -6,9 +6,10 @@ Reads ``processing/input/raw/`` as ``processing/input/settings/dataset.json`` sa
 ``reading`` gives typed batches, ``rows`` makes one streaming pass over them, in which ``splitting`` decides
 on each row's part and writes it and ``quality`` counts what the training part holds; ``fitness`` checks what
 was counted. Memory does not grow with the data. Under ``processing/output/`` come ``train/``,
-``validation/`` and ``test/`` (the features in their natural types and the target as the name of its class)
-and what ``results`` writes: ``schema/schema.json`` (what serving needs to know), ``quality/statistics.json``
-(Model Monitor's format) and ``sample/payload.tar.gz`` (some rows as a client would send them).
+``validation/`` and ``test/`` (the features in their natural types, and the target: the name of its class, or
+the number of a regression) and what ``results`` writes: ``schema/schema.json`` (what serving needs to know),
+``quality/statistics.json`` (Model Monitor's format) and ``sample/payload.tar.gz`` (some rows as a client
+would send them).
 
 With several instances every one is given all files and reads them all, so that all agree on the types; each
 writes some of the batches, and the first one does the counting. The split is the same for any number.
@@ -53,9 +54,10 @@ def prepare(opt_ml: Path) -> str:
     classes = check_counts(plan, counts)
     write_results(plan, counts, classes)
     rows = counts.rows
+    target = "a number as the target" if settings.is_regression else f"{len(classes)} classes"
     return (
         f"{sum(rows.values())} rows: {rows['train']} train, {rows['validation']} validation, "
-        f"{rows['test']} test; {len(plan.features)} features, {len(classes)} classes"
+        f"{rows['test']} test; {len(plan.features)} features, {target}"
     )
 
 

@@ -126,7 +126,7 @@ def _choose(
     fitting: Mapping[str, frozenset[str]], files: list[SourceFile], settings: DatasetSettings
 ) -> dict[str, str]:
     try:
-        return column_types.choose(fitting, settings.kinds)
+        return column_types.choose(fitting, settings.demanded_kinds)
     except InputError as error:
         raise _unfitting_kind(fitting, files, settings) or error from None
 
@@ -134,7 +134,7 @@ def _choose(
 def _unfitting_kind(
     fitting: Mapping[str, frozenset[str]], files: list[SourceFile], settings: DatasetSettings
 ) -> InputError | None:
-    for name, kind in settings.kinds.items():
+    for name, kind in settings.demanded_kinds.items():
         fits = {type_ for type_, its_kind in column_types.KIND_OF.items() if its_kind == kind}
         if not fits.isdisjoint(fitting[name]):
             continue
@@ -149,12 +149,25 @@ def _unfitting_kind(
             place = file.columns.index(name)
             found = faults.unfitting_value(file, settings, place, is_of_kind)
             if found:
-                return InputError(
-                    f"kinds says that column {name!r} is a {kind}, but this is {found[1]!r}",
-                    where=found[0],
-                    remedy="Correct it, add it to missing_values, or take the kind out",
-                )
+                where, value = found
+                return _of_other_kind(name, kind, f"this is {value!r}", where, settings)
+        if name == settings.target:
+            return _of_other_kind(name, kind, "its values are not", files[0].name, settings)
     return None
+
+
+def _of_other_kind(name: str, kind: str, found: str, where: str, settings: DatasetSettings) -> InputError:
+    if name == settings.target:
+        return InputError(
+            f"the target {name!r} of a regression must be a number, but {found}",
+            where=where,
+            remedy="Correct it, add it to missing_values, or set the task of a classification",
+        )
+    return InputError(
+        f"kinds says that column {name!r} is a {kind}, but {found}",
+        where=where,
+        remedy="Correct it, add it to missing_values, or take the kind out",
+    )
 
 
 def _describe(path: Path, folder: Path, settings: DatasetSettings) -> SourceFile:

@@ -34,7 +34,7 @@ def write_results(plan: Plan, counts: Counts, classes: list[str]) -> None:
     _write_json(plan.output / "schema" / "schema.json", _schema(plan, counts, classes))
     _write_json(plan.output / "quality" / "statistics.json", counts.quality.report(rows["train"]))
     sample = counts.quality.sample.table()
-    assert sample is not None  # every class has rows in the training part
+    assert sample is not None  # the training part has rows
     _write_payload(
         plan.output / "sample" / "payload.tar.gz", sample.select(list(plan.features)), plan.settings
     )
@@ -54,9 +54,16 @@ def _schema(plan: Plan, counts: Counts, classes: list[str]) -> dict[str, Any]:
         "missing_values": list(settings.missing_values),
         "features": [_feature(name, plan, counts) for name in plan.features],
         "rows": counts.rows,
-        # What a constant answer would be: the test of a model's worth compares with the most frequent.
-        "train_rows": [counts.classes["train"].get(name, 0) for name in classes],
+        **_train_target(settings, counts, classes),
     }
+
+
+def _train_target(settings: DatasetSettings, counts: Counts, classes: list[str]) -> dict[str, Any]:
+    """Of the training part, what a constant answer would be: the test of a model's worth compares with it."""
+    if settings.is_regression:
+        target = counts.quality.numbers[settings.target]
+        return {"train_target": {"mean": target.mean, "count": target.present}}
+    return {"train_rows": [counts.classes["train"].get(name, 0) for name in classes]}
 
 
 def _feature(name: str, plan: Plan, counts: Counts) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from column_types import TYPES
 from dataset_settings import PARTS, DatasetSettings, InputError
 from quality import Quality
@@ -23,6 +24,7 @@ from splitting import PartWriter, RowHasher, text_hashes
 
 _PROGRESS_SECONDS = 2.0
 _MOST_CLASSES = 1000
+_LARGEST_TARGET = 1e18  # XGBoost squares errors as float32, which ends at 3e38
 
 
 @dataclass(frozen=True)
@@ -52,26 +54,22 @@ class Plan:
 
 @dataclass
 class Counts:
-    """What the pass has counted. ``classes[part]`` maps a class to its rows in that part.
+    """What the pass has counted: rows of each part, and in ``classes[part]`` those of each class.
 
-    ``classes`` and ``quality`` are filled on the first instance only; ``written`` counts what this instance
-    wrote.
+    ``rows``, ``classes`` (of a classification) and ``quality`` are filled on the first instance only;
+    ``written`` counts what this instance wrote.
     """
 
     quality: Quality  # of the training part
+    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
     classes: dict[str, dict[str, int]] = field(default_factory=lambda: {part: {} for part in PARTS})
     without_target: int = 0
     written: int = 0
 
-    @property
-    def rows(self) -> dict[str, int]:
-        """Rows in each part."""
-        return {part: sum(classes.values()) for part, classes in self.classes.items()}
-
 
 @dataclass(frozen=True)
 class _Rows:
-    """A batch's rows that have a class, and what follows from their hashes.
+    """A batch's rows that have a target, and what follows from their hashes.
 
     The batch holds the features, the target, and the slice columns that are no features.
     """
@@ -98,7 +96,8 @@ def split_rows(plan: Plan) -> Counts:
     settings, instances = plan.settings, plan.instances
     hasher = RowHasher(list(plan.types), settings.key, settings.seed, settings.split)
     columns = _columns(plan)
-    types = {**{name: TYPES[plan.types[name]] for name in plan.features}, settings.target: TYPES["text"]}
+    types = {name: TYPES[plan.types[name]] for name in plan.features}
+    types[settings.target] = TYPES["number" if settings.is_regression else "text"]
     counts = Counts(Quality(pa.schema(types)))
     counting = instances.rank == 0
     writers: list[PartWriter] = []
@@ -119,13 +118,16 @@ def split_rows(plan: Plan) -> Counts:
                 writers[place].write(routed.batch)
                 counts.written += routed.batch.num_rows
             if counting:
-                _count(counts.classes[part], routed.batch.column(settings.target))
+                counts.rows[part] += routed.batch.num_rows
+                if not settings.is_regression:
+                    _count(counts.classes[part], routed.batch.column(settings.target))
                 if part == "train":
                     counts.quality.add(routed.batch, routed.content, routed.text_hashes)
         if len(counts.classes["train"]) > _MOST_CLASSES:
             raise InputError(
                 f"the target {settings.target!r} has more than {_MOST_CLASSES:,} different values",
-                remedy="A classifier needs classes: name another target, or group its values",
+                remedy='If it is a quantity, this is a regression: set task = "regression"; else group its '
+                "values, or name another target",
             )
     for writer in writers:
         writer.close()
@@ -171,12 +173,30 @@ def _hashed(batch: pa.RecordBatch, hasher: RowHasher, plan: Plan) -> _Rows:
     if absent.true_count:
         present = ~absent.to_numpy(zero_copy_only=False)
         batch, content, deciding = batch.filter(pa.array(present)), content[present], deciding[present]
-    classes = _classes(batch.column(target))
+    labels = _numbers(batch, target) if plan.settings.is_regression else _classes(batch.column(target))
     names = _columns(plan)["test"]
-    arrays = [classes if name == target else batch.column(name) for name in names]
+    arrays = [labels if name == target else batch.column(name) for name in names]
     rows = pa.RecordBatch.from_arrays(arrays, names)
-    texts[target] = text_hashes(classes.dictionary)
+    if not plan.settings.is_regression:
+        texts[target] = text_hashes(labels.dictionary)
     return _Rows(rows, content, hasher.parts(deciding), texts)
+
+
+def _numbers(batch: pa.RecordBatch, target: str) -> pa.DoubleArray:
+    """The rows' targets as float64.
+
+    Raises:
+        InputError: one is infinite, or too large to be learnt.
+    """
+    numbers = batch.column(target).cast(pa.float64(), safe=False)
+    beyond = pc.greater(pc.abs(numbers), pa.scalar(_LARGEST_TARGET))
+    if pc.any(beyond).as_py():
+        found = numbers.filter(beyond)[0].as_py()
+        raise InputError(
+            f"the target {target!r} holds {found!r}; no number beyond {_LARGEST_TARGET:g} can be learnt",
+            remedy="Correct it, add it to missing_values, or give the target in another unit",
+        )
+    return numbers
 
 
 def _classes(target: pa.Array) -> pa.DictionaryArray:

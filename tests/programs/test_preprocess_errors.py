@@ -162,8 +162,62 @@ def check(prepared: Prepared, *texts: str) -> None:
         pytest.param(
             as_csv(["a", "y"], [[n, n + 0.5] for n in range(4000)]),
             {"task": "multiclass"},
-            ["more than 1,000 different values"],
+            ["more than 1,000 different values", 'this is a regression: set task = "regression"'],
             id="a number as the target",
+        ),
+        *(
+            pytest.param(
+                as_csv(["a", "y"], [[n, n * 0.5 - 2.83] for n in range(400)]),
+                {"task": task},
+                ["holds 400 different numbers in 400 rows, from -2.83 to 196.67: this is a regression"],
+                id=f"a quantity as the target of a {task} task",
+            )
+            for task in ("binary", "multiclass")
+        ),
+        pytest.param(
+            as_csv(["a", "y"], [[n, n * 0.5] for n in range(99)] + [[1, "cheap"]]),
+            {"task": "regression"},
+            ["data.csv, line 101: the target 'y' of a regression must be a number, but this is 'cheap'"],
+            id="a text as the target of a regression",
+        ),
+        pytest.param(
+            GOOD,
+            {"task": "regression", "target": "member"},
+            ["data.csv, line 2: the target 'member' of a regression must be a number, but this is 'true'"],
+            id="a boolean as the target of a regression",
+        ),
+        pytest.param(
+            pa.table({"a": [1, 2], "y": ["1", "2"]}),
+            {"task": "regression"},
+            ["data.parquet: the target 'y' of a regression must be a number, but its values are not"],
+            id="a Parquet column of texts as the target of a regression",
+        ),
+        *(
+            pytest.param(
+                as_csv(["a", "y"], [[n, n / 4] for n in range(99)] + [[1, value]]),
+                {"task": "regression"},
+                [f"the target 'y' holds {float(value)!r}; no number beyond 1e+18 can be learnt"],
+                id=f"{value} as the target of a regression",
+            )
+            for value in ("inf", "-inf", "-1e19")
+        ),
+        pytest.param(
+            as_csv(["a", "y"], [[n, 5] for n in range(99)]),
+            {"task": "regression"},
+            ["the target 'y' is 5 in every row of the training part"],
+            id="a regression whose target never varies",
+        ),
+        pytest.param(
+            as_csv(["a", "y"], [[1, 5.5]]),
+            {"task": "regression"},
+            ["of 1 rows none fell into", "(identical rows share a part)", "Give more rows"],
+            id="a regression of one row",
+        ),
+        pytest.param(
+            as_csv(["a", "y"], [[n, "NA"] for n in range(9)]),
+            {"task": "regression"},
+            ["no row has a value in the target 'y'"],
+            id="a regression without targets",
         ),
         pytest.param(
             pa.table({"a": [[1], [2]], "y": ["no", "yes"]}),
