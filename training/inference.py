@@ -1,4 +1,4 @@
-"""From a raw row to a class and its probability: the code that serves the model, inside its artifact.
+"""From a raw row to a class and its probability, or to a number: what serves the model, inside its artifact.
 
 The endpoint's XGBoost container calls, for every request, :func:`input_fn` (what was sent),
 :func:`predict_fn` (with what :func:`model_fn` loaded once) and :func:`output_fn` (what goes back). Training
@@ -89,12 +89,19 @@ class Payload:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One row each: ``chosen`` (int, an index into ``classes``), ``probabilities`` (float64, rows x
-    classes)."""
+    """Of a classification, one row each: ``chosen`` (int, an index into ``classes``), ``probabilities``
+    (float64, rows x classes)."""
 
     classes: tuple[str, ...]
     chosen: np.ndarray
     probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class NumberPrediction:
+    """Of a regression: ``values``, one number a row (float64)."""
+
+    values: np.ndarray
 
 
 def model_fn(model_dir: str) -> Model:
@@ -110,7 +117,7 @@ def model_fn(model_dir: str) -> Model:
     booster = xgb.Booster(model_file=folder / "model.ubj")
     one_thread_booster = xgb.Booster({"nthread": 1}, model_file=folder / "model.ubj")
     schema = read_schema(folder / "schema.json")
-    trees = booster.num_boosted_rounds() * (1 if schema.task == "binary" else len(schema.classes))
+    trees = booster.num_boosted_rounds() * (len(schema.classes) if schema.task == "multiclass" else 1)
     return Model(booster, schema, one_thread_booster, _ONE_THREAD_WORK // max(trees, 1))
 
 
@@ -144,7 +151,7 @@ def input_fn(body: str | bytes, content_type: str) -> Payload:
         ) from error
 
 
-def predict_fn(data: Payload, model: Model) -> Prediction:
+def predict_fn(data: Payload, model: Model) -> Prediction | NumberPrediction:
     """Score every row of a request.
 
     Raises:
@@ -153,6 +160,8 @@ def predict_fn(data: Payload, model: Model) -> Prediction:
     matrix = to_matrix(data, model.schema)
     booster = model.one_thread_booster if len(matrix) <= model.one_thread_rows else model.booster
     scores = np.asarray(booster.inplace_predict(matrix, validate_features=False), dtype=np.float64)
+    if model.schema.task == "regression":
+        return NumberPrediction(scores.reshape(-1))
     if model.schema.task == "binary":
         scores = scores.reshape(-1)
         chosen = (scores > 0.5).astype(np.int64)
@@ -163,32 +172,50 @@ def predict_fn(data: Payload, model: Model) -> Prediction:
     return Prediction(model.schema.classes, chosen, probabilities)
 
 
-def output_fn(prediction: Prediction, accept: str) -> tuple[str, str]:
+def output_fn(prediction: Prediction | NumberPrediction, accept: str) -> tuple[str, str]:
     """Write the answer: ``(body, content type)``.
 
-    ``text/csv``: a line ``class,probability`` a row, the probability being that class's. JSON (also for
-    ``*/*`` and for no ``accept`` at all):
-    ``{"predictions": [{"class", "probability", "probabilities": {class: p}}]}``.
+    ``text/csv``: a line ``class,probability`` a row, the probability being that class's; of a regression a
+    line with the number. JSON (also for ``*/*`` and for no ``accept`` at all):
+    ``{"predictions": [{"class", "probability", "probabilities": {class: p}}]}``, of a regression
+    ``{"predictions": [{"value"}]}``.
 
     Raises:
         ValueError: neither is accepted.
     """
     accepted = [entry.partition(";")[0].strip().lower() for entry in (accept or JSON).split(",")]
-    probabilities = prediction.probabilities[np.arange(len(prediction.chosen)), prediction.chosen].tolist()
-    chosen = prediction.chosen.tolist()
     for content_type in accepted:
         if content_type in (CSV, "text/*"):
-            names = [_csv_field(name) for name in prediction.classes]
-            lines = [f"{names[c]},{p}\n" for c, p in zip(chosen, map(repr, probabilities), strict=True)]
-            return "".join(lines), CSV
+            return "".join(f"{line}\n" for line in _csv_answers(prediction)), CSV
         if content_type in (JSON, "application/*", "*/*", ""):
-            names = list(prediction.classes)
-            rows = [
-                {"class": names[c], "probability": p, "probabilities": dict(zip(names, row, strict=True))}
-                for c, p, row in zip(chosen, probabilities, prediction.probabilities.tolist(), strict=True)
-            ]
-            return json.dumps({"predictions": rows}), JSON
+            return json.dumps({"predictions": _json_answers(prediction)}), JSON
     raise ValueError(f"cannot answer as {accept!r}; accept {JSON} or {CSV}")
+
+
+def _csv_answers(prediction: Prediction | NumberPrediction) -> list[str]:
+    if isinstance(prediction, NumberPrediction):
+        return [repr(value) for value in prediction.values.tolist()]
+    names = [_csv_field(name) for name in prediction.classes]
+    return [
+        f"{names[c]},{p!r}" for c, p in zip(prediction.chosen.tolist(), _of_chosen(prediction), strict=True)
+    ]
+
+
+def _json_answers(prediction: Prediction | NumberPrediction) -> list[dict[str, Any]]:
+    if isinstance(prediction, NumberPrediction):
+        return [{"value": value} for value in prediction.values.tolist()]
+    names, chosen = prediction.classes, prediction.chosen.tolist()
+    return [
+        {"class": names[c], "probability": p, "probabilities": dict(zip(names, row, strict=True))}
+        for c, p, row in zip(chosen, _of_chosen(prediction), prediction.probabilities.tolist(), strict=True)
+    ]
+
+
+def _of_chosen(prediction: Prediction) -> list[float]:
+    """The probability of each row's class."""
+    rows = np.arange(len(prediction.chosen))
+    probabilities: list[float] = prediction.probabilities[rows, prediction.chosen].tolist()
+    return probabilities
 
 
 def _csv_field(text: str) -> str:

@@ -73,7 +73,7 @@ def class_counts(part: Part, schema: Schema) -> np.ndarray:
     """How many rows each class has in the whole part, for all workers (int64, in the schema's order)."""
     counts = np.zeros(len(schema.classes), np.int64)
     for table in _tables(part, [schema.target], Worker(0, 1)):
-        counts += np.bincount(_labels(table, schema), minlength=len(schema.classes))
+        counts += np.bincount(_classes(table, schema), minlength=len(schema.classes))
     return counts
 
 
@@ -126,11 +126,13 @@ class _Batches(xgb.DataIter):  # type: ignore[misc]
             yield self._batch(pa.table({name: pa.array([], pa.string()) for name in columns}))
 
     def _batch(self, table: pa.Table) -> Mapping[str, Any]:
-        labels = _labels(table, self.schema)
         data = encode({name: table[name] for name in self.schema.names}, self.schema.features)
-        batch = {"data": data, "label": labels.astype(np.float32)}
+        if self.schema.task == "regression":
+            return {"data": data, "label": _numbers(table, self.schema)}
+        classes = _classes(table, self.schema)
+        batch = {"data": data, "label": classes.astype(np.float32)}
         if self.weights is not None:
-            batch["weight"] = self.weights[labels].astype(np.float32)
+            batch["weight"] = self.weights[classes].astype(np.float32)
         return batch
 
 
@@ -150,7 +152,27 @@ def _tables(part: Part, columns: list[str], worker: Worker) -> Iterator[pa.Table
             yield table
 
 
-def _labels(table: pa.Table, schema: Schema) -> np.ndarray:
+def _numbers(table: pa.Table, schema: Schema) -> np.ndarray:
+    """The targets of a regression, float32."""
+    try:
+        numbers = table[schema.target].combine_chunks().cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(
+            f"the target {schema.target!r} of a regression must be a number: {error}. "
+            f"Give parts and schema of one preprocessing run"
+        ) from None
+    with np.errstate(over="ignore"):
+        labels: np.ndarray = numbers.astype(np.float32)
+    if not np.isfinite(labels).all():
+        raise InputError(
+            f"the target {schema.target!r} holds values that are missing or infinite. "
+            f"Give the output of the preprocessing step"
+        )
+    return labels
+
+
+def _classes(table: pa.Table, schema: Schema) -> np.ndarray:
+    """The targets of a classification as indices into the schema's classes, int64."""
     column = table[schema.target].combine_chunks()
     known = pa.array(schema.classes, pa.string())
     if pa.types.is_dictionary(column.type):
