@@ -10,6 +10,7 @@ import intervals
 from intervals import Interval
 from metric_table import METRICS
 from metrics import multiclass_values
+from regression_verdict import NumberAnswers
 from verdict import Answers, interval_of
 
 _MOST_CLASSES_RESAMPLED = 50
@@ -33,6 +34,17 @@ def measured(answers: Answers) -> dict[str, dict[str, float]]:
         constant = answers.metrics.get(f"{name}_best_constant_classifier")
         if METRICS[name].constant_counts and constant is not None:
             found[name]["constant"] = constant
+    return found
+
+
+def measured_numbers(answers: NumberAnswers) -> dict[str, dict[str, float]]:
+    """The same of a regression, whose constant is the mean of the target over the training part."""
+    found = {}
+    for name, value in answers.metrics.items():
+        interval = answers.interval(name)
+        found[name] = {"value": value, "constant": answers.of_constant[name]}
+        if interval:
+            found[name] |= {"low": interval.low, "high": interval.high}
     return found
 
 

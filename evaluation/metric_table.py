@@ -42,6 +42,10 @@ class MetricKind:
         """The label at the beginning of a line or over a column."""
         return self.label[:1].upper() + self.label[1:]
 
+    def shown(self, value: float) -> str:
+        """A value for people: four decimals, or six significant digits of an error, which has a unit."""
+        return f"{value:.6g}" if self.largest is None else f"{value:.4f}"
+
 
 _BINARY, _MANY, _REGRESSION = ("binary",), ("multiclass",), ("regression",)
 _KINDS = (
@@ -62,9 +66,9 @@ _KINDS = (
     MetricKind("false_positive_rate", "false positive rate", _BINARY, higher_is_better=False),
     MetricKind("false_negative_rate", "false negative rate", _BINARY, higher_is_better=False),
     MetricKind("rmse", "RMSE", _REGRESSION, higher_is_better=False, constant_counts=True, largest=None),
+    MetricKind("r2", "R2", _REGRESSION, constant_counts=True),
     MetricKind("mae", "MAE", _REGRESSION, higher_is_better=False, constant_counts=True, largest=None),
     MetricKind("mse", "MSE", _REGRESSION, higher_is_better=False, constant_counts=True, largest=None),
-    MetricKind("r2", "R2", _REGRESSION, constant_counts=True),
 )
 
 METRICS: dict[str, MetricKind] = {kind.name: kind for kind in _KINDS}

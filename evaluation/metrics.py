@@ -4,7 +4,8 @@ The format is Model Monitor's model-quality ``statistics.json``:
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-quality-metrics.html Every metric comes
 with the standard deviation over five random samples of 80 % of the rows (drawn without replacement, always
 the same ones), the string "NaN" below 200 rows, and, where the format has it, with the value of the best
-constant classifier: the highest that predicting one and the same class for every row reaches.
+constant classifier: the highest that predicting one and the same class for every row reaches. The format has
+no such value for a regression.
 
 Curves and areas are scikit-learn's. What follows from a confusion matrix is computed here, for many
 matrices at once, as resampling needs it; a test holds it to scikit-learn's values.
@@ -47,6 +48,38 @@ def statistics(
     else:
         document["multiclass_classification_metrics"] = _multiclass(actual, predicted, classes)
     return document
+
+
+def regression_statistics(actual: np.ndarray, predicted: np.ndarray, time: str) -> dict[str, Any]:
+    """``statistics.json`` of the regression form.
+
+    Args:
+        actual, predicted: float64, a number for each row.
+        time: when this was evaluated, ISO 8601.
+    """
+    return {
+        "version": 0.0,
+        "dataset": {"item_count": len(actual), "evaluation_time": time},
+        "regression_metrics": _with_deviations(
+            lambda rows: regression_values(actual[rows], predicted[rows]), len(actual)
+        ),
+    }
+
+
+def regression_values(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Mean absolute and mean squared error, its root, and R2: the explained share of the actual variance.
+
+    R2 is NaN where all actual values are the same, or there is one row only.
+    """
+    errors = actual - predicted
+    mse = float(np.mean(errors**2))
+    variance = float(np.var(actual))
+    return {
+        "mae": float(np.mean(np.abs(errors))),
+        "mse": mse,
+        "rmse": math.sqrt(mse),
+        "r2": 1 - mse / variance if variance > 0 else math.nan,
+    }
 
 
 def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -8,9 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from regression_verdict import NumberAnswers
+
 _BLUE, _GREY, _INK = "#2f6db5", "#9aa3ad", "#1f2933"
 _MOST_CLASSES_WITH_NUMBERS = 20
 _FEATURES_SHOWN = 20
+_POINTS_SHOWN = 5000
 
 Curve = tuple[list[list[float]], float]
 """False and true positive rates, and the area under them."""
@@ -22,11 +26,13 @@ def draw(
     classes: Sequence[str],
     importance: Sequence[Mapping[str, Any]],
     curves: Sequence[Curve] = (),
+    numbers: NumberAnswers | None = None,
 ) -> list[str]:
     """Write the plots and return their file names.
 
     ``roc.png`` (binary tasks, and others where ``curves`` has one for each class), ``precision_recall.png``
-    (binary tasks), ``confusion_matrix.png`` and ``feature_importance.png`` (where the artifact says).
+    (binary tasks), ``confusion_matrix.png`` and ``feature_importance.png`` (where the artifact says); for the
+    ``numbers`` of a regression ``predictions.png``, ``residuals.png`` and ``residual_histogram.png``.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -51,13 +57,20 @@ def draw(
         }
     )
     names = []
-    binary = document.get("binary_classification_metrics")
-    metrics = binary or document["multiclass_classification_metrics"]
-    if binary:
-        names += [_roc(pyplot, folder, binary), _precision_recall(pyplot, folder, binary)]
-    if curves:
-        names.append(_roc_of_classes(pyplot, folder, curves, classes))
-    names.append(_confusion(pyplot, folder, metrics["confusion_matrix"], classes))
+    if numbers is not None:
+        names += [
+            _predictions(pyplot, folder, numbers),
+            _residuals(pyplot, folder, numbers),
+            _residual_histogram(pyplot, folder, numbers),
+        ]
+    else:
+        binary = document.get("binary_classification_metrics")
+        metrics = binary or document["multiclass_classification_metrics"]
+        if binary:
+            names += [_roc(pyplot, folder, binary), _precision_recall(pyplot, folder, binary)]
+        if curves:
+            names.append(_roc_of_classes(pyplot, folder, curves, classes))
+        names.append(_confusion(pyplot, folder, metrics["confusion_matrix"], classes))
     if importance:
         names.append(_importance(pyplot, folder, importance))
     return names
@@ -130,6 +143,56 @@ def _confusion(
     axes.set(xlabel="Predicted class", ylabel="Actual class", title="Confusion matrix")
     axes.spines[:].set_visible(False)
     return _save(pyplot, figure, folder, "confusion_matrix.png")
+
+
+def _predictions(pyplot: Any, folder: Path, numbers: NumberAnswers) -> str:
+    actual, predicted = _some(numbers.actual), _some(numbers.predicted)
+    figure, axes = pyplot.subplots(figsize=(5, 4.2))
+    ends = [
+        min(numbers.actual.min(), numbers.predicted.min()),
+        max(numbers.actual.max(), numbers.predicted.max()),
+    ]
+    axes.plot(ends, ends, color=_GREY, linestyle="--", linewidth=1, label="exactly right")
+    axes.axhline(
+        numbers.constant,
+        color=_GREY,
+        linestyle=":",
+        linewidth=1,
+        label=f"mean of the training part, {numbers.constant:.4g}",
+    )
+    _points(axes, actual, predicted)
+    axes.set(xlabel="Actual value", ylabel="Predicted value", title="Actual and predicted values")
+    axes.legend(loc="best", frameon=False, fontsize=9)
+    return _save(pyplot, figure, folder, "predictions.png")
+
+
+def _residuals(pyplot: Any, folder: Path, numbers: NumberAnswers) -> str:
+    figure, axes = pyplot.subplots(figsize=(5, 4.2))
+    axes.axhline(0, color=_GREY, linestyle="--", linewidth=1)
+    _points(axes, _some(numbers.predicted), _some(numbers.actual - numbers.predicted))
+    axes.set(xlabel="Predicted value", ylabel="Actual less predicted value", title="Residuals")
+    return _save(pyplot, figure, folder, "residuals.png")
+
+
+def _residual_histogram(pyplot: Any, folder: Path, numbers: NumberAnswers) -> str:
+    residuals = numbers.actual - numbers.predicted
+    figure, axes = pyplot.subplots(figsize=(5, 4.2))
+    axes.hist(residuals, bins=min(40, max(8, round(math.sqrt(len(residuals))))), color=_BLUE)
+    axes.axvline(0, color=_GREY, linestyle="--", linewidth=1)
+    axes.set(xlabel="Actual less predicted value", ylabel="Rows", title="Distribution of the residuals")
+    return _save(pyplot, figure, folder, "residual_histogram.png")
+
+
+def _points(axes: Any, x: np.ndarray, y: np.ndarray) -> None:
+    """A dot for each row; the more rows, the more transparent."""
+    axes.scatter(x, y, s=14, color=_BLUE, alpha=min(0.8, 10 / math.sqrt(len(x))), linewidths=0)
+
+
+def _some(values: np.ndarray) -> np.ndarray:
+    """At most :data:`_POINTS_SHOWN` of the rows, the same ones of every array of as many rows."""
+    if len(values) <= _POINTS_SHOWN:
+        return values
+    return values[np.random.default_rng(0).choice(len(values), _POINTS_SHOWN, replace=False)]
 
 
 def _importance(pyplot: Any, folder: Path, importance: Sequence[Mapping[str, Any]]) -> str:

@@ -9,16 +9,23 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from metric_table import METRICS
+from metric_table import METRICS, SECTIONS, MetricKind
 from plots import Curve, draw
+from regression_verdict import NumberAnswers
 
 _TITLES = {
     "roc.png": "ROC curve",
     "precision_recall.png": "Precision and recall",
     "confusion_matrix.png": "Confusion matrix",
+    "predictions.png": "Actual and predicted values",
+    "residuals.png": "Residuals",
+    "residual_histogram.png": "Distribution of the residuals",
     "feature_importance.png": "Feature importance",
 }
-_HEADLINES = ("accuracy", "auc", "f1", "recall", "precision", "weighted_f1", "weighted_precision")
+_HEADLINES = (
+    *("accuracy", "auc", "f1", "recall", "precision", "weighted_f1", "weighted_precision"),
+    *("rmse", "r2", "mae"),
+)
 _MOST_CLASSES_IN_TABLE = 30
 _FEATURES_IN_TABLE = 30
 _STYLE = """
@@ -63,15 +70,17 @@ def write_report(
     importance: Sequence[Mapping[str, Any]],
     curves: Sequence[Curve] = (),
     verdict: Mapping[str, Any] | None = None,
+    numbers: NumberAnswers | None = None,
 ) -> str | None:
-    """Write the plots and ``report.html``; ``curves`` are those of a task with several classes.
+    """Write the plots and ``report.html``; ``curves`` are those of a task with several classes, ``numbers``
+    the answers of a regression.
 
     Returns:
         why there are no plots, or None where there are.
     """
     skipped = None
     try:
-        pictures = draw(folder, document, schema["classes"], importance, curves)
+        pictures = draw(folder, document, schema["classes"], importance, curves, numbers)
     except ImportError as error:
         pictures, skipped = [], f"No plots were drawn: matplotlib cannot be imported ({error})."
     (folder / "report.html").write_text(
@@ -89,12 +98,13 @@ def _page(
     skipped: str | None,
     verdict: Mapping[str, Any] | None,
 ) -> str:
-    binary = "binary_classification_metrics" in document
-    metrics = document[f"{'binary' if binary else 'multiclass'}_classification_metrics"]
+    task = next(task for task, section in SECTIONS.items() if section in document)
+    metrics = document[SECTIONS[task]]
     rows = document["dataset"]["item_count"]
     classes = list(schema["classes"])
     lead = f"{rows:,} rows of the test part, scored by the artifact's own serving code"
-    lead += f"; positive class {escape(classes[1])}" if binary else f"; {len(classes)} classes"
+    if task != "regression":
+        lead += f"; positive class {escape(classes[1])}" if task == "binary" else f"; {len(classes)} classes"
     images = "".join(
         f'<img alt="{_TITLES[name]}" src="data:image/png;base64,'
         f'{base64.b64encode((folder / name).read_bytes()).decode()}">'
@@ -102,7 +112,7 @@ def _page(
     )
     known = verdict.get("metrics", {}) if verdict else {}
     cards = "".join(
-        _card(kind.heading, metrics[name], known.get(name, {}))
+        _card(kind, metrics[name], known.get(name, {}))
         for name, kind in METRICS.items()
         if name in _HEADLINES and name in metrics
     )
@@ -111,15 +121,17 @@ def _page(
         f'<p class="lead">{lead}. {escape(document["dataset"]["evaluation_time"])}</p>',
         *([_verdict(verdict)] if verdict else []),
         f'<div class="cards">{cards}</div>',
-        _section("Metrics", _metrics_table(metrics, known)),
-        _section(
-            "Actual and predicted classes", _confusion_table(metrics["confusion_matrix"], classes, binary)
-        ),
+        _section("Metrics", _metrics_table(metrics, known, schema)),
+    ]
+    if task != "regression":
+        table = _confusion_table(metrics["confusion_matrix"], classes, task == "binary")
+        parts.append(_section("Actual and predicted classes", table))
+    parts.append(
         _section(
             "Pictures",
             f'<div class="pictures">{images}</div>' if images else f"<p>{escape(skipped or '')}</p>",
-        ),
-    ]
+        )
+    )
     if importance:
         parts.append(_section("Features", _importance_table(importance, schema)))
     parts.append(_section("Data", _data_table(schema)))
@@ -150,37 +162,45 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f'<div class="wide"><table>{top}<tbody>{body}</tbody></table></div>'
 
 
-def _card(heading: str, metric: Mapping[str, Any], known: Mapping[str, float]) -> str:
+def _card(kind: MetricKind, metric: Mapping[str, Any], known: Mapping[str, float]) -> str:
     """A headline: the value, its interval, and what a constant answer reaches."""
-    lines = [_interval(known)] if "low" in known else []
+    lines = [_interval(known, kind)] if "low" in known else []
     if "constant" in known:
-        lines.append(f"best constant {_number(known['constant'])}")
+        lines.append(f"best constant {_number(known['constant'], kind)}")
     small = "".join(f"<small>{line}</small>" for line in lines)
-    return f'<div class="card"><span>{heading}</span><b>{_number(metric["value"])}</b>{small}</div>'
+    return (
+        f'<div class="card"><span>{kind.heading}</span><b>{_number(metric["value"], kind)}</b>{small}</div>'
+    )
 
 
-def _metrics_table(metrics: Mapping[str, Any], known: Mapping[str, Mapping[str, float]]) -> str:
+def _metrics_table(
+    metrics: Mapping[str, Any], known: Mapping[str, Mapping[str, float]], schema: Mapping[str, Any]
+) -> str:
     rows = []
     for name, kind in METRICS.items():
         if name in metrics:
-            twin = metrics.get(f"{name}_best_constant_classifier")
+            twin = metrics.get(f"{name}_best_constant_classifier", {}).get("value", "")
             rows.append(
                 [
                     kind.heading,
-                    _number(metrics[name]["value"]),
-                    _interval(known.get(name, {})),
-                    _number(twin["value"]) if twin else "",
+                    _number(metrics[name]["value"], kind),
+                    _interval(known.get(name, {}), kind),
+                    _number(known.get(name, {}).get("constant", twin), kind),
                 ]
             )
+    constant = "the most that one and the same answer for every row reaches"
+    if "train_target" in schema:
+        mean = f"{schema['train_target']['mean']:.6g}"
+        constant = f"what {mean}, the mean of the training part, reaches as the answer for every row"
     note = (
-        '<p class="note">95 % interval: where these rows place the metric of very many rows of the same kind.'
-        " Best constant: the most that one and the same answer for every row reaches.</p>"
+        '<p class="note">95 % interval: where these rows place the metric of very many rows of the same kind'
+        f"{'; that of R2 is approximate' if 'r2' in metrics else ''}. Best constant: {constant}.</p>"
     )
     return _table(["Metric", "Value", "95 % interval", "Best constant"], rows) + note
 
 
-def _interval(known: Mapping[str, float]) -> str:
-    return f"{known['low']:.4f} to {known['high']:.4f}" if "low" in known else ""
+def _interval(known: Mapping[str, float], kind: MetricKind) -> str:
+    return f"{kind.shown(known['low'])} to {kind.shown(known['high'])}" if "low" in known else ""
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:
@@ -237,9 +257,11 @@ def _importance_table(importance: Sequence[Mapping[str, Any]], schema: Mapping[s
 
 def _data_table(schema: Mapping[str, Any]) -> str:
     rows = [[f"Rows for {name}", f"{count:,}"] for name, count in schema["rows"].items()]
-    rows += [["Features", f"{len(schema['features']):,}"], ["Classes", f"{len(schema['classes']):,}"]]
+    rows.append(["Features", f"{len(schema['features']):,}"])
+    if schema["classes"]:
+        rows.append(["Classes", f"{len(schema['classes']):,}"])
     return _table(["", ""], rows)
 
 
-def _number(value: float | str) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else "not given" if value == "NaN" else str(value)
+def _number(value: float | str, kind: MetricKind) -> str:
+    return kind.shown(value) if isinstance(value, float) else "not given" if value == "NaN" else str(value)

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 from artifact import unpack
-from evaluate import score
 from input_error import InputError
 from process_exit import run_and_exit
+from scoring import score
 
 
 def right_answers(archive: Path, test: Path, trusted: str) -> np.ndarray:

@@ -179,15 +179,17 @@ def against_threshold(gate: Gate, value: float, interval: Interval | None, rows:
     better = decides > limit if kind.higher_is_better else decides < limit
     passed = better and not math.isnan(value)
     side = "above" if kind.higher_is_better else "below"
-    shown = f"{kind.label} {value:.4f}"
+    shown = f"{kind.label} {kind.shown(value)}"
     if gate.evidence == "bound":
         edge = "lower" if kind.higher_is_better else "upper"
-        shown = f"the {edge} 95 % bound of {kind.label}, {decides:.4f} (measured {value:.4f}),"
+        shown = (
+            f"the {edge} 95 % bound of {kind.label}, {kind.shown(decides)} (measured {kind.shown(value)}),"
+        )
     sentence = f"{shown} is {'' if passed else 'not '}{side} the threshold {limit:g}"
     if passed and interval and interval.low <= limit <= interval.high:
         sentence += (
-            f"; {rows:,} rows cannot show {limit:g}:"
-            f" the 95 % interval is {interval.low:.4f} to {interval.high:.4f}"
+            f"; {rows:,} rows cannot show {limit:g}: the {'approximate ' if interval.approximate else ''}"
+            f"95 % interval is {kind.shown(interval.low)} to {kind.shown(interval.high)}"
         )
     return Check("threshold", passed, sentence, gate.metric, value, limit, *_ends(interval))
 
@@ -281,10 +283,21 @@ def _floor(name: str, least: float, answers: Answers) -> Check:
         called = f"{kind.label} of {label!r}"
     else:
         value, interval, called = answers.value(metric), interval_of(metric, answers), kind.label
+    return against_floor(name, called, value, interval, least)
+
+
+def against_floor(name: str, called: str, value: float, interval: Interval | None, least: float) -> Check:
+    """A further metric against its floor, or against its limit where lower is better; at it is good enough.
+
+    Args:
+        name: ``metric`` or ``metric.class``, as the settings have it.
+        called: what the sentence calls it.
+    """
+    kind = METRICS[name.partition(".")[0]]
     passed = value >= least if kind.higher_is_better else value <= least
     side = "below" if kind.higher_is_better else "above"
     word = "floor" if kind.higher_is_better else "limit"
-    sentence = f"{called} {value:.4f} is {'not ' if passed else ''}{side} the {word} {least:g}"
+    sentence = f"{called} {kind.shown(value)} is {'not ' if passed else ''}{side} the {word} {least:g}"
     return Check(f"floor {name}", passed, sentence, name, value, least, *_ends(interval))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 HERE = Path(__file__).resolve().parent
 for _folder in (HERE, *(HERE.parents[1] / name for name in ("processing", "training", "evaluation"))):
@@ -70,6 +70,23 @@ def wines(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     hyperparameters = {"num_round": "20", "eta": "0.3", "max_depth": "3", "class_weights": "balanced"}
     return run_all_once(
         tmp_path_factory, "wines", text, {"task": "multiclass", "target": "cultivar"}, hyperparameters
+    )
+
+
+@pytest.fixture(scope="session")
+def progression(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A regression end to end: the progression of diabetes that scikit-learn carries."""
+    data = load_diabetes(scaled=False)
+    rows = [[*values, target] for values, target in zip(data.data, data.target, strict=True)]
+    text = as_csv([*data.feature_names, "progression"], rows)
+    hyperparameters = {"num_round": "200", "eta": "0.05", "max_depth": "3", "early_stopping_rounds": "10"}
+    return run_all_once(
+        tmp_path_factory,
+        "progression",
+        text,
+        {"task": "regression", "target": "progression"},
+        hyperparameters,
+        {"metric": "rmse", "threshold": 1000.0},
     )
 
 

@@ -167,6 +167,7 @@ def run_all_once(
     data: str,
     settings: Mapping[str, Any],
     hyperparameters: Mapping[str, str],
+    gate: Mapping[str, Any] | None = None,
 ) -> Finished:
     """Run all three programs, once for all of pytest's worker processes; tests must not change the folder."""
     base = factory.getbasetemp()
@@ -175,13 +176,17 @@ def run_all_once(
     with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not record.exists():
-            record.write_text(json.dumps(_run_all(folder, data, settings, hyperparameters)))
+            record.write_text(json.dumps(_run_all(folder, data, settings, hyperparameters, gate)))
         prepared, trained, evaluated = json.loads(record.read_text())
     return Finished(folder, (prepared, trained, evaluated))
 
 
 def _run_all(
-    folder: Path, data: str, settings: Mapping[str, Any], hyperparameters: Mapping[str, str]
+    folder: Path,
+    data: str,
+    settings: Mapping[str, Any],
+    hyperparameters: Mapping[str, str],
+    gate: Mapping[str, Any] | None,
 ) -> list[str]:
     lay_out(folder, {"data.csv": data}, settings)
     outputs = []
@@ -189,7 +194,7 @@ def _run_all(
         if "train" in program:
             hand_over_to_training(folder, hyperparameters)
         if "evaluate" in program:
-            hand_over_to_evaluation(folder)
+            hand_over_to_evaluation(folder, gate)
         finished = run_program(program, folder)
         assert finished.returncode == 0, finished.stderr
         outputs.append(finished.stdout)

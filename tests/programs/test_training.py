@@ -57,6 +57,45 @@ def test_a_wrong_hyperparameter_is_one_clear_line(
     check_failure(folder, capsys, *texts)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("class_weights", "balanced", "class_weights is for classes, which a regression has not"),
+        ("scale_pos_weight", "2", "scale_pos_weight is for binary tasks. Take it out"),
+    ],
+)
+def test_a_regression_has_no_class_weights(
+    tmp_path: Path,
+    progression: Finished,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    text: str,
+) -> None:
+    shutil.copytree(progression.folder / "input", tmp_path / "input")
+    (tmp_path / "input/config/hyperparameters.json").write_text(json.dumps({name: value}))
+    check_failure(tmp_path, capsys, text)
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        (pa.array(["high", "low"]), "the target 'progression' of a regression must be a number"),
+        (pa.array([1.5, None]), "the target 'progression' holds values that are missing or infinite"),
+        (pa.array([1.5, 1e39]), "the target 'progression' holds values that are missing or infinite"),
+    ],
+    ids=["texts", "missing", "beyond float32"],
+)
+def test_a_spoilt_target_of_a_regression_is_one_clear_line(
+    tmp_path: Path, progression: Finished, capsys: pytest.CaptureFixture[str], target: pa.Array, text: str
+) -> None:
+    shutil.copytree(progression.folder / "input", tmp_path / "input")
+    path = next((tmp_path / "input" / "data" / "train").glob("*.parquet"))
+    table = pq.read_table(path).slice(0, 2).drop_columns(["progression"])
+    pq.write_table(table.append_column("progression", target), path)
+    check_failure(tmp_path, capsys, text)
+
+
 def test_a_long_failure_reason_is_cut_between_characters(folder: Path) -> None:
     import train
 

@@ -1,0 +1,99 @@
+"""The gate's verdict on a regression: the same checks as ``verdict`` makes of a classification.
+
+The threshold is an upper limit for errors (RMSE, MAE, MSE) and a lower one for R2. The constant answer that
+a model has to beat is the mean of the target over the training part, which has the smallest squared error of
+all constants there. Whether a model beats it is a paired t test on the squared errors of the test part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import intervals
+import numpy as np
+import significance
+from intervals import Interval
+from metric_table import METRICS
+from metrics import regression_values
+from verdict import Check, Gate, against_floor, against_threshold, document
+
+
+@dataclass(frozen=True)
+class NumberAnswers:
+    """What a model of a regression answered on the test part.
+
+    Attributes:
+        actual, predicted: float64, a number for each row.
+        constant: the mean of the target over the training part.
+        metrics: those of ``statistics.json``, by name.
+    """
+
+    actual: np.ndarray
+    predicted: np.ndarray
+    constant: float
+    metrics: Mapping[str, float]
+
+    @cached_property
+    def of_constant(self) -> Mapping[str, float]:
+        """The metrics of always answering :attr:`constant`."""
+        return regression_values(self.actual, np.full(len(self.actual), self.constant))
+
+    @cached_property
+    def _of_squares(self) -> Interval | None:
+        return intervals.mean_error((self.actual - self.predicted) ** 2)
+
+    @cached_property
+    def _of_r2(self) -> Interval | None:
+        return intervals.r2(self.actual, self.predicted)
+
+    @cached_property
+    def _of_distances(self) -> Interval | None:
+        return intervals.mean_error(np.abs(self.actual - self.predicted))
+
+    def interval(self, metric: str) -> Interval | None:
+        """The 95 % interval of a metric, by the method that suits it."""
+        if metric == "r2":
+            return self._of_r2
+        if metric == "mae":
+            return self._of_distances
+        return intervals.root(self._of_squares) if metric == "rmse" else self._of_squares
+
+
+def judge_numbers(gate: Gate, answers: NumberAnswers) -> dict[str, Any]:
+    """The verdict on a regression, as ``verdict.json`` holds it."""
+    rows, metrics = len(answers.actual), answers.metrics
+    checks = [against_threshold(gate, metrics[gate.metric], answers.interval(gate.metric), rows)]
+    if gate.worth:
+        checks.append(_worth(gate, answers))
+    for name, least in gate.floors.items():
+        called = METRICS[name].label
+        checks.append(against_floor(name, called, metrics[name], answers.interval(name), least))
+    return document(gate, rows, checks, answers.of_constant[gate.metric])
+
+
+def _worth(gate: Gate, answers: NumberAnswers) -> Check:
+    """Are the squared errors shown to be smaller than the constant's, and is the metric better than its?"""
+    kind, value, constant = gate.kind, answers.metrics[gate.metric], answers.of_constant[gate.metric]
+    always = f"always answering {answers.constant:.6g}, the mean of the training part"
+    chance = significance.smaller_errors(
+        (answers.actual - answers.predicted) ** 2, (answers.actual - answers.constant) ** 2
+    )
+    learnt = chance <= significance.LEVEL
+    better = value > constant if kind.higher_is_better else value < constant
+    if not learnt:
+        sentence = (
+            f"the model has not learnt anything that {len(answers.actual):,} rows can show: squared errors as"
+            f" small as these come about by chance in {100 * chance:.0f} % of cases"
+            f" ({kind.label} {kind.shown(value)}; {always}, has {kind.shown(constant)})"
+        )
+    elif better:
+        sentence = f"better than {always}, whose {kind.label} is {kind.shown(constant)} (p {chance:.2g})"
+    else:
+        sentence = (
+            f"{kind.label} {kind.shown(value)} is no better than the {kind.shown(constant)} of {always},"
+            " though the squared errors are smaller"
+        )
+    return Check("worth", learnt and better, sentence, gate.metric, value, constant)

@@ -1,0 +1,218 @@
+"""The test part, scored by the artifact's own serving code: actual and predicted target of every row.
+
+The artifact's ``code/inference.py`` is imported and given each batch as the endpoint would be given it. A
+batch has some thousand rows; per row only what the metrics need stays in memory.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from input_error import InputError
+
+_BATCH_ROWS = 32_768
+_PROGRESS_SECONDS = 2.0
+_MOST_CLASSES_DRAWN = 20
+_PARQUET, _CSV = "application/x-parquet", "text/csv"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The test part of a classification, a row each: actual and predicted class (indices), the score of a
+    binary task, and of another, if it has few classes, the probability of each (rows x classes); by column of
+    the gate's slices, each row's value as text."""
+
+    actual: np.ndarray
+    predicted: np.ndarray
+    scores: np.ndarray | None
+    probabilities: np.ndarray | None
+    groups: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class ScoredNumbers:
+    """The test part of a regression, a row each: actual and predicted number, float64."""
+
+    actual: np.ndarray
+    predicted: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """A batch of the test part, its target, and what the serving code answers to the rest of it."""
+
+    table: pa.Table
+    target: pa.Array
+    prediction: Any
+    body: str  # the prediction, as CSV
+
+
+def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[str]) -> Scored:
+    """Score the test part of a classification.
+
+    Raises:
+        InputError: the test part is missing, empty, or does not fit the schema.
+    """
+    classes = pa.array(schema["classes"], pa.string())
+    binary = schema["task"] == "binary"
+    few = not binary and len(classes) <= _MOST_CLASSES_DRAWN
+    actual, predicted, scores, probabilities = [], [], [], []
+    groups: dict[str, list[np.ndarray]] = {column: [] for column in slices}
+    for batch in _answered(artifact, test, schema["target"]):
+        for column in slices:
+            if column not in batch.table.column_names:
+                raise InputError(f"the test part lacks the slice column {column!r}. Preprocess it again")
+            texts = batch.table[column].combine_chunks().cast(pa.string()).fill_null("(missing)")
+            groups[column].append(texts.to_numpy(zero_copy_only=False))
+        labels = pc.index_in(batch.target, classes)
+        if labels.null_count:
+            strange = batch.target.filter(labels.is_null())[0]
+            raise InputError(
+                f"the test part's target {schema['target']!r} holds {strange.as_py()!r}, no class of the "
+                f"model. Give test part and model of one run"
+            )
+        chosen, probability = _read_classes(batch.body, classes)
+        actual.append(labels.to_numpy(zero_copy_only=False))
+        predicted.append(chosen)
+        if binary:
+            scores.append(np.where(chosen == 1, probability, 1.0 - probability))
+        if few:  # as exact as XGBoost's own
+            probabilities.append(batch.prediction.probabilities.astype(np.float32))
+    labels = np.concatenate(actual).astype(np.int64)
+    if binary and labels.min() == labels.max():
+        raise InputError(
+            f"all rows of the test part are of class {schema['classes'][labels[0]]!r}. "
+            f"Give rows of both classes"
+        )
+    return Scored(
+        labels,
+        np.concatenate(predicted),
+        np.concatenate(scores) if binary else None,
+        np.concatenate(probabilities) if few else None,
+        {column: np.concatenate(parts) for column, parts in groups.items()},
+    )
+
+
+def score_numbers(artifact: Path, test: Path, schema: dict[str, Any]) -> ScoredNumbers:
+    """Score the test part of a regression.
+
+    Raises:
+        InputError: the test part is missing, empty, or does not fit the schema; all its targets are the same;
+            or the model answers something else than a finite number for each row.
+    """
+    target = schema["target"]
+    actual, predicted = [], []
+    for batch in _answered(artifact, test, target):
+        if not pa.types.is_floating(batch.target.type):
+            raise InputError(
+                f"the test part's target {target!r} holds no numbers. Give test part and model of one run"
+            )
+        numbers = batch.target.to_numpy(zero_copy_only=False)
+        if not np.isfinite(numbers).all():
+            raise InputError(
+                f"the test part's target {target!r} holds values that are missing or infinite. "
+                f"Give the preprocessing step's output"
+            )
+        actual.append(numbers)
+        predicted.append(_read_numbers(batch.body, batch.table.num_rows))
+    found = ScoredNumbers(np.concatenate(actual).astype(np.float64), np.concatenate(predicted))
+    if found.actual.min() == found.actual.max():
+        raise InputError(
+            f"the target {target!r} is {found.actual[0]:g} in all rows of the test part. "
+            f"Give rows with other values"
+        )
+    return found
+
+
+def _answered(artifact: Path, test: Path, target: str) -> Iterator[_Answered]:
+    """Send every row of the test part through the artifact's own serving code, batch by batch."""
+    serving = _import(artifact / "code" / "inference.py")
+    model = serving.model_fn(str(artifact))
+    done, last_said = 0, time.monotonic()
+    for table in _batches(test):
+        if target not in table.column_names:
+            raise InputError(
+                f"the test part lacks the target column {target!r}. Give the preprocessing step's output"
+            )
+        try:
+            payload = serving.input_fn(_as_parquet(table.drop_columns([target])), _PARQUET)
+            prediction = serving.predict_fn(payload, model)
+            body, _ = serving.output_fn(prediction, _CSV)
+        except ValueError as error:
+            raise InputError(
+                f"the test part does not fit the model: {error}. Give both from one run"
+            ) from error
+        yield _Answered(table, table[target].combine_chunks(), prediction, body)
+        done += table.num_rows
+        if time.monotonic() - last_said >= _PROGRESS_SECONDS:
+            last_said = time.monotonic()
+            print(f"{done:,} rows scored ...", flush=True)
+    if not done:
+        raise InputError("the test part has no rows. Give more data, or a larger share for the test part")
+
+
+def _import(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("artifact_inference", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def _batches(test: Path) -> Iterator[pa.Table]:
+    paths = sorted(test.rglob("*.parquet"))
+    if not paths:
+        raise InputError(f"there is no Parquet file in {test}. Give the preprocessing step's test part")
+    for path in paths:
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(_BATCH_ROWS):
+                    yield pa.Table.from_batches([batch])
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(
+                f"{path.name} is no Parquet file: {str(error).splitlines()[0]}. Write it again"
+            ) from error
+
+
+def _as_parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="none", store_schema=False)
+    return sink.getvalue().to_pybytes()
+
+
+def _read_classes(body: str, classes: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """``(classes as indices, probabilities)`` from the lines ``class,probability``."""
+    table = pa_csv.read_csv(
+        pa.BufferReader(body.encode()),
+        pa_csv.ReadOptions(column_names=["class", "probability"]),
+        pa_csv.ParseOptions(newlines_in_values=True),
+        pa_csv.ConvertOptions(column_types={"class": pa.string(), "probability": pa.float64()}),
+    )
+    chosen = pc.index_in(table["class"].combine_chunks(), classes)
+    return chosen.to_numpy(zero_copy_only=False).astype(np.int64), table["probability"].to_numpy()
+
+
+def _read_numbers(body: str, rows: int) -> np.ndarray:
+    """The answers of a regression, a number in each line, as float64."""
+    try:
+        numbers = np.array([float(line) for line in body.splitlines()])
+    except ValueError as error:
+        raise InputError(f"the model answers no number: {error}. Train it again") from error
+    finite = int(np.isfinite(numbers).sum())
+    if not len(numbers) == finite == rows:
+        raise InputError(f"the model answers {finite} finite numbers to {rows} rows. Train it again")
+    return numbers
