@@ -29,6 +29,7 @@ from pipelines.settings.target import Target, boto_session
 PROCESSING = "/opt/ml/processing"
 PARQUET, JSON_TYPE, CSV = "application/x-parquet", "application/json", "text/csv"
 APPROVAL = ("PendingManualApproval", "Approved", "Rejected")  # the first is the default
+_LOSSES = {"binary": "logloss", "multiclass": "mlogloss", "regression": "rmse"}  # what train.py prints
 ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}  # so that a crash loses no line of the log
 
 
@@ -217,7 +218,7 @@ def _preprocess(context: Context) -> Any:
 def _train(context: Context, preprocess: Any) -> Any:
     """Training and validation parts -> a model artifact that carries its own inference code."""
     parameters, training, network = context.parameters, context.project.training, context.project.network
-    loss = "logloss" if context.project.task == "binary" else "mlogloss"
+    loss = _LOSSES[context.project.task]
     number = r"([0-9.eE+-]+)"
     trainer = sdk.ModelTrainer(
         training_image=context.image,
@@ -371,7 +372,7 @@ def _register(context: Context, preprocess: Any, train: Any, evaluate: Any) -> A
         ),
         customer_metadata_properties=_customer_metadata(context, evaluate),
         domain="MACHINE_LEARNING",
-        task="CLASSIFICATION",
+        task="REGRESSION" if project.task == "regression" else "CLASSIFICATION",
         sample_payload_url=sdk.Join(on="/", values=[_output_of(preprocess, "sample"), "payload.tar.gz"]),
         skip_model_validation="None",
         model_card=sdk.ModelPackageModelCard(

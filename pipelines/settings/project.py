@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from aws_formats.step_cache import parse_duration
 from evaluation.metric_table import METRICS, PER_CLASS, metrics_of
 
-Task = Literal["binary", "multiclass"]
+Task = Literal["binary", "multiclass", "regression"]
 Kind = Literal["number", "category", "boolean", "timestamp"]
 
 
@@ -201,13 +201,17 @@ class Gate(Table):
             yield from _out_of_range("gate.threshold", self.metric, self.threshold)
         for name, bound in self.flat_floors.items():
             metric, _, label = name.partition(".")
-            if metric not in (PER_CLASS if label else known):
+            if label and task == "regression":
+                yield f"gate.floors names {name!r}; a regression task has no classes"
+            elif metric not in (PER_CLASS if label else known):
                 has = ", ".join(PER_CLASS if label else known)
                 yield f"gate.floors names {name!r}; {'a class has' if label else f'a {task} task has'}: {has}"
             else:
                 yield from _out_of_range(f"gate.floors.{name}", metric, bound)
         if bool(self.slices) != (self.slice_floor is not None):
             yield "gate.slices and gate.slice_floor belong together; give both or neither"
+        if self.slices and task == "regression":
+            yield "gate.slices is about the rate of right answers, which a regression task has not"
 
 
 def _out_of_range(key: str, metric: str, bound: float) -> Iterator[str]:
@@ -341,9 +345,11 @@ class Project(Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> Project:
-        if self.task == "multiclass" and self.data.positive_class is not None:
-            raise ValueError("data.positive_class belongs to task = 'binary'; a multiclass task has none")
+        if self.task != "binary" and self.data.positive_class is not None:
+            raise ValueError(f"data.positive_class belongs to task = 'binary'; a {self.task} task has none")
         problems = list(self.gate.problems(self.task))
+        if self.task == "regression" and self.training.class_weights != "none":
+            problems.append("training.class_weights is for classes, which a regression task has not")
         short_form = self.gate.metric == "accuracy" and self.accuracy_threshold is not None
         if short_form and self.gate.threshold is not None:
             problems.append("accuracy_threshold and gate.threshold say the same; give one of them")

@@ -126,3 +126,20 @@ def compiled_multiclass(
         },
     )
     return compile_pipeline(project, target, replace(sources, dataset=find_dataset(project, target)))
+
+
+@pytest.fixture(scope="session")
+def compiled_regression(
+    tmp_path_factory: pytest.TempPathFactory, make_project: Callable[..., Project], sources: Sources
+) -> Compiled:
+    """The first project with a number as its target."""
+    project = make_project(
+        tmp_path_factory.mktemp("regression"),
+        (
+            'task = "binary"\naccuracy_threshold = 0.9',
+            'task = "regression"\ngate = { metric = "rmse", threshold = 9.0 }',
+        ),
+        ('positive_class = "yes"\n', ""),
+        ('class_weights = "balanced"\n', ""),
+    )
+    return compile_pipeline(project, resolve_target(project, "local", {}), sources)

@@ -22,6 +22,11 @@ def document(compiled: Compiled) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def regression(compiled_regression: Compiled) -> dict[str, Any]:
+    return json.loads(compiled_regression.definition)
+
+
+@pytest.fixture(scope="module")
 def multiclass(compiled_multiclass: Compiled) -> dict[str, Any]:
     return json.loads(compiled_multiclass.definition)
 
@@ -106,6 +111,16 @@ def test_steps_are_retried_when_waiting_helps_and_jobs_are_cached(document: dict
         kinds = {kind for policy in step(document, name)["RetryPolicies"] for kind in policy["ExceptionType"]}
         assert {"SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR"} <= kinds
         assert step(document, name)["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P30D"}
+
+
+def test_the_gate_of_an_error_opens_only_strictly_below_its_threshold(regression: dict[str, Any]) -> None:
+    condition, _ = step(regression, "CheckRmse")["Arguments"]["Conditions"]
+    assert condition["Type"] == "LessThan"
+    assert condition["RightValue"] == {"Get": "Parameters.RmseThreshold"}
+    assert condition["LeftValue"]["Std:JsonGet"]["Path"] == "regression_metrics.rmse.value"
+    (parameter,) = (one for one in regression["Parameters"] if one["Name"] == "RmseThreshold")
+    assert parameter["DefaultValue"] == 9.0
+    assert step(regression, "RegisterModel")["Arguments"]["Task"] == "REGRESSION"
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
@@ -201,11 +216,13 @@ def test_hyperparameters_are_strings_and_the_tunable_ones_parameters(document: d
     }
 
 
-@pytest.mark.parametrize(("task", "loss"), [("binary", "logloss"), ("multiclass", "mlogloss")])
-def test_metric_definitions_catch_what_training_prints(request: Any, task: str, loss: str) -> None:
+@pytest.mark.parametrize(
+    ("fixture", "loss"), [("document", "logloss"), ("multiclass", "mlogloss"), ("regression", "rmse")]
+)
+def test_metric_definitions_catch_what_training_prints(request: Any, fixture: str, loss: str) -> None:
     import re
 
-    document = request.getfixturevalue("document" if task == "binary" else "multiclass")
+    document = request.getfixturevalue(fixture)
     log = f"[12]\ttrain-{loss}:0.1\tvalidation-{loss}:9.12e-02\nbest_iteration=37 validation-{loss}=0.0912\n"
     caught = {
         metric["Name"]: re.findall(metric["Regex"], log)

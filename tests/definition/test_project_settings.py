@@ -109,9 +109,9 @@ MISTAKES = [
     ('region = "eu-west-1"', 'region = "europe"', "[defaults]", "'europe' has the wrong form. Write an AWS"),
     (
         TASK,
-        'task = "regression"',
+        'task = "ranking"',
         PROJECT,
-        "task: 'regression' is wrong. It must be 'binary' or 'multiclass'.",
+        "task: 'ranking' is wrong. It must be 'binary', 'multiclass' or 'regression'.",
     ),
     (THRESHOLD, "gate = { metirc = 'auc' }", "fraud-detection.gate] metirc", "Did you mean 'metric'?"),
     (THRESHOLD, "gate = { metric = 'auk' }", PROJECT, "gate.metric 'auk' is no metric of a binary task"),
@@ -139,6 +139,12 @@ MISTAKES = [
         "gate = { metric = 'auk', floors = { rmse = 1 }, slices = ['shop'] }",
         PROJECT,
         "false_positive_rate, false_negative_rate; gate.floors names 'rmse'",
+    ),
+    (
+        TASK,
+        'task = "regression"',
+        PROJECT,
+        "data.positive_class belongs to task = 'binary'; a regression task",
     ),
     (THRESHOLD, "accuracy_threshold = 1.2", PROJECT, "1.2 is wrong. It must be less than or equal to 1."),
     (THRESHOLD, "accuracy_threshold = -1", PROJECT, "accuracy_threshold: -1 is wrong"),
@@ -183,6 +189,39 @@ def test_a_mistake_is_named_with_its_place_and_remedy(
     assert place in text
     assert message in text
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        (
+            "metric = 'accuracy'",
+            "gate.metric 'accuracy' is no metric of a regression task, which has: rmse, r2",
+        ),
+        ("metric = 'rmse'", "the gate has no threshold for rmse; give gate.threshold"),
+        ("metric = 'rmse', threshold = -1", "gate.threshold is -1; it must be at least 0"),
+        ("metric = 'r2', threshold = 1.5", "gate.threshold is 1.5; it must be from 0 to 1"),
+        (
+            "metric = 'rmse', threshold = 9, floors = { recall = { yes = 0.9 } }",
+            "gate.floors names 'recall.yes'; a regression task has no classes",
+        ),
+        (
+            "metric = 'rmse', threshold = 9, slices = ['shop'], slice_floor = 0.5",
+            "gate.slices is about the rate of right answers, which a regression task has not",
+        ),
+        (
+            "metric = 'rmse', threshold = 9",
+            "training.class_weights is for classes, which a regression task has not",
+        ),
+    ],
+)
+def test_what_a_regression_has_not_is_refused_by_name(
+    tmp_path: Path, make_project: MakeProject, gate: str, message: str
+) -> None:
+    replaced = [(TASK, 'task = "regression"'), ('positive_class = "yes"\n', "")]
+    with pytest.raises(GatehouseError) as caught:
+        make_project(tmp_path, *replaced, (THRESHOLD, f"gate = {{ {gate} }}"))
+    assert message in str(caught.value)
 
 
 def test_two_projects_of_one_full_name_are_refused(tmp_path: Path, make_project: MakeProject) -> None:
