@@ -2,7 +2,8 @@
 
 A version registers a few raw rows, as a client would send them, as ``payload.csv`` in a small tarball; one
 from elsewhere may have another CSV or JSON file there. The answer must parse, hold one prediction for each
-row, and each must be a prediction: a class, and where probabilities come with it they are between 0 and 1.
+row, and each must be a prediction: a class, and where probabilities come with it they are between 0 and 1; of
+a regression a finite number.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -111,6 +113,11 @@ def check(environment: Environment, sample: Payload, accept: str, classes: Seque
 
 def _fault(prediction: Mapping[str, Any], classes: Sequence[str]) -> str | None:
     """What is wrong with a prediction; None if nothing is."""
+    if "value" in prediction and not classes:
+        value = prediction["value"]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return f"holds {value!r} where a number should be"
+        return None
     if prediction.get("class") in (None, ""):
         return f"names no class: {json.dumps(prediction)[:200]}"
     probabilities = prediction.get("probabilities")

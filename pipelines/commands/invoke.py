@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -62,11 +62,23 @@ def command(
     with opened(data) as source, connected(context) as at:
         payloads = read_payloads(source, known, str(data), header=header, delimiter=at.project.data.delimiter)
         predictions = list(invoke(at.environment(environment), payloads))
-    rows = [
-        (str(number), str(prediction.get("class", "")), _probability(prediction.get("probability")))
-        for number, prediction in enumerate(predictions, 1)
-    ]
-    return [Document(predictions), Table(("Row", "Class", "Probability"), rows)]
+    return [Document(predictions), _table(predictions)]
+
+
+def _table(predictions: Sequence[Mapping[str, Any]]) -> Table:
+    """A line for each row: its class and probability, or the number of a regression."""
+    numbered = [(str(number), prediction) for number, prediction in enumerate(predictions, 1)]
+    if predictions and "value" in predictions[0]:
+        return Table(
+            ("Row", "Value"), [(number, _figure(prediction.get("value"))) for number, prediction in numbered]
+        )
+    return Table(
+        ("Row", "Class", "Probability"),
+        [
+            (number, str(prediction.get("class", "")), _figure(prediction.get("probability")))
+            for number, prediction in numbered
+        ],
+    )
 
 
 @contextmanager
@@ -87,5 +99,5 @@ def opened(data: Path) -> Iterator[BinaryIO]:
         yield source
 
 
-def _probability(value: Any) -> str:
+def _figure(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str("-" if value is None else value)

@@ -81,8 +81,9 @@ def command(options: TransformOptions, project: str | None, target: str) -> Outp
     """Score many rows with an approved version, in a batch transform job.
 
     A file is uploaded in parts of at most 6 MB, each with the header; the answers, one line
-    `class,probability` a row in the input's order, are written to --output. Input in S3 is used as it
-    lies there, and each of its objects must fit one request unless --split-lines is given.
+    `class,probability` a row in the input's order, or the number that a regression predicts, are written
+    to --output. Input in S3 is used as it lies there, and each of its objects must fit one request unless
+    --split-lines is given.
     """
     _check(options)
     form = _form(options)

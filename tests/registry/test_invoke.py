@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from registered_models import Registry
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.payloads import MOST_ROWS, read_payloads
+from registry import sample_payload
 from registry.invocations import BODY_LIMIT, parse
 
 
@@ -216,3 +218,21 @@ def test_a_bare_list_and_csv_lines_are_understood_as_well() -> None:
         {"class": "yes", "probability": 0.75},
         {"class": "no", "probability": 0.5},
     ]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "classes", "fault"),
+    [
+        ({"value": -1.5}, (), None),
+        ({"value": math.nan}, (), "holds nan where a number should be"),
+        ({"value": "1.5"}, (), "holds '1.5' where a number should be"),
+        ({"value": True}, (), "holds True where a number should be"),
+        ({"value": 1.5}, ("no", "yes"), "names no class"),
+        ({"class": "no", "probability": 1.5}, (), "holds 1.5 where a probability should be"),
+    ],
+)
+def test_an_answer_to_the_sample_payload_is_a_class_or_of_a_regression_a_finite_number(
+    prediction: dict[str, object], classes: tuple[str, ...], fault: str | None
+) -> None:
+    found = sample_payload._fault(prediction, classes)
+    assert found == fault if fault is None else fault in str(found)
