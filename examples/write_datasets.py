@@ -11,9 +11,19 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 
 HERE = Path(__file__).resolve().parent
+PLAIN_NAMES = {
+    "bmi": "body_mass_index",
+    "bp": "blood_pressure",
+    "s1": "total_cholesterol",
+    "s2": "low_density_lipoproteins",
+    "s3": "high_density_lipoproteins",
+    "s4": "cholesterol_ratio",
+    "s5": "log_triglycerides",
+    "s6": "blood_sugar",
+}
 
 
 def write(path: Path, header: list[str], rows: list[list[object]]) -> None:
@@ -42,6 +52,15 @@ def main() -> None:
         [
             [*map(int, features), int(target)]
             for features, target in zip(digits.data, digits.target, strict=True)
+        ],
+    )
+    diabetes = load_diabetes(scaled=False)
+    write(
+        HERE / "diabetes-progression" / "diabetes.csv",
+        [*(PLAIN_NAMES.get(name, name) for name in diabetes.feature_names), "progression"],
+        [
+            [*map(float, features), int(target)]
+            for features, target in zip(diabetes.data, diabetes.target, strict=True)
         ],
     )
 
