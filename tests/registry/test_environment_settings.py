@@ -102,7 +102,9 @@ assume_role = "arn:aws:iam::444455556666:role/gatehouse"
         "DescribeModelPackageGroup",
         "ListModelPackages",
         "DescribeModelPackage",
-    } | {"GetObject"}
+        "GetObject",
+        "HeadObject",  # of the artifact, which is compared with the one that was approved
+    }
     theirs = {operation for operation, key in made if key != "mine"}
     assert theirs >= {"CreateModel", "CreateEndpoint", "InvokeEndpoint", "PutParameter"}
     assert [operation for operation, _ in made].count("AssumeRole") == 1
