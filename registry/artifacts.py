@@ -157,7 +157,7 @@ def _evaluated(s3: Any, verdict_uri: str | None) -> Record | None:
     except ValueError:
         return None
     digest = verdict.get("artifact_sha256") if isinstance(verdict, dict) else None
-    return Record(sha256=digest, bytes=str(verdict["artifact_bytes"])) if digest else None
+    return Record(sha256=digest) if isinstance(digest, str) and digest else None
 
 
 def _look(s3: Any, uri: str) -> Record | None:

@@ -167,3 +167,17 @@ def test_an_artifact_that_is_replaced_while_the_endpoint_comes_up_does_not_stay(
 def test_nobody_writes_a_record_as_a_note(registry: Registry) -> None:
     registry.register()
     assert "says which artifact was decided on" in refused(registry, "model", 1, "--set", "artifact.1=x")
+
+
+@pytest.mark.parametrize("verdict", [b"", b"[]", b"{}", b'{"artifact_sha256": 1}', b"no JSON"])
+def test_a_verdict_that_names_no_digest_counts_as_none(registry: Registry, verdict: bytes) -> None:
+    uri = registry.put("other/verdict.json", verdict)
+    registry.register(CustomerMetadataProperties={"verdict_uri": uri}, approved=True)
+    planned = registry.done("deploy", "--env", "dev", "--version", 1, "--plan")
+    assert "No digest is recorded" in planned.err
+
+
+def test_a_verdict_needs_the_digest_alone(registry: Registry) -> None:
+    uri = registry.put("other/verdict.json", json.dumps({"artifact_sha256": "0" * 64}).encode())
+    registry.register(CustomerMetadataProperties={"verdict_uri": uri}, approved=True)
+    assert f"{REPLACED} evaluated" in refused(registry, "deploy", "--env", "dev", "--version", 1)
