@@ -21,8 +21,8 @@ from wilson import wilson
 CONFIDENCE = 0.95
 _DRAWS = 2000
 _Z, _Z_ONE_SIDED = (float(stats.norm.ppf(share)) for share in (0.5 + CONFIDENCE / 2, CONFIDENCE))
-_MOST_ROWS_DRAWN = 50_000
-"""Of more rows the draws would take minutes, and quantiles of the normal distribution are as good."""
+_MOST_ROWS_DRAWN = 20_000
+"""Of more rows the draws would take many seconds, and quantiles of the normal distribution are as good."""
 
 
 @dataclass(frozen=True)

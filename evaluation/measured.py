@@ -40,9 +40,11 @@ def measured(answers: Answers) -> dict[str, dict[str, float]]:
 def measured_numbers(answers: NumberAnswers) -> dict[str, dict[str, float]]:
     """The same of a regression, whose constant is the mean of the target over the training part."""
     found = {}
-    for name, value in answers.metrics.items():
+    for name in METRICS:
+        if name not in answers.metrics:
+            continue
         interval = answers.interval(name)
-        found[name] = {"value": value, "constant": answers.of_constant[name]}
+        found[name] = {"value": answers.metrics[name], "constant": answers.of_constant[name]}
         if interval:
             found[name] |= {"low": interval.low, "high": interval.high}
     return found

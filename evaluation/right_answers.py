@@ -31,7 +31,7 @@ def right_answers(archive: Path, test: Path, trusted: str) -> np.ndarray:
         trusted: the SHA-256 of the inference code that may be run, in hexadecimal digits.
 
     Raises:
-        InputError: the artifact holds other code, or it does not fit the test part.
+        InputError: the artifact holds other code, does not fit the test part, or predicts numbers.
     """
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
         artifact = Path(folder)
@@ -42,6 +42,8 @@ def right_answers(archive: Path, test: Path, trusted: str) -> np.ndarray:
         if hashlib.sha256((artifact / "code/inference.py").read_bytes()).hexdigest() != trusted:
             raise InputError("the artifact's code/inference.py is not the code that may be run")
         schema = json.loads((artifact / "schema.json").read_text(encoding="utf-8"))
+        if schema["task"] == "regression":
+            raise InputError("a regression predicts numbers, none of which is exactly right")
         scored = score(artifact, test, schema, ())
     return (scored.actual == scored.predicted).astype(np.uint8)
 

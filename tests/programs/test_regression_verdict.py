@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -218,7 +219,7 @@ def test_the_report_draws_predictions_and_residuals(progression: Finished) -> No
     assert "that of R2 is approximate" in page
     assert "classes" not in page
     verdict = json.loads((progression.evaluation / "verdict.json").read_text())
-    assert list(verdict["metrics"]) == ["mae", "mse", "rmse", "r2"]
+    assert list(verdict["metrics"]) == ["rmse", "r2", "mae", "mse"]
     for name, found in verdict["metrics"].items():
         assert found["low"] < found["value"] < found["high"], name
         assert (found["constant"] < found["value"]) is (name == "r2"), name
@@ -273,6 +274,16 @@ def test_an_answer_that_is_no_number_for_each_row_is_refused(body: str) -> None:
 
     with pytest.raises(scoring.InputError, match="the model answers"):
         scoring._read_numbers(body, 2)
+
+
+def test_there_are_no_right_answers_to_compare_two_regressions_by(progression: Finished) -> None:
+    import right_answers
+    from input_error import InputError
+
+    inputs = progression.folder / "processing" / "input"
+    code = hashlib.sha256((progression.folder / "model/code/inference.py").read_bytes()).hexdigest()
+    with pytest.raises(InputError, match="a regression predicts numbers, none of which is exactly right"):
+        right_answers.right_answers(inputs / "model" / "model.tar.gz", inputs / "test", code)
 
 
 def test_the_verdict_is_json_without_a_bare_nan() -> None:
