@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from road import ROOT, TUMORS, Finished, Shell
+from installed_command import ROOT, TUMORS, Finished, Shell
 
 from pipelines.executions import paired_scoring
 from pipelines.executions.paired_scoring import is_known
