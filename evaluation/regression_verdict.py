@@ -7,6 +7,7 @@ all constants there. Whether a model beats it is a paired t test on the squared 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,30 +54,37 @@ class NumberAnswers:
     def _of_distances(self) -> Interval | None:
         return intervals.mean_error(np.abs(self.actual - self.predicted))
 
+    def value(self, metric: str) -> float:
+        """The metric; NaN, which no bound lets pass, where it is absent."""
+        return self.metrics.get(metric, math.nan)
+
     def interval(self, metric: str) -> Interval | None:
-        """The 95 % interval of a metric, by the method that suits it."""
+        """The 95 % interval of a metric, by the method that suits it; None of one that a regression lacks."""
         if metric == "r2":
             return self._of_r2
         if metric == "mae":
             return self._of_distances
-        return intervals.root(self._of_squares) if metric == "rmse" else self._of_squares
+        if metric == "rmse":
+            return intervals.root(self._of_squares)
+        return self._of_squares if metric == "mse" else None
 
 
 def judge_numbers(gate: Gate, answers: NumberAnswers) -> dict[str, Any]:
     """The verdict on a regression, as ``verdict.json`` holds it."""
-    rows, metrics = len(answers.actual), answers.metrics
-    checks = [against_threshold(gate, metrics[gate.metric], answers.interval(gate.metric), rows)]
+    rows, value = len(answers.actual), answers.value(gate.metric)
+    checks = [against_threshold(gate, value, answers.interval(gate.metric), rows)]
     if gate.worth:
         checks.append(_worth(gate, answers))
     for name, least in gate.floors.items():
         called = METRICS[name].label
-        checks.append(against_floor(name, called, metrics[name], answers.interval(name), least))
-    return document(gate, rows, checks, answers.of_constant[gate.metric])
+        checks.append(against_floor(name, called, answers.value(name), answers.interval(name), least))
+    return document(gate, rows, checks, answers.of_constant.get(gate.metric))
 
 
 def _worth(gate: Gate, answers: NumberAnswers) -> Check:
     """Are the squared errors shown to be smaller than the constant's, and is the metric better than its?"""
-    kind, value, constant = gate.kind, answers.metrics[gate.metric], answers.of_constant[gate.metric]
+    kind, value = gate.kind, answers.value(gate.metric)
+    constant = answers.of_constant.get(gate.metric, math.nan)
     always = f"always answering {answers.constant:.6g}, the mean of the training part"
     chance = significance.smaller_errors(
         (answers.actual - answers.predicted) ** 2, (answers.actual - answers.constant) ** 2

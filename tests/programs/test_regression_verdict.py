@@ -155,6 +155,14 @@ def test_a_threshold_that_is_no_number_lets_nothing_pass() -> None:
         assert found["verdict"] == "refused"
 
 
+def test_a_metric_that_a_regression_lacks_lets_nothing_pass() -> None:
+    for gate in ({"metric": "accuracy", "threshold": 0.1}, {"floors": {"accuracy": 0.1}}):
+        found = verdict_of(*targets_and_answers(300), **gate)
+        assert found["verdict"] == "refused"
+        assert "accuracy nan is" in found["sentence"]
+        json.dumps(found, allow_nan=False)
+
+
 def test_the_intervals_hold_the_true_value_about_as_often_as_they_say() -> None:
     """Normal errors, 200 rows: true RMSE 3, true R2 0.91; 95 % of 100 draws less four deviations is 87."""
     import intervals
