@@ -152,7 +152,7 @@ def signalled(program: str, folder: Path, number: int) -> tuple[int, str]:
     else:
         (folder / "model/code").mkdir(parents=True, exist_ok=True)
         (folder / "model/code/inference.py").write_text(WAITING)
-        (folder / "model/schema.json").write_text("{}")
+        (folder / "model/schema.json").write_text('{"task": "binary", "target": "y", "classes": []}')
         with tarfile.open(folder / "processing/input/model/model.tar.gz", "w:gz") as archive:
             archive.add(folder / "model", arcname=".")
     process = begin(step(program, folder), folder)
