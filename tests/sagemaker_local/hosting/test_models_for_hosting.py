@@ -149,6 +149,6 @@ def test_an_artifact_with_another_etag_than_the_model_names_is_not_served(place:
     name = f"second-{given}"
     place.config(name, (place.model(name, {"ModelPackageName": arn}), 1, 1.0))
     place.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-    found = place.settled(name)
+    found = place.after_change(name)
     assert found["EndpointStatus"] == "Failed"
     assert f"the model names {etag}" in found["FailureReason"]
