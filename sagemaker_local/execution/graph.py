@@ -22,18 +22,21 @@ from sagemaker_local.execution.parameters import Parameter, declared_parameters
 from sagemaker_local.execution.property_shapes import check_property
 
 VERSION = "2020-12-01"
-RUN_HERE = ("Processing", "Training", "Condition", "RegisterModel", "Fail")
+RUN_HERE = ("Processing", "Training", "Condition", "RegisterModel", "Lambda", "Fail")
 # The other types that SageMaker Pipelines knows (PipelineExecutionStepMetadata and the SDK's StepTypeEnum).
 ONLY_ON_AWS = frozenset(
     {
         "Athena", "AutoML", "BedrockCustomModel", "BedrockCustomModelDeployment", "BedrockModelImport",
         "BedrockProvisionedModelThroughput", "Callback", "ClarifyCheck", "Cleanup", "EMR", "EMRServerless",
-        "Endpoint", "EndpointConfig", "ForEach", "HubContent", "InferenceComponent", "Job", "Lambda",
-        "Lineage", "Model", "QualityCheck", "Transform", "Tuning",
+        "Endpoint", "EndpointConfig", "ForEach", "HubContent", "InferenceComponent", "Job", "Lineage",
+        "Model", "QualityCheck", "Transform", "Tuning",
     }
 )  # fmt: skip
 COMPLETED = "Completed"
 TRIGGERS = (COMPLETED, "Failed", "Stopped", "Any")
+OUTPUT_TYPES = ("String", "Integer", "Float", "Boolean")
+"""What a Lambda step can declare an output to be."""
+
 _STEP_NAME_LENGTH = 64
 _STEP_NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
@@ -47,6 +50,8 @@ class Step:
         needs: the steps it waits for, each with the outcome that lets this one run: ``Completed``,
             ``Failed``, ``Stopped`` or ``Any``.
         branch: for a step inside a condition, that condition's name and the outcome it needs.
+        function: of a Lambda step, the ARN of what it calls.
+        outputs: of a Lambda step, the types of the values that the function has to return, by name.
     """
 
     name: str
@@ -59,6 +64,8 @@ class Step:
     retries: tuple[retry.Policy, ...]
     display_name: str | None = None
     description: str | None = None
+    function: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -183,7 +190,26 @@ def _step(
         retries=retry.parse_policies(document.get("RetryPolicies")),
         display_name=_text(document, "DisplayName"),
         description=_text(document, "Description"),
+        **(_function(document) if kind == "Lambda" else {}),
     )
+
+
+def _function(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a Lambda step calls, and what it declares to come back."""
+    arn = document.get("FunctionArn")
+    if not isinstance(arn, str) or not arn:
+        raise language.LanguageError(f"it needs a FunctionArn (a text), not {arn!r}.")
+    outputs: dict[str, str] = {}
+    for entry in document.get("OutputParameters") or []:
+        match entry:
+            case {"OutputName": str(name), "OutputType": str(kind)} if kind in OUTPUT_TYPES:
+                outputs[name] = kind
+            case _:
+                raise language.LanguageError(
+                    f"OutputParameters needs OutputName and OutputType ({', '.join(OUTPUT_TYPES)}), not"
+                    f" {entry!r}."
+                )
+    return {"function": arn, "outputs": outputs}
 
 
 def _text(document: Mapping[str, Any], member: str) -> str | None:
@@ -274,7 +300,9 @@ def _property_files(document: Mapping[str, Any]) -> dict[str, language.PropertyF
 
 
 def _output_names(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of a processing step's outputs."""
+    """The names of a processing step's or a Lambda step's outputs."""
+    if document.get("Type") == "Lambda":
+        return tuple(_function(document)["outputs"])
     config = (document.get("Arguments") or {}).get("ProcessingOutputConfig")
     outputs = config.get("Outputs") if isinstance(config, dict) else None
     if not isinstance(outputs, list):

@@ -21,7 +21,7 @@ def check_property(reference: StepReference, step_type: str, outputs: tuple[str,
     Args:
         reference: what is referred to.
         step_type: the type of the step that is referred to.
-        outputs: the names of that step's outputs, if it is a processing step.
+        outputs: the names of that step's outputs, if it is a processing or a Lambda step.
     """
     if step_type == "Condition":
         if reference.path != ("Outcome",):
@@ -29,6 +29,17 @@ def check_property(reference: StepReference, step_type: str, outputs: tuple[str,
         return
     if step_type == "Fail":
         raise LanguageError(f"'{reference.text}': a Fail step has no properties.")
+    if step_type == "Lambda":
+        if len(reference.path) != 2 or reference.path[0] != "OutputParameters":
+            raise LanguageError(
+                f"'{reference.text}': a Lambda step's properties are OutputParameters['...']."
+            )
+        if reference.path[1] not in outputs:
+            raise LanguageError(
+                f"'{reference.text}': step '{reference.step}' declares no output '{reference.path[1]}'; it"
+                f" declares: {', '.join(outputs) or 'none'}."
+            )
+        return
     shape = service_model("sagemaker").operation_model(_DESCRIBES[step_type]).output_shape
     for depth, part in enumerate(reference.path):
         name = str(part)

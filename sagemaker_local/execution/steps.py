@@ -7,8 +7,10 @@ the next thing happens.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
+import json
 import secrets
 import string
 import threading
@@ -32,6 +34,7 @@ from sagemaker_local.jobs.runner import JobRunner
 _JOB_NAME_LENGTH = 63
 _RANDOM_LENGTH = 10
 _TOKEN_LENGTH = 36
+_OUTPUT_LENGTH = 1024
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
 
@@ -267,6 +270,23 @@ class StepRun:
         if self.record.store.get("model-package-group", self.record.region, group) is None:
             self._call("CreateModelPackageGroup", {"ModelPackageGroupName": group, "Tags": tags})
 
+    def run_function(self) -> Outcome:
+        """Lambda: calls the function with the step's arguments, and keeps what it returns by name."""
+        self._executing()
+        payload = base64.b64encode(json.dumps(self._resolved()).encode()).decode()
+        name = self.step.function
+        answer = self.api(self.record.region, "lambda", "Invoke", {"FunctionName": name, "Payload": payload})
+        returned = json.loads(base64.b64decode(answer["Payload"]))
+        metadata: dict[str, Any] = {"Arn": name, "OutputParameters": []}
+        if answer.get("FunctionError"):
+            why = f"ClientError: {name} failed: {returned.get('errorType')}: {returned.get('errorMessage')}"
+            return Outcome("Failed", reason=why, members={"Metadata": {"Lambda": metadata}})
+        values = _declared_outputs(returned, self.step.outputs)
+        metadata["OutputParameters"] = [
+            {"Name": output, "Value": _output_text(value)} for output, value in values.items()
+        ]
+        return Outcome("Succeeded", {"OutputParameters": values}, members={"Metadata": {"Lambda": metadata}})
+
     def run_fail(self) -> Outcome:
         """Fail: ends the execution with the message that the definition gives it."""
         message = str(self._resolved().get("ErrorMessage", ""))
@@ -279,8 +299,35 @@ _ATTEMPTS: dict[str, Callable[[StepRun], Outcome]] = {
     "Training": StepRun.run_job,
     "Condition": StepRun.run_condition,
     "RegisterModel": StepRun.run_registration,
+    "Lambda": StepRun.run_function,
     "Fail": StepRun.run_fail,
 }
+
+_OUTPUT_TYPES: dict[str, type | tuple[type, ...]] = {
+    "String": str,
+    "Integer": int,
+    "Float": (int, float),
+    "Boolean": bool,
+}
+
+
+def _declared_outputs(returned: Any, declared: Mapping[str, str]) -> dict[str, Any]:
+    """Those values of a function's answer that the step declares; raises LanguageError without one."""
+    if not isinstance(returned, dict):
+        raise LanguageError(
+            f"the function has to return an object with the step's outputs, not {returned!r}."
+        )
+    for name, kind in declared.items():
+        value = returned.get(name)
+        if not isinstance(value, _OUTPUT_TYPES[kind]) or isinstance(value, bool) != (kind == "Boolean"):
+            raise LanguageError(f"the function has to return {name} as {kind}; it returned {value!r}.")
+        if len(_output_text(value)) > _OUTPUT_LENGTH:
+            raise LanguageError(f"the function's {name} has more than {_OUTPUT_LENGTH} characters.")
+    return {name: returned[name] for name in declared}
+
+
+def _output_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def job_name(execution_id: str, step: Step, kind: JobKind) -> str:

@@ -1,0 +1,132 @@
+"""Lambda steps: a real function is called with the step's arguments, and its answer feeds later steps."""
+
+from __future__ import annotations
+
+import io
+import uuid
+import zipfile
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.sagemaker_local.execution.conftest import ROLE, client
+
+
+def function(workshop: Any, code: str) -> str:
+    """A new function; its ARN."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("look.py", code)
+    created = client("lambda", workshop.url).create_function(
+        FunctionName=name("look-up"),
+        Runtime="python3.12",
+        Role=ROLE,
+        Handler="look.up",
+        Code={"ZipFile": packed.getvalue()},
+        Timeout=20,
+    )
+    return str(created["FunctionArn"])
+
+
+def name(head: str) -> str:
+    return f"{head}-{uuid.uuid4().hex[:8]}"
+
+
+def step(arn: str | None, arguments: dict[str, Any], *outputs: tuple[str, str]) -> dict[str, Any]:
+    return {
+        "Name": "Look",
+        "Type": "Lambda",
+        "FunctionArn": arn,
+        "Arguments": arguments,
+        "OutputParameters": [{"OutputName": output, "OutputType": kind} for output, kind in outputs],
+    }
+
+
+def output(wanted: str) -> dict[str, str]:
+    return {"Get": f"Steps.Look.OutputParameters['{wanted}']"}
+
+
+def check(left: Any, right: Any) -> dict[str, Any]:
+    conditions = [{"Type": "Equals", "LeftValue": left, "RightValue": right}]
+    return {
+        "Name": "Check",
+        "Type": "Condition",
+        "Arguments": {"Conditions": conditions, "IfSteps": [], "ElseSteps": []},
+    }
+
+
+def test_a_function_gets_the_arguments_and_its_answer_reaches_later_steps(workshop: Any) -> None:
+    arn = function(
+        workshop,
+        "def up(event, context):\n    return {"
+        "'Text': event['who'] + '!', 'Whole': event['number'] + 1, 'Part': 1, 'Yes': True, 'More': 0}\n",
+    )
+    outputs = ("Text", "String"), ("Whole", "Integer"), ("Part", "Float"), ("Yes", "Boolean")
+    later = workshop.processing(
+        "Later", "(OUT / 'seen').write_text(os.environ['SEEN'])", environment={"SEEN": output("Text")}
+    )
+    pipeline = workshop.create(
+        name("look"),
+        step(arn, {"who": {"Get": "Parameters.Who"}, "number": 4}, *outputs),
+        check(output("Whole"), 5),
+        later,
+        parameters=[{"Name": "Who", "Type": "String", "DefaultValue": "me"}],
+    )
+    execution, status = workshop.run(pipeline, {"Who": "you"})
+    assert status == "Succeeded"
+    steps = workshop.steps(execution)
+    assert steps["Look"]["Metadata"]["Lambda"] == {
+        "Arn": arn,
+        "OutputParameters": [
+            {"Name": "Text", "Value": "you!"},
+            {"Name": "Whole", "Value": "5"},
+            {"Name": "Part", "Value": "1"},
+            {"Name": "Yes", "Value": "true"},
+        ],
+    }
+    key = f"runs/{execution.rpartition('/')[2]}/Later/out/seen"
+    seen = workshop.s3.get_object(Bucket=workshop.bucket, Key=key)
+    assert seen["Body"].read() == b"you!"
+    assert steps["Check"]["Metadata"]["Condition"]["Outcome"] == "True"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("raise ValueError('no such thing')", "ValueError: no such thing"),
+        ("return {}", "has to return Text as String; it returned None"),
+        ("return {'Text': 5}", "has to return Text as String; it returned 5"),
+        ("return 'text'", "has to return an object"),
+        ("return {'Text': 'x' * 1025}", "more than 1024 characters"),
+    ],
+)
+def test_a_function_that_fails_or_answers_otherwise_fails_its_step(
+    workshop: Any, body: str, words: str
+) -> None:
+    arn = function(workshop, f"def up(event, context):\n    {body}\n")
+    execution, status = workshop.run(workshop.create(name("look"), step(arn, {}, ("Text", "String"))))
+    assert status == "Failed"
+    assert words in workshop.steps(execution)["Look"]["FailureReason"]
+
+
+def test_a_function_that_does_not_exist_fails_its_step_by_name(workshop: Any) -> None:
+    arn = "arn:aws:lambda:eu-west-1:000000000000:function:none"
+    execution, status = workshop.run(workshop.create(name("look"), step(arn, {})))
+    assert status == "Failed"
+    assert f"Function not found: {arn}" in workshop.steps(execution)["Look"]["FailureReason"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ([step(None, {})], "FunctionArn"),
+        ([step("arn", {}, ("Text", "Number"))], "OutputType"),
+        ([step("arn", {}), check(output("Text"), "x")], "declares no output 'Text'"),
+        ([step("arn", {}), check({"Get": "Steps.Look.Arn"}, "x")], "OutputParameters"),
+    ],
+)
+def test_a_lambda_step_that_cannot_work_is_refused(workshop: Any, steps: list[Any], words: str) -> None:
+    with pytest.raises(ClientError, match="Step") as refused:
+        workshop.create(name("look"), *steps)
+    assert words in str(refused.value)
