@@ -1,6 +1,6 @@
 """The third step: is the model good enough? The artifact is scored as it will be served.
 
-    python evaluate.py [--threshold 0.9] [--opt-ml /opt/ml]
+    python evaluate.py [--threshold 0.9] [--champion-version 4 --champion-sha256 ...] [--opt-ml /opt/ml]
 
 Unpacks ``processing/input/model/model.tar.gz``, imports the ``code/inference.py`` inside it, and sends the
 test part (``processing/input/test/``) through its ``model_fn``, ``input_fn``, ``predict_fn`` and
@@ -8,11 +8,15 @@ test part (``processing/input/test/``) through its ``model_fn``, ``input_fn``, `
 ``statistics.json`` (Model Monitor's format, which Studio draws), ``verdict.json`` (what the gate in
 ``processing/input/gate/gate.json`` says of them, which the condition step reads), the plots as PNG, and
 ``report.html``, one file that holds everything.
+
+If the gate names a champion, the artifact of the version that serves there is
+``processing/input/champion/model.tar.gz``, and ``--champion-version`` says which one it is, or ``none``.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import tempfile
@@ -24,6 +28,7 @@ from typing import Any
 
 import numpy as np
 from artifact import unpack
+from champion import Champion, Tested, check_classes, check_numbers
 from input_error import InputError
 from measured import measured, measured_numbers
 from metric_table import METRICS, SECTIONS
@@ -49,11 +54,15 @@ class _Evaluated:
     numbers: NumberAnswers | None = None
 
 
-def evaluate(opt_ml: Path, threshold: float | None = None) -> str:
+def evaluate(
+    opt_ml: Path, threshold: float | None = None, champion_version: str = "", champion_sha256: str = ""
+) -> str:
     """Do the whole step and return its message, which says why if the gate stays shut.
 
     Args:
         threshold: of the gate's metric, which each start can set; without it, the one in ``gate.json``.
+        champion_version: the version that serves, or ``none``; needed if the gate has a champion.
+        champion_sha256: of its artifact; empty where it is not known.
 
     Raises:
         InputError: the artifact or the test part is not what the steps before this one write.
@@ -62,6 +71,12 @@ def evaluate(opt_ml: Path, threshold: float | None = None) -> str:
     output = opt_ml / "processing" / "output" / "evaluation"
     output.mkdir(parents=True, exist_ok=True)
     gate = _gate(inputs / "gate" / "gate.json", threshold)
+    champion = None
+    if gate.champion:
+        if not champion_version:
+            raise InputError("the gate has a champion. Say which version it is with --champion-version")
+        archive = inputs / "champion" / "model.tar.gz"
+        champion = Champion(gate.champion, champion_version, champion_sha256, archive)
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
         artifact = Path(folder)
         origin = unpack(inputs / "model" / "model.tar.gz", artifact)
@@ -69,9 +84,9 @@ def evaluate(opt_ml: Path, threshold: float | None = None) -> str:
             if not (artifact / name).is_file():
                 raise InputError(f"model.tar.gz holds no {name}. Give an artifact that train.py wrote")
         schema = json.loads((artifact / "schema.json").read_text(encoding="utf-8"))
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         judged = _judged_numbers if schema["task"] == "regression" else _judged_classes
-        found = judged(artifact, inputs / "test", schema, gate, now)
+        test = Tested(inputs / "test", schema, origin)
+        found = judged(artifact, test, gate, champion)
         importance_file = artifact / "feature_importance.json"
         importance = (
             json.loads(importance_file.read_text(encoding="utf-8"))["features"]
@@ -79,7 +94,11 @@ def evaluate(opt_ml: Path, threshold: float | None = None) -> str:
             else []
         )
     _write(output / "statistics.json", found.document)
-    about = {"artifact_sha256": origin.sha256, "artifact_bytes": origin.bytes}
+    about = {
+        "artifact_sha256": origin.sha256,
+        "artifact_bytes": origin.bytes,
+        "test_sha256": _digest_of_rows(inputs / "test"),
+    }
     _write(output / "verdict.json", {**found.verdict, **about})
     skipped = write_report(
         output, found.document, schema, importance, found.curves, found.verdict, found.numbers
@@ -92,9 +111,10 @@ def evaluate(opt_ml: Path, threshold: float | None = None) -> str:
     return message if found.verdict["verdict"] == PASSED else f"{message}: {found.verdict['sentence']}"
 
 
-def _judged_classes(artifact: Path, test: Path, schema: dict[str, Any], gate: Gate, now: str) -> _Evaluated:
-    scored = score(artifact, test, schema, gate.slices)
-    document = statistics(scored.actual, scored.predicted, scored.scores, schema["classes"], now)
+def _judged_classes(artifact: Path, test: Tested, gate: Gate, champion: Champion | None) -> _Evaluated:
+    schema = test.schema
+    scored = score(artifact, test.folder, schema, gate.slices)
+    document = statistics(scored.actual, scored.predicted, scored.scores, schema["classes"], _now())
     answers = Answers(
         classes=schema["classes"],
         actual=scored.actual,
@@ -105,21 +125,38 @@ def _judged_classes(artifact: Path, test: Path, schema: dict[str, Any], gate: Ga
         groups=scored.groups,
     )
     curves = one_against_rest(scored.actual, scored.probabilities) if scored.probabilities is not None else []
-    verdict = {**judge(gate, answers), "metrics": measured(answers)}
+    more = [check_classes(champion, gate, answers, test)] if champion else []
+    verdict = {**judge(gate, answers, more), "metrics": measured(answers)}
     return _Evaluated(document, verdict, curves=curves)
 
 
-def _judged_numbers(artifact: Path, test: Path, schema: dict[str, Any], gate: Gate, now: str) -> _Evaluated:
-    scored = score_numbers(artifact, test, schema)
-    document = regression_statistics(scored.actual, scored.predicted, now)
+def _judged_numbers(artifact: Path, test: Tested, gate: Gate, champion: Champion | None) -> _Evaluated:
+    schema = test.schema
+    scored = score_numbers(artifact, test.folder, schema)
+    document = regression_statistics(scored.actual, scored.predicted, _now())
     answers = NumberAnswers(
         actual=scored.actual,
         predicted=scored.predicted,
         constant=schema["train_target"]["mean"],
         metrics=_values(document, schema),
     )
-    verdict = {**judge_numbers(gate, answers), "metrics": measured_numbers(answers)}
+    more = [check_numbers(champion, gate, answers, test)] if champion else []
+    verdict = {**judge_numbers(gate, answers, more), "metrics": measured_numbers(answers)}
     return _Evaluated(document, verdict, numbers=answers)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _digest_of_rows(folder: Path) -> str:
+    """Of the test part's files and their names: whether two evaluations are of the same rows."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.parquet")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _headline(metrics: dict[str, float], rows: int) -> str:
@@ -152,12 +189,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--opt-ml", type=Path, default=Path("/opt/ml"), help="the container's folder")
     parser.add_argument("--threshold", type=float, help="of the gate's metric; else the one in gate.json")
+    parser.add_argument("--champion-version", default="", help="the version that serves, or none")
+    parser.add_argument("--champion-sha256", default="", help="of its artifact")
     options = parser.parse_args(arguments)
     opt_ml = options.opt_ml
     message = opt_ml / "output" / "message"
     message.parent.mkdir(parents=True, exist_ok=True)
     try:
-        text = evaluate(opt_ml, options.threshold)
+        text = evaluate(opt_ml, options.threshold, options.champion_version, options.champion_sha256)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         message.write_text(str(error).encode()[:_MESSAGE_BYTES].decode(errors="ignore"), encoding="utf-8")

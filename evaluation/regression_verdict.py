@@ -8,7 +8,7 @@ all constants there. Whether a model beats it is a paired t test on the squared 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -69,8 +69,8 @@ class NumberAnswers:
         return self._of_squares if metric == "mse" else None
 
 
-def judge_numbers(gate: Gate, answers: NumberAnswers) -> dict[str, Any]:
-    """The verdict on a regression, as ``verdict.json`` holds it."""
+def judge_numbers(gate: Gate, answers: NumberAnswers, more: Sequence[Check] = ()) -> dict[str, Any]:
+    """The verdict on a regression, as ``verdict.json`` holds it; ``more`` as in ``verdict.judge``."""
     rows, value = len(answers.actual), answers.value(gate.metric)
     checks = [against_threshold(gate, value, answers.interval(gate.metric), rows)]
     if gate.worth:
@@ -78,7 +78,7 @@ def judge_numbers(gate: Gate, answers: NumberAnswers) -> dict[str, Any]:
     for name, least in gate.floors.items():
         called = METRICS[name].label
         checks.append(against_floor(name, called, answers.value(name), answers.interval(name), least))
-    return document(gate, rows, checks, answers.of_constant.get(gate.metric))
+    return document(gate, rows, [*checks, *more], answers.of_constant.get(gate.metric))
 
 
 def _worth(gate: Gate, answers: NumberAnswers) -> Check:

@@ -8,7 +8,6 @@ against a constant answer lets up to half of them pass for F1 and all of them fo
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -95,29 +94,6 @@ def more_often_right(only_first: int, only_second: int) -> float:
     """
     rows = only_first + only_second
     return float(stats.binomtest(only_first, rows, alternative="greater").pvalue) if rows else 1.0
-
-
-def not_worse(only_challenger: int, only_champion: int, rows: int, margin: float) -> float:
-    """Whether a challenger is right at most ``margin`` less often than a champion: Tango's score test.
-
-    Tango 1998 (Stat. Med. 17): the hypothesis "worse by the margin" is tested on paired answers.
-
-    Args:
-        only_challenger, only_champion: rows that only this one has right.
-        rows: all of them, those included that both have right or wrong.
-        margin: of the share of right answers, e.g. 0.005 for half a point.
-    """
-    if not rows:
-        return 1.0
-    a = 2.0 * rows
-    b = -(only_challenger + only_champion) - (2.0 * rows - only_challenger + only_champion) * margin
-    c = only_champion * margin * (1 + margin)
-    share = (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)
-    variance = rows * (2 * share - margin * (1 + margin))
-    difference = only_challenger - only_champion + rows * margin
-    if variance <= 0:
-        return 0.0 if difference > 0 else 1.0
-    return float(stats.norm.sf(difference / math.sqrt(variance)))
 
 
 def below(successes: Sequence[int], trials: Sequence[int], floor: float) -> list[float]:

@@ -43,7 +43,7 @@ class Gate:
         floors: by metric, or ``metric.class``.
         evidence: ``estimate`` or ``bound``.
         slice_floor: the least share of right answers in each value of each column of ``slices``.
-        champion: the environment whose version must not be better by more than ``champion_margin``.
+        champion: the environment whose version the model has to match (``champion``).
     """
 
     metric: str
@@ -54,7 +54,6 @@ class Gate:
     slices: tuple[str, ...] = ()
     slice_floor: float | None = None
     champion: str | None = None
-    champion_margin: float = 0.005
 
     @property
     def kind(self) -> MetricKind:
@@ -124,15 +123,19 @@ class Answers:
         return float(found) if is_number else math.nan
 
 
-def judge(gate: Gate, answers: Answers) -> dict[str, Any]:
-    """The verdict on a classification, as ``verdict.json`` holds it."""
+def judge(gate: Gate, answers: Answers, more: Sequence[Check] = ()) -> dict[str, Any]:
+    """The verdict on a classification, as ``verdict.json`` holds it.
+
+    Args:
+        more: checks that need more than the model's own answers.
+    """
     checks = [_threshold(gate, answers)]
     if gate.worth:
         checks.append(_worth(gate, answers))
     checks += [_floor(name, least, answers) for name, least in gate.floors.items()]
     for column in gate.slices:
         checks.append(_slices(gate, column, answers))
-    return document(gate, answers.rows, checks, _constant(gate.metric, answers))
+    return document(gate, answers.rows, [*checks, *more], _constant(gate.metric, answers))
 
 
 def document(gate: Gate, rows: int, checks: Sequence[Check], constant: float | None) -> dict[str, Any]:
