@@ -3,7 +3,7 @@
 The template sets them, from ``projects.toml``:
 
     GATEHOUSE_AUTOMATION   JSON: name, metric, threshold, environments in the order of promotion
-    GATEHOUSE_TOPIC        the ARN of the SNS topic through which people are told
+    GATEHOUSE_TOPIC        the ARN of the SNS topic through which people are told, for functions that tell any
     GATEHOUSE_TARGET       aws or local: what the commands in messages say
     GATEHOUSE_STUDIO       the address of SageMaker Studio, if there is one for links
 
@@ -63,7 +63,7 @@ class Context:
     Attributes:
         metric, threshold: the gate's, where a version does not say which it passed.
         stages: in the order in which a version goes through them.
-        topic: the ARN of the SNS topic through which people are told.
+        topic: the ARN of the SNS topic through which people are told; empty where none is.
         target: ``aws`` or ``local``.
         studio: the address of SageMaker Studio, if it is known.
         clients: for the project's own account and region.
@@ -78,6 +78,10 @@ class Context:
     studio: str | None
     region: str
     clients: Clients = field(repr=False, compare=False)
+
+    def stage_named(self, name: object) -> Stage | None:
+        """The stage of that name."""
+        return next((stage for stage in self.stages if stage.name == name), None)
 
     def stage_of_parameter(self, name: object) -> Stage | None:
         """The stage whose parameter has that name."""
@@ -117,7 +121,7 @@ def read_context(environ: Mapping[str, str] = os.environ) -> Context:
         metric=settings["metric"],
         threshold=settings["threshold"],
         stages=tuple(_stage(**one) for one in settings["environments"]),
-        topic=environ["GATEHOUSE_TOPIC"],
+        topic=environ.get("GATEHOUSE_TOPIC", ""),
         target=environ.get("GATEHOUSE_TARGET", "aws"),
         studio=environ.get("GATEHOUSE_STUDIO") or None,
         region=region,

@@ -123,6 +123,11 @@ def check_artifacts(s3: Any, described: Mapping[str, Any], *, anew: bool = False
     return Checked(records, tuple(notes))
 
 
+def recorded_digest(s3: Any, described: Mapping[str, Any]) -> str:
+    """The SHA-256 of a version's artifact, by its last decision or its evaluation; empty if not known."""
+    return next((known.sha256 for _, _, known in _artifacts(s3, described) if known), "")
+
+
 def _artifacts(s3: Any, described: Mapping[str, Any]) -> Iterator[tuple[str, str, Record | None]]:
     """(property, S3 URI, what is known) of each container's artifact that is one object in S3."""
     properties: Mapping[str, str] = described.get("CustomerMetadataProperties", {})

@@ -94,6 +94,12 @@ def summaries(
             raise
 
 
+def newest_arn(clients: Clients, group: str) -> str | None:
+    """The ARN of the group's newest version; None if it has none."""
+    newest = next(summaries(clients, group, limit=1), None)
+    return None if newest is None else str(newest["ModelPackageArn"])
+
+
 def version_arn(clients: Clients, group: str, version: int) -> str:
     """The ARN of a group's version, from the group's own ARN; whether there is such a version is not asked.
 

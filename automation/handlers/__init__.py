@@ -1,24 +1,25 @@
 """One module for each Lambda function; ``handle(event, context)`` is the entry point of every one.
 
-Each returns what it did as one line, and prints it, since Lambda logs what is printed and drops what is
-returned. An exception makes Lambda try again, and then puts the event into the dead-letter queue, which
-raises the alarm.
+Those of events return what they did as one line, and print it, since Lambda logs what is printed and drops
+what is returned. An exception makes Lambda try again, and then puts the event into the dead-letter queue,
+which raises the alarm. Those whose names begin with ``find`` are called by the pipeline itself and return the
+outputs of its step; an exception fails the step.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-Handler = Callable[[dict[str, Any], object], str]
+Result = TypeVar("Result", str, dict[str, str])
 
 
-def logged(handle: Handler) -> Handler:
+def logged(handle: Callable[[dict[str, Any], object], Result]) -> Callable[[dict[str, Any], object], Result]:
     """The handler, made to print what it did as well."""
 
     @functools.wraps(handle)
-    def handle_and_print(event: dict[str, Any], context: object) -> str:
+    def handle_and_print(event: dict[str, Any], context: object) -> Result:
         done = handle(event, context)
         print(done)
         return done

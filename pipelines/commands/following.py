@@ -69,6 +69,7 @@ def _document(outcome: ExecutionOutcome) -> dict[str, Any]:
         "threshold": gate.threshold if gate else None,
         "verdict": gate.verdict if gate else None,
         "model_package_arn": outcome.model_package_arn,
+        "same_version": outcome.same_version.number if outcome.same_version else None,
         "gate_shut": outcome.gate_shut,
         "failure_reason": outcome.failure_reason,
     }
@@ -154,6 +155,11 @@ def _report_success(target: Target, project: str, outcome: ExecutionOutcome) -> 
     cached = [step.display_name for step in outcome.steps if step.cached]
     if cached:
         yield f"Taken from the step cache, because nothing they depend on changed: {', '.join(cached)}"
+    if outcome.same_version is not None:
+        yield f"Nothing new to register: {outcome.same_version.sentence}."
+        yield "Artifact, data and evaluation are the same; --register-again registers the model all the same."
+        yield f"Next: gatehouse model {project} {outcome.same_version.number}{target.option}"
+        return
     if outcome.model_package_arn is None:
         yield "The execution succeeded; it registered no model."
         return

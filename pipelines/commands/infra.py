@@ -38,10 +38,10 @@ Outputs = Mapping[Kind, Mapping[str, str]]
 def command() -> None:
     """The project's infrastructure in AWS: bucket, roles, CI and automation, as CloudFormation stacks.
 
-    Three stacks for each project: foundation, ci, automation. The templates in automation/templates/ can be
-    deployed with `aws cloudformation deploy` as well; docs/aws.md says how. ci is left out until it is named
-    with --only once, because it needs to know the repository. A role or bucket that exists already, in a
-    SageMaker Project for example, is used and left as it is: name it in SAGEMAKER_PIPELINE_ROLE_ARN and
+    Four stacks for each project: foundation, pipeline, ci, automation. The templates in automation/templates/
+    can be deployed with `aws cloudformation deploy` as well; docs/aws.md says how. ci is left out until it is
+    named with --only once, because it needs to know the repository. A role or bucket that exists already, in
+    a SageMaker Project for example, is used and left as it is: name it in SAGEMAKER_PIPELINE_ROLE_ARN and
     ARTIFACT_BUCKET, or in the settings with -p CreateBucket=false.
     """
 
@@ -124,7 +124,7 @@ def deploy_command(
     cloudformation = at.client("cloudformation")
     plans, outputs = [], {}
     for stack in _stacks(at, only, parameters, code, cloudformation):
-        if stack.kind == "automation":
+        if stack.kind in ("pipeline", "automation"):
             publish(code, at.project.name, at.site.target.bucket, at.client("s3"))
         plan = plan_stack(stack, cloudformation, keep=True)
         plans.append(plan)
@@ -141,7 +141,7 @@ def deploy_command(
 @_target
 @with_json
 def remove_command(project: str | None, only: tuple[Kind, ...], yes: bool, target: str) -> Output:
-    """Delete the stacks: automation, CI, then the foundation.
+    """Delete the stacks: automation, CI, the pipeline's functions, then the foundation.
 
     The artifact bucket, the key and log groups with a job's logs stay, with all data and models in them;
     docs/aws.md says how to delete those too. Endpoints go on serving until they are deleted.

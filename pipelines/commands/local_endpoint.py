@@ -34,6 +34,7 @@ from sagemaker_local.home import Home, is_alive
 if TYPE_CHECKING:
     from sagemaker_local.endpoint import Endpoint
     from sagemaker_local.jobs.opt_ml import OptMl
+    from sagemaker_local.stacks.templates import Template
 
 START_LIMIT = 60.0
 """Seconds that a new endpoint may take until it answers."""
@@ -49,8 +50,11 @@ def home_folder(settings: Settings) -> Path:
 
 
 @contextmanager
-def connection(target: Target, settings: Settings) -> Iterator[Callable[[], Target]]:
+def connection(target: Target, settings: Settings, *, runs: bool = False) -> Iterator[Callable[[], Target]]:
     """A SageMaker for the time of the `with` block, which may start while the block does something else.
+
+    Args:
+        runs: whether executions will run in it, which call functions.
 
     Yields:
         A function that waits until it answers and gives the target with its URL; in AWS it gives the
@@ -64,10 +68,8 @@ def connection(target: Target, settings: Settings) -> Iterator[Callable[[], Targ
     if kept_up is not None:
         yield lambda: target.at(kept_up.url)
         return
-    from sagemaker_local import endpoint  # takes a quarter of a second, which only this case needs
-
     with ThreadPoolExecutor(1, thread_name_prefix="endpoint") as threads:
-        starting: Future[Endpoint] = threads.submit(endpoint.start, home, interpreters=interpreters(settings))
+        starting: Future[Endpoint] = threads.submit(_start, home, settings, runs)
         try:
             yield lambda: target.at(_answering(starting).url)
         finally:
@@ -75,10 +77,23 @@ def connection(target: Target, settings: Settings) -> Iterator[Callable[[], Targ
                 starting.result().close()
 
 
+def _start(home: Path, settings: Settings, runs: bool) -> Endpoint:
+    """An endpoint in this process. Events wait until one is kept up, so it needs no other functions."""
+    from sagemaker_local import endpoint  # takes a quarter of a second, which only this case needs
+
+    created: list[Template] = []
+    if runs:
+        from pipelines.commands.local_automation import pipeline_templates
+        from sagemaker_local.stacks import templates
+
+        created = [templates.parse(text) for text in pipeline_templates(settings)]
+    return endpoint.start(home, interpreters=interpreters(settings), templates=created)
+
+
 @contextmanager
-def connected(context: ProjectContext) -> Iterator[ProjectContext]:
-    """The same context with a SageMaker that answers, for the time of the `with` block."""
-    with connection(context.target, context.settings) as connect:
+def connected(context: ProjectContext, *, runs: bool = False) -> Iterator[ProjectContext]:
+    """The same context with a SageMaker that answers, for the time of the `with` block; see `connection`."""
+    with connection(context.target, context.settings, runs=runs) as connect:
         yield replace(context, target=connect())
 
 
@@ -272,9 +287,9 @@ def _command(home: Path, port: int, settings: Settings) -> list[str]:
 
 def _templates(settings: Settings) -> list[str]:
     # Here: only what keeps an endpoint up needs the templates.
-    from pipelines.commands.local_automation import automation_templates
+    from pipelines.commands.local_automation import automation_templates, pipeline_templates
 
-    return automation_templates(settings)
+    return [*pipeline_templates(settings), *automation_templates(settings)]
 
 
 def _last_line(log: Path) -> str:

@@ -61,6 +61,11 @@ def target_option_saying(meaning: str) -> Callable[[Decorated], Decorated]:
 target_option = target_option_saying("The SageMaker on this machine, or AWS.")
 
 
+register_again_option = click.option(
+    "--register-again", is_flag=True, help="Register the model even if the newest version is the very same."
+)
+
+
 def pairs_like(example: str, form: str) -> Callable[..., dict[str, str]]:
     """The callback of an option that is given as pairs, such as `NAME=VALUE`, and may be repeated."""
 

@@ -29,7 +29,7 @@ def command(project: str | None, execution: str | None, wait: bool, target: str)
     if not wait:
         require_lasting_endpoint(context)
     name = context.project.name
-    with connected(context) as at:
+    with connected(context, runs=True) as at:
         execution_arn = executions.find(at.target, name, execution)
         executions.retry(at.target, execution_arn)
         if wait:

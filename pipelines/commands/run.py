@@ -6,14 +6,20 @@ import click
 
 from pipelines.commands.following import follow_and_report
 from pipelines.commands.local_endpoint import connection
-from pipelines.commands.options import parameter_option, project_argument, target_option
+from pipelines.commands.options import (
+    parameter_option,
+    project_argument,
+    register_again_option,
+    target_option,
+)
 from pipelines.commands.output import Output, notice, with_json
 from pipelines.commands.plan_report import DONE, plan_in_words
 from pipelines.commands.project_context import find_context
 from pipelines.definition.compile import compile_pipeline
 from pipelines.executions import lifecycle as executions
+from pipelines.executions.functions import require_functions
 from pipelines.executions.outline import read_outline
-from pipelines.executions.overrides import check_overrides, with_dataset
+from pipelines.executions.overrides import check_overrides, with_dataset, with_registration
 from pipelines.upsert.apply import apply_upsert
 from pipelines.upsert.plan import plan_upsert
 
@@ -21,14 +27,16 @@ from pipelines.upsert.plan import plan_upsert
 @click.command("run")
 @project_argument
 @parameter_option
+@register_again_option
 @target_option
 @with_json
-def command(project: str | None, parameters: dict[str, str], target: str) -> Output:
+def command(project: str | None, parameters: dict[str, str], register_again: bool, target: str) -> Output:
     """Compile the definition, publish code and data, upsert the pipeline, start it, follow it to the end.
 
     Each step is shown with its status, its time and what it produced. What did not change since an
     earlier execution is taken from the step cache. If the model is good enough it is registered as
-    PendingManualApproval; if not, the exit code is 3.
+    PendingManualApproval; if not, the exit code is 3. A model that is byte for byte the newest version,
+    from the same data and with the same evaluation, is not registered again.
 
     Ctrl-C stops the execution and its jobs.
 
@@ -40,10 +48,12 @@ def command(project: str | None, parameters: dict[str, str], target: str) -> Out
     """
     context = find_context(project, target)
     name = context.project.name
-    with connection(context.target, context.settings) as connect:
+    with connection(context.target, context.settings, runs=True) as connect:
         compiled = compile_pipeline(context.project, context.target)
-        overrides = check_overrides(read_outline(compiled.definition), parameters, name)
+        outline = read_outline(compiled.definition)
+        overrides = with_registration(check_overrides(outline, parameters, name), outline, register_again)
         live = connect()
+        require_functions(outline, name, live)
         plan = plan_upsert(compiled, live)
         apply_upsert(plan, live)
         for line in plan_in_words(plan, DONE):

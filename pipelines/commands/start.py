@@ -7,12 +7,18 @@ import click
 from aws_formats.errors import GatehouseError
 from pipelines.commands.following import follow_and_report
 from pipelines.commands.local_endpoint import connected, is_kept_up
-from pipelines.commands.options import parameter_option, project_argument, target_option
+from pipelines.commands.options import (
+    parameter_option,
+    project_argument,
+    register_again_option,
+    target_option,
+)
 from pipelines.commands.output import Document, Output, with_json
 from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.definition.dataset import find_dataset, publish
 from pipelines.executions import lifecycle as executions
-from pipelines.executions.overrides import check_overrides, with_dataset
+from pipelines.executions.functions import require_functions
+from pipelines.executions.overrides import check_overrides, with_dataset, with_registration
 from pipelines.settings.target import Target
 
 wait_option = click.option("--wait", is_flag=True, help="Follow the execution to its end, as `run` does.")
@@ -21,10 +27,13 @@ wait_option = click.option("--wait", is_flag=True, help="Follow the execution to
 @click.command("start")
 @project_argument
 @parameter_option
+@register_again_option
 @wait_option
 @target_option
 @with_json
-def command(project: str | None, parameters: dict[str, str], wait: bool, target: str) -> Output:
+def command(
+    project: str | None, parameters: dict[str, str], register_again: bool, wait: bool, target: str
+) -> Output:
     """Publish the data and start an execution of the pipeline as it was last upserted.
 
     Without --wait it prints the execution's ARN and returns; on this machine that needs an endpoint
@@ -38,9 +47,11 @@ def command(project: str | None, parameters: dict[str, str], wait: bool, target:
     if not wait:
         require_lasting_endpoint(context)
     name = context.project.name
-    with connected(context) as at:
+    with connected(context, runs=True) as at:
         live = at.target
-        overrides = check_overrides(executions.live_outline(live, name), parameters, name)
+        outline = executions.live_outline(live, name)
+        overrides = with_registration(check_overrides(outline, parameters, name), outline, register_again)
+        require_functions(outline, name, live)
         dataset = find_dataset(context.project, live)
         if "InputDataUri" not in overrides:
             publish(context.project, live)

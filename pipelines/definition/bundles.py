@@ -73,8 +73,12 @@ def gate_bundle(project: Project) -> Bundle:
 
 
 def gate_settings(project: Project) -> dict[str, Any]:
-    """What ``gate.json`` says: the ``gate`` table, less the threshold."""
-    told = project.gate.model_dump(mode="json", exclude={"threshold", "floors"}, exclude_none=True)
+    """What ``gate.json`` says: the ``gate`` table, less what is decided elsewhere.
+
+    That is the threshold, which each start can set, and what becomes of a model that is registered already.
+    """
+    elsewhere = {"threshold", "floors", "register_again"}
+    told = project.gate.model_dump(mode="json", exclude=elsewhere, exclude_none=True)
     return {**told, "floors": project.gate.flat_floors}
 
 

@@ -1,7 +1,11 @@
 """The pipeline, read from top to bottom: what SageMaker is told to do, in which order, with what.
 
-    parameters -> PreprocessData -> TrainModel -> EvaluateModel -> CheckAccuracy -+-> RegisterModel
-                                                                                  +-> ModelRefused
+    parameters -> PreprocessData -> TrainModel -> EvaluateModel -> CheckAccuracy -+-> ModelRefused
+                                                                                  +-> FindSameVersion
+    FindSameVersion -> CheckIfNew -> RegisterModel
+
+With a champion in the gate's settings, FindChampion comes before EvaluateModel. The two look something up in
+the registry by a Lambda function, because the jobs may have no network.
 
 Settings and sources go in; the SDK's own ``Pipeline`` comes out, so that a notebook can ``upsert()``,
 ``start()`` and watch it, against AWS or against the local endpoint. ``compile`` takes the document
@@ -14,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aws_formats.arns import parse_arn
 from evaluation.metric_table import METRICS, path_of
 from pipelines.definition import limits
 from pipelines.definition import sagemaker_sdk as sdk
@@ -40,6 +45,8 @@ class Parameters:
     Attributes:
         instances: types and counts of the jobs' instances, by their keys in the settings.
         threshold: of the gate's metric; ``AccuracyThreshold`` for accuracy.
+        register_again: whether a model that is registered already becomes a version once more; None where the
+            settings say that it always does.
         hyperparameters: those of XGBoost, under the names that ``train.py`` knows.
     """
 
@@ -48,12 +55,14 @@ class Parameters:
     instances: Mapping[str, Any]
     threshold: Any
     model_approval_status: Any
+    register_again: Any
     hyperparameters: Mapping[str, Any]
 
     def declared(self) -> list[Any]:
         """All of them, in the order of the definition."""
         origin = [self.input_data_uri, self.dataset_version]
         gate = [self.threshold, self.model_approval_status]
+        gate += [self.register_again] if self.register_again else []
         return [*origin, *self.instances.values(), *gate, *self.hyperparameters.values()]
 
 
@@ -81,6 +90,12 @@ class Context:
         """An S3 prefix of its own for each execution, step and output."""
         root = f"s3://{self.target.bucket}/{self.project.name}/executions"
         return sdk.Join(on="/", values=[root, sdk.ExecutionVariables.PIPELINE_EXECUTION_ID, step, name])
+
+    def function(self, name: str) -> str:
+        """The ARN of a function that the pipeline calls (``automation/templates/pipeline.yaml``)."""
+        partition = parse_arn(self.target.role_arn).partition
+        place = f"{self.target.region}:{self.target.account}"
+        return f"arn:{partition}:lambda:{place}:function:{self.project.name}-{name}"
 
     def uri(self, bundle: Bundle) -> str:
         """Where the bundle's files lie for a job."""
@@ -123,9 +138,11 @@ def build(
             sdk.PropertyFile(name=name.capitalize(), output_name="evaluation", path=f"{name}.json")
             for name in ("statistics", "verdict")
         )
-        evaluate = _evaluate(context, preprocess, train, [statistics, verdict])
+        champion = _find_champion(context, train) if project.gate.champion else None
+        evaluate = _evaluate(context, preprocess, train, champion, [statistics, verdict])
         register = _register(context, preprocess, train, evaluate)
-        gate = _gate(context, evaluate, statistics, verdict, register)
+        candidate = _unless_registered(context, preprocess, evaluate, register)
+        gate = _gate(context, evaluate, statistics, verdict, candidate)
     return sdk.GatedPipeline(
         name=project.name,
         description=project.description,
@@ -133,7 +150,7 @@ def build(
         role_arn=target.role_arn,
         tags=resource_tags(project, target),
         parameters=parameters.declared(),
-        steps=[preprocess, train, evaluate, gate],
+        steps=[preprocess, train, *([champion] if champion else []), evaluate, gate],
         sagemaker_session=session,
         check=limits.check_definition,
         publish=lambda: _publish(context),
@@ -160,6 +177,9 @@ def _parameters(project: Project, sources: Sources) -> Parameters:
         model_approval_status=sdk.ParameterString(
             "ModelApprovalStatus", APPROVAL[0], enum_values=list(APPROVAL)
         ),
+        register_again=None
+        if project.gate.register_again
+        else sdk.ParameterString("RegisterAgain", "false", enum_values=["false", "true"]),
         hyperparameters=_at_start(project.training),
     )
 
@@ -277,10 +297,19 @@ def _train(context: Context, preprocess: Any) -> Any:
     )
 
 
-def _evaluate(context: Context, preprocess: Any, train: Any, property_files: list[Any]) -> Any:
-    """Model artifact and test part -> ``statistics.json``, the gate's verdict, plots, a report for people."""
+def _evaluate(context: Context, preprocess: Any, train: Any, champion: Any, property_files: list[Any]) -> Any:
+    """Model artifact and test part -> ``statistics.json``, the gate's verdict, plots, a report for people.
+
+    ``champion`` is the step that found the version that serves, whose artifact is one more input; or None.
+    """
     step = "EvaluateModel"
     model = train.properties.ModelArtifacts.S3ModelArtifacts
+    found = champion.properties.Outputs if champion else {}
+    inputs, arguments = [], []
+    if champion:
+        inputs = [sdk.processing_input("champion", found["ArtifactUri"], f"{PROCESSING}/input/champion")]
+        arguments = ["--champion-version", found["Version"].to_string()]
+        arguments += ["--champion-sha256", found["Sha256"].to_string()]
     return sdk.ProcessingStep(
         name=step,
         display_name="Evaluate model",
@@ -295,13 +324,20 @@ def _evaluate(context: Context, preprocess: Any, train: Any, property_files: lis
                     "code", context.uri(context.sources.evaluation), f"{PROCESSING}/input/code"
                 ),
                 sdk.processing_input("gate", context.uri(context.sources.gate), f"{PROCESSING}/input/gate"),
+                *inputs,
             ],
             outputs=[
                 sdk.processing_output(
                     "evaluation", context.output(step, "evaluation"), f"{PROCESSING}/output/evaluation"
                 )
             ],
-            arguments=["--opt-ml", "/opt/ml", "--threshold", context.parameters.threshold.to_string()],
+            arguments=[
+                "--opt-ml",
+                "/opt/ml",
+                "--threshold",
+                context.parameters.threshold.to_string(),
+                *arguments,
+            ],
         ),
         property_files=property_files,
         cache_config=context.cache,
@@ -337,6 +373,67 @@ def _processor(context: Context, program: str, instances: Any) -> Any:
 def _output_of(step: Any, name: str) -> Any:
     """The S3 prefix of a processing step's output: a reference, resolved when the step has run."""
     return step.properties.ProcessingOutputConfig.Outputs[name].S3Output.S3Uri
+
+
+# --- What the registry knows -----------------------------------------------------------------------
+
+
+def _find_champion(context: Context, train: Any) -> Any:
+    """Which version serves in the environment that the gate names, and where its artifact lies.
+
+    After the training, which takes longest: what serves may change meanwhile.
+    """
+    environment = context.project.gate.champion
+    return sdk.lookup(
+        "FindChampion",
+        context.function("find-champion"),
+        {
+            "Environment": environment,
+            # Without a champion the evaluation still needs an input, and its own settings are always there.
+            "WithoutChampionUri": context.uri(context.sources.gate),
+        },
+        ["Version", "ArtifactUri", "Sha256", "Sentence"],
+        context.session,
+        display_name=f"Find what serves in {environment}",
+        description=f"Looks up the version that serves in {environment}, which the model has to match",
+        depends_on=[train],
+    )
+
+
+def _unless_registered(context: Context, preprocess: Any, evaluate: Any, register: Any) -> list[Any]:
+    """The registration, preceded by a look at whether the newest version is this very model already."""
+    if context.parameters.register_again is None:
+        return [register]
+    evaluation, quality = (
+        sdk.Join(on="/", values=[_output_of(step, output), file])
+        for step, output, file in (
+            (evaluate, "evaluation", "verdict.json"),
+            (preprocess, "quality", "statistics.json"),
+        )
+    )
+    find = sdk.lookup(
+        "FindSameVersion",
+        context.function("find-same-version"),
+        {
+            "VerdictUri": evaluation,
+            "DataStatisticsUri": quality,
+            "DatasetVersion": context.parameters.dataset_version,
+            "RegisterAgain": context.parameters.register_again,
+        },
+        ["Version", "Sentence"],
+        context.session,
+        display_name="Registered already?",
+        description="Compares artifact, data and evaluation with those of the newest registered version",
+    )
+    is_new = sdk.ConditionStep(
+        name="CheckIfNew",
+        display_name="A new model?",
+        description="Leaves the registry as it is if the newest version is this very model",
+        conditions=[sdk.ConditionEquals(left=find.properties.Outputs["Version"], right="none")],
+        if_steps=[register],
+        else_steps=[],
+    )
+    return [find, is_new]
 
 
 # --- Past the gate ---------------------------------------------------------------------------------
@@ -424,7 +521,7 @@ def _customer_metadata(context: Context, evaluate: Any) -> dict[str, Any]:
 # --- The gate --------------------------------------------------------------------------------------
 
 
-def _gate(context: Context, evaluate: Any, statistics: Any, verdict: Any, register: Any) -> Any:
+def _gate(context: Context, evaluate: Any, statistics: Any, verdict: Any, candidate: list[Any]) -> Any:
     """The metric better than the threshold and every check of the verdict passed: only that opens it."""
     project, threshold = context.project, context.parameters.threshold
     kind = METRICS[project.gate.metric]
@@ -458,7 +555,7 @@ def _gate(context: Context, evaluate: Any, statistics: Any, verdict: Any, regist
                 right="passed",
             ),
         ],
-        if_steps=[register],
+        if_steps=candidate,
         else_steps=[refused],
     )
 

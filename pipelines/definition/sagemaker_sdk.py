@@ -87,6 +87,7 @@ def _set_environment(variables: Mapping[str, str | None]) -> None:
 with undisturbed("us-east-1"):
     from sagemaker.core import _studio, image_uris
     from sagemaker.core.helper import session_helper
+    from sagemaker.core.lambda_helper import Lambda
     from sagemaker.core.local.local_session import LocalSagemakerClient
     from sagemaker.core.network import NetworkConfig
     from sagemaker.core.processing import Processor
@@ -128,6 +129,7 @@ with undisturbed("us-east-1"):
         CacheConfig,
         ConditionStep,
         FailStep,
+        LambdaStep,
         ModelStep,
         Pipeline,
         ProcessingStep,
@@ -136,6 +138,7 @@ with undisturbed("us-east-1"):
         StepExceptionTypeEnum,
         StepRetryPolicy,
         TrainingStep,
+        lambda_step,
         steps,
     )
     from sagemaker.serve.model_builder import ModelBuilder
@@ -184,6 +187,7 @@ __all__ = [
     "StoppingCondition",
     "Tag",
     "channel",
+    "lookup",
     "offline_session",
     "pipeline_session",
     "processing_input",
@@ -264,6 +268,28 @@ def processing_output(name: str, uri: Any, path: str) -> ProcessingOutput:
 def channel(name: str, uri: Any, content_type: str) -> InputData:
     """A training channel: an S3 prefix at ``/opt/ml/input/data/<name>`` on each instance."""
     return InputData(channel_name=name, data_source=uri, content_type=content_type)
+
+
+def lookup(
+    name: str,
+    function_arn: str,
+    inputs: Mapping[str, Any],
+    outputs: Sequence[str],
+    session: PipelineSession,
+    **options: Any,
+) -> LambdaStep:
+    """A step that calls a Lambda function, which exists, and gets texts from it by name.
+
+    Args:
+        session: any; without one the SDK would make its own, with the user's AWS configuration.
+    """
+    return LambdaStep(
+        name=name,
+        lambda_func=Lambda(function_arn=function_arn, session=session),
+        inputs=dict(inputs),
+        outputs=[lambda_step.LambdaOutput(output_name=output) for output in outputs],
+        **options,
+    )
 
 
 class ProgramTrainingStep(TrainingStep):  # type: ignore[misc]

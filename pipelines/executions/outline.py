@@ -20,9 +20,12 @@ _BELOW = ("LessThan", "LessThanOrEqualTo")
 
 @dataclass(frozen=True)
 class OutlinedStep:
+    """A step; ``function`` is the ARN of what a Lambda step calls."""
+
     name: str
     display_name: str
     type: str
+    function: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,12 @@ def read_outline(definition: str) -> Outline:
     parameters = {found["Name"]: _parameter(found) for found in document.get("Parameters", [])}
     return Outline(
         steps=tuple(
-            OutlinedStep(step["Name"], step.get("DisplayName") or step["Name"], step["Type"])
+            OutlinedStep(
+                step["Name"],
+                step.get("DisplayName") or step["Name"],
+                step["Type"],
+                step["FunctionArn"] if step["Type"] == "Lambda" else None,
+            )
             for step in steps
         ),
         parameters=parameters,

@@ -25,6 +25,9 @@ _SETTINGS: dict[str, tuple[type[Table], str]] = {
 }
 """The settings that parameters have as defaults, and so their bounds."""
 
+REGISTER_AGAIN = "RegisterAgain"
+"""The parameter; a pipeline whose settings say that it always registers has none."""
+
 _WORDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
 
 
@@ -49,6 +52,12 @@ def with_dataset(overrides: Mapping[str, str], dataset: Dataset) -> dict[str, st
     if "InputDataUri" in overrides:
         return {"DatasetVersion": UNVERSIONED, **overrides}
     return {"InputDataUri": dataset.uri, "DatasetVersion": dataset.version, **overrides}
+
+
+def with_registration(overrides: Mapping[str, str], outline: Outline, again: bool) -> dict[str, str]:
+    """The overrides, and that a model is registered even if the newest version is the same, if `again`."""
+    is_asked = again and REGISTER_AGAIN in outline.parameters
+    return {**overrides, **({REGISTER_AGAIN: "true"} if is_asked else {})}
 
 
 def _declared(outline: Outline, name: str, pipeline: str) -> Parameter:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ class Step:
         job: the processing or training job that carries the step out, if it has one.
         produced: what came out in a few words, once the step has succeeded.
         latest: the newest line of the job's log while it runs, if it could be read.
+        outputs: what a Lambda step's function returned, by name.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Step:
     condition_held: bool | None = None
     produced: str | None = None
     latest: str | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def cached(self) -> bool:
@@ -135,6 +137,14 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class SameVersion:
+    """The newest version's number, and what was found about it, as a sentence."""
+
+    number: int
+    sentence: str
+
+
+@dataclass(frozen=True)
 class ExecutionOutcome:
     """What came out of an execution, as far as it has got.
 
@@ -144,6 +154,7 @@ class ExecutionOutcome:
         gate: what the gate compared; None if the definition has no condition on a metric.
         gate_shut: the model was evaluated and is not good enough; no error.
         failed_step: the step that ended the execution, if one did.
+        same_version: the newest version, where that is this very model; then nothing is registered.
     """
 
     execution_arn: str
@@ -154,6 +165,7 @@ class ExecutionOutcome:
     gate_shut: bool
     failed_step: Step | None
     failure_reason: str | None
+    same_version: SameVersion | None = None
 
 
 def follow(target: Target, execution_arn: str) -> Iterator[Snapshot]:
@@ -205,7 +217,13 @@ def outcome_of(snapshot: Snapshot) -> ExecutionOutcome:
         gate_shut=gate_shut,
         failed_step=failed[0] if failed else None,
         failure_reason=snapshot.failure_reason,
+        same_version=next(filter(None, map(_same_version, steps)), None),
     )
+
+
+def _same_version(step: Step) -> SameVersion | None:
+    number = step.outputs.get("Version", "") if step.name == "FindSameVersion" else ""
+    return SameVersion(int(number), step.outputs.get("Sentence", "")) if number.isdecimal() else None
 
 
 class Watch:
@@ -257,11 +275,15 @@ class Watch:
         gate = self._outline.gate
         if step.condition_held is not None and gate and self._gate and step.name == gate.step:
             return self._gate.in_words(step.condition_held)
+        if step.condition_held is not None and step.display_name.endswith("?"):
+            return "yes" if step.condition_held else "no"
         if step.condition_held is not None:
             return "the condition holds" if step.condition_held else "the condition does not hold"
         if step.model_package_arn is not None:
             found = self._sagemaker.describe_model_package(ModelPackageName=step.model_package_arn)
             return f"version {found['ModelPackageVersion']}, {found['ModelApprovalStatus']}"
+        if step.type == "Lambda":
+            return step.outputs.get("Sentence")
         job = step.job or self._job_in_source(step)
         return job_records.result_in_words(self._sagemaker, job) if job else None
 
@@ -315,6 +337,10 @@ def _step(found: Mapping[str, Any], display_name: str, kind: str) -> Step:
         job=_job(metadata),
         model_package_arn=metadata.get("RegisterModel", {}).get("Arn"),
         condition_held=None if outcome_word is None else outcome_word == "True",
+        outputs={
+            output["Name"]: output["Value"]
+            for output in metadata.get("Lambda", {}).get("OutputParameters", ())
+        },
     )
 
 

@@ -1,6 +1,7 @@
 """A project's CloudFormation stacks: which template, what name, which parameters, all from the settings.
 
     foundation   bucket, roles, key, log groups      gatehouse-{project}-foundation
+    pipeline     functions that the pipeline calls   gatehouse-{project}-pipeline
     ci           CodeBuild with its triggers         gatehouse-{project}-ci
     automation   rules, functions, topic, alarm      gatehouse-{project}-automation
 
@@ -22,14 +23,14 @@ import yaml
 
 from aws_formats.errors import GatehouseError
 from pipelines import ROOT
-from pipelines.settings.environments import all_environments
+from pipelines.settings.environments import all_environments, resolve_environment
 from pipelines.settings.project import Project
 from pipelines.settings.tags import ownership_tags
 from pipelines.settings.target import Target, sagemaker_project
 from registry.environments import to_json
 
-Kind = Literal["foundation", "ci", "automation"]
-KINDS: tuple[Kind, ...] = ("foundation", "ci", "automation")
+Kind = Literal["foundation", "pipeline", "ci", "automation"]
+KINDS: tuple[Kind, ...] = ("foundation", "pipeline", "ci", "automation")
 """In the order in which they are made; they are removed the other way round."""
 
 TEMPLATES = ROOT / "automation" / "templates"
@@ -144,6 +145,7 @@ def build_stack(
     """
     known = {
         "foundation": _foundation(project, site),
+        "pipeline": pipeline_parameters(project, site.target, code_key),
         "ci": _ci(project, site),
         "automation": automation_parameters(project, site.target, code_key),
     }[kind]
@@ -163,16 +165,31 @@ def template_path(kind: Kind) -> Path:
     return TEMPLATES / f"{kind}.yaml"
 
 
+def pipeline_parameters(project: Project, target: Target, code_key: str = "handlers") -> dict[str, str]:
+    """The parameters of ``pipeline.yaml``, which the SageMaker on this machine uses as well."""
+    reached = (resolve_environment(project, target, name) for name in [project.gate.champion] if name)
+    roles = sorted({environment.assume_role for environment in reached if environment.assume_role})
+    there = {"KmsKeyArn": project.network.kms_key or "", "AssumedRoleArns": ",".join(roles)}
+    return {**_functions(project, target, code_key), **({} if target.name == "local" else there)}
+
+
 def automation_parameters(project: Project, target: Target, code_key: str = "handlers") -> dict[str, str]:
-    """The parameters of ``automation.yaml``, which the SageMaker on this machine plays with as well."""
+    """The parameters of ``automation.yaml``, which the SageMaker on this machine uses as well."""
+    return {
+        **_functions(project, target, code_key),
+        "ExecutionRoleArn": target.role_arn,
+        **({} if target.name == "local" else _other_permissions(project, target)),
+    }
+
+
+def _functions(project: Project, target: Target, code_key: str) -> dict[str, str]:
+    """What both templates with functions ask for."""
     return {
         "Project": project.name,
         "Settings": automation_settings(project, target),
         "CodeBucket": target.bucket,
         "CodeKey": code_key,
         "ArtifactBucket": target.bucket,
-        "ExecutionRoleArn": target.role_arn,
-        **({} if target.name == "local" else _other_permissions(project, target)),
         "Target": target.name,
     }
 

@@ -180,6 +180,8 @@ class Gate(Table):
     evidence: Literal["estimate", "bound"] = "estimate"
     slices: Names = ()
     slice_floor: Annotated[float, Field(gt=0, lt=1)] | None = None
+    champion: Text | None = None
+    register_again: bool = False
 
     @property
     def flat_floors(self) -> dict[str, float]:
@@ -358,6 +360,10 @@ class Project(Table):
         ):
             short = " or accuracy_threshold" if self.gate.metric == "accuracy" else ""
             problems.append(f"the gate has no threshold for {self.gate.metric}; give gate.threshold{short}")
+        champion = self.gate.champion
+        if champion is not None and champion not in self.environments:
+            known = ", ".join(self.environments)
+            problems.append(f"gate.champion {champion!r} is no environment; there are: {known}")
         for column in self.gate.slices:
             if self.data.columns is not None and column not in self.data.columns:
                 problems.append(f"gate.slices names {column!r}, which is not in data.columns")

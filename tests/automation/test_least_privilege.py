@@ -154,6 +154,8 @@ def test_the_pipelines_role_may_do_what_its_definition_asks_for_and_nothing_else
     )
     asked: set[tuple[str, str]] = {("iam:PassRole", EXECUTION_ROLE)}
     for step in all_steps(definition["Steps"]):
+        if step["Type"] == "Lambda":
+            asked.add(("lambda:InvokeFunction", step["FunctionArn"]))
         operation = OPERATIONS.get(step["Type"])
         if operation == "CreateModelPackage":
             for action in (operation, "AddTags"):  # Pipelines tags what it makes

@@ -40,6 +40,7 @@ EVERY_OPTION = {"CreateKey": "true", "InVpc": "true", "DataBucket": "raw-data", 
 
 EVERY_OPTIONS: dict[Kind, dict[str, str]] = {
     "foundation": EVERY_OPTION,
+    "pipeline": {"KmsKeyArn": KEY, "AssumedRoleArns": "arn:aws:iam::444455556666:role/there"},
     "ci": {},
     "automation": {
         "KmsKeyArn": KEY,
@@ -82,6 +83,7 @@ TRUSTED = {
     "CiRole": {"codebuild.amazonaws.com"},
     "ExecutionRole": {"sagemaker.amazonaws.com"},
     "HandlerRole": {"lambda.amazonaws.com"},
+    "LookupRole": {"lambda.amazonaws.com"},
     # The SageMaker SDK's put_triggers asks for both.
     "SchedulerRole": {"scheduler.amazonaws.com", "sagemaker.amazonaws.com"},
 }
@@ -95,7 +97,7 @@ def test_a_service_assumes_a_role_for_this_account_only() -> None:
         [statement] = role["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Action"] == "sts:AssumeRole"
         assert set(listed(statement["Principal"]["Service"])) == TRUSTED[name]
-        if name != "HandlerRole":  # Lambda names no account when it assumes a role
+        if TRUSTED[name] != {"lambda.amazonaws.com"}:  # Lambda names no account when it assumes a role
             assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == "000000000000"
 
 
@@ -167,7 +169,7 @@ def test_what_holds_data_refuses_everything_without_tls() -> None:
 
 def test_logs_end_some_day_and_keys_turn() -> None:
     groups = [group for kind in KINDS for group in of_type(whole(kind), "AWS::Logs::LogGroup").values()]
-    assert len(groups) == 8
+    assert len(groups) == 10
     assert all(group["RetentionInDays"] == "90" for group in groups)
     assert all(key["EnableKeyRotation"] for key in of_type(whole("foundation"), "AWS::KMS::Key").values())
 

@@ -57,6 +57,7 @@ def test_parameters_have_the_names_and_types_that_people_set(document: dict[str,
         "TrainingInstanceCount": "Integer",
         "AccuracyThreshold": "Float",
         "ModelApprovalStatus": "String",
+        "RegisterAgain": "String",
         "MaxDepth": "Integer",
         "Eta": "Float",
         "NumRound": "Integer",
@@ -93,7 +94,10 @@ def test_the_steps_stand_in_their_order_and_the_model_is_registered_behind_the_g
         ("CheckAccuracy", "Condition"),
     ]
     gate = step(document, "CheckAccuracy")["Arguments"]
-    assert [item["Type"] for item in gate["IfSteps"]] == ["RegisterModel"]
+    assert [item["Type"] for item in gate["IfSteps"]] == ["Lambda", "Condition"]
+    is_new = step(document, "CheckIfNew")["Arguments"]
+    assert [item["Type"] for item in is_new["IfSteps"]] == ["RegisterModel"]
+    assert is_new["ElseSteps"] == []
     assert [item["Type"] for item in gate["ElseSteps"]] == ["Fail"]
 
 

@@ -77,7 +77,7 @@ KINDS = ("accuracy", "f1", "recall", "false_positive_rate", "auc", "weighted_f1"
 
 @pytest.mark.parametrize("metric", KINDS)
 def test_models_that_are_worse_by_the_margin_pass_rarely(metric: str) -> None:
-    """2 000 challengers whose true metric is lower by exactly half a point; benchmarks/champion.py has more."""
+    """2 000 challengers whose true metric is lower by half a point; benchmarks/champion.py has more."""
     from non_inferiority import MARGIN
 
     from benchmarks.champion import passing

@@ -16,6 +16,13 @@ BUCKET = "artifacts"
 EXECUTION_ROLE = f"arn:aws:iam::{ACCOUNT}:role/gatehouse-{PROJECT}-execution"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
+FUNCTIONS = {
+    "Project": PROJECT,
+    "Settings": "{}",
+    "CodeBucket": BUCKET,
+    "CodeKey": "handlers.zip",
+    "ArtifactBucket": BUCKET,
+}
 PARAMETERS: dict[Kind, dict[str, str]] = {
     "foundation": {"Project": PROJECT, "BucketName": BUCKET},
     "ci": {
@@ -25,14 +32,8 @@ PARAMETERS: dict[Kind, dict[str, str]] = {
         "CiRoleArn": f"arn:aws:iam::{ACCOUNT}:role/gatehouse-{PROJECT}-ci",
         "Repository": "https://github.com/rc/fraud-detection",
     },
-    "automation": {
-        "Project": PROJECT,
-        "Settings": "{}",
-        "CodeBucket": BUCKET,
-        "CodeKey": "handlers.zip",
-        "ArtifactBucket": BUCKET,
-        "ExecutionRoleArn": EXECUTION_ROLE,
-    },
+    "pipeline": FUNCTIONS,
+    "automation": {**FUNCTIONS, "ExecutionRoleArn": EXECUTION_ROLE},
 }
 _ARNS = {
     "AWS::S3::Bucket": f"arn:aws:s3:::{BUCKET}",
