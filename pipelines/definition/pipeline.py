@@ -252,8 +252,8 @@ def _train(context: Context, preprocess: Any) -> Any:
             volume_kms_key_id=network.kms_key,
         ),
         networking=sdk.Networking(
-            subnets=list(network.subnets),
-            security_group_ids=list(network.security_groups),
+            subnets=list(network.subnets) or None,
+            security_group_ids=list(network.security_groups) or None,
             enable_network_isolation=network.isolation,
         )
         if network != Network()
