@@ -91,6 +91,9 @@ def _forecast_step(
     running = [forecast.step for forecast in needed if forecast.cached_from is None]
     if running:
         return StepForecast(name, None, f"after {' and '.join(running)}")
+    unknown = sorted(_steps_needed(key) - forecasts.keys())
+    if unknown:
+        return StepForecast(name, None, f"unless {' and '.join(unknown)} gives the same as before")
     if any(isinstance(reference, VariableReference) for reference in references(key)):
         return StepForecast(name, None, "its arguments name the execution")
     reason = "it has not run yet"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aws_formats.definition_language import all_steps
-from pipelines.definition.compile import Compiled
-from pipelines.definition.sources import Sources
+from pipelines.definition.compile import Compiled, compile_pipeline
+from pipelines.definition.sources import Sources, gather_sources
 from pipelines.settings.project import Project
+from pipelines.settings.target import resolve_target
 
 JOBS = ("PreprocessData", "TrainModel", "EvaluateModel")
 
@@ -305,3 +307,48 @@ def test_in_aws_role_and_bucket_are_the_targets(multiclass: dict[str, Any]) -> N
     for name in JOBS:
         assert step(multiclass, name)["Arguments"]["RoleArn"] == "arn:aws:iam::111122223333:role/pipelines"
     assert "gatehouse-local" not in json.dumps(multiclass)
+
+
+@pytest.fixture(scope="module")
+def with_champion(
+    tmp_path_factory: pytest.TempPathFactory, make_project: Callable[..., Project], programs: Path
+) -> Compiled:
+    gate = ("accuracy_threshold = 0.9\n", 'accuracy_threshold = 0.9\ngate.champion = "prod"\n')
+    project = make_project(tmp_path_factory.mktemp("champion"), gate)
+    target = resolve_target(project, "local", {})
+    return compile_pipeline(project, target, gather_sources(project, target, programs=programs))
+
+
+def test_a_champion_is_found_after_the_training_and_given_to_the_evaluation(with_champion: Compiled) -> None:
+    document = json.loads(with_champion.definition)
+    names = [item["Name"] for item in document["Steps"]]
+    assert names == ["PreprocessData", "TrainModel", "FindChampion", "EvaluateModel", "CheckAccuracy"]
+    find = step(document, "FindChampion")
+    assert find["DependsOn"] == ["TrainModel"]
+    assert find["Arguments"]["Environment"] == "prod"
+    assert "CacheConfig" not in find, "what serves may be another every time"
+    assert find["FunctionArn"].endswith(":function:rc-fraud-detection-find-champion")
+    evaluate = step(document, "EvaluateModel")["Arguments"]
+    inputs = by_name(evaluate["ProcessingInputs"], "InputName")
+    found = "Steps.FindChampion.OutputParameters['{}']"
+    assert inputs["champion"]["S3Input"]["S3Uri"] == {"Get": found.format("ArtifactUri")}
+    arguments = evaluate["AppSpecification"]["ContainerArguments"]
+    assert arguments[4::2] == ["--champion-version", "--champion-sha256"]
+    assert [one["Std:Join"]["Values"] for one in arguments[5::2]] == [
+        [{"Get": found.format("Version")}],
+        [{"Get": found.format("Sha256")}],
+    ]
+
+
+def test_without_a_network_the_jobs_need_no_subnets(
+    tmp_path: Path, make_project: Callable[..., Project], programs: Path
+) -> None:
+    isolated = ("accuracy_threshold = 0.9\n", "accuracy_threshold = 0.9\nnetwork.isolation = true\n")
+    project = make_project(tmp_path / "isolated", isolated)
+    target = resolve_target(project, "local", {})
+    compiled = compile_pipeline(project, target, gather_sources(project, target, programs=programs))
+    document = json.loads(compiled.definition)
+    train = step(document, "TrainModel")["Arguments"]
+    assert train["EnableNetworkIsolation"] is True
+    assert "VpcConfig" not in train
+    assert step(document, "EvaluateModel")["Arguments"]["NetworkConfig"] == {"EnableNetworkIsolation": True}
