@@ -140,10 +140,10 @@ def _stop(target: Target, execution_arn: str, screen: Screen) -> None:
 
 
 def _report(target: Target, project: str, outcome: ExecutionOutcome) -> Iterator[str]:
-    if outcome.status == "Succeeded":
-        yield from _report_success(target, project, outcome)
-    elif outcome.gate_shut:
+    if outcome.gate_shut:
         yield from _report_gate(project, outcome)
+    elif outcome.status == "Succeeded":
+        yield from _report_success(target, project, outcome)
     elif outcome.status == "Stopped":
         yield f"The execution was stopped: {outcome.execution_arn}"
         yield f"Next: gatehouse retry {outcome.execution_arn} --wait"

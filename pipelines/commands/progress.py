@@ -57,6 +57,8 @@ def state(step: Step) -> str:
         return "waiting"
     if step.cached:
         return "from the cache"
+    if step.taken_from:
+        return "from an earlier execution"
     return step.status.lower()
 
 
@@ -98,9 +100,9 @@ class LineScreen:
                 self._mention_again(step)
             else:
                 self._statuses[step.name] = step.status
-                took = "" if step.status in UNDER_WAY or step.cached else f" in {duration(step.seconds)}"
+                took = "" if step.status in UNDER_WAY or step.reused else f" in {duration(step.seconds)}"
                 self._say(step, state(step) + took)
-            if step.job is not None and not step.cached and step.job.name not in self._logs_named:
+            if step.job is not None and not step.reused and step.job.name not in self._logs_named:
                 self._logs_named.add(step.job.name)
                 notice(f"    log: {log_location(self._project, step.name, step.job)}")
 
@@ -162,7 +164,7 @@ class LiveScreen:
                 self._spinner if step.status in UNDER_WAY else Text(mark, style),
                 Text(step.display_name, "dim" if waiting else "bold"),
                 Text("not run" if waiting and ended else state(step), style),
-                "" if step.cached else duration(step.seconds),
+                "" if step.reused else duration(step.seconds),
                 Text(details(step), "red" if step.status == "Failed" else ""),
             )
         logs = f"Logs: gatehouse logs {self._project} --step STEP"
@@ -175,7 +177,7 @@ class LiveScreen:
 def _mark(step: Step) -> tuple[str, str]:
     if step.status == NOT_STARTED:
         return "·", "dim"
-    if step.cached:
+    if step.reused:
         return "=", "cyan"
     return {
         "Succeeded": ("✓", "green"),

@@ -30,6 +30,7 @@ class Compiled:
         bundles: the code and settings that the definition refers to.
         dataset: the data behind the default of ``InputDataUri``.
         tags: of the pipeline.
+        commit: what it was compiled from, as ``source_commit`` says it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Compiled:
     bundles: tuple[Bundle, ...]
     dataset: Dataset
     tags: Mapping[str, str]
+    commit: str = ""
 
 
 def compile_pipeline(project: Project, target: Target, sources: Sources | None = None) -> Compiled:
@@ -68,4 +70,5 @@ def compile_pipeline(project: Project, target: Target, sources: Sources | None =
         bundles=sources.bundles,
         dataset=sources.dataset,
         tags=tags,
+        commit=sources.commit,
     )

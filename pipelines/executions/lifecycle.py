@@ -7,7 +7,7 @@ this machine. watching.py follows an execution to its end.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -39,17 +39,35 @@ class ExecutionSummary:
         return parse_arn(self.execution_arn).name
 
 
-def start(target: Target, name: str, parameters: Mapping[str, str]) -> str:
+def start(
+    target: Target,
+    name: str,
+    parameters: Mapping[str, str],
+    *,
+    version: str | None = None,
+    only: Sequence[str] = (),
+    source: str | None = None,
+) -> str:
     """Start an execution of the pipeline `name` and return its ARN.
 
+    Args:
+        version: the number or an alias of the pipeline's version; the newest without it.
+        only: steps to run alone; what comes before them is taken from an earlier execution.
+        source: the ARN of that execution.
+
     Raises:
-        GatehouseError: there is no such pipeline yet.
+        GatehouseError: there is no such pipeline yet, or no such version.
     """
+    selection: dict[str, Any] = {"SelectedSteps": [{"StepName": step} for step in only]}
+    if source is not None:
+        selection["SourcePipelineExecutionArn"] = source
     try:
         answer = target.client("sagemaker").start_pipeline_execution(
             PipelineName=name,
             ClientRequestToken=secrets.token_hex(16),
             PipelineParameters=[{"Name": key, "Value": value} for key, value in parameters.items()],
+            **_version_member(version),
+            **({"SelectiveExecutionConfig": selection} if only else {}),
         )
     except ClientError as error:
         if is_absent(error):
@@ -58,10 +76,19 @@ def start(target: Target, name: str, parameters: Mapping[str, str]) -> str:
     return str(answer["PipelineExecutionArn"])
 
 
-def describe_pipeline(target: Target, name: str) -> dict[str, Any] | None:
-    """DescribePipeline's answer; None if there is no such pipeline."""
+def _version_member(version: str | None) -> dict[str, Any]:
+    """A pipeline's version in a request: a number is the id, all else is an alias."""
+    if version is None:
+        return {}
+    return {"PipelineVersionId": int(version)} if version.isdecimal() else {"PipelineVersionAlias": version}
+
+
+def describe_pipeline(target: Target, name: str, version: str | None = None) -> dict[str, Any] | None:
+    """DescribePipeline's answer; None if there is no such pipeline, or no such version of it."""
     try:
-        found: dict[str, Any] = target.client("sagemaker").describe_pipeline(PipelineName=name)
+        found: dict[str, Any] = target.client("sagemaker").describe_pipeline(
+            PipelineName=name, **_version_member(version)
+        )
     except ClientError as error:
         if is_absent(error):
             return None
@@ -69,13 +96,19 @@ def describe_pipeline(target: Target, name: str) -> dict[str, Any] | None:
     return found
 
 
-def live_outline(target: Target, name: str) -> Outline:
-    """The definition of the pipeline as it was last upserted.
+def live_outline(target: Target, name: str, version: str | None = None) -> Outline:
+    """The definition of the pipeline as it was last upserted, or of one of its versions.
 
     Raises:
-        GatehouseError: there is no such pipeline yet.
+        GatehouseError: there is no such pipeline yet, or no such version.
     """
-    found = describe_pipeline(target, name)
+    found = describe_pipeline(target, name, version)
+    if found is None and version is not None and describe_pipeline(target, name) is not None:
+        raise GatehouseError(
+            f"there is no version {version} of the pipeline",
+            where=f"pipeline {name}",
+            remedy="Each upsert that changed something made one, from 1 on; an alias is given in AWS",
+        )
     if found is None:
         raise no_pipeline(target, name)
     return read_outline(found["PipelineDefinition"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -17,7 +17,7 @@ from aws_formats.errors import GatehouseError
 from pipelines.definition.dataset import UNVERSIONED, Dataset
 from pipelines.executions.outline import Outline, Parameter
 from pipelines.settings.project import AtStart, Project, Table, Training
-from pipelines.settings.projects_file import explained
+from pipelines.settings.projects_file import explained, which_one
 from registry.model_quality import metric_kind
 
 _SETTINGS: dict[str, tuple[type[Table], str]] = {
@@ -52,6 +52,22 @@ def with_dataset(overrides: Mapping[str, str], dataset: Dataset) -> dict[str, st
     if "InputDataUri" in overrides:
         return {"DatasetVersion": UNVERSIONED, **overrides}
     return {"InputDataUri": dataset.uri, "DatasetVersion": dataset.version, **overrides}
+
+
+def check_steps(outline: Outline, names: Sequence[str], pipeline: str) -> None:
+    """Whether the pipeline has all of these steps.
+
+    Raises:
+        GatehouseError: it has not; with the nearest name.
+    """
+    known = [step.name for step in outline.steps]
+    for name in names:
+        if name not in known:
+            raise GatehouseError(
+                f"there is no step {name!r}",
+                where=f"pipeline {pipeline}",
+                remedy=which_one(name, known, "steps"),
+            )
 
 
 def with_registration(overrides: Mapping[str, str], outline: Outline, again: bool) -> dict[str, str]:

@@ -35,6 +35,9 @@ UNDER_WAY = frozenset({"Starting", "Executing", "Stopping"})
 NOT_STARTED = "NotStarted"
 """This module's own status for a step of the definition that SageMaker does not list yet."""
 
+FIND_SAME_VERSION, IS_NEW = "FindSameVersion", "CheckIfNew"
+"""The steps that keep a model from being registered twice."""
+
 UNREACHABLE_LIMIT = 600.0
 """Seconds for which an AWS endpoint may be unreachable while an execution is followed."""
 
@@ -46,6 +49,7 @@ class Step:
     Attributes:
         status: SageMaker's step status, or `NotStarted`.
         cached_from: ARN of the execution whose result was taken from the step cache, if it was.
+        taken_from: ARN of the execution whose result is used because only other steps were to run.
         started, ended: POSIX seconds.
         job: the processing or training job that carries the step out, if it has one.
         produced: what came out in a few words, once the step has succeeded.
@@ -58,6 +62,7 @@ class Step:
     type: str
     status: str
     cached_from: str | None = None
+    taken_from: str | None = None
     started: float | None = None
     ended: float | None = None
     failure_reason: str | None = None
@@ -71,6 +76,11 @@ class Step:
     @property
     def cached(self) -> bool:
         return self.cached_from is not None
+
+    @property
+    def reused(self) -> bool:
+        """Whether this execution did not run it, and uses the result of another."""
+        return self.cached or self.taken_from is not None
 
     @property
     def seconds(self) -> float | None:
@@ -204,9 +214,11 @@ def outcome_of(snapshot: Snapshot) -> ExecutionOutcome:
     """What a snapshot says of the execution's outcome."""
     steps = tuple(step for step in snapshot.steps if step.status != NOT_STARTED)
     failed = [step for step in steps if step.status == "Failed"]
-    refused = any(step.condition_held is False for step in steps)
-    # A condition that could not be evaluated has failed itself: that is an error, not a shut gate.
-    gate_shut = snapshot.status == "Failed" and refused and all(step.type == "Fail" for step in failed)
+    refused = any(step.condition_held is False and step.name != IS_NEW for step in steps)
+    # A condition that could not be evaluated has failed itself: that is an error, not a shut gate. If only
+    # some steps were to run, nothing may be there to fail.
+    ended = snapshot.status in ("Failed", "Succeeded")
+    gate_shut = ended and refused and all(step.type == "Fail" for step in failed)
     packages = [step.model_package_arn for step in steps if step.model_package_arn]
     return ExecutionOutcome(
         execution_arn=snapshot.execution_arn,
@@ -222,7 +234,7 @@ def outcome_of(snapshot: Snapshot) -> ExecutionOutcome:
 
 
 def _same_version(step: Step) -> SameVersion | None:
-    number = step.outputs.get("Version", "") if step.name == "FindSameVersion" else ""
+    number = step.outputs.get("Version", "") if step.name == FIND_SAME_VERSION else ""
     return SameVersion(int(number), step.outputs.get("Sentence", "")) if number.isdecimal() else None
 
 
@@ -288,10 +300,11 @@ class Watch:
         return job_records.result_in_words(self._sagemaker, job) if job else None
 
     def _job_in_source(self, step: Step) -> StepJob | None:
-        """The job behind a cached step that names none itself."""
-        if step.cached_from is None:
+        """The job behind a step that is not run here and names none itself."""
+        source = step.cached_from or step.taken_from
+        if source is None:
             return None
-        for found in executions.listed_steps(self._target, step.cached_from):
+        for found in executions.listed_steps(self._target, source):
             if found["StepName"] == step.name:
                 return _job(found.get("Metadata", {}))
         return None
@@ -331,6 +344,7 @@ def _step(found: Mapping[str, Any], display_name: str, kind: str) -> Step:
         type=kind,
         status=found["StepStatus"],
         cached_from=found.get("CacheHitResult", {}).get("SourcePipelineExecutionArn"),
+        taken_from=found.get("SelectiveExecutionResult", {}).get("SourcePipelineExecutionArn"),
         started=_seconds(found.get("StartTime")),
         ended=_seconds(found.get("EndTime")),
         failure_reason=found.get("FailureReason") or metadata.get("Fail", {}).get("ErrorMessage"),

@@ -11,11 +11,14 @@ import hashlib
 from typing import Any
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_denied
 from pipelines.definition.bucket import ensure_bucket
 from pipelines.definition.bundles import publish_bundle
 from pipelines.definition.dataset import publish_data
 from pipelines.settings.target import Target
 from pipelines.upsert.plan import UpsertPlan, missing_tags, read_live_pipeline
+
+_LONGEST_DESCRIPTION = 3072
 
 INLINE_LIMIT = 100 * 1024
 """Bytes; a longer definition is handed over as an S3 object, as the SDK does."""
@@ -37,15 +40,16 @@ def apply_upsert(plan: UpsertPlan, target: Target) -> str:
         for bundle in compiled.bundles:
             publish_bundle(bundle, target.bucket, s3)
         publish_data(compiled.dataset, target.bucket, s3)
-    if plan.action == "create":
-        return _create(plan, target)
-    if plan.action == "update":
-        return _update(plan, target)
-    assert plan.live is not None
-    return plan.live.arn
+    if plan.action == "none":
+        assert plan.live is not None
+        return plan.live.arn
+    arn, version = _create(plan, target) if plan.action == "create" else _update(plan, target)
+    _describe_version(plan, target, arn, version)
+    return arn
 
 
-def _create(plan: UpsertPlan, target: Target) -> str:
+def _create(plan: UpsertPlan, target: Target) -> tuple[str, int]:
+    """The new pipeline's ARN, and its version."""
     from botocore.exceptions import ClientError
 
     tags = [{"Key": key, "Value": value} for key, value in plan.compiled.tags.items()]
@@ -56,10 +60,10 @@ def _create(plan: UpsertPlan, target: Target) -> str:
         if read_live_pipeline(plan.compiled.name, target) is None:
             raise
         raise _changed_meanwhile(plan, "it was created") from error
-    return str(made["PipelineArn"])
+    return str(made["PipelineArn"]), 1
 
 
-def _update(plan: UpsertPlan, target: Target) -> str:
+def _update(plan: UpsertPlan, target: Target) -> tuple[str, int]:
     sagemaker = target.client("sagemaker")
     assert plan.live is not None
     if read_live_pipeline(plan.compiled.name, target) != plan.live:
@@ -70,7 +74,21 @@ def _update(plan: UpsertPlan, target: Target) -> str:
         sagemaker.add_tags(
             ResourceArn=plan.live.arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
         )
-    return str(updated["PipelineArn"])
+    return str(updated["PipelineArn"]), int(updated["PipelineVersionId"])
+
+
+def _describe_version(plan: UpsertPlan, target: Target, arn: str, version: int) -> None:
+    """Say in the pipeline's version what made it: the commit and what changed. Who may not, need not."""
+    from botocore.exceptions import ClientError
+
+    text = "; ".join([f"commit {plan.compiled.commit}", *plan.changes])
+    try:
+        target.client("sagemaker").update_pipeline_version(
+            PipelineArn=arn, PipelineVersionId=version, PipelineVersionDescription=text[:_LONGEST_DESCRIPTION]
+        )
+    except ClientError as error:
+        if not is_denied(error):
+            raise
 
 
 def _request(plan: UpsertPlan, target: Target) -> dict[str, Any]:

@@ -26,20 +26,20 @@ from sagemaker_local.protocols import requests
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.identity import user_context
 from sagemaker_local.services.paging import created_between, page
-from sagemaker_local.services.pipelines import load_pipeline, load_version
+from sagemaker_local.services.pipelines import load_pipeline, load_version, version_named
 from sagemaker_local.store import Document
 
 _REQUEST = "execution-request"
 _ID_CHARACTERS = string.ascii_lowercase + string.digits
 _ID_LENGTH = 12
-_KEPT_ON_AWS = ("MlflowExperimentName", "PipelineVersionAlias")
 
 
 def start(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """StartPipelineExecution; the same ClientRequestToken again gives the same execution."""
-    for member in _KEPT_ON_AWS:
-        if member in parameters:
-            raise validation_error(f"{member} is not implemented by the local SageMaker; leave it out.")
+    if "MlflowExperimentName" in parameters:
+        raise validation_error(
+            "MlflowExperimentName is not implemented by the local SageMaker; leave it out."
+        )
     pipeline = load_pipeline(call, parameters["PipelineName"])
     request = f"{pipeline['PipelineArn']}@{pipeline['CreationTime']} {parameters['ClientRequestToken']}"
     with call.store.transaction():
@@ -59,15 +59,13 @@ def describe(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_executions(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListPipelineExecutions, newest first unless asked otherwise."""
-    if "PipelineVersionAlias" in parameters:
-        raise validation_error(
-            "PipelineVersionAlias is not implemented by the local SageMaker; leave it out."
-        )
     pipeline = load_pipeline(call, parameters["PipelineName"])
+    of_version = version_named(pipeline, parameters) if "PipelineVersionAlias" in parameters else None
     documents = [
         _up_to_date(call, doc)
         for doc in call.store.list(EXECUTION, call.region, pipeline["PipelineName"])
         if doc["_PipelineCreated"] == pipeline["CreationTime"]
+        and of_version in (None, doc.get("PipelineVersionId"))
     ]
     found = created_between(documents, parameters.get("CreatedAfter"), parameters.get("CreatedBefore"))
     order = _by_arn if parameters.get("SortBy") == "PipelineExecutionArn" else _by_creation
@@ -155,8 +153,8 @@ OPERATIONS: dict[str, Handler] = {
 def _create(call: Call, pipeline: Document, parameters: dict[str, Any]) -> Record:
     """Write everything that an execution begins with."""
     version = pipeline
-    if "PipelineVersionId" in parameters:
-        version = load_version(call, pipeline["PipelineName"], parameters["PipelineVersionId"])
+    if "PipelineVersionId" in parameters or "PipelineVersionAlias" in parameters:
+        version = load_version(call, pipeline["PipelineName"], version_named(pipeline, parameters))
     graph = check_definition(json.loads(version["PipelineDefinition"]))
     values = parameter_values(graph.parameters, parameters.get("PipelineParameters", []))
     now = time.time()

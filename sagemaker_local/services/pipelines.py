@@ -56,9 +56,29 @@ def load_version(call: Call, name: str, version_id: int) -> Document:
     return document
 
 
+def version_named(pipeline: Document, parameters: dict[str, Any]) -> int:
+    """The number of the version that a request names by PipelineVersionId or by an alias; else the newest.
+
+    Raises:
+        AwsError: both are given, or no version has that alias.
+    """
+    alias, aliases = parameters.get("PipelineVersionAlias"), pipeline.get("_Aliases", {})
+    if alias is None:
+        return int(parameters.get("PipelineVersionId") or pipeline["_Version"])
+    if "PipelineVersionId" in parameters:
+        raise validation_error("Give one of PipelineVersionId and PipelineVersionAlias, not both.")
+    if alias not in aliases:
+        raise not_found("Pipeline version", f"{pipeline['PipelineName']}/{alias}")
+    return int(aliases[alias])
+
+
+def aliases_of(pipeline: Document, version_id: int) -> list[str]:
+    """The aliases of one of a pipeline's versions."""
+    return sorted(alias for alias, number in pipeline.get("_Aliases", {}).items() if number == version_id)
+
+
 def create_pipeline(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """CreatePipeline; the same ClientRequestToken again gives the same pipeline."""
-    _refuse_aliases(parameters)
     name = parameters["PipelineName"]
     members = _versioned(call, parameters)
     if "PipelineDefinition" not in members:
@@ -84,6 +104,7 @@ def create_pipeline(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             "CreatedBy": user_context(),
             "LastModifiedBy": user_context(),
             "_Version": 1,
+            "_Aliases": dict.fromkeys(parameters.get("PipelineVersionAliases", ()), 1),
             "_ClientRequestToken": parameters["ClientRequestToken"],
         }
         call.store.put("pipeline", call.region, name, document)
@@ -93,8 +114,7 @@ def create_pipeline(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def update_pipeline(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
-    """UpdatePipeline: a new version; what the request leaves out stays as it is."""
-    _refuse_aliases(parameters)
+    """UpdatePipeline: a new version; what the request leaves out stays as it is, and aliases move to it."""
     members = _versioned(call, parameters)
     with call.store.transaction():
         document = load_pipeline(call, parameters["PipelineName"])
@@ -104,6 +124,8 @@ def update_pipeline(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             LastModifiedBy=user_context(),
             _Version=document["_Version"] + 1,
         )
+        named = dict.fromkeys(parameters.get("PipelineVersionAliases", ()), document["_Version"])
+        document["_Aliases"] = {**document.get("_Aliases", {}), **named}
         call.store.put("pipeline", call.region, document["PipelineName"], document)
         _put_version(call, document)
     return {"PipelineArn": document["PipelineArn"], "PipelineVersionId": document["_Version"]}
@@ -111,16 +133,14 @@ def update_pipeline(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def describe_pipeline(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """DescribePipeline, as it is or as one of its versions."""
-    if "PipelineVersionAlias" in parameters:
-        raise not_implemented("A pipeline version's alias")
     document = load_pipeline(call, parameters["PipelineName"])
-    newest: int = document["_Version"]
-    version_id = parameters.get("PipelineVersionId", newest)
+    version_id = version_named(document, parameters)
     version = load_version(call, document["PipelineName"], version_id)
-    if version_id == newest:
-        return {**version, **document}
+    aliases = {"PipelineVersionAliases": aliases_of(document, version_id)}
+    if version_id == document["_Version"]:
+        return {**version, **document, **aliases}
     unchanging = {key: value for key, value in document.items() if key not in _VERSIONED}
-    return {**unchanging, **version, "CreationTime": document["CreationTime"]}
+    return {**unchanging, **version, **aliases, "CreationTime": document["CreationTime"]}
 
 
 def list_pipelines(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -176,13 +196,15 @@ def list_pipeline_versions(call: Call, parameters: dict[str, Any]) -> dict[str, 
         parameters.get("CreatedBefore"),
     )
     page, token = paging.page(found, parameters, lambda version: (version["PipelineVersionId"],))
-    return {"PipelineVersionSummaries": page, "NextToken": token}
+    summaries = [
+        {**version, "PipelineVersionAliases": aliases_of(document, version["PipelineVersionId"])}
+        for version in page
+    ]
+    return {"PipelineVersionSummaries": summaries, "NextToken": token}
 
 
 def update_pipeline_version(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
-    """UpdatePipelineVersion: its display name and description."""
-    if "PipelineVersionAliasOperations" in parameters:
-        raise not_implemented("A pipeline version's alias")
+    """UpdatePipelineVersion: its display name, description and aliases, which leave another version."""
     members: Document = {
         name: parameters[name]
         for name in ("PipelineVersionDisplayName", "PipelineVersionDescription")
@@ -194,6 +216,7 @@ def update_pipeline_version(call: Call, parameters: dict[str, Any]) -> dict[str,
         version.update(members, LastModifiedTime=time.time(), LastModifiedBy=user_context())
         name = f"{document['PipelineName']}/{version['PipelineVersionId']}"
         call.store.put("pipeline-version", call.region, name, version)
+        _change_aliases(call, document, version["PipelineVersionId"], parameters)
     return {"PipelineArn": document["PipelineArn"], "PipelineVersionId": version["PipelineVersionId"]}
 
 
@@ -283,6 +306,14 @@ def _delete_execution(call: Call, arn: str) -> None:
     call.store.delete("execution", call.region, arn)
 
 
-def _refuse_aliases(parameters: dict[str, Any]) -> None:
-    if "PipelineVersionAliases" in parameters:
-        raise not_implemented("A pipeline version's alias")
+def _change_aliases(call: Call, pipeline: Document, version_id: int, parameters: dict[str, Any]) -> None:
+    wanted = parameters.get("PipelineVersionAliasOperations", {})
+    aliases: dict[str, int] = dict(pipeline.get("_Aliases", {}))
+    for alias in wanted.get("Remove", ()):
+        if aliases.get(alias) != version_id:
+            raise not_found("Pipeline version", f"{pipeline['PipelineName']}/{alias}")
+        del aliases[alias]
+    aliases.update(dict.fromkeys(wanted.get("Add", ()), version_id))
+    if aliases != pipeline.get("_Aliases", {}):
+        pipeline["_Aliases"] = aliases
+        call.store.put("pipeline", call.region, pipeline["PipelineName"], pipeline)

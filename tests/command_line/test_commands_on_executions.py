@@ -299,3 +299,46 @@ def test_what_a_killed_command_left_under_way_is_told_once_and_can_be_retried(
     assert again.returncode == 0, told_again
     assert "did not end by itself" not in told_again
     assert "bank-churn version 1" in printed
+
+
+def test_single_steps_run_on_the_results_of_an_earlier_execution(
+    local: Any, capsys: Printed, workplace: Path
+) -> None:
+    count = workplace / "count"
+    local.upsert(local.gated(f"{local.scores(0.75)}\necho x >> {count}"))
+    assert main(["start", "--only", "CheckAccuracy", "--wait"]) == 1
+    assert "no execution has succeeded yet whose results could be used" in capsys.readouterr().err
+    assert main(["start", "--wait", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)["execution_arn"]
+    assert main(["start", "--only", "CheckAccuracy", "--only", "RegisterModel", "--wait"]) == 0
+    printed = capsys.readouterr()
+    assert "EvaluateModel it: from an earlier execution" in printed.err
+    assert "bank-churn version 2" in printed.out
+    assert count.read_text() == "x\n", "the evaluation ran once"
+
+    threshold = ["-p", "AccuracyThreshold=0.8"]
+    alone = ["start", "--only", "CheckAccuracy", "--from", first.rpartition("/")[2], "--wait"]
+    assert main([*alone, *threshold]) == 3, "the gate stays shut, though nothing is there to fail"
+    assert "The gate stayed shut" in capsys.readouterr().out
+    assert main(["start", "--only", "CheckAcuracy", "--wait"]) == 1
+    assert "Did you mean 'CheckAccuracy'?" in capsys.readouterr().err
+    assert main(["start", "--from", "x", "--wait"]) == 2
+
+
+def test_an_earlier_version_of_the_pipeline_can_be_started(local: Any, capsys: Printed) -> None:
+    arn = local.upsert(local.gated(local.scores(0.75)))
+    local.upsert(local.gated(local.scores(0.95)))
+    sagemaker = local.target.client("sagemaker")
+    aliases = {"Add": ["old"]}
+    found = sagemaker.describe_pipeline(PipelineName="bank-churn")
+    sagemaker.update_pipeline_version(
+        PipelineArn=found["PipelineArn"], PipelineVersionId=1, PipelineVersionAliasOperations=aliases
+    )
+    for version in ("1", "old"):
+        assert main(["start", "--pipeline-version", version, "--wait", "--json"]) == 0, arn
+        assert json.loads(capsys.readouterr().out)["accuracy"] == 0.75
+    assert main(["start", "--wait", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == 0.95
+    for version in ("7", "new"):
+        assert main(["start", "--pipeline-version", version, "--wait"]) == 1
+        assert f"there is no version {version} of the pipeline" in capsys.readouterr().err

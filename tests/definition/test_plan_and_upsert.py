@@ -120,6 +120,15 @@ def test_an_update_is_told_before_and_keeps_the_tags_of_others(target: Target, m
     assert plan_upsert(changed, target).action == "none"
 
 
+def test_each_version_of_the_pipeline_says_what_made_it(target: Target, mine: Compiled) -> None:
+    apply_upsert(plan_upsert(mine, target), target)
+    apply_upsert(plan_upsert(with_default(mine, "MaxDepth", 9), target), target)
+    versions = target.client("sagemaker").list_pipeline_versions(PipelineName=mine.name)
+    second, first = [one["PipelineVersionDescription"] for one in versions["PipelineVersionSummaries"]]
+    assert first == "commit c0ffee"
+    assert second == "commit c0ffee; TrainModel, RegisterModel: MaxDepth default 4 -> 9"
+
+
 def test_a_pipeline_updated_since_the_plan_is_left_alone(target: Target, mine: Compiled) -> None:
     apply_upsert(plan_upsert(mine, target), target)
     plan = plan_upsert(with_default(mine, "MaxDepth", 6), target)

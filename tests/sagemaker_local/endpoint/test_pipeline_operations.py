@@ -148,6 +148,42 @@ def test_a_pipeline_of_another_region_is_not_found(sagemaker: Client, name: str)
         sagemaker.describe_pipeline(PipelineName=arn)
 
 
-def test_version_aliases_are_refused_and_not_lost_silently(sagemaker: Client, name: str) -> None:
-    with pytest.raises(ClientError, match="not implemented"):
-        create(sagemaker, name, PipelineVersionAliases=["live"])
+def test_an_alias_names_one_version_and_moves(sagemaker: Client, name: str) -> None:
+    arn = create(sagemaker, name, PipelineVersionAliases=["live", "first"], PipelineDescription="1")
+    sagemaker.update_pipeline(PipelineName=name, PipelineDescription="2")
+    sagemaker.update_pipeline(PipelineName=name, PipelineDescription="3", PipelineVersionAliases=["live"])
+
+    def named(alias: str) -> str:
+        found: str = sagemaker.describe_pipeline(PipelineName=name, PipelineVersionAlias=alias)[
+            "PipelineDescription"
+        ]
+        return found
+
+    assert (named("live"), named("first")) == ("3", "1")
+    assert sagemaker.describe_pipeline(PipelineName=name)["PipelineVersionAliases"] == ["live"]
+    change = {"PipelineArn": arn, "PipelineVersionId": 2}
+    sagemaker.update_pipeline_version(**change, PipelineVersionAliasOperations={"Add": ["live", "next"]})
+    listed = sagemaker.list_pipeline_versions(PipelineName=name)["PipelineVersionSummaries"]
+    assert [one.get("PipelineVersionAliases", []) for one in listed] == [[], ["live", "next"], ["first"]]
+    sagemaker.update_pipeline_version(**change, PipelineVersionAliasOperations={"Remove": ["live"]})
+    for call, arguments in (
+        (sagemaker.describe_pipeline, {"PipelineName": name, "PipelineVersionAlias": "live"}),
+        (sagemaker.start_pipeline_execution, {"PipelineName": name, "PipelineVersionAlias": "live"}),
+        (
+            sagemaker.update_pipeline_version,
+            {**change, "PipelineVersionAliasOperations": {"Remove": ["first"]}},
+        ),
+    ):
+        with pytest.raises(ClientError, match="does not exist"):
+            call(**arguments)
+    with pytest.raises(ClientError, match="not both"):
+        sagemaker.describe_pipeline(PipelineName=name, PipelineVersionAlias="next", PipelineVersionId=1)
+    execution = sagemaker.start_pipeline_execution(PipelineName=name, PipelineVersionAlias="first")
+    started = execution["PipelineExecutionArn"]
+    assert sagemaker.describe_pipeline_execution(PipelineExecutionArn=started)["PipelineVersionId"] == 1
+    of_first, of_next = (
+        sagemaker.list_pipeline_executions(PipelineName=name, PipelineVersionAlias=alias)
+        for alias in ("first", "next")
+    )
+    assert [one["PipelineExecutionArn"] for one in of_first["PipelineExecutionSummaries"]] == [started]
+    assert of_next["PipelineExecutionSummaries"] == []
