@@ -40,6 +40,7 @@ from registry.deployment_history import (
 from registry.deployments import UNDER_WAY, CannotServe, plan_deployment
 from registry.endpoint_changes import start_deployment
 from registry.environment_state import State, read_state
+from registry.life_cycle import DEPLOYED, ROLLED_BACK, note_stage
 from registry.model_packages import APPROVED
 from registry.rollout import prove_deployment
 from registry.version_details import VersionDetails
@@ -146,6 +147,7 @@ def _confirm(context: Context, stage: Stage, record: DeploymentRecord) -> str:
     next_step = _promote(context, stage, record, plan.version)
     messages.announce(context, stage, record, next_step)
     mark_announced(stage.environment, record)
+    note_stage(context.clients, record.arn, stage.name, DEPLOYED)
     return f"{_named(record)} serves in {stage.name}"
 
 
@@ -181,6 +183,8 @@ def _roll_back(context: Context, stage: Stage, state: State, reason: str) -> str
         if version is None or version.approval != APPROVED:
             continue
         record_deployment(environment, candidate.arn, ROLLBACK, f"{_named(current)}: {reason}")
+        if current.version is not None:
+            note_stage(context.clients, current.arn, stage.name, ROLLED_BACK, reason)
         now = read_state(environment)
         at_rest = now.serves and now.endpoint is not None and now.endpoint.status not in UNDER_WAY
         outcome = f"{stage.name} goes back to version {candidate.version}."

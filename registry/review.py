@@ -19,6 +19,7 @@ from registry import approval_history, model_cards
 from registry.approval_history import Decision
 from registry.artifacts import ArtifactChanged, Checked, check_artifacts
 from registry.clients import Clients, caller_arn
+from registry.life_cycle import REVIEW, life_cycle
 from registry.model_packages import APPROVED, PENDING, describe_arn
 from registry.version_details import VersionDetails, read_version
 
@@ -122,6 +123,7 @@ def apply_review(plan: ReviewPlan, clients: Clients) -> Reviewed:
         ModelPackageArn=plan.version.arn,
         ModelApprovalStatus=plan.decision.status,
         ApprovalDescription=plan.description,
+        ModelLifeCycle=life_cycle(REVIEW, plan.decision.status, plan.decision.note),
         CustomerMetadataProperties={**plan.artifacts, key: value},
         **({"CustomerMetadataPropertiesToRemove": list(plan.forgotten)} if plan.forgotten else {}),
         **(card if plan.card is not None else {}),

@@ -23,6 +23,7 @@ from registry.deployments import DeploymentPlan
 from registry.endpoint_changes import Tell, start_deployment, tell_log_end, wait_for_endpoint
 from registry.endpoint_requests import config_request, model_request
 from registry.environment_state import Endpoint, read_endpoint
+from registry.life_cycle import DEPLOYED, ROLLED_BACK, note_stage
 from registry.model_packages import describe_arn
 
 _REASON_LENGTH = 240
@@ -63,7 +64,17 @@ def apply_deployment(
     except ClientError:  # refused; where no answer came it may have been written, and a second run finds out
         _undo(plan, tell)
         raise
+    _note_stages(plan, registry)
     tell(f"{environment.parameter} names version {plan.version}")
+
+
+def _note_stages(plan: DeploymentPlan, registry: Clients) -> None:
+    """In the registry, what became of the version, and of the one whose place it takes by a rollback."""
+    name, before = plan.state.environment.name, plan.state.deployed
+    note_stage(registry, plan.arn, name, DEPLOYED)
+    is_replaced = before is not None and before.version is not None and before.arn != plan.arn
+    if plan.action == deployment_history.ROLLBACK and before is not None and is_replaced:
+        note_stage(registry, before.arn, name, ROLLED_BACK, f"version {plan.version} serves again")
 
 
 def _change_endpoint(plan: DeploymentPlan, tell: Tell) -> None:

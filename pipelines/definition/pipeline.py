@@ -30,6 +30,7 @@ from pipelines.definition.sources import Sources, gather_sources
 from pipelines.settings.project import AtStart, Network, Project, Table, camel_case
 from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target, boto_session
+from registry.life_cycle import REVIEW
 
 PROCESSING = "/opt/ml/processing"
 PARQUET, JSON_TYPE, CSV = "application/x-parquet", "application/json", "text/csv"
@@ -455,6 +456,7 @@ def _register(context: Context, preprocess: Any, train: Any, evaluate: Any) -> A
         },
         dependencies={},  # the default would set SAGEMAKER_PROGRAM to nothing
     )
+    quality, data_quality = _statistics(evaluate, "evaluation"), _statistics(preprocess, "quality")
     arguments = builder.register(
         model_package_group_name=project.name,
         description=project.description,
@@ -464,8 +466,16 @@ def _register(context: Context, preprocess: Any, train: Any, evaluate: Any) -> A
         transform_instances=list(project.transform_instance_types),
         approval_status=context.parameters.model_approval_status,
         model_metrics=sdk.ModelMetrics(
-            model_quality=sdk.ModelQuality(statistics=_statistics(evaluate, "evaluation")),
-            model_data_quality=sdk.ModelDataQuality(statistics=_statistics(preprocess, "quality")),
+            model_quality=sdk.ModelQuality(statistics=quality),
+            model_data_quality=sdk.ModelDataQuality(statistics=data_quality),
+        ),
+        # What a monitor compares later data and later answers with.
+        drift_check_baselines=sdk.DriftCheckBaselines(
+            model_quality=sdk.DriftCheckModelQuality(statistics=quality),
+            model_data_quality=sdk.DriftCheckModelDataQuality(statistics=data_quality),
+        ),
+        model_life_cycle=sdk.ModelLifeCycle(
+            stage=REVIEW, stage_status=context.parameters.model_approval_status
         ),
         customer_metadata_properties=_customer_metadata(context, evaluate),
         domain="MACHINE_LEARNING",

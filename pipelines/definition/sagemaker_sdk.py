@@ -92,9 +92,13 @@ with undisturbed("us-east-1"):
     from sagemaker.core.network import NetworkConfig
     from sagemaker.core.processing import Processor
     from sagemaker.core.shapes import (
+        DriftCheckBaselines,
+        DriftCheckModelDataQuality,
+        DriftCheckModelQuality,
         MetricDefinition,
         MetricsSource,
         ModelDataQuality,
+        ModelLifeCycle,
         ModelMetrics,
         ModelPackageModelCard,
         ModelQuality,
@@ -155,6 +159,9 @@ __all__ = [
     "ConditionGreaterThan",
     "ConditionLessThan",
     "ConditionStep",
+    "DriftCheckBaselines",
+    "DriftCheckModelDataQuality",
+    "DriftCheckModelQuality",
     "ExecutionVariables",
     "FailStep",
     "GatedPipeline",
@@ -164,6 +171,7 @@ __all__ = [
     "MetricsSource",
     "ModelBuilder",
     "ModelDataQuality",
+    "ModelLifeCycle",
     "ModelMetrics",
     "ModelPackageModelCard",
     "ModelQuality",
