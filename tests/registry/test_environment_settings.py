@@ -104,6 +104,7 @@ assume_role = "arn:aws:iam::444455556666:role/gatehouse"
         "DescribeModelPackage",
         "GetObject",
         "HeadObject",  # of the artifact, which is compared with the one that was approved
+        "UpdateModelPackage",  # the stage of the version
     }
     theirs = {operation for operation, key in made if key != "mine"}
     assert theirs >= {"CreateModel", "CreateEndpoint", "InvokeEndpoint", "PutParameter"}

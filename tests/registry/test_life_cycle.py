@@ -1,4 +1,4 @@
-"""SageMaker's ModelLifeCycle of a version: what happened to it last, for those who look at the registry alone."""
+"""SageMaker's ModelLifeCycle of a version: what happened to it last."""
 
 from __future__ import annotations
 
