@@ -17,7 +17,10 @@ import pytest
 import yaml
 from wire_clients import client_of
 
+from pipelines.commands.local_automation import pipeline_templates
+from pipelines.settings.projects_file import load_settings
 from sagemaker_local import endpoint
+from sagemaker_local.stacks.templates import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "health-tumor-diagnosis"
@@ -37,7 +40,10 @@ Build = Callable[..., Built]
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[endpoint.Endpoint]:
-    with endpoint.start(tmp_path_factory.mktemp("state")) as started:
+    """With the functions of the stack `pipeline`, which is deployed before the first build."""
+    functions = pipeline_templates(load_settings(ROOT / "projects.toml"))
+    templates = [parse(text) for text in functions]
+    with endpoint.start(tmp_path_factory.mktemp("state"), templates=templates) as started:
         client_of(started.url, "s3").create_bucket(
             Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
