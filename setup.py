@@ -62,7 +62,7 @@ setup(
         "training",
         "evaluation",
     ],
-    package_data={"automation": ["templates/*.yaml"]},
+    package_data={"automation": ["templates/*.yaml"], "training": ["pyproject.toml"]},
     install_requires=IMAGE + AWS + LOCAL + PROJECT,
     # `gatehouse run` uses the local SageMaker, so the base has it all; `local` names what it needs alone.
     extras_require={"local": [*AWS, *LOCAL], "dev": DEVELOPMENT},

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import importlib.util
+import importlib
 import statistics
 import sys
 import tarfile
@@ -151,12 +151,8 @@ def _compare(
 
 def _loaded(folder: Path) -> tuple[ModuleType, Any]:
     """The artifact's script as a module, and what its model_fn gives."""
-    specification = importlib.util.spec_from_file_location("artifact_script", folder / "code/inference.py")
-    assert specification is not None
-    assert specification.loader is not None
-    script = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = script
-    specification.loader.exec_module(script)
+    sys.path.insert(0, str(folder / "code"))
+    script = importlib.import_module("inference")
     return script, script.model_fn(str(folder))
 
 

@@ -6,7 +6,7 @@ batch has some thousand rows; per row only what the metrics need stays in memory
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -138,7 +138,7 @@ def score_numbers(artifact: Path, test: Path, schema: dict[str, Any]) -> ScoredN
 
 def _answered(artifact: Path, test: Path, target: str) -> Iterator[_Answered]:
     """Send every row of the test part through the artifact's own serving code, batch by batch."""
-    serving = _import(artifact / "code" / "inference.py")
+    serving = _import(artifact / "code")
     model = serving.model_fn(str(artifact))
     done, last_said = 0, time.monotonic()
     for table in _batches(test):
@@ -149,12 +149,14 @@ def _answered(artifact: Path, test: Path, target: str) -> Iterator[_Answered]:
         try:
             payload = serving.input_fn(_as_parquet(table.drop_columns([target])), _PARQUET)
             prediction = serving.predict_fn(payload, model)
-            body, _ = serving.output_fn(prediction, _CSV)
-        except ValueError as error:
+            answer = serving.output_fn(prediction, _CSV)
+            if not isinstance(answer, tuple):
+                raise ValueError(answer.reason)
+        except ValueError as error:  # which versions raise that know no refusal as a value
             raise InputError(
                 f"the test part does not fit the model: {error}. Give both from one run"
             ) from error
-        yield _Answered(table, table[target].combine_chunks(), prediction, body)
+        yield _Answered(table, table[target].combine_chunks(), prediction, answer[0])
         done += table.num_rows
         if time.monotonic() - last_said >= _PROGRESS_SECONDS:
             last_said = time.monotonic()
@@ -163,14 +165,19 @@ def _answered(artifact: Path, test: Path, target: str) -> Iterator[_Answered]:
         raise InputError("the test part has no rows. Give more data, or a larger share for the test part")
 
 
-def _import(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("artifact_inference", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def _import(code: Path) -> ModuleType:
+    """The folder's ``inference.py``. What it imports lies beside it, and is this folder's whatever modules of
+    the same names are loaded already; those stay what they were for everybody else."""
+    names = {path.stem for path in code.glob("*.py")}
+    others = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
+    sys.path.insert(0, str(code))
+    try:
+        return importlib.import_module("inference")
+    finally:
+        sys.path.remove(str(code))
+        for name in names & sys.modules.keys():
+            del sys.modules[name]
+        sys.modules.update(others)
 
 
 def _batches(test: Path) -> Iterator[pa.Table]:

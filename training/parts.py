@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xgboost as xgb
+from feature_encoding import Schema, encode
 from hyperparameters import InputError
-from inference import Schema, encode
 from workers import Worker
 
 _KEPT_BYTES = 128 << 20

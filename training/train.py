@@ -5,9 +5,9 @@
 Reads the channels ``input/data/{train,validation,schema}`` and ``input/config/hyperparameters.json``, trains
 XGBoost (``hist``, native categories and missing values, early stopping on the validation part), prints the
 metrics of every round as XGBoost does, and a last line with the best one. Into ``model/`` come ``model.ubj``
-(the trees up to the best round), ``schema.json``, ``code/inference.py`` (the code that serves the model, and
-that encoded the rows for this training) and ``feature_importance.json``. The same input and hyperparameters
-give the same model. An error becomes the job's failure reason, ``output/failure``.
+(the trees up to the best round), ``schema.json``, ``code/`` (what serves the model, and encoded the rows for
+this training; see ``serving_code``) and ``feature_importance.json``. The same input and hyperparameters give
+the same model. An error becomes the job's failure reason, ``output/failure``.
 
 With several instances the hosts of ``resourceconfig.json`` train one model together (``workers``): every
 host reads a part of the rows (``parts``), gradients and metrics are summed over all, so that all stop at the
@@ -26,10 +26,11 @@ from typing import Any
 
 import numpy as np
 import xgboost as xgb
+from feature_encoding import Schema, read_schema
 from hyperparameters import Hyperparameters, InputError, parse
-from inference import Schema, read_schema
 from parts import Part, class_counts, find_part, quantised
 from process_exit import run_and_exit
+from serving_code import copy_serving_code
 from workers import Worker, connected
 
 _FAILURE_BYTES = 1024
@@ -150,11 +151,10 @@ def _threads(part: Part, schema: Schema) -> int:
 
 
 def _save(folder: Path, booster: xgb.Booster, schema: Schema, schema_path: Path) -> None:
-    code = folder / "code"
-    code.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     booster.save_model(folder / "model.ubj")
     shutil.copyfile(schema_path, folder / "schema.json")
-    shutil.copyfile(Path(__file__).resolve().parent / "inference.py", code / "inference.py")
+    copy_serving_code(folder / "code")
     names = _booster_names(schema.names)
     scores: dict[str, Any] = {
         kind: booster.get_score(importance_type=kind) for kind in ("gain", "weight", "cover")

@@ -3,11 +3,11 @@
 The rows are an output of the newer version's preprocessing job. A row's part follows from its content, so the
 older version was not trained on them either, as long as the preprocessing is the same.
 
-Scoring runs the ``inference.py`` inside an artifact, and whoever may write to the bucket could put anything
-there. So only code is run that this checkout knows: the file ``training/inference.py`` as it is now, or as it
+Scoring runs the code inside an artifact, and whoever may write to the bucket could put anything there. So
+only code is run that this checkout knows: each file is one of the folder ``training``, as it is now or as it
 was in a commit that led to the one that is checked out. It runs in a process of its own for each artifact,
-after that process has unpacked it and found that code and no other, and without the environment variables of
-this process, so without its credentials. The booster itself is data, which XGBoost reads.
+after that process has unpacked it and found those files and no other, and without the environment variables
+of this process, so without its credentials. The booster itself is data, which XGBoost reads.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from registry.version_details import VersionDetails
 _SECONDS = 600
 """The longest that scoring one artifact may take."""
 
-_INFERENCE = "code/inference.py"
+_CODE, _SCRIPT = "code/", "inference.py"
 _MOST_BYTES_OF_CODE = 1 << 20
 _PREPROCESS = "PreprocessData"
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "OMP_NUM_THREADS")
@@ -83,16 +83,16 @@ def score_on_same_rows(
     )
 
 
-def is_known(code: bytes, root: Path = ROOT) -> bool:
-    """Whether some bytes are ``training/inference.py`` as it is in a checkout, or was in its history.
+def is_known(name: str, content: bytes, root: Path = ROOT) -> bool:
+    """Whether a file is the one of its name in the folder ``training`` of a checkout, or was in its history.
 
     Only commits that lead to the one that is checked out count. Without git, only the file itself does.
     """
-    path = "training/inference.py"
+    path = f"training/{name}"
     file = root / path
-    if file.is_file() and file.read_bytes() == code:
+    if file.is_file() and file.read_bytes() == content:
         return True
-    blob = hashlib.sha1(f"blob {len(code)}\0".encode() + code, usedforsecurity=False).hexdigest()
+    blob = hashlib.sha1(f"blob {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
     command = ["git", "-C", str(root), "log", "-1", "--format=%H", f"--find-object={blob}", "HEAD"]
     try:
         found = subprocess.run([*command, "--", path], capture_output=True, timeout=60, check=False)
@@ -156,15 +156,16 @@ def _download_artifact(target: Target, version: VersionDetails, folder: Path) ->
 
 def _right_answers(artifact: Path, test: Path, number: int, root: Path) -> bytes:
     """A byte for each row, 1 where the version's answer is right; its code runs only if it is known."""
-    code = _inference_code(artifact)
-    if code is None or not is_known(code, root):
+    code = _serving_code(artifact)
+    if _SCRIPT not in code or not all(is_known(name, content, root) for name, content in code.items()):
         raise CannotPair(
             f"the inference code of version {number} is in no commit of this checkout, so it is not run here"
         )
     output = artifact.with_suffix(".right")
     command = [sys.executable, "-E", "-s", str(ROOT / "evaluation/right_answers.py")]
     command += [str(artifact), str(test), str(output)]
-    command += ["--inference-sha256", hashlib.sha256(code).hexdigest()]
+    for name, content in code.items():
+        command += ["--code", f"{name}={hashlib.sha256(content).hexdigest()}"]
     try:
         done = subprocess.run(
             command,
@@ -184,14 +185,19 @@ def _right_answers(artifact: Path, test: Path, number: int, root: Path) -> bytes
     return output.read_bytes()
 
 
-def _inference_code(artifact: Path) -> bytes | None:
-    """``code/inference.py`` of an artifact; None if it is not there once, small, and readable."""
+def _serving_code(artifact: Path) -> dict[str, bytes]:
+    """The files of an artifact's folder ``code`` by name; none if they are not plain, small and readable."""
+    files: dict[str, bytes] = {}
     try:
         with tarfile.open(artifact, "r:gz") as archive:
-            found = [member for member in archive if member.name.removeprefix("./") == _INFERENCE]
-            if len(found) != 1 or not found[0].isfile() or found[0].size > _MOST_BYTES_OF_CODE:
-                return None
-            content = archive.extractfile(found[0])
-            return content.read() if content else None
+            for member in archive:
+                folder, _, name = member.name.removeprefix("./").partition(_CODE)
+                if folder or not name or member.isdir():
+                    continue
+                if name in files or "/" in name or not member.isfile() or member.size > _MOST_BYTES_OF_CODE:
+                    return {}
+                content = archive.extractfile(member)
+                files[name] = content.read() if content else b""
     except (tarfile.TarError, EOFError, OSError):
-        return None
+        return {}
+    return files

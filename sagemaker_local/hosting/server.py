@@ -11,8 +11,9 @@ connection has a thread, which reads, calls the script and answers without handi
 script's functions run one at a time, as they do in one worker of the image, so they need not be safe for
 threads. ``/ping`` does not wait for them.
 
-A script's ValueError is the client's mistake (400, with its text); anything else is the server's (500, with
-the end of the traceback, which the log holds as well).
+Whatever a script raises is answered with 500 and Flask's page for that, which does not say why; the traceback
+is in the log. A script that wants to refuse a request returns a response of its own, for example Flask's or
+Werkzeug's: any WSGI application is one, and is passed on as it answers.
 """
 
 # ruff: noqa: PTH108, PTH113, PTH118
@@ -22,12 +23,14 @@ from __future__ import annotations
 import atexit
 import contextlib
 import importlib
+import io
+import json
 import os
 import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -37,12 +40,20 @@ TEXT_TYPES = (JSON, "text/csv")
 
 _BLOCK = 1 << 16
 _LONGEST_HEAD = 1 << 16
-_TRACEBACK = 2000
-_REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 500: "Server Error"}
+_PLAIN = "text/plain; charset=utf-8"
+_HTML = "text/html; charset=utf-8"
+_FAILED = b"""<!doctype html>
+<html lang=en>
+<title>500 Internal Server Error</title>
+<h1>Internal Server Error</h1>
+<p>The server encountered an internal error and was unable to complete your request. \
+Either the server is overloaded or there is an error in the application.</p>
+"""
+"""The page that Flask answers an exception with."""
 
 Transform = Callable[[Any, Any, str, str], Any]
-Answer = tuple[int, str, bytes]
-"""Status, content type, body."""
+Answer = tuple[str, str, bytes]
+"""Status with its reason ("200 OK"), content type, body."""
 
 
 class ScriptProblem(Exception):
@@ -62,7 +73,8 @@ def functions_of(script: ModuleType, program: str) -> tuple[Callable[[str], Any]
     """``model_fn``, and one function from a request's body to what the script answers.
 
     Raises:
-        ScriptProblem: a function is missing. The images have defaults for some; they are not here.
+        ScriptProblem: a function is missing, or stands beside one that takes its place. The images have
+            defaults for some; they are not here.
     """
     names = ("model_fn", "transform_fn", "input_fn", "predict_fn", "output_fn")
     found: dict[str, Callable[..., Any]] = {
@@ -76,6 +88,9 @@ def functions_of(script: ModuleType, program: str) -> tuple[Callable[[str], Any]
             " functions only"
         )
     if "transform_fn" in found:
+        beside = [name for name in names[2:] if name in found]
+        if beside:
+            raise ScriptProblem(f"{program} has transform_fn, which takes the place of {', '.join(beside)}")
         return found["model_fn"], found["transform_fn"]
     input_fn, predict_fn, output_fn = found["input_fn"], found["predict_fn"], found["output_fn"]
 
@@ -96,31 +111,24 @@ class ModelServer:
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         if path == "/ping":
-            return 200, JSON, b""
+            return "200 OK", JSON, b""
         if path != "/invocations":
-            return 404, "text/plain", f"no such path: {path}".encode()
+            return "404 Not Found", _PLAIN, f"no such path: {path}".encode()
         if method != "POST":
-            return 405, "text/plain", b"/invocations takes POST"
+            return "405 Method Not Allowed", _PLAIN, b"/invocations takes POST"
         content_type = headers.get("content-type") or JSON
         accept = headers.get("accept") or "*/*"
         if accept == "*/*":
             accept = self._default_accept
         try:
             with self._turn:
-                content = body.decode() if content_type in TEXT_TYPES else body
-                result = self._transform(self._model, content, content_type, accept)
-            output, output_type = result if isinstance(result, tuple) else (result, accept)
-            if isinstance(output, str):
-                output = output.encode()
-            return 200, output_type, bytes(memoryview(output))
-        except ValueError as mistake:
-            print(f"refused a request: {mistake}", file=sys.stderr, flush=True)
-            return 400, "text/plain", str(mistake).encode()
+                content = body.decode(errors="replace") if content_type in TEXT_TYPES else body
+                return _response(self._transform(self._model, content, content_type, accept), body)
         except Exception:
-            # Whatever a script raises must reach the client and leave the server standing.
-            trace = traceback.format_exc()
-            print(trace, file=sys.stderr, flush=True)
-            return 500, "text/plain", trace[-_TRACEBACK:].encode()
+            # Whatever a script raises must leave the server standing.
+            traceback.print_exc()
+            sys.stderr.flush()
+            return "500 INTERNAL SERVER ERROR", _HTML, _FAILED
 
     def serve(self, listener: socket.socket) -> None:
         while True:
@@ -140,6 +148,82 @@ class ModelServer:
                 body, rest = _read_body(connection, rest, int(headers.get("content-length", "0")))
                 status, content_type, answer = self.answer(method, path, headers, body)
                 connection.sendall(_head(status, content_type, len(answer)) + answer)
+
+
+def _response(result: Any, body: bytes) -> Answer:
+    """What the toolkit, and Flask below it, make of what a script returns.
+
+    Args:
+        body: the request's, for a response that wants to read it.
+
+    Raises:
+        TypeError: nothing can be made of it.
+    """
+    if isinstance(result, tuple):
+        return "200 OK", _with_charset(result[1] or JSON), _content(result[0])
+    if callable(result):
+        return _run(result, body)
+    if isinstance(result, (dict, list)):
+        text = json.dumps(result, sort_keys=True, separators=(",", ":"))
+        return "200 OK", JSON, f"{text}\n".encode()
+    if isinstance(result, (str, bytes, bytearray, Iterator)):
+        return "200 OK", _HTML, _content(result)
+    raise TypeError(f"a script returns (body, content type) or a response, not {type(result).__name__}")
+
+
+def _content(value: Any) -> bytes:
+    """A body as Werkzeug takes it: text, bytes, nothing, or an iterable of texts and bytes."""
+    if value is None:
+        return b""
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
+    return b"".join(part.encode() if isinstance(part, str) else part for part in value)
+
+
+def _with_charset(content_type: str) -> str:
+    """As Werkzeug writes the type of a text."""
+    is_text = content_type.startswith("text/") or content_type == "application/xml"
+    return f"{content_type}; charset=utf-8" if is_text or content_type.endswith("+xml") else content_type
+
+
+def _run(application: Callable[..., Any], body: bytes) -> Answer:
+    """The answer of a WSGI application (PEP 3333), whole."""
+    given: list[tuple[str, list[tuple[str, str]]]] = []
+    written: list[bytes] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Callable[[bytes], None]:
+        given.append((status, headers))
+        return written.append
+
+    parts = application(
+        {
+            "REQUEST_METHOD": "POST",
+            "SCRIPT_NAME": "",
+            "PATH_INFO": "/invocations",
+            "QUERY_STRING": "",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "8080",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+        },
+        start_response,
+    )
+    try:
+        written.extend(parts)
+    finally:
+        if hasattr(parts, "close"):
+            parts.close()
+    status, headers = given[-1]
+    content_type = next((value for name, value in headers if name.lower() == "content-type"), "")
+    return status, content_type, b"".join(written)
 
 
 def _read_head(connection: socket.socket, rest: bytes) -> tuple[bytes, bytes]:
@@ -176,9 +260,9 @@ def _read_body(connection: socket.socket, rest: bytes, length: int) -> tuple[byt
     return bytes(body), b""
 
 
-def _head(status: int, content_type: str, length: int) -> bytes:
+def _head(status: str, content_type: str, length: int) -> bytes:
     lines = (
-        f"HTTP/1.1 {status} {_REASONS[status]}",
+        f"HTTP/1.1 {status}",
         f"Content-Type: {content_type}",
         f"Content-Length: {length}",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import subprocess
 import sys
@@ -78,9 +79,10 @@ def test_without_scoring_the_intervals_of_the_verdicts_decide(
     assert not any("same rows" in remark for remark in found["remarks"])
 
 
-def artifact_of(path: Path, code: bytes) -> Path:
+def artifact_of(path: Path, code: bytes, **beside: bytes) -> Path:
     with tarfile.open(path, "w:gz") as archive:
-        for name, content in (("schema.json", b"{}"), ("code/inference.py", code)):
+        others = [(f"code/{name}.py", content) for name, content in beside.items()]
+        for name, content in (("schema.json", b"{}"), ("code/inference.py", code), *others):
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
@@ -98,20 +100,40 @@ def test_code_that_is_not_in_the_history_is_not_run(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
+def test_known_code_beside_code_that_is_not_in_the_history_is_not_run(tmp_path: Path) -> None:
+    """What lies beside inference.py comes before every library on the path: a numpy.py there would be run."""
+    marker = tmp_path / "ran"
+    known = (ROOT / "training/inference.py").read_bytes()
+    artifact = artifact_of(tmp_path / "model.tar.gz", known, numpy=f"open({str(marker)!r}, 'w')\n".encode())
+    (tmp_path / "test").mkdir()
+    with pytest.raises(paired_scoring.CannotPair, match="version 7 is in no commit of this checkout"):
+        paired_scoring._right_answers(artifact, tmp_path / "test", 7, ROOT)
+    digest = hashlib.sha256(known).hexdigest()
+    done = right_answers(artifact, tmp_path / "right", f"inference.py={digest}")
+    assert done.returncode == 1
+    assert "is not the code that may be run" in done.stderr
+    assert not marker.exists()
+
+
+def right_answers(artifact: Path, output: Path, code: str) -> subprocess.CompletedProcess[str]:
+    program = str(ROOT / "evaluation/right_answers.py")
+    command = [
+        sys.executable,
+        program,
+        str(artifact),
+        str(output.parent / "test"),
+        str(output),
+        "--code",
+        code,
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 def test_an_artifact_that_holds_other_code_than_was_looked_at_is_not_run(tmp_path: Path) -> None:
     marker, output = tmp_path / "ran", tmp_path / "right"
     artifact = artifact_of(tmp_path / "model.tar.gz", f"open({str(marker)!r}, 'w')\n".encode())
     (tmp_path / "test").mkdir()
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / "evaluation/right_answers.py"),
-            *(str(artifact), str(tmp_path / "test"), str(output), "--inference-sha256", "0" * 64),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = right_answers(artifact, output, f"inference.py={'0' * 64}")
     assert done.returncode == 1
     assert "is not the code that may be run" in done.stderr
     assert not marker.exists()
@@ -126,8 +148,8 @@ def test_inference_code_is_known_from_the_checkout_and_from_its_history(tmp_path
     file = tmp_path / "training/inference.py"
     file.parent.mkdir()
     file.write_bytes(b"version = 1\n")
-    assert is_known(b"version = 1\n", tmp_path), "without git the file itself is known"
-    assert not is_known(b"version = 2\n", tmp_path)
+    assert is_known("inference.py", b"version = 1\n", tmp_path), "without git the file itself is known"
+    assert not is_known("inference.py", b"version = 2\n", tmp_path)
     git("init")
     for content in (b"version = 1\n", b"version = 2\n"):
         file.write_bytes(content)
@@ -138,7 +160,10 @@ def test_inference_code_is_known_from_the_checkout_and_from_its_history(tmp_path
     file.write_bytes(b"version = 3\n")
     git("commit", "-am", "a")
     git("checkout", "main")
-    assert is_known(b"version = 1\n", tmp_path)
-    assert is_known(b"version = 2\n", tmp_path)
-    assert not is_known(b"version = 3\n", tmp_path), "a commit of another branch does not count"
-    assert not is_known(b"other = version = 1\n", tmp_path), "another file does not count"
+    assert is_known("inference.py", b"version = 1\n", tmp_path)
+    assert is_known("inference.py", b"version = 2\n", tmp_path)
+    assert not is_known("inference.py", b"version = 3\n", tmp_path), (
+        "a commit of another branch does not count"
+    )
+    assert not is_known("inference.py", b"other = version = 1\n", tmp_path), "another file does not count"
+    assert not is_known("other.py", b"version = 1\n", tmp_path), "another name does not count"

@@ -50,7 +50,16 @@ def test_every_kind_of_column_is_trained_on(shops: Finished) -> None:
 def test_the_artifact_holds_all_that_serving_needs(tumors: Finished) -> None:
     model = tumors.folder / "model"
     found = sorted(path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file())
-    assert found == ["code/inference.py", "feature_importance.json", "model.ubj", "schema.json"]
+    assert found == [
+        "code/code_wheel.py",
+        "code/feature_encoding.py",
+        "code/inference.py",
+        "code/pyproject.toml",
+        "code/request_rows.py",
+        "feature_importance.json",
+        "model.ubj",
+        "schema.json",
+    ]
     importance = json.loads((model / "feature_importance.json").read_text())["features"]
     assert len(importance) == 30
     assert importance[0]["gain"] >= importance[1]["gain"] > 0

@@ -289,7 +289,10 @@ def test_there_are_no_right_answers_to_compare_two_regressions_by(progression: F
     from input_error import InputError
 
     inputs = progression.folder / "processing" / "input"
-    code = hashlib.sha256((progression.folder / "model/code/inference.py").read_bytes()).hexdigest()
+    code = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (progression.folder / "model/code").iterdir()
+    }
     with pytest.raises(InputError, match="a regression predicts numbers, none of which is exactly right"):
         right_answers.right_answers(inputs / "model" / "model.tar.gz", inputs / "test", code)
 

@@ -198,11 +198,11 @@ def test_the_saved_model_ends_with_its_best_round(tumors: Finished) -> None:
 def test_batches_read_again_and_batches_kept_give_the_same_matrix(
     tumors: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import inference
     import parts
+    from feature_encoding import read_schema
 
     channels = tumors.folder / "input" / "data"
-    schema = inference.read_schema(channels / "schema" / "schema.json")
+    schema = read_schema(channels / "schema" / "schema.json")
     part = parts.find_part(channels / "train", "train", schema)
     worker = parts.Worker(0, 1)
 

@@ -22,10 +22,10 @@ import json, os
 def model_fn(model_dir):
     return open(os.path.join(model_dir, "name")).read()
 def input_fn(body, content_type):
-    if body == "refuse":
-        raise ValueError("row 1: it is refused")
     if body == "break":
         raise KeyError("it broke")
+    if body == "value":
+        raise ValueError("it is wrong")
     if body == "die":
         os._exit(3)
     return body

@@ -11,7 +11,7 @@ from hosting_place import Place, pack
 
 from sagemaker_local import endpoint
 
-INFERENCE = Path(__file__).resolve().parents[3] / "training/inference.py"
+TRAINING = Path(__file__).resolve().parents[3] / "training"
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,10 @@ def artifact() -> bytes:
         {
             "model.ubj": bytes(booster.save_raw("ubj")),
             "schema.json": json.dumps(schema).encode(),
-            "code/inference.py": INFERENCE.read_bytes(),
+            **{
+                f"code/{name}": (TRAINING / name).read_bytes()
+                for name in ("inference.py", "request_rows.py", "feature_encoding.py")
+            },
         }
     )
 

@@ -50,7 +50,7 @@ def test_an_answer_has_the_content_type_that_was_accepted_and_names_its_variant(
     answer = trained.runtime.invoke_endpoint(
         EndpointName="trained", Body=b"0.9,red\n", ContentType="text/csv", Accept="text/csv"
     )
-    assert answer["ContentType"] == "text/csv"
+    assert answer["ContentType"] == "text/csv; charset=utf-8"
     assert answer["InvokedProductionVariant"] == "trained"
     assert answer["Body"].read().startswith(b"yes,0.")
 
@@ -77,15 +77,82 @@ def test_a_payload_that_the_script_refuses_is_a_client_error_in_its_words(
     assert complaint in answer["Error"]["Message"]
 
 
-def test_a_script_that_breaks_is_a_server_error_with_its_traceback_and_serves_on(echo: Place) -> None:
-    answer = refused(echo, "echo", b"break")
-    assert answer["OriginalStatusCode"] == 500
-    assert "KeyError: 'it broke'" in answer["OriginalMessage"]
+def test_a_script_that_breaks_is_a_server_error_with_the_images_page_and_serves_on(echo: Place) -> None:
+    """Whatever it raises: in the image, a ValueError is no more the client's mistake than any other."""
+    for body, error in ((b"break", "KeyError: 'it broke'"), (b"value", "ValueError: it is wrong")):
+        answer = refused(echo, "echo", body)
+        assert answer["OriginalStatusCode"] == 500
+        assert answer["OriginalMessage"].startswith("<!doctype html>\n")
+        assert "500 Internal Server Error" in answer["OriginalMessage"]
+        assert error not in answer["OriginalMessage"]
+        assert error in log(echo, "echo")
     assert echo.invoke("echo", b"again")["sent"] == "again"
+
+
+def log(place: Place, name: str) -> str:
+    """All that the endpoint's model servers printed."""
+    group = f"/aws/sagemaker/Endpoints/{name}"
+    events = place.logs.filter_log_events(logGroupName=group)["events"]
+    return "\n".join(event["message"] for event in events)
+
+
+RESPONSES = """
+import json
+class Created:
+    def __call__(self, environ, start_response):
+        assert environ["REQUEST_METHOD"] == "POST"
+        write = start_response("200 OK", [("X-More", "1"), ("Content-Type", "application/x-mine")])
+        write(b"one ")
+        return [b"two ", environ["wsgi.input"].read()]
+class Teapot:
+    def __call__(self, environ, start_response):
+        start_response("418 I'M A TEAPOT", [("Content-Type", "text/plain; charset=utf-8")])
+        return ["kettles only".encode()]
+ANSWERS = {
+    "wsgi": lambda: Created(),
+    "teapot": lambda: Teapot(),
+    "text": lambda: "a text",
+    "document": lambda: {"b": 1, "a": [2, None]},
+    "parts": lambda: (iter(["a", b"b"]), "text/plain"),
+    "typeless": lambda: ("[]", None),
+    "xml": lambda: (b"<a/>", "application/xml"),
+    "binary": lambda: (bytearray(b"a\\0b"), "application/octet-stream"),
+    "nothing": lambda: None,
+    "number": lambda: (3, "text/plain"),
+}
+def model_fn(folder):
+    return folder
+def transform_fn(model, body, content_type, accept):
+    return ANSWERS[body]()
+"""
+
+
+def test_what_a_script_returns_is_answered_as_the_image_answers_it(place: Place) -> None:
+    place.serve("responses", place.echo("responses", RESPONSES))
+
+    def answer(body: str) -> tuple[str, bytes]:
+        found = place.runtime.invoke_endpoint(
+            EndpointName="responses", Body=body.encode(), ContentType="text/csv"
+        )
+        return found["ContentType"], found["Body"].read()
+
+    assert answer("wsgi") == ("application/x-mine", b"one two wsgi")
+    assert answer("text") == ("text/html; charset=utf-8", b"a text")
+    assert answer("document") == ("application/json", b'{"a":[2,null],"b":1}\n')
+    assert answer("parts") == ("text/plain; charset=utf-8", b"ab")
+    assert answer("typeless") == ("application/json", b"[]")
+    assert answer("xml") == ("application/xml; charset=utf-8", b"<a/>")
+    assert answer("binary") == ("application/octet-stream", b"a\0b")
+    teapot = refused(place, "responses", b"teapot")
+    assert (teapot["OriginalStatusCode"], teapot["OriginalMessage"]) == (418, "kettles only")
+    for body in (b"nothing", b"number"):
+        assert refused(place, "responses", body)["OriginalStatusCode"] == 500
 
 
 def test_text_types_reach_the_script_as_text_and_others_as_bytes(echo: Place) -> None:
     assert echo.invoke("echo", b"x", "text/csv")["sent"] == "x"
+    assert echo.invoke("echo", b"x\xff", "text/csv")["sent"] == "x\ufffd"
+    assert echo.invoke("echo", b"x\xff", "text/csv; charset=utf-8")["sent"] == repr(b"x\xff")
     assert echo.invoke("echo", b"x", "application/x-parquet")["sent"] == "b'x'"
     assert echo.invoke("echo", b"x")["accept"] == "application/json"
     assert echo.invoke("echo", b"x", Accept="text/plain")["accept"] == "text/plain"
@@ -209,6 +276,9 @@ def test_a_model_that_cannot_be_loaded_fails_the_endpoint_with_the_end_of_its_lo
 def test_a_script_without_the_functions_fails_the_endpoint(place: Place) -> None:
     reason = failure(place, "functions", place.echo("functions", "def model_fn(folder): return 1"))
     assert "has no input_fn, predict_fn, output_fn" in reason
+    script = f"{ECHO}\ndef transform_fn(model, body, content_type, accept): return body"
+    reason = failure(place, "both", place.echo("both", script))
+    assert "has transform_fn, which takes the place of input_fn, predict_fn, output_fn" in reason
 
 
 def test_a_script_may_answer_with_transform_fn_alone(place: Place) -> None:

@@ -1,0 +1,273 @@
+"""What turns a column into the model's numbers: in training, in evaluation and in a request, the same.
+
+Nothing is fitted here: ``schema.json``, written beside the booster, says which columns there are, their
+kinds, and the categories seen in training.
+
+A number is itself; a category is its place in the schema's list; a boolean is 0 or 1; a timestamp is seconds
+since 1970 UTC (one without a zone is UTC). A number sent for a category is the one that it spells: 1 is "1",
+or else the only other spelling, such as "1.0" or "001". An absent value (null, an empty field, one of the
+schema's ``missing_values``), a category never seen in training, and a number that float32 cannot hold are
+missing (NaN), which XGBoost handles itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+TRUE, FALSE = ("true", "True", "TRUE", "1"), ("false", "False", "FALSE", "0")
+
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan(?:\(\w*\))?)", re.IGNORECASE
+).fullmatch
+_HEXADECIMAL = re.compile(r"-?0[xX][0-9a-fA-F]+").fullmatch
+_NAN = math.nan
+_BOOLEANS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One input column.
+
+    ``codes`` maps each category to its place in ``categories``, ``number_codes`` the number that a category
+    is the only one to spell ("1.0", "007"); both are empty for other kinds.
+    """
+
+    name: str
+    kind: str  # number, category, boolean or timestamp
+    categories: tuple[str, ...]
+    codes: Mapping[str, float]
+    number_codes: Mapping[float, float]
+    from_text: Callable[[str], float]  # one CSV field to its number; ValueError if it is none
+
+
+@dataclass(frozen=True)
+class Schema:
+    """``schema.json``, ready to use. ``layouts`` maps a CSV row's width to the features' positions in it."""
+
+    task: str
+    target: str
+    classes: tuple[str, ...]
+    source_columns: tuple[str, ...]
+    delimiter: str
+    missing_values: frozenset[str]
+    features: tuple[Feature, ...]
+    layouts: Mapping[int, tuple[str, ...]]
+
+    @property
+    def names(self) -> list[str]:
+        """The features' names, in the matrix's order."""
+        return [feature.name for feature in self.features]
+
+    @property
+    def types(self) -> list[str]:
+        """XGBoost's feature types, in the matrix's order: ``c`` for a category, ``q`` for a quantity."""
+        return ["c" if feature.kind == "category" else "q" for feature in self.features]
+
+
+def read_schema(path: Path) -> Schema:
+    """Read ``schema.json`` and prepare what turns a row into numbers fast."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    missing = frozenset(document["missing_values"])
+    features = tuple(_feature(entry, missing) for entry in document["features"])
+    source = tuple(document["source_columns"])
+    target = document["target"]
+    without_target = tuple(name for name in source if name != target)
+    alone = tuple(feature.name for feature in features)
+    return Schema(
+        task=document["task"],
+        target=target,
+        classes=tuple(document["classes"]),
+        source_columns=source,
+        delimiter=document["delimiter"],
+        missing_values=missing,
+        features=features,
+        layouts={len(layout): layout for layout in (source, without_target, alone)},
+    )
+
+
+def _feature(entry: Mapping[str, Any], missing: frozenset[str]) -> Feature:
+    categories = tuple(entry.get("categories", ()))
+    codes = {value: float(place) for place, value in enumerate(categories)}
+    numbers = {text: float(text) for text in categories if _NUMBER(text) and text[-1] != ")"}
+    often = Counter(numbers.values())
+    number_codes = {number: codes[text] for text, number in numbers.items() if often[number] == 1}
+    read = _text_reader(entry["kind"], codes, missing)
+    return Feature(entry["name"], entry["kind"], categories, codes, number_codes, read)
+
+
+def _text_reader(kind: str, codes: Mapping[str, float], missing: frozenset[str]) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        if text in missing:
+            return _NAN
+        text = text.strip(" \t")
+        if _NUMBER(text):
+            return _NAN if text[-1] == ")" else float(text)
+        if _HEXADECIMAL(text):  # Arrow reads these as integers, so preprocessing does
+            return float(int(text, 16))
+        raise ValueError(f"{text!r} is not a number")
+
+    def category(text: str) -> float:
+        return _NAN if text in missing else codes.get(text, _NAN)
+
+    def boolean(text: str) -> float:
+        if text in missing:
+            return _NAN
+        try:
+            return _BOOLEANS[text]
+        except KeyError:
+            raise ValueError(f"{text!r} is not a boolean (true, false, 0 or 1)") from None
+
+    def timestamp(text: str) -> float:
+        if text in missing:
+            return _NAN
+        for zone in (None, "UTC"):
+            try:
+                return float(_seconds(pa.array([text]).cast(pa.timestamp("us", zone)))[0])
+            except pa.ArrowInvalid:
+                continue
+        raise ValueError(f"{text!r} is not a timestamp (2026-01-31, or 2026-01-31T12:00:00Z)")
+
+    return {"number": number, "category": category, "boolean": boolean, "timestamp": timestamp}[kind]
+
+
+# Typed columns to the matrix
+
+
+def encode(columns: Mapping[str, pa.Array], features: Sequence[Feature]) -> np.ndarray:
+    """Typed columns to the model's matrix: float32, rows x features, NaN where a value is missing.
+
+    Takes any Arrow type that can stand for the feature's kind: a number as integer, floating, decimal or
+    text; a category as text, number or boolean; a boolean as boolean, 0 and 1, or text; a timestamp as
+    date, timestamp or text.
+
+    Raises:
+        ValueError: a feature is not among the columns, or a value is not of its kind.
+    """
+    rows = len(next(iter(columns.values()))) if columns else 0
+    matrix = np.empty((rows, len(features)), dtype=np.float32)
+    with np.errstate(over="ignore"):
+        for place, feature in enumerate(features):
+            if feature.name not in columns:
+                raise ValueError(lacking(feature.name))
+            matrix[:, place] = _numbers(columns[feature.name], feature)
+    return without_infinity(matrix)
+
+
+def _numbers(column: pa.Array | pa.ChunkedArray, feature: Feature) -> np.ndarray:
+    array = column
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):  # combined, it keeps more than one where 2 GiB of text are passed
+        return np.concatenate([_numbers(chunk, feature) for chunk in array.chunks])
+    kind = array.type
+    if pa.types.is_null(kind):
+        return np.full(len(array), _NAN)
+    if feature.kind == "category":
+        return _codes(array, feature)
+    if pa.types.is_dictionary(kind):
+        array = array.dictionary_decode()
+        kind = array.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _from_texts(array, feature)
+    if feature.kind == "timestamp" and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        return _seconds(array)
+    if feature.kind != "timestamp" and _is_number(kind):
+        if pa.types.is_boolean(kind):
+            array = array.cast(pa.int8())
+        if not pa.types.is_float64(kind):
+            array = array.cast(pa.float64(), safe=False)
+        numbers = array.to_numpy(zero_copy_only=False)
+        if feature.kind == "boolean" and not np.isin(numbers[~np.isnan(numbers)], (0.0, 1.0)).all():
+            raise ValueError(f"column {feature.name!r}: a boolean is true, false, 0 or 1")
+        return numbers
+    raise ValueError(f"column {feature.name!r}: {kind} cannot stand for a {feature.kind}")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_decimal(kind)
+    )
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+
+
+def _codes(array: pa.Array, feature: Feature) -> np.ndarray:
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    if pa.types.is_nested(kind) or _is_bytes(kind):
+        raise ValueError(f"column {feature.name!r}: {kind} cannot stand for a category")
+    if pa.types.is_float16(kind):  # Arrow cannot find the distinct ones of these
+        array = array.cast(pa.float32())
+    distinct = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    values = distinct.dictionary
+    if _is_number(values.type):
+        found = pa.array([code_of_number(value, feature) for value in values.to_pylist()], pa.float64())
+    else:
+        found = pc.index_in(values.cast(pa.string()), pa.array(feature.categories, pa.string()))
+    return found.take(distinct.indices).cast(pa.float64()).to_numpy(zero_copy_only=False)
+
+
+def code_of_number(value: bool | int | float | Decimal | None, feature: Feature) -> float:
+    """The code of a category that is sent as a number or boolean: as Arrow writes it (1.0 is "1", True is
+    "true"), else that of the one category that spells this number."""
+    if value is None:
+        return _NAN
+    # Arrow knows no integer beyond 64 bits.
+    text = str(value) if type(value) is int else pa.scalar(value).cast(pa.string()).as_py()
+    code = feature.codes.get(text)
+    if code is None and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # no category spells a number that no double holds
+            code = feature.number_codes.get(float(value))
+    return _NAN if code is None else code
+
+
+def _from_texts(array: pa.Array, feature: Feature) -> np.ndarray:
+    distinct = array.dictionary_encode()
+    texts = distinct.dictionary.to_pylist()
+    numbers = np.full(len(texts) + 1, _NAN)
+    for place, text in enumerate(texts):
+        try:
+            numbers[place] = feature.from_text(text)
+        except ValueError as error:
+            row = pc.index(distinct.indices, pa.scalar(place, distinct.indices.type)).as_py() + 1
+            raise ValueError(f"row {row}, column {feature.name!r}: {error}") from error
+    return numbers[distinct.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)]
+
+
+def _seconds(array: pa.Array) -> np.ndarray:
+    if pa.types.is_timestamp(array.type) and array.type.tz is not None:
+        array = array.cast(pa.timestamp(array.type.unit, "UTC"))
+    microseconds = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+    return microseconds.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) / 1e6
+
+
+def without_infinity(numbers: np.ndarray) -> np.ndarray:
+    """The same numbers, changed in place: NaN where they are infinite."""
+    infinite = np.isinf(numbers)
+    if infinite.any():  # XGBoost refuses infinity
+        numbers[infinite] = _NAN
+    return numbers
+
+
+def lacking(name: str) -> str:
+    """What is said where a feature is not there."""
+    return (
+        f"column {name!r} is not there; send every feature, with an empty or null value where there is none"
+    )

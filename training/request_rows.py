@@ -1,0 +1,312 @@
+"""From a request's body to the model's matrix: the rows, in one of three forms, as they came from the source.
+
+``text/csv``
+    The schema's delimiter; with or without a header line, which names source columns only, or every feature
+    and whatever else. Without one the width tells what was sent: the features alone, all source columns, or
+    all source columns but the target, each in source order.
+``application/json``
+    ``[{"column": value, ...}, ...]``, ``{"instances": [...]}``, ``{"columns": {"column": [value, ...]}}``, or
+    one bare object for one row. An instance may also be a list of values, in the order of a CSV row.
+``application/x-parquet``
+    A Parquet file.
+
+A value of the wrong kind and a feature that is not there at all are errors that name row and column. Columns
+that are no features are ignored.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from feature_encoding import (
+    FALSE,
+    TRUE,
+    Feature,
+    Schema,
+    code_of_number,
+    encode,
+    lacking,
+    without_infinity,
+)
+
+CSV, JSON, PARQUET = "text/csv", "application/json", "application/x-parquet"
+
+_ARROW_FROM_ROWS = 48  # for fewer, splitting by hand is faster than starting Arrow's reader (about 1 ms)
+_NAN = math.nan
+
+
+class BadRequest(ValueError):
+    """The request, not the model, is at fault; the text says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A request's body, parsed as far as it can be without the schema: text, JSON document or table."""
+
+    content_type: str
+    content: Any
+
+
+def parse(body: str | bytes, content_type: str) -> Payload:
+    """A request's body; see the module's text for the forms.
+
+    Raises:
+        BadRequest: the content type is none of the three, or the body is not what it says.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == PARQUET:
+        data = body.encode() if isinstance(body, str) else bytes(body)
+        try:
+            return Payload(kind, pq.read_table(pa.BufferReader(data)))
+        except (pa.ArrowException, OSError) as error:
+            raise BadRequest(f"the body is no Parquet file: {_first_line(error)}") from error
+    if kind not in (CSV, JSON):
+        raise BadRequest(f"content type {content_type!r} is not served; send {CSV}, {JSON} or {PARQUET}")
+    try:
+        text = body if isinstance(body, str) else bytes(body).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"the body is not UTF-8: byte {error.start}") from error
+    text = text.removeprefix("\ufeff")
+    if kind == CSV:
+        return Payload(kind, text)
+    try:
+        return Payload(kind, json.loads(text))
+    except json.JSONDecodeError as error:
+        raise BadRequest(
+            f"the body is no JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; thousands of brackets
+        raise BadRequest(f"the JSON cannot be read: {_first_line(error)}") from error
+
+
+def to_matrix(data: Payload, schema: Schema) -> np.ndarray:
+    """The rows of a request as the model's matrix; see ``feature_encoding.encode``.
+
+    Raises:
+        BadRequest: the rows do not fit the schema, or there are none.
+    """
+    try:
+        matrix = _matrix(data, schema)
+    except (ValueError, csv.Error, RecursionError, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise BadRequest(str(error)) from error
+    if not len(matrix):
+        raise BadRequest("the request holds no rows")
+    return matrix
+
+
+def _matrix(data: Payload, schema: Schema) -> np.ndarray:
+    if data.content_type == CSV:
+        return _csv_matrix(data.content, schema)
+    if data.content_type == JSON:
+        return _json_matrix(data.content, schema)
+    columns = dict(zip(data.content.column_names, data.content.columns, strict=True))
+    if len(columns) < data.content.num_columns:
+        raise ValueError(_twice(data.content.column_names))
+    return encode(columns, schema.features)
+
+
+# CSV
+
+
+def _csv_matrix(text: str, schema: Schema) -> np.ndarray:
+    text = text.lstrip("\r\n")
+    first = _first_row(text, schema.delimiter)
+    if not first:
+        return np.empty((0, len(schema.features)), dtype=np.float32)
+    header = _is_header(first, schema)
+    names = tuple(first) if header else schema.layouts.get(len(first))
+    if names is None:
+        raise ValueError(_width(1, len(first), schema))
+    if text.count("\n") > _ARROW_FROM_ROWS:
+        try:
+            return _csv_matrix_by_arrow(text, names, header, schema)
+        except pa.ArrowInvalid:
+            pass  # reading by hand finds the row and the column
+    rows = _fields(text, schema.delimiter)
+    return _rows_matrix(rows[1:] if header else rows, names, schema)
+
+
+def _is_header(row: Sequence[str], schema: Schema) -> bool:
+    """Does the row name source columns only, or every feature, whatever else it names?"""
+    if row[0] in schema.source_columns and set(row) <= set(schema.source_columns):
+        return True
+    return schema.features[0].name in row and set(schema.names) <= set(row)
+
+
+def _first_row(text: str, delimiter: str) -> list[str]:
+    end = text.find("\n")
+    line = text if end < 0 else text[:end]
+    if '"' in line:  # it may go on over several lines
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    return next(iter(_fields(line, delimiter)), [])
+
+
+def _fields(text: str, delimiter: str) -> list[list[str]]:
+    if '"' in text:
+        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return [line.split(delimiter) for line in text.split("\n") if line]
+
+
+def _rows_matrix(rows: Sequence[Sequence[str]], names: Sequence[str], schema: Schema) -> np.ndarray:
+    places = _places(names, schema)
+    readers = [(place, feature.from_text) for place, feature in places]
+    numbers = np.empty((len(rows), len(readers)))
+    for number, row in enumerate(rows):
+        if len(row) != len(names):
+            raise ValueError(_width(number + 1, len(row), schema))
+        try:
+            numbers[number] = [read(row[place]) for place, read in readers]
+        except ValueError:
+            _raise_for_row(number + 1, row, places)
+            raise
+    return _as_float32(numbers)
+
+
+def _raise_for_row(number: int, row: Sequence[Any], places: Sequence[tuple[int, Feature]]) -> None:
+    """Say of the first wrong value in which row (from 1) and column it is."""
+    for place, feature in places:
+        try:
+            _from_value(row[place], feature)
+        except ValueError as error:
+            raise ValueError(f"row {number}, column {feature.name!r}: {error}") from None
+
+
+def _csv_matrix_by_arrow(text: str, names: Sequence[str], header: bool, schema: Schema) -> np.ndarray:
+    _places(names, schema)
+    arrow = {
+        "number": pa.float64(),
+        "category": pa.dictionary(pa.int32(), pa.string()),
+        "boolean": pa.bool_(),
+        "timestamp": pa.string(),
+    }
+    table = pa_csv.read_csv(
+        pa.BufferReader(text.encode()),
+        pa_csv.ReadOptions(column_names=list(names), skip_rows_after_names=int(header), use_threads=False),
+        pa_csv.ParseOptions(delimiter=schema.delimiter, newlines_in_values=True),
+        pa_csv.ConvertOptions(
+            column_types={feature.name: arrow[feature.kind] for feature in schema.features},
+            include_columns=schema.names,
+            null_values=sorted(schema.missing_values),
+            true_values=list(TRUE),
+            false_values=list(FALSE),
+            strings_can_be_null=True,
+        ),
+    )
+    return encode({name: table[name] for name in schema.names}, schema.features)
+
+
+def _places(names: Sequence[str], schema: Schema) -> list[tuple[int, Feature]]:
+    places = {name: place for place, name in enumerate(names)}
+    if len(places) < len(names):
+        raise ValueError(_twice(names))
+    for feature in schema.features:
+        if feature.name not in places:
+            raise ValueError(lacking(feature.name))
+    return [(places[feature.name], feature) for feature in schema.features]
+
+
+# JSON
+
+
+def _json_matrix(document: Any, schema: Schema) -> np.ndarray:
+    if isinstance(document, dict) and isinstance(document.get("columns"), dict):
+        return _columns_matrix(document["columns"], schema)
+    instances = document
+    if isinstance(document, dict):
+        instances = document.get("instances", [document])
+    if not isinstance(instances, list):
+        raise ValueError(
+            'the JSON is neither a list of objects, nor {"instances": [...]}, nor {"columns": {...}}'
+        )
+    numbers = np.empty((len(instances), len(schema.features)))
+    for number, instance in enumerate(instances):
+        if isinstance(instance, dict):
+            row, names = list(instance.values()), tuple(instance)
+        elif isinstance(instance, list):
+            row, names = instance, schema.layouts.get(len(instance), ())
+            if not names:
+                raise ValueError(_width(number + 1, len(instance), schema))
+        else:
+            raise ValueError(f"row {number + 1}: neither an object nor a list of values")
+        try:
+            places = _places(names, schema)
+        except ValueError as error:
+            raise ValueError(f"row {number + 1}: {error}") from None
+        numbers[number] = _from_values(number + 1, row, places)
+    return _as_float32(numbers)
+
+
+def _columns_matrix(columns: Mapping[str, Any], schema: Schema) -> np.ndarray:
+    names = tuple(columns)
+    _places(names, schema)
+    lengths = {len(columns[name]) if isinstance(columns[name], list) else -1 for name in schema.names}
+    if len(lengths) > 1 or -1 in lengths:
+        raise ValueError('every entry of "columns" must be a list, all of one length')
+    rows = list(zip(*(columns[name] for name in schema.names), strict=True))
+    places = list(enumerate(schema.features))
+    numbers = np.empty((len(rows), len(schema.features)))
+    for number, row in enumerate(rows):
+        numbers[number] = _from_values(number + 1, row, places)
+    return _as_float32(numbers)
+
+
+def _from_values(number: int, row: Sequence[Any], places: Sequence[tuple[int, Feature]]) -> list[float]:
+    try:
+        return [_from_value(row[place], feature) for place, feature in places]
+    except ValueError:
+        _raise_for_row(number, row, places)
+        raise
+
+
+def _from_value(value: Any, feature: Feature) -> float:
+    if isinstance(value, str):
+        return feature.from_text(value)
+    if value is None or value != value:
+        return _NAN
+    if isinstance(value, (bool, int, float)):
+        if feature.kind == "number":
+            try:
+                return float(value)
+            except OverflowError:
+                return _NAN
+        if feature.kind == "category":
+            return code_of_number(value, feature)
+        if feature.kind == "boolean" and value in (0, 1):
+            return float(value)
+    raise ValueError(f"{json.dumps(value)} is not a {feature.kind}")
+
+
+def _as_float32(numbers: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return without_infinity(numbers.astype(np.float32))
+
+
+# Messages
+
+
+def _twice(names: Sequence[str]) -> str:
+    name = next(name for name in names if names.count(name) > 1)
+    return f"column {name!r} is there more than once; send it once"
+
+
+def _width(row: int, found: int, schema: Schema) -> str:
+    return (
+        f"row {row}: {found} values; expected {len(schema.features)} (the features) or "
+        f"{len(schema.source_columns)} (all source columns), separated by {schema.delimiter!r}"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0]
