@@ -8,7 +8,7 @@ one request, or line by line.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,11 +162,24 @@ def wait(plan: TransformPlan, clients: Clients, tell: Callable[[str], None] = la
         )
 
 
-def results(plan: TransformPlan, clients: Clients) -> Iterable[bytes]:
-    """The objects that the job wrote, in the order of the input."""
+def results(plan: TransformPlan, clients: Clients) -> Iterator[bytes]:
+    """The lines that the job wrote, each with its end, in the order of the input."""
     s3, (bucket, prefix) = clients.client("s3"), bucket_and_key(plan.output)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     for page in pages:
         for item in page.get("Contents", ()):
             if item["Key"].endswith(".out"):
-                yield s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
+                yield from answer_lines(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
+
+
+def answer_lines(content: bytes) -> Iterator[bytes]:
+    """The lines of an output object, each with its end, without those that are empty.
+
+    ``AssembleWith: Line`` puts a line's end after each answer, and CSV answers have one already. An empty
+    line inside of quotes belongs to a class's name.
+    """
+    quoted = False
+    for line in content.splitlines(keepends=True):
+        if line.strip() or quoted:
+            yield line if line.endswith((b"\n", b"\r")) else line + b"\n"
+        quoted ^= line.count(b'"') % 2 == 1

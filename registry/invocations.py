@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -113,9 +114,14 @@ def _refused(environment: Environment, payload: Payload, error: ClientError) -> 
     if answer["Code"] == "ModelError":
         status = error.response.get("OriginalStatusCode", 500)
         said = error.response.get("OriginalMessage") or answer["Message"]
-        what = "the model refuses the rows" if 400 <= status < 500 else "the model failed"
+        what, remedy = "the model refuses the rows", None
+        if not 400 <= status < 500:
+            what = "the model failed"
+            remedy = f"Its reason is in the log group /aws/sagemaker/Endpoints/{environment.endpoint}"
         return GatehouseError(
-            f"{what}: {' '.join(_model_words(said).split())}", where=_place(environment, payload)
+            f"{what}: {' '.join(_model_words(said).split())}",
+            where=_place(environment, payload),
+            remedy=remedy,
         )
     if answer["Code"] == "ValidationError" and len(payload.body) <= BODY_LIMIT:
         endpoint = read_endpoint(environment)
@@ -129,7 +135,10 @@ def _refused(environment: Environment, payload: Payload, error: ClientError) -> 
 
 
 def _model_words(said: str) -> str:
-    """What the model's container said, without the JSON around it that some servers put there."""
+    """What the model's container said, without the JSON or the page around it that some servers put there."""
+    title = re.search(r"<title>(.*?)</title>", said, re.DOTALL | re.IGNORECASE)
+    if title is not None and said.lstrip().startswith("<"):
+        return title[1]
     try:
         document = json.loads(said)
     except ValueError:

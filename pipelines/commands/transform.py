@@ -165,8 +165,7 @@ def _payloads(source: Path, form: str, header: bool | None, delimiter: str) -> I
 def _download(plan: TransformPlan, target: Target, output: Path) -> None:
     try:
         with output.open("wb") as file:
-            for part in results(plan, target):
-                file.write(part if part.endswith(b"\n") else part + b"\n")
+            file.writelines(results(plan, target))
     except OSError as error:
         raise GatehouseError(
             f"the results cannot be written: {error.strerror}",

@@ -13,6 +13,7 @@ import logging
 import shutil
 import threading
 import time
+import zlib
 from collections import deque
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -132,7 +133,7 @@ class TransformRun:
                         _add(writer, await under_way.popleft(), plan)
                 while under_way:
                     _add(writer, await under_way.popleft(), plan)
-            except (gzip.BadGzipFile, EOFError) as broken:
+            except (gzip.BadGzipFile, EOFError, zlib.error) as broken:
                 raise client_error(f"{one.info.key} is no gzip file: {broken}.") from broken
             finally:
                 for task in under_way:
@@ -174,6 +175,7 @@ class TransformRun:
 
 
 def _add(writer: BinaryIO, answer: bytes, plan: TransformPlan) -> None:
+    """As AWS does, a line's end comes after each answer, also after one that ends with one of its own."""
     writer.write(answer)
-    if plan.line_after_each and not answer.endswith(b"\n"):
+    if plan.line_after_each:
         writer.write(b"\n")

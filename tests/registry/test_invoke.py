@@ -117,6 +117,31 @@ def test_a_payload_that_cannot_be_answered_says_why_in_one_line(
     assert ended.err.count("\n") == 1
 
 
+def test_a_model_that_fails_is_told_without_the_page_that_its_container_answers(registry: Registry) -> None:
+    code = (Path(__file__).resolve().parents[2] / "training/inference.py").read_bytes()
+    failing = b"""
+answer = output_fn
+def output_fn(prediction, accept):
+    if len(getattr(prediction, "chosen", ())) == 13:
+        raise ValueError("an unlucky number of rows")
+    return answer(prediction, accept)
+"""
+    registry.register(artifact=registry.model.changed(inference=code + failing), approved=True)
+    registry.done("deploy", "--env", "dev")
+    (registry.folder / "rows.csv").write_text("30,gold,7\n" * 13)
+    ended = registry.gatehouse("invoke", "--env", "dev", "--data", "rows.csv")
+    assert ended.code == 1
+    place = f"endpoint {registry.project}-dev, rows 1 to 13 of the input"
+    assert f"Error: {place}: the model failed: 500 Internal Server Error. " in ended.err
+    assert f"in the log group /aws/sagemaker/Endpoints/{registry.project}-dev" in ended.err
+    assert "<" not in ended.err
+    (registry.folder / "rows.csv").write_text("thirty,gold,7\n")
+    ended = registry.gatehouse("invoke", "--env", "dev", "--data", "rows.csv", "--no-header")
+    place = f"endpoint {registry.project}-dev, rows 1 to 1 of the input"
+    reason = "row 1, column 'age': 'thirty' is not a number"
+    assert f"Error: {place}: the model refuses the rows: {reason}.\n" in ended.err
+
+
 def test_a_file_that_is_not_there_is_an_error(asked: Registry) -> None:
     ended = asked.gatehouse("invoke", "--env", "dev", "--data", "nowhere.csv")
     assert ended.code == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from registered_models import BUCKET, Registry
 
+from registry.batch_transforms import answer_lines
+
 
 def test_a_file_is_scored_in_parts_and_the_results_keep_its_order(registry: Registry, monkeypatch) -> None:
     monkeypatch.setattr("pipelines.commands.payloads.MOST_ROWS", 300)
@@ -29,7 +31,15 @@ def test_input_in_s3_is_scored_where_it_lies(registry: Registry) -> None:
     output = f"s3://{BUCKET}/{registry.project}/scored"
     registry.done("transform", "--input", source, "--output", output, "--split-lines")
     found = registry.client("s3").get_object(Bucket=BUCKET, Key=f"{registry.project}/scored/rows.csv.out")
-    assert len(found["Body"].read().splitlines()) == 100
+    content = found["Body"].read()
+    assert content.endswith(b"\n\n"), "as on AWS: a line's end after an answer that has one"
+    assert len(list(answer_lines(content))) == 100
+
+
+def test_empty_lines_of_the_results_are_dropped_unless_they_are_in_a_class() -> None:
+    content = b'a,0.5\n"b\n\n""c",0.6\n\n\r\nd,0.7\r\n\ne,0.8'
+    expected = [b"a,0.5\n", b'"b\n', b"\n", b'""c",0.6\n', b"d,0.7\r\n", b"e,0.8\n"]
+    assert list(answer_lines(content)) == expected
 
 
 @pytest.mark.parametrize("output", ["nowhere/scored.csv", "."])

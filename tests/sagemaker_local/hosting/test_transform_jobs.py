@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ from wire_clients import server_process, wait_for
 from sagemaker_local import endpoint
 
 LINES = """
+class Refused:
+    def __call__(self, environ, start_response):
+        start_response("400 Bad Request", [("Content-Type", "text/plain")])
+        return [b"row 7: it is refused"]
 def model_fn(folder):
     return folder
 def transform_fn(model, body, content_type, accept):
     import time
     if "refuse" in body:
-        raise ValueError("row 7: it is refused")
+        return Refused()
     if "wait" in body:
         time.sleep(60)
     return "|".join(line.upper() for line in body.splitlines()), accept
@@ -81,6 +86,40 @@ def test_every_object_becomes_an_object_of_its_name_with_its_answers_in_order(up
     assert output(upper, "batch", "deep/b.csv") == b"D\n"
 
 
+def test_a_line_ends_after_each_answer_also_after_one_that_has_an_end_of_its_own(upper: Place) -> None:
+    """AWS adds it in any case, which leaves an empty line; so do not count on the answers' own."""
+    ending = LINES.replace('"|".join(line.upper() for line in body.splitlines())', "body")
+    upper.model("ending", upper.echo("ending", ending))
+    upper.put("ended/in/a.csv", b"a\nb\n")
+    start(
+        upper,
+        "ended",
+        "ending",
+        BatchStrategy="SingleRecord",
+        TransformInput={"SplitType": "Line"},
+        TransformOutput={"AssembleWith": "Line", "Accept": "text/csv"},
+    )
+    assert ended(upper, "ended")["TransformJobStatus"] == "Completed"
+    assert output(upper, "ended", "a.csv") == b"a\n\nb\n\n"
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (b"no gzip", "Not a gzipped file"),
+        (gzip.compress(b"a\nb\n" * 1000)[:-12], "end-of-stream marker"),
+        (gzip.compress(os.urandom(5000))[:10] + b"\xff" * 500, "invalid block type"),
+    ],
+)
+def test_a_damaged_gzip_file_is_the_clients_mistake(upper: Place, broken: bytes, reason: str) -> None:
+    name = f"damaged-{len(broken)}"
+    upper.put(f"{name}/in/a.csv.gz", broken)
+    start(upper, name, TransformInput={"CompressionType": "Gzip", "SplitType": "Line"})
+    said = ended(upper, name)["FailureReason"]
+    assert said.startswith(f"ClientError: {name}/in/a.csv.gz is no gzip file: ")
+    assert reason in said
+
+
 def test_lines_are_sent_in_batches_that_fit_the_payload(upper: Place) -> None:
     line = b"x" * ((400 << 10) - 1) + b"\n"
     upper.put("batches/in/a.csv", line * 5)
@@ -109,6 +148,7 @@ def test_a_trained_model_scores_a_file(place: Place, artifact: bytes) -> None:
     )
     assert ended(place, "scores")["TransformJobStatus"] == "Completed"
     rows = output(place, "scores", "rows.csv").decode().splitlines()
+    assert rows.pop() == ""
     assert len(rows) == 1000
     assert rows[0].startswith("no,")
     assert rows[-1].startswith("yes,")
