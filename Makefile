@@ -7,15 +7,21 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 CODE   := pipelines processing training evaluation registry automation aws_formats sagemaker_local benchmarks examples tests setup.py
 
-.PHONY: help run test lint types imports stress bench format clean
+# The image's Python, where one is to be found; else the one that runs the rest, and a test says so.
+IMAGE_VENV   := .venv-image
+IMAGE_PYTHON ?= $(shell for found in python3.12 $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) $(PYTHON); \
+                  do "$$found" -c '' 2>/dev/null && { echo "$$found"; break; }; done)
+
+.PHONY: help run test test-image lint types imports stress bench format clean
 
 help:
-	@echo "make run     the whole pipeline on real data, to a registered version (project health-tumor-diagnosis)"
-	@echo "make test    lint, types, import contracts and every test"
-	@echo "make stress  240 runs of the preprocessing program on busy cores: does one of them abort? (about 10 minutes)"
-	@echo "make bench   the benchmarks, each figure a ratio measured in one run (about 30 minutes)"
-	@echo "make format  rewrite the code in the project's format"
-	@echo "make clean   remove the environment and the local SageMaker's state"
+	@echo "make run         the whole pipeline on real data, to a registered version (project health-tumor-diagnosis)"
+	@echo "make test        lint, types, import contracts and every test"
+	@echo "make test-image  programs and serving code with the Python, libraries and serving software of AWS's image"
+	@echo "make stress      240 runs of the preprocessing program on busy cores: does one of them abort? (about 10 minutes)"
+	@echo "make bench       the benchmarks, each figure a ratio measured in one run (about 30 minutes)"
+	@echo "make format      rewrite the code in the project's format"
+	@echo "make clean       remove the environment and the local SageMaker's state"
 
 run: $(VENV)/.runtime
 	@$(BIN)/gatehouse run
@@ -23,6 +29,9 @@ run: $(VENV)/.runtime
 
 test: lint types imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-image: $(VENV)/.development $(IMAGE_VENV)/.installed
+	$(BIN)/python -m pytest tests/image
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check $(CODE)
@@ -45,7 +54,7 @@ format: $(VENV)/.development
 	$(BIN)/ruff format $(CODE)
 
 clean:
-	rm -rf $(VENV) .gatehouse
+	rm -rf $(VENV) $(IMAGE_VENV) .gatehouse
 
 # A stamp is written last, so an installation that broke off is done again.
 $(VENV)/.runtime: setup.py constraints.txt | $(VENV)/bin/python
@@ -55,6 +64,14 @@ $(VENV)/.runtime: setup.py constraints.txt | $(VENV)/bin/python
 $(VENV)/.development: setup.py constraints.txt | $(VENV)/bin/python
 	@echo "Installing the runtime and the development tools into $(VENV): 1.9 GB, one to three minutes the first time."
 	@$(PIP) --editable '.[dev]' && touch $@ $(VENV)/.runtime
+
+# pip and setuptools are the image's, too. The serving toolkit is a source package with a small C extension.
+$(IMAGE_VENV)/.installed: tests/image/requirements.txt
+	@echo "Installing what AWS's image holds into $(IMAGE_VENV): 0.9 GB, about a minute the first time."
+	@$(IMAGE_PYTHON) -m venv --clear $(IMAGE_VENV)
+	@$(IMAGE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check pip==26.1 setuptools==80.10.2
+	@$(IMAGE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --no-deps --no-build-isolation --requirement $< && touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -451,8 +451,6 @@ def _register(context: Context, preprocess: Any, train: Any, evaluate: Any) -> A
         env_vars={
             "SAGEMAKER_PROGRAM": "inference.py",
             "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
-            # The image installs that folder with pip: without network only if pip does not isolate.
-            "PIP_NO_BUILD_ISOLATION": "false",
         },
         dependencies={},  # the default would set SAGEMAKER_PROGRAM to nothing
     )

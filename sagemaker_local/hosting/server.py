@@ -123,7 +123,7 @@ class ModelServer:
         try:
             with self._turn:
                 content = body.decode(errors="replace") if content_type in TEXT_TYPES else body
-                return _response(self._transform(self._model, content, content_type, accept), body)
+                return _response(self._transform(self._model, content, content_type, accept))
         except Exception:
             # Whatever a script raises must leave the server standing.
             traceback.print_exc()
@@ -150,11 +150,8 @@ class ModelServer:
                 connection.sendall(_head(status, content_type, len(answer)) + answer)
 
 
-def _response(result: Any, body: bytes) -> Answer:
+def _response(result: Any) -> Answer:
     """What the toolkit, and Flask below it, make of what a script returns.
-
-    Args:
-        body: the request's, for a response that wants to read it.
 
     Raises:
         TypeError: nothing can be made of it.
@@ -162,23 +159,23 @@ def _response(result: Any, body: bytes) -> Answer:
     if isinstance(result, tuple):
         return "200 OK", _with_charset(result[1] or JSON), _content(result[0])
     if callable(result):
-        return _run(result, body)
+        return _run(result)
     if isinstance(result, (dict, list)):
         text = json.dumps(result, sort_keys=True, separators=(",", ":"))
         return "200 OK", JSON, f"{text}\n".encode()
-    if isinstance(result, (str, bytes, bytearray, Iterator)):
+    if isinstance(result, (str, bytes, Iterator)):
         return "200 OK", _HTML, _content(result)
     raise TypeError(f"a script returns (body, content type) or a response, not {type(result).__name__}")
 
 
 def _content(value: Any) -> bytes:
-    """A body as Werkzeug takes it: text, bytes, nothing, or an iterable of texts and bytes."""
+    """A body as Werkzeug and gunicorn take it: text, bytes, nothing, or an iterable of texts and bytes."""
     if value is None:
         return b""
     if isinstance(value, str):
         return value.encode()
-    if isinstance(value, (bytes, bytearray)):
-        return bytes(value)
+    if isinstance(value, bytes):
+        return value
     return b"".join(part.encode() if isinstance(part, str) else part for part in value)
 
 
@@ -188,8 +185,8 @@ def _with_charset(content_type: str) -> str:
     return f"{content_type}; charset=utf-8" if is_text or content_type.endswith("+xml") else content_type
 
 
-def _run(application: Callable[..., Any], body: bytes) -> Answer:
-    """The answer of a WSGI application (PEP 3333), whole."""
+def _run(application: Callable[..., Any]) -> Answer:
+    """The answer of a WSGI application (PEP 3333), whole. The toolkit has read the request's body before."""
     given: list[tuple[str, list[tuple[str, str]]]] = []
     written: list[bytes] = []
 
@@ -208,7 +205,7 @@ def _run(application: Callable[..., Any], body: bytes) -> Answer:
             "SERVER_PROTOCOL": "HTTP/1.1",
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(body),
+            "wsgi.input": io.BytesIO(),
             "wsgi.errors": sys.stderr,
             "wsgi.multithread": True,
             "wsgi.multiprocess": False,

@@ -255,7 +255,6 @@ def test_a_version_can_be_deployed_as_it_is(document: dict[str, Any]) -> None:
     assert container["Environment"] == {
         "SAGEMAKER_PROGRAM": "inference.py",
         "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
-        "PIP_NO_BUILD_ISOLATION": "false",
     }
     assert container["ModelDataUrl"] == {"Get": "Steps.TrainModel.ModelArtifacts.S3ModelArtifacts"}
     types = ["text/csv", "application/json", "application/x-parquet"]

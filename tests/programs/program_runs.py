@@ -109,11 +109,15 @@ def mixed_rows(count: int) -> tuple[list[str], list[list[Any]]]:
 
 
 def run_program(
-    program: str, folder: Path, environment: Mapping[str, str] | None = None
+    program: str,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    python: str = sys.executable,
 ) -> subprocess.CompletedProcess[str]:
     """Run one of the programs as its container does: a process of its own."""
     return subprocess.run(
-        [sys.executable, str(ROOT / program), "--opt-ml", str(folder)],
+        [python, str(ROOT / program), "--opt-ml", str(folder)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -176,18 +180,21 @@ def run_all_once(
     with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not record.exists():
-            record.write_text(json.dumps(_run_all(folder, data, settings, hyperparameters, gate)))
+            record.write_text(json.dumps(run_all(folder, data, settings, hyperparameters, gate)))
         prepared, trained, evaluated = json.loads(record.read_text())
     return Finished(folder, (prepared, trained, evaluated))
 
 
-def _run_all(
+def run_all(
     folder: Path,
     data: str,
     settings: Mapping[str, Any],
     hyperparameters: Mapping[str, str],
-    gate: Mapping[str, Any] | None,
+    gate: Mapping[str, Any] | None = None,
+    *,
+    python: str = sys.executable,
 ) -> list[str]:
+    """Run all three programs, each on what the one before it wrote; returns what each printed."""
     lay_out(folder, {"data.csv": data}, settings)
     outputs = []
     for program in ("processing/preprocess.py", "training/train.py", "evaluation/evaluate.py"):
@@ -195,7 +202,7 @@ def _run_all(
             hand_over_to_training(folder, hyperparameters)
         if "evaluate" in program:
             hand_over_to_evaluation(folder, gate)
-        finished = run_program(program, folder)
+        finished = run_program(program, folder, python=python)
         assert finished.returncode == 0, finished.stderr
         outputs.append(finished.stdout)
     return outputs
