@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -15,6 +16,7 @@ from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
 from pipelines.commands.aws_errors import explain
 from pipelines.commands.local_endpoint import home_folder, opt_ml_of_jobs
+from pipelines.definition.image import check_image, end_of_patches
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import Settings, load_settings
 from pipelines.settings.target import Target, resolve_target
@@ -50,6 +52,7 @@ def run_checks(project: str | None, target: str) -> Iterator[Check]:
         yield Check("settings", False, error.what, error.remedy)
         return
     yield Check("settings", True, f"{settings.file}, project {found.name}")
+    yield image_check(found, date.today())
     yield _data(found)
     if target == "local":
         yield _opt_ml()
@@ -83,6 +86,15 @@ def _pins() -> Check:
     if wrong:
         return Check("packages", False, "; ".join(wrong), "Install again: make run, or pip install -e .")
     return Check("packages", True, "the versions of the training image and of this package's pins")
+
+
+def image_check(project: Project, today: date) -> Check:
+    """Whether the programs run on the project's image, with a remark half a year before its last patch."""
+    try:
+        check_image(project)
+    except GatehouseError as error:
+        return Check("image", False, f"{error.where}: {error.what}", error.remedy)
+    return Check("image", True, *end_of_patches(project.image_version, today))
 
 
 def _data(project: Project) -> Check:

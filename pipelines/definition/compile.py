@@ -14,6 +14,7 @@ from typing import Any
 from pipelines.definition import limits
 from pipelines.definition.bundles import Bundle
 from pipelines.definition.dataset import Dataset
+from pipelines.definition.image import check_image
 from pipelines.definition.sources import Sources, gather_sources
 from pipelines.settings.project import Project
 from pipelines.settings.tags import resource_tags
@@ -50,9 +51,11 @@ def compile_pipeline(project: Project, target: Target, sources: Sources | None =
         sources: what to compile; without it, what ``gather_sources`` finds.
 
     Raises:
-        GatehouseError: the data or a program is missing, or AWS would refuse the definition.
+        GatehouseError: the data or a program is missing, the programs do not run on the image, or AWS would
+            refuse the definition.
     """
     # Whatever can be wrong without the SDK is found before the two seconds that its import takes.
+    check_image(project)
     sources = sources or gather_sources(project, target)
     from pipelines.definition import pipeline as definition
     from pipelines.definition.sagemaker_sdk import offline_session

@@ -25,6 +25,7 @@ from pipelines.definition import sagemaker_sdk as sdk
 from pipelines.definition.bucket import ensure_bucket
 from pipelines.definition.bundles import Bundle, publish_bundle
 from pipelines.definition.dataset import publish_data
+from pipelines.definition.image import check_image
 from pipelines.definition.model_card import model_card
 from pipelines.definition.sources import Sources, gather_sources
 from pipelines.settings.project import AtStart, Network, Project, Table, camel_case
@@ -119,8 +120,10 @@ def build(
         sources: what to compile; without it, what ``gather_sources`` finds.
 
     Raises:
-        GatehouseError: the data or a program is missing, or AWS would not take the definition.
+        GatehouseError: the data or a program is missing, the programs do not run on the image, or AWS would
+            not take the definition.
     """
+    check_image(project)
     sources = sources or gather_sources(project, target)
     session = session or sdk.pipeline_session(boto_session(target), target.bucket)
     parameters = _parameters(project, sources)

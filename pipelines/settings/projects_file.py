@@ -303,6 +303,15 @@ _FORMS = {
 }
 
 
+def place_of(project: Project, key: str) -> str:
+    """Where a key of a project stands, as errors say it: in its own table, in [defaults], or nowhere yet."""
+    content = tomllib.loads(project.file.read_text(encoding="utf-8"))
+    place: tuple[str, ...] = ("projects", project.team, project.short_name)
+    if _value(content, (*place, key)) is None and _value(content, ("defaults", key)) is not None:
+        place = ("defaults",)
+    return f"{project.file}: [{'.'.join(place)}] {key}"
+
+
 def which_one(name: str, known: Iterable[str], kind: str = "projects") -> str:
     """A remedy for a name that does not exist: the one most like it, or all there are."""
     names = sorted(known)

@@ -1,8 +1,8 @@
 """What an image means on a machine without containers: an interpreter, and warnings for the job's log.
 
-The images of XGBoost and scikit-learn hold what the current environment holds, so their jobs run in it.
-Any other image runs in it too, with a warning at the top of its log, or in the Python that the endpoint
-was told to use for images of that name.
+The images of XGBoost and scikit-learn hold what the current environment holds, so their jobs run in it; what
+is known to differ is a warning at the top of the job's log. Any other image runs in it too, with a warning
+that it is not here, or in the Python that the endpoint was told to use for images of that name.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ from __future__ import annotations
 import fnmatch
 import importlib.metadata
 import os
+import platform
 import re
 import site
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from aws_formats.xgboost_images import IMAGES
 from sagemaker_local.jobs.failure import client_error
 
-_KNOWN = re.compile(r"(?:^|/)sagemaker-(?P<library>xgboost|scikit-learn):(?P<version>\d+\.\d+)")
+_KNOWN = re.compile(
+    r"(?:^|/)sagemaker-(?P<library>xgboost|scikit-learn):(?P<version>(?P<released>\d+\.\d+)(?:-\d+)?)"
+)
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -58,14 +62,23 @@ def interpreter_for(image: str, interpreters: Mapping[str, str]) -> Interpreter:
     known = _KNOWN.search(image)
     if known is None:
         return Interpreter(ours, (f"{image} is not here: the job runs in {ours} instead.",))
-    library, version = known["library"], known["version"]
+    table = IMAGES.get(known["version"]) if known["library"] == "xgboost" else None
+    libraries = {known["library"]: known["released"], **(table.libraries if table else {})}
+    warnings = [line for name, version in libraries.items() for line in _other_version(name, version)]
+    if table is not None and table.python < sys.version_info[:2]:
+        warnings.insert(0, f"Python {table.python_version}; this is {platform.python_version()}")
+    return Interpreter(ours, tuple(f"{image} holds {warning}." for warning in warnings))
+
+
+def _other_version(library: str, version: str) -> Iterator[str]:
+    """What this environment has in place of a version, given in whole or by its first parts."""
     try:
         installed = importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:
-        return Interpreter(ours, (f"{image} holds {library} {version}; {ours} has none.",))
-    if installed.split(".")[:2] != version.split("."):
-        return Interpreter(ours, (f"{image} holds {library} {version}; {ours} has {installed}.",))
-    return Interpreter(ours)
+        yield f"{library} {version}; there is none in {sys.executable}"
+        return
+    if not f"{installed}.".startswith(f"{version}."):
+        yield f"{library} {version}; {sys.executable} has {installed}"
 
 
 def environment(interpreter: Interpreter, home: str, temporary: str, shims: Path) -> dict[str, str]:

@@ -27,7 +27,7 @@ def checks(capsys: Printed, *arguments: str) -> tuple[int, dict[str, dict[str, A
 def test_a_machine_that_is_ready_passes_every_check(workplace: Path, capsys: Printed) -> None:
     code, found = checks(capsys)
     assert code == 0
-    assert set(found) == {"python", "packages", "settings", "data", "/opt/ml", "disk"}
+    assert set(found) == {"python", "packages", "settings", "image", "data", "/opt/ml", "disk"}
     assert all(check["ok"] for check in found.values())
     assert str(workplace / "churn.csv") in found["data"]["found"]
     assert not (workplace / ".gatehouse").exists()
@@ -85,6 +85,19 @@ def test_a_forced_way_that_does_not_work_here_fails_the_check_as_it_will_fail_ea
     found = {check["check"]: check for check in json.loads(done.stdout)}
     assert done.returncode == 1
     assert found["/opt/ml"]["found"] == f"SAGEMAKER_LOCAL_OPT_ML={way}, which does not work here: {reason}"
+
+
+def test_an_image_that_the_programs_cannot_run_on_is_named_with_the_key_to_correct(
+    workplace: Path, capsys: Printed
+) -> None:
+    settings = workplace / "projects.toml"
+    text = settings.read_text()
+    settings.write_text(text.replace("[defaults]\n", '[defaults]\nimage_version = "3.0-5"\n'))
+    assert settings.read_text() != text
+    code, found = checks(capsys)
+    assert code == 1
+    assert "[defaults] image_version: image 3.0-5 has Python 3.10" in found["image"]["found"]
+    assert found["image"]["remedy"] == "Write image_version = '3.2-0'"
 
 
 def test_missing_data_is_named_with_the_key_to_correct(workplace: Path, capsys: Printed) -> None:

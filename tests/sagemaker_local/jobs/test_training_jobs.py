@@ -242,7 +242,14 @@ def test_a_foreign_image_runs_here_with_a_warning_or_in_the_interpreter_named_fo
 def test_an_image_of_another_version_is_pointed_out(bench: Any) -> None:
     job = bench.processing("true", image="1.dkr.ecr.x.y/sagemaker-xgboost:1.7-1")
     bench.ended(job)
-    assert "holds xgboost 1.7;" in bench.log(job)
+    assert "holds xgboost 1.7.4;" in bench.log(job)
+    assert "holds Python 3.10; this is 3.1" in bench.log(job)
+    scikit = bench.processing("true", image="1.dkr.ecr.x.y/sagemaker-scikit-learn:1.2-1-cpu-py3")
+    bench.ended(scikit)
+    assert "holds scikit-learn 1.2;" in bench.log(scikit)
+    same = bench.processing("true", image="1.dkr.ecr.x.y/sagemaker-xgboost:3.2-0-cpu-py3")
+    bench.ended(same)
+    assert bench.log(same) == ""
 
 
 SM_TRAIN = """
