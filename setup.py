@@ -7,7 +7,7 @@ here loads there because both sides run the same libraries. Raise them together 
 
 from setuptools import find_packages, setup
 
-IMAGE = [  # the versions inside sagemaker-xgboost:3.2-0
+IMAGE = [  # the versions inside sagemaker-xgboost:3.2-0 (aws_formats/xgboost_images.py)
     "xgboost==3.2.0",
     "scikit-learn==1.8.0",
     "pandas==2.2.3",
