@@ -152,9 +152,9 @@ class TransformRun:
             except router.ContainerError as problem:
                 if problem.status in range(400, 500) or not retries:
                     kind = "ClientError" if problem.status in range(400, 500) else "AlgorithmError"
-                    raise JobFailure(
-                        kind, f"{key}: the model answered {problem.status}: {problem.message}"
-                    ) from problem
+                    is_page = problem.message.startswith("<!doctype html>")
+                    said = "see its log." if is_page else problem.message
+                    raise JobFailure(kind, f"{key}: the model answered {problem.status}: {said}") from problem
                 retries -= 1
             else:
                 return answer.body

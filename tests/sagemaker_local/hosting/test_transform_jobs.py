@@ -25,6 +25,8 @@ def transform_fn(model, body, content_type, accept):
     import time
     if "refuse" in body:
         return Refused()
+    if "break" in body:
+        raise ValueError("it broke")
     if "wait" in body:
         time.sleep(60)
     return "|".join(line.upper() for line in body.splitlines()), accept
@@ -159,6 +161,10 @@ def test_a_job_that_cannot_go_on_fails_and_says_why(upper: Place) -> None:
     start(upper, "refusal", TransformInput={"SplitType": "Line"})
     reason = ended(upper, "refusal")["FailureReason"]
     assert reason.startswith("ClientError: refusal/in/a.csv: the model answered 400: row 7: it is refused")
+    upper.put("breakage/in/a.csv", b"break")
+    start(upper, "breakage")
+    reason = ended(upper, "breakage")["FailureReason"]
+    assert reason == "AlgorithmError: breakage/in/a.csv: the model answered 500: see its log."
     start(upper, "nothing")
     assert "No S3 objects found" in ended(upper, "nothing")["FailureReason"]
     upper.put("large/in/a.csv", b"x" * (2 << 20))
