@@ -4,11 +4,12 @@ is refused with what is wrong."""
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import math
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -340,6 +341,87 @@ def test_a_refusal_of_any_text_can_be_sent() -> None:
     _, _, text = response(inference.Refusal("column '\ud800': " + "x" * 10_000))
     assert text.startswith(b"column '\\ud800': xxx")
     assert len(text) < 2100
+
+
+_names = st.sampled_from(["amount", "visits", "shop", "member", "day", "y", "other"])
+_scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=4),
+    st.just(10**400),
+    st.just("1e5"),
+)
+_values = st.recursive(
+    _scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=5),
+        st.dictionaries(_names, inner, max_size=6),
+        st.builds(lambda kind, content: {kind: content}, st.sampled_from(["instances", "columns"]), inner),
+    ),
+    max_leaves=12,
+)
+_columns = st.one_of(
+    *(
+        st.lists(values, min_size=1, max_size=1).map(lambda found, kind=kind: pa.array(found, kind))
+        for values, kind in (
+            (st.integers(-9, 9), pa.int8()),
+            (st.decimals(-9, 9, places=2), pa.decimal128(9, 2)),
+            (st.binary(max_size=3), pa.binary()),
+            (st.text(max_size=3), pa.large_string()),
+            (st.lists(st.integers(0, 1), max_size=2), pa.list_(pa.int64())),
+            (st.dates(), pa.date64()),
+            (st.times(), pa.time64("us")),
+            (st.timedeltas(timedelta(-9), timedelta(9)), pa.duration("us")),
+            (st.just({"a": 1}), pa.struct([("a", pa.int64())])),
+            (st.none(), pa.null()),
+        )
+    )
+)
+
+
+def parquet_of(columns: dict[str, pa.Array]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+_requests = st.one_of(
+    st.tuples(st.binary(max_size=30), st.sampled_from(["text/csv", "application/json", "x/y", ""])),
+    st.tuples(st.text('0a,"\n\r\0\udc80', max_size=30), st.just("text/csv")),
+    st.tuples(_values.map(json.dumps), st.just("application/json")),
+    st.tuples(st.binary(max_size=30).map(b"PAR1".__add__), st.just("application/x-parquet")),
+    st.tuples(
+        st.fixed_dictionaries(dict.fromkeys(["amount", "visits", "shop", "member", "day"], _columns)).map(
+            parquet_of
+        ),
+        st.just("application/x-parquet"),
+    ),
+)
+
+
+@given(_requests, st.sampled_from(["text/csv", "application/json", "image/png"]))
+@settings(max_examples=200, deadline=None)
+def test_whatever_is_sent_is_answered_or_refused(
+    shops: Finished, request_: tuple[str | bytes, str], accept: str
+) -> None:
+    """An exception would be the container's status 500, which counts as the model's fault."""
+    import inference
+
+    model = loaded(str(shops.folder / "model"))
+    answer = inference.output_fn(inference.predict_fn(inference.input_fn(*request_), model), accept)
+    if isinstance(answer, tuple):
+        assert answer[0]
+    else:
+        assert response(answer)[2]
+
+
+@functools.cache
+def loaded(folder: str) -> Any:
+    import inference
+
+    return inference.model_fn(folder)
 
 
 def test_an_error_of_the_model_itself_is_no_refusal(shops: Finished) -> None:
