@@ -51,7 +51,7 @@ class Message:
 
 def prepare(store: Store) -> None:
     """Make the table."""
-    store.connection.executescript(_SCHEMA)
+    store.create(_SCHEMA)
 
 
 def md5(text: str) -> str:
@@ -78,14 +78,15 @@ def send(
     Raises:
         LookupError: there is no such queue.
     """
-    if store.get(QUEUE, region, queue) is None:
-        raise LookupError(f"there is no queue {queue} in {region}")
     identity, now = str(uuid.uuid4()), time.time()
-    store.connection.execute(
-        "INSERT INTO message (id, region, queue, body, attributes, sent, visible)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (identity, region, queue, body, json.dumps(attributes or {}), now, now + delay),
-    )
+    with store.transaction():
+        if store.get(QUEUE, region, queue) is None:
+            raise LookupError(f"there is no queue {queue} in {region}")
+        store.connection.execute(
+            "INSERT INTO message (id, region, queue, body, attributes, sent, visible)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (identity, region, queue, body, json.dumps(attributes or {}), now, now + delay),
+        )
     return identity
 
 
@@ -109,26 +110,29 @@ def receive(store: Store, region: str, queue: str, most: int, hidden_for: float)
 
 def delete(store: Store, region: str, queue: str, receipt: str) -> None:
     """Delete a message by the receipt of its last reception; one that is gone is no error."""
-    store.connection.execute(
-        "DELETE FROM message WHERE region = ? AND queue = ? AND receipt = ?", (region, queue, receipt)
-    )
+    with store.transaction():
+        store.connection.execute(
+            "DELETE FROM message WHERE region = ? AND queue = ? AND receipt = ?", (region, queue, receipt)
+        )
 
 
 def hide(store: Store, region: str, queue: str, receipt: str, seconds: float) -> bool:
     """Set a received message's visibility anew; False if there is none with this receipt."""
-    cursor = store.connection.execute(
-        "UPDATE message SET visible = ? WHERE region = ? AND queue = ? AND receipt = ?",
-        (time.time() + seconds, region, queue, receipt),
-    )
+    with store.transaction():
+        cursor = store.connection.execute(
+            "UPDATE message SET visible = ? WHERE region = ? AND queue = ? AND receipt = ?",
+            (time.time() + seconds, region, queue, receipt),
+        )
     return cursor.rowcount > 0
 
 
 def purge(store: Store, region: str, queue: str, sent_before: float | None = None) -> None:
     """Delete a queue's messages: all, or those that were sent before a time."""
-    store.connection.execute(
-        "DELETE FROM message WHERE region = ? AND queue = ? AND sent < ?",
-        (region, queue, float("inf") if sent_before is None else sent_before),
-    )
+    with store.transaction():
+        store.connection.execute(
+            "DELETE FROM message WHERE region = ? AND queue = ? AND sent < ?",
+            (region, queue, float("inf") if sent_before is None else sent_before),
+        )
 
 
 def count(store: Store, region: str, queue: str) -> tuple[int, int, int]:

@@ -79,8 +79,9 @@ class Delivery:
 
 def prepare(store: Store) -> None:
     """Create the tables, and delete the events that no endpoint has routed in time."""
-    store.connection.executescript(_SCHEMA)
-    store.connection.execute("DELETE FROM outbox WHERE created < ?", (time.time() - MOST_AGE,))
+    store.create(_SCHEMA)
+    with store.transaction():
+        store.connection.execute("DELETE FROM outbox WHERE created < ?", (time.time() - MOST_AGE,))
 
 
 def envelope(
@@ -107,21 +108,21 @@ def time_text(moment: float) -> str:
 
 def put_event(store: Store, region: str, event: Document) -> None:
     """Write an event; it is sent once the transaction that is under way is committed."""
-    store.connection.execute(
-        "INSERT INTO outbox (region, created, document) VALUES (?, ?, ?)",
-        (region, time.time(), json.dumps(event)),
-    )
+    with store.transaction():
+        store.connection.execute(
+            "INSERT INTO outbox (region, created, document) VALUES (?, ?, ?)",
+            (region, time.time(), json.dumps(event)),
+        )
 
 
 def take_event(store: Store) -> Event | None:
     """The oldest event, taken out; to be called in the transaction that routes it."""
-    row = store.connection.execute(
-        "SELECT number, region, created, document FROM outbox ORDER BY number LIMIT 1"
-    ).fetchone()
-    if row is None:
-        return None
-    store.connection.execute("DELETE FROM outbox WHERE number = ?", (row[0],))
-    return Event(*row)
+    with store.transaction():
+        row = store.connection.execute(
+            "DELETE FROM outbox WHERE number = (SELECT MIN(number) FROM outbox)"
+            " RETURNING number, region, created, document"
+        ).fetchone()
+    return None if row is None else Event(*row)
 
 
 def has_events(store: Store) -> bool:
@@ -132,10 +133,11 @@ def has_events(store: Store) -> bool:
 def put_delivery(store: Store, region: str, rule: str, target: Document, payload: str) -> str:
     """Write a delivery that is due now; returns its id."""
     identity, now = str(uuid.uuid4()), time.time()
-    store.connection.execute(
-        f"INSERT INTO delivery ({_DELIVERY}, due) VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
-        (identity, region, rule, json.dumps(target), payload, now, now),
-    )
+    with store.transaction():
+        store.connection.execute(
+            f"INSERT INTO delivery ({_DELIVERY}, due) VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+            (identity, region, rule, json.dumps(target), payload, now, now),
+        )
     return identity
 
 
@@ -159,14 +161,17 @@ def claim_delivery(store: Store, owner: str, is_alive: Callable[[str], bool]) ->
 
 def retry_later(store: Store, delivery: Delivery, due: float) -> None:
     """Note a failed attempt and release the delivery; it is due again at `due`."""
-    store.connection.execute(
-        "UPDATE delivery SET attempts = attempts + 1, due = ?, owner = NULL WHERE id = ?", (due, delivery.id)
-    )
+    with store.transaction():
+        store.connection.execute(
+            "UPDATE delivery SET attempts = attempts + 1, due = ?, owner = NULL WHERE id = ?",
+            (due, delivery.id),
+        )
 
 
 def delete_delivery(store: Store, delivery: Delivery) -> None:
     """The delivery is made, or will not be tried again."""
-    store.connection.execute("DELETE FROM delivery WHERE id = ?", (delivery.id,))
+    with store.transaction():
+        store.connection.execute("DELETE FROM delivery WHERE id = ?", (delivery.id,))
 
 
 def _due(store: Store, now: float) -> str | None:

@@ -111,7 +111,7 @@ class ObjectStore:
     def __init__(self, home: Home, store: Store) -> None:
         self.root = home.objects
         self.store = store
-        store.connection.executescript(_SCHEMA)
+        store.create(_SCHEMA)
 
     def sweep(self) -> None:
         """Remove what killed processes left: unfinished files, and files that no object names."""
@@ -133,9 +133,10 @@ class ObjectStore:
         """
         if not _BUCKET_NAME.fullmatch(name):
             raise AwsError("InvalidBucketName", f"The specified bucket is not valid: {name}.")
-        cursor = self.store.connection.execute(
-            "INSERT OR IGNORE INTO bucket VALUES (?, ?, ?)", (name, region, time.time())
-        )
+        with self.store.transaction():
+            cursor = self.store.connection.execute(
+                "INSERT OR IGNORE INTO bucket VALUES (?, ?, ?)", (name, region, time.time())
+            )
         return cursor.rowcount > 0
 
     def buckets(self) -> list[Bucket]:

@@ -80,7 +80,7 @@ class Uploads:
         self._objects = objects
         self._store = objects.store
         self._folder = objects.root / ".uploads"
-        self._store.connection.executescript(_SCHEMA)
+        self._store.create(_SCHEMA)
 
     def sweep(self) -> None:
         """Remove the parts of uploads that ended while a process was killed."""

@@ -13,12 +13,18 @@ from sagemaker_local.store import Store
 LARGE = {"text": "x" * 200_000}
 
 
+def limit(store: Store, pages: int) -> None:
+    """The most pages that the connection which writes may give the database."""
+    with store.transaction():
+        store.connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
 @pytest.fixture
 def full(tmp_path: Path) -> Store:
     """A store that takes no page more."""
     store = Store(tmp_path / "state.db")
     pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
-    store.connection.execute(f"PRAGMA max_page_count = {pages}")
+    limit(store, pages)
     return store
 
 
@@ -30,7 +36,7 @@ def test_a_write_that_must_not_be_lost_deletes_the_reserve_and_then_waits_for_sp
     def write() -> None:
         reserve_was_there.append((tmp_path / "reserve").exists())
         if len(reserve_was_there) == 3:  # somebody has made room
-            full.connection.execute("PRAGMA max_page_count = 100000")
+            limit(full, 100_000)
         full.put("job", "eu-west-1", "a", LARGE)
 
     full.write_until_possible(write, giving_up=threading.Event())
@@ -43,7 +49,7 @@ def test_an_endpoint_that_closes_gives_up_and_loses_nothing_that_was_there(full:
     closing.set()
     full.write_until_possible(lambda: full.put("job", "eu-west-1", "a", LARGE), giving_up=closing)
     assert full.get("job", "eu-west-1", "a") is None
-    full.connection.execute("PRAGMA max_page_count = 100000")
+    limit(full, 100_000)
     full.put("job", "eu-west-1", "a", {"text": "later"})
     assert full.get("job", "eu-west-1", "a") == {"text": "later"}
 

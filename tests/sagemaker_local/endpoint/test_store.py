@@ -25,13 +25,14 @@ def times_open(path: Path) -> int:
 def test_a_thread_that_has_ended_leaves_no_file_open(tmp_path: Path) -> None:
     store = Store(tmp_path / "state.db")
     store.put("job", "eu-west-1", "a", {})
+    before = times_open(tmp_path / "state.db-wal")
     gc.disable()  # it would close them too, but only some time
     try:
         for _ in range(30):
             thread = threading.Thread(target=store.get, args=("job", "eu-west-1", "a"))
             thread.start()
             thread.join()
-        assert times_open(tmp_path / "state.db-wal") == 1
+        assert times_open(tmp_path / "state.db-wal") == before == 1
     finally:
         gc.enable()
 

@@ -121,7 +121,8 @@ def test_old_events_that_were_never_routed_are_deleted(tmp_path: Path) -> None:
     outbox.prepare(store)
     for _ in range(2):
         outbox.put_event(store, "eu-west-1", outbox.envelope("eu-west-1", "test", "x", {}))
-    store.connection.execute("UPDATE outbox SET created = created - 90000 WHERE number = 1")
+    with store.transaction():
+        store.connection.execute("UPDATE outbox SET created = created - 90000 WHERE number = 1")
     outbox.prepare(store)
     kept = outbox.take_event(store)
     assert kept is not None

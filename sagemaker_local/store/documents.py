@@ -3,7 +3,8 @@
 One table serves every kind of resource: a pipeline, an execution, a step, a job, a model package is
 a document with a kind, a region, a name and (for what belongs to something) a parent. WAL mode with
 ``synchronous=FULL`` makes each commit survive ``kill -9`` and a power cut; ``BEGIN IMMEDIATE`` makes
-read-then-write safe between threads and between processes that share the home.
+read-then-write safe between threads and between processes that share the home. Every write goes through
+``group_commit``; each thread reads on a connection of its own, which cannot write.
 
 Timestamps in documents are POSIX seconds as floats, as the JSON protocols send them.
 
@@ -29,6 +30,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from sagemaker_local.store.group_commit import LONGEST_WAIT, WriteQueue
 
 Document = dict[str, Any]
 Result = TypeVar("Result")
@@ -82,38 +85,59 @@ class Store:
         self._path = path
         self._watchers = dict(watchers or {})
         self._local = threading.local()
-        self.connection.executescript(_SCHEMA)
+        self._opened = _OpenConnection(_connected(path))
+        self._opened.connection.execute("PRAGMA journal_mode=WAL")
+        self._opened.connection.execute("PRAGMA synchronous=FULL")
+        self._writes = WriteQueue(self._opened.connection)
+        self.create(_SCHEMA)
         self._reserve = path.with_name("reserve")
         self._hold_reserve()
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """This thread's own connection, in autocommit mode."""
+        """In a transaction the one that writes; otherwise this thread's own, in autocommit mode, to read."""
+        writing: sqlite3.Connection | None = getattr(self._local, "writing", None)
+        if writing is not None:
+            return writing
         opened: _OpenConnection | None = getattr(self._local, "opened", None)
         if opened is None:
-            # Another thread may delete what this one leaves, and then closes the connection.
-            found = sqlite3.connect(self._path, timeout=60, isolation_level=None, check_same_thread=False)
-            opened = _OpenConnection(found)
-            found.execute("PRAGMA journal_mode=WAL")
-            found.execute("PRAGMA synchronous=FULL")
+            opened = _OpenConnection(_connected(self._path))
+            opened.connection.execute("PRAGMA query_only=ON")
             self._local.opened = opened
         return opened.connection
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether this thread is in one."""
+        return getattr(self._local, "writing", None) is not None
+
+    @property
+    def waiting_writers(self) -> int:
+        """How many threads of this process wait for their turn to write."""
+        return self._writes.waiting
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, with the write lock held from the first line. Nests: the outermost commits."""
-        connection = self.connection
-        if connection.in_transaction:
+        """All or nothing, and nobody else writes from the first line on. Nests: the outermost commits.
+
+        Raises:
+            sqlite3.Error: what was written cannot be committed, and nothing of it is there.
+        """
+        if self.in_transaction:
             yield
             return
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # SQLite itself rolls back on some errors, a full disk for one
-                connection.execute("ROLLBACK")
-            raise
+        with self._writes.turn() as connection:
+            self._local.writing = connection
+            try:
+                yield
+            finally:
+                self._local.writing = None
+
+    def create(self, schema: str) -> None:
+        """Make the tables and indexes of a schema that are not there; its statements end with semicolons."""
+        with self.transaction():
+            for statement in schema.split(";"):
+                self.connection.execute(statement)
 
     def write_until_possible(self, write: Callable[[], object], giving_up: threading.Event) -> None:
         """Carry out a write that must not be lost, e.g. how a job ended; on a full disk wait for space.
@@ -147,7 +171,7 @@ class Store:
         Raises:
             sqlite3.OperationalError: there is no space left even so.
         """
-        if self.connection.in_transaction:
+        if self.in_transaction:
             return write()
         try:
             return write()
@@ -229,15 +253,21 @@ class Store:
 
     @contextmanager
     def _watched(self, key: Key, after: Document | None) -> Iterator[None]:
-        """Around a write: call the kind's watcher, if it has one, with the document before and after it."""
+        """A write's transaction: the kind's watcher, if it has one, gets the document before and after it."""
         watcher = self._watchers.get(key.kind)
-        if watcher is None:
-            yield
-            return
         with self.transaction():
+            if watcher is None:
+                yield
+                return
             before = self.get(key.kind, key.region, key.name)
             yield
             watcher(self, key, before, after)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    # Another thread may delete what a thread leaves, and then closes the connection; and threads take turns
+    # on the one that writes.
+    return sqlite3.connect(path, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False)
 
 
 def _text(doc: Document) -> str:
