@@ -1,10 +1,14 @@
 """The ASGI application: who asks, which service is meant, and an answer in that service's protocol.
 
 Every request of every service but S3 goes the same way: find the service and its protocol, read the
-request, call the operation, write the response. Operations are plain functions that block; each runs in a
-thread of a pool, but for those that wait in the event loop. S3 reads and writes its own messages:
-PutObject, UploadPart and GetObject pass their bodies on as they come; every other request is read whole,
-up to a cap.
+request, call the operation, write the response. Operations are plain functions, which run in the threads of a
+pool. One that has to wait, for a message or for a function's end, says so and leaves its thread until then
+(``services.call.Waiting``), and those of SageMaker's runtime wait in the event loop from the beginning. What
+a thread still waits for is the disk and the store's write lock: so requests that only read have a pool of
+their own.
+
+S3 reads and writes its own messages: PutObject, UploadPart and GetObject pass their bodies on as they come;
+every other request is read whole, up to a cap.
 """
 
 from __future__ import annotations
@@ -38,6 +42,7 @@ from sagemaker_local.s3.streaming import (
     receive_body,
     send_file,
 )
+from sagemaker_local.services.call import Waiting
 from sagemaker_local.services.operations import Operations
 
 HEALTH_PATH = "/_health"
@@ -46,7 +51,10 @@ HEALTH_PATH = "/_health"
 _LARGEST_BODY = 8 << 20
 """Bytes of a request that is read whole: a definition of 1 MiB, each character escaped, still fits."""
 
-_THREADS = 32
+_READING_THREADS, _WRITING_THREADS = 16, 32
+_READING = ("Describe", "List", "Get", "Head", "BatchDescribe", "Filter")
+"""What the names of operations begin with that change nothing."""
+
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _log = logging.getLogger(__name__)
 
@@ -70,16 +78,27 @@ class _Exchange:
         header = self.request.headers.get(aws_json.TARGET)
         return None if header is None else header.partition(".")[0]
 
+    @property
+    def only_reads(self) -> bool:
+        """As far as method and headers tell; a form's operation is in its body."""
+        operation = self.request.headers.get(aws_json.TARGET, "").partition(".")[2]
+        return self.request.method in ("GET", "HEAD") or operation.startswith(_READING)
+
 
 class App:
     """The application of one endpoint."""
 
     def __init__(self, operations: Operations, s3: S3, port: int) -> None:
         self._operations, self._s3, self._port = operations, s3, port
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
+        self._readers = ThreadPoolExecutor(_READING_THREADS, thread_name_prefix="reading request")
+        self._writers = ThreadPoolExecutor(_WRITING_THREADS, thread_name_prefix="request")
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._readers, self._writers):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _pool(self, exchange: _Exchange) -> ThreadPoolExecutor:
+        return self._readers if exchange.only_reads else self._writers
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -129,10 +148,16 @@ class App:
             return
         request = replace(exchange.request, body=body)
 
-        def work() -> Response:
+        def work() -> Response | Waiting:
             operation, members = protocol.read(service, request)
-            response = self._operations(region, name, operation, members)
-            return protocol.write(service.operation_model(operation), response, request)
+
+            def written(response: dict[str, Any] | Waiting) -> Any:
+                if isinstance(response, Waiting):
+                    return response.followed_by(written)
+                return protocol.write(service.operation_model(operation), response, request)
+
+            answer: Response | Waiting = written(self._operations.begin(region, name, operation, members))
+            return answer
 
         async def awaited_work() -> Response:
             operation, members = protocol.read(service, request)
@@ -143,10 +168,25 @@ class App:
             if name in self._operations.awaited_services:
                 response = await awaited_work()
             else:
-                response = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+                response = await self._answer(exchange, work)
+        except ClientGone:
+            raise
         except Exception as error:
             response = failed(_as_aws_error(error))
         await _send(exchange, response)
+
+    async def _answer(self, exchange: _Exchange, work: Callable[[], Response | Waiting]) -> Response:
+        """Do `work` in a thread, and give the thread back as long as it has to wait.
+
+        Raises:
+            ClientGone: while it waited.
+        """
+        loop, pool = asyncio.get_running_loop(), self._pool(exchange)
+        answer = await loop.run_in_executor(pool, work)
+        while isinstance(answer, Waiting):
+            await _wait(exchange, answer)
+            answer = await loop.run_in_executor(pool, answer.then)
+        return answer
 
     async def _serve_s3(self, exchange: _Exchange, region: str) -> None:
         request = exchange.request
@@ -168,7 +208,8 @@ class App:
             return
         asked = messages.with_body(asked, body)
         try:
-            response = await asyncio.get_running_loop().run_in_executor(self._pool, self._s3.answer, asked)
+            loop, pool = asyncio.get_running_loop(), self._pool(exchange)
+            response = await loop.run_in_executor(pool, self._s3.answer, asked)
         except Exception as error:
             response = failed(_as_aws_error(error))
         if isinstance(response.body, FileBody):
@@ -182,20 +223,20 @@ class App:
         """PutObject and UploadPart: the body goes to the disk while it comes."""
         loop = asyncio.get_running_loop()
         try:
-            receiver = await loop.run_in_executor(self._pool, self._s3.receiver, asked)
+            receiver = await loop.run_in_executor(self._writers, self._s3.receiver, asked)
         except Exception as error:
             await _send_unread(exchange, failed(_as_aws_error(error)))
             return
         try:
-            await receive_body(exchange.body, receiver.feed, self._pool)
-            response = await loop.run_in_executor(self._pool, receiver.finish)
+            await receive_body(exchange.body, receiver.feed, self._writers)
+            response = await loop.run_in_executor(self._writers, receiver.finish)
         except ClientGone:
             raise
         except Exception as error:
             response = failed(_as_aws_error(error))
             await exchange.body.discard()
         finally:
-            await loop.run_in_executor(self._pool, receiver.close)
+            await loop.run_in_executor(self._writers, receiver.close)
         await _send(exchange, response)
 
     async def _send_object(self, exchange: _Exchange, response: Response, body: FileBody) -> None:
@@ -203,9 +244,22 @@ class App:
         with body.opened:
             await _send_head(exchange, response)
             if body.length:
-                await send_file(exchange.send, exchange.body, body, self._pool)
+                await send_file(exchange.send, exchange.body, body, self._readers)
             else:
                 await exchange.send({"type": "http.response.body"})
+
+
+async def _wait(exchange: _Exchange, waiting: Waiting) -> None:
+    """Raises ClientGone as soon as the client closes the connection: nothing is done for nobody."""
+    gone = asyncio.ensure_future(exchange.body.disconnection())
+    until = asyncio.wrap_future(waiting.until)
+    try:
+        await asyncio.wait((gone, until), return_when=asyncio.FIRST_COMPLETED)
+        if not until.done():
+            raise ClientGone
+    finally:
+        gone.cancel()
+        until.cancel()
 
 
 async def _read(exchange: _Exchange, failed: Callable[[AwsError], Response]) -> bytes | None:

@@ -22,6 +22,7 @@ from sagemaker_local import advertisement
 from sagemaker_local.app import App
 from sagemaker_local.errors import CannotStart
 from sagemaker_local.events import messages, outbox
+from sagemaker_local.events.arrivals import Arrivals
 from sagemaker_local.events.dispatcher import Dispatcher
 from sagemaker_local.events.emission import WATCHERS
 from sagemaker_local.events.functions import Functions
@@ -107,6 +108,7 @@ class Endpoint:
         """Stop what runs, then stop answering; returns when both is done. A second call does nothing."""
         self._clock.close()
         self._dispatcher.close()
+        self._operations.components.arrivals.close()
         self._operations.components.engine.close()
         self._operations.components.jobs.close()
         self._operations.components.transforms.close()
@@ -216,6 +218,7 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
         endpoints=HostedEndpoints(home, owner, store, context),
         transforms=TransformJobs(home, owner, store, context),
         functions=Functions(home, owner, store, url),
+        arrivals=Arrivals(store),
         url=url,
     )
     operations = Operations(components)

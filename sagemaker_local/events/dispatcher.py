@@ -1,8 +1,9 @@
 """Routes events to the targets of the rules that match, and makes the deliveries that are due.
 
 One thread routes: it takes an event out of the outbox and writes a delivery for each target, in one
-transaction. A few threads deliver; each claims one delivery at a time. Several dispatchers may work on
-one home: an event is routed once, and a delivery is made by one of them at a time.
+transaction. A few threads deliver; each claims one delivery at a time. A function that is called has a thread
+of its own for as long as it runs, so that no delivery waits for it. Several dispatchers may work on one home:
+an event is routed once, and a delivery is made by one of them at a time.
 
 Another thread fires the rules that have a schedule, and evaluates the alarms. Of the times that were missed
 while no endpoint was up, one is made up for at once.
@@ -10,6 +11,7 @@ while no endpoint was up, one is made up for at once.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sqlite3
@@ -31,6 +33,9 @@ RULE = "event-rule"
 """Kind of the documents: DescribeRule's members and ``_Targets``."""
 
 _THREADS = 4
+_MOST_CALLS = 16
+"""Functions that are called at once; each is a process. More of them wait, and other deliveries do not."""
+
 _POLL_SECONDS = 0.1
 _AFTER_STORE_ERROR_SECONDS = 1.0
 _AFTER_FAULT_SECONDS = 60.0
@@ -44,6 +49,8 @@ class Dispatcher:
         self._owner, self._store = owner, store
         self._functions, self._api = functions, api
         self._closed = threading.Event()
+        self._calls = threading.BoundedSemaphore(_MOST_CALLS)
+        self._calling: set[threading.Thread] = set()
         self._threads = [
             threading.Thread(target=self._loop, args=(self._route_next,), name="routing events"),
             threading.Thread(target=self._loop, args=(self._fire_due, 1.0), name="firing rules"),
@@ -67,6 +74,8 @@ class Dispatcher:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
+        for thread in list(self._calling):
+            thread.join()
 
     def _loop(self, work_on_next: Callable[[], bool], pause: float = _POLL_SECONDS) -> None:
         """`work_on_next` returns whether there was work; if not, it is called again after `pause`."""
@@ -121,10 +130,46 @@ class Dispatcher:
             _put_deliveries(self._store, region, rule, event)
 
     def _deliver_next(self) -> bool:
-        """Whether a delivery was due."""
-        delivery = outbox.claim_delivery(self._store, self._owner.name, self._owner.is_alive)
-        if delivery is None:
-            return False
+        """Whether a delivery was due that could be made."""
+        may_call = self._calls.acquire(blocking=False)
+        is_call = False
+        try:
+            delivery = outbox.claim_delivery(
+                self._store, self._owner.name, self._owner.is_alive, functions=may_call
+            )
+            if delivery is None:
+                return False
+            is_call = delivery.target["Arn"].startswith(outbox.FUNCTION_ARN)
+            if is_call:
+                self._call(delivery)
+        finally:
+            if may_call and not is_call:
+                self._calls.release()
+        if not is_call:
+            self._deliver(delivery)
+        return True
+
+    def _call(self, delivery: Delivery) -> None:
+        """Make a delivery to a function in a thread of its own."""
+
+        def call() -> None:
+            try:
+                with contextlib.suppress(Closing):
+                    self._deliver(delivery)
+            finally:
+                self._calling.discard(threading.current_thread())
+                self._calls.release()
+
+        thread = threading.Thread(target=call, name="calling a function", daemon=True)
+        self._calling.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives this process no more threads: this one waits for the function
+            self._calling.discard(thread)
+            call()
+
+    def _deliver(self, delivery: Delivery) -> None:
+        """Raises Closing."""
         try:
             targets.deliver(self._store, self._functions, self._api, delivery)
         except Closing:
@@ -132,7 +177,6 @@ class Dispatcher:
         except Exception:  # a full disk or a fault: the thread goes on, the delivery is made again
             _log.exception("a delivery to %s failed unexpectedly", delivery.target["Arn"])
             self._release(delivery)
-        return True
 
     def _release(self, delivery: Delivery) -> None:
         """Let a delivery be claimed again in a while; until then it is this process's."""

@@ -4,6 +4,9 @@ The process runs in the function's code folder with this interpreter, the functi
 address of this endpoint and credentials that only this endpoint takes. It sees nothing else of the local
 SageMaker's environment, so that a function cannot depend on what it would not find on AWS.
 
+A call takes as long as its function, which may call this endpoint meanwhile. So each has a thread of its own,
+and none of those that answer requests or deliver events.
+
 What it prints goes straight into the function's log, which the logs service shows as on AWS, under
 ``/aws/lambda/<name>``; each line has the time at which its invocation began.
 """
@@ -20,6 +23,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +35,10 @@ from sagemaker_local.jobs.launcher.log import TIMES_RECORD
 from sagemaker_local.store import Document, Store
 
 LARGEST_ANSWER = 6 << 20
+
+MOST_CALLS = 256
+"""Calls under way at once that somebody waits for; AWS has a limit of this kind, too. Each is a process."""
+
 LOG_GROUP = "/aws/lambda/"
 
 
@@ -59,7 +67,38 @@ class Functions:
         self._endpoint_url = endpoint_url
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._calls = threading.BoundedSemaphore(MOST_CALLS)
         self._closed = False
+
+    def begin(self, document: Document, event: str) -> Future[Answer]:
+        """Call a function in a thread of its own; the future ends as :meth:`invoke` does.
+
+        Raises:
+            TooManyCalls: so many are under way already.
+            OSError: this process gets no more threads.
+        """
+        if not self._calls.acquire(blocking=False):
+            raise TooManyCalls
+        future: Future[Answer] = Future()
+
+        def call() -> None:
+            try:
+                answer = self.invoke(document, event)
+            except BaseException as problem:
+                future.set_exception(problem)
+            else:
+                future.set_result(answer)
+            finally:
+                self._calls.release()
+
+        future.set_running_or_notify_cancel()
+        name = f"calling {document['FunctionName']}"
+        try:
+            threading.Thread(target=call, name=name, daemon=True).start()
+        except RuntimeError as problem:
+            self._calls.release()
+            raise OSError(str(problem)) from problem
+        return future
 
     def invoke(self, document: Document, event: str, request_id: str | None = None) -> Answer:
         """Call a function and wait for it.
@@ -192,6 +231,10 @@ class Functions:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
+
+
+class TooManyCalls(Exception):
+    """As many calls are under way as there may be."""
 
 
 class Closing(Exception):

@@ -90,10 +90,28 @@ def send(
     return identity
 
 
-def receive(store: Store, region: str, queue: str, most: int, hidden_for: float) -> list[Message]:
-    """Up to `most` messages, oldest first, hidden from others for so many seconds."""
+def ready(store: Store, region: str, queue: str, most: int) -> int:
+    """How many messages can be received, counted up to `most`; takes no lock."""
+    row = store.connection.execute(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM message"
+        " WHERE region = ? AND queue = ? AND visible <= ? LIMIT ?)",
+        (region, queue, time.time(), most),
+    ).fetchone()
+    return int(row[0])
+
+
+def receive(
+    store: Store, region: str, queue: str, most: int, *, hidden_for: float, retention: float
+) -> list[Message]:
+    """Up to `most` messages, oldest first.
+
+    Args:
+        hidden_for: seconds for which nobody else gets them.
+        retention: seconds after which a message is deleted, whether anybody has received it or not.
+    """
     now = time.time()
     with store.transaction():
+        purge(store, region, queue, sent_before=now - retention)
         rows = store.connection.execute(
             "UPDATE message SET visible = ?, receives = receives + 1, first = COALESCE(first, ?),"
             " receipt = lower(hex(randomblob(16)))"

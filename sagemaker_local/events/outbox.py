@@ -21,6 +21,9 @@ from sagemaker_local.store import Document, Store
 MOST_AGE = 24 * 3600
 """Seconds after which EventBridge drops an event."""
 
+FUNCTION_ARN = "arn:aws:lambda:"
+"""What the ARN of a function begins with."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
     number   INTEGER PRIMARY KEY,
@@ -141,22 +144,21 @@ def put_delivery(store: Store, region: str, rule: str, target: Document, payload
     return identity
 
 
-def claim_delivery(store: Store, owner: str, is_alive: Callable[[str], bool]) -> Delivery | None:
-    """The delivery that has been due for longest and that no living process makes, now `owner`'s."""
-    now = time.time()
-    if _due(store, now) is None:  # without the write lock, which others need
+def claim_delivery(
+    store: Store, owner: str, is_alive: Callable[[str], bool], *, functions: bool = True
+) -> Delivery | None:
+    """The delivery that has been due for longest and that no living process makes, now `owner`'s.
+
+    Args:
+        functions: whether it may be a call of a function.
+    """
+    if _due(store, is_alive, functions=functions) is None:  # without the write lock, which others need
         return None
     with store.transaction():
-        rows = store.connection.execute(
-            f"SELECT {_DELIVERY}, owner FROM delivery WHERE due <= ? ORDER BY due", (now,)
-        ).fetchall()
-        alive = {name: is_alive(name) for name in {row[-1] for row in rows} - {None}}
-        for *row, claimant in rows:
-            if claimant is None or not alive[claimant]:
-                store.connection.execute("UPDATE delivery SET owner = ? WHERE id = ?", (owner, row[0]))
-                row[3] = json.loads(row[3])
-                return Delivery(*row)
-    return None
+        found = _due(store, is_alive, functions=functions)
+        if found is not None:
+            store.connection.execute("UPDATE delivery SET owner = ? WHERE id = ?", (owner, found.id))
+        return found
 
 
 def retry_later(store: Store, delivery: Delivery, due: float) -> None:
@@ -174,6 +176,19 @@ def delete_delivery(store: Store, delivery: Delivery) -> None:
         store.connection.execute("DELETE FROM delivery WHERE id = ?", (delivery.id,))
 
 
-def _due(store: Store, now: float) -> str | None:
-    row = store.connection.execute("SELECT id FROM delivery WHERE due <= ? LIMIT 1", (now,)).fetchone()
-    return None if row is None else str(row[0])
+def _due(store: Store, is_alive: Callable[[str], bool], *, functions: bool) -> Delivery | None:
+    now = time.time()
+    claimants = store.connection.execute(
+        "SELECT DISTINCT owner FROM delivery WHERE due <= ? AND owner IS NOT NULL", (now,)
+    ).fetchall()
+    dead = [name for (name,) in claimants if not is_alive(name)]
+    which = f"due <= ? AND (owner IS NULL OR owner IN ({', '.join('?' for _ in dead)}))"
+    if not functions:
+        which += f" AND json_extract(target, '$.Arn') NOT LIKE '{FUNCTION_ARN}%'"
+    row = store.connection.execute(
+        f"SELECT {_DELIVERY} FROM delivery WHERE {which} ORDER BY due LIMIT 1", (now, *dead)
+    ).fetchone()
+    if row is None:
+        return None
+    identity, region, rule, target, *rest = row
+    return Delivery(identity, region, rule, json.loads(target), *rest)

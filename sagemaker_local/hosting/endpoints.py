@@ -106,8 +106,7 @@ class HostedEndpoints:
         """
         if (region, name) in self._fleets:
             return
-        document = self._store.get(ENDPOINT, region, name)
-        document = document and self.up_to_date(document)
+        document = await asyncio.to_thread(self._read_up_to_date, region, name)
         if document is None:
             raise NotInService(f"Endpoint {name} of account {LOCAL_ACCOUNT} not found.")
         if document["EndpointStatus"] in ("Creating", "Failed", "Deleting"):
@@ -116,6 +115,10 @@ class HostedEndpoints:
             await asyncio.wrap_future(self._begin((region, name)))
         except JobFailure as failure:
             raise NotInService(f"Endpoint {name} did not come up. {failure}") from failure
+
+    def _read_up_to_date(self, region: str, name: str) -> Document | None:
+        document = self._store.get(ENDPOINT, region, name)
+        return document and self.up_to_date(document)
 
     @contextlib.contextmanager
     def leased(self, region: str, name: str) -> Iterator[Fleet]:

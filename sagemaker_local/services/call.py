@@ -7,10 +7,12 @@ its own parts as arguments.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local.events.arrivals import Arrivals
 from sagemaker_local.events.functions import Functions
 from sagemaker_local.execution.engine import Engine
 from sagemaker_local.home import Home, Owner
@@ -38,6 +40,7 @@ class Components:
     endpoints: HostedEndpoints
     transforms: TransformJobs
     functions: Functions
+    arrivals: Arrivals
     url: str
 
 
@@ -57,7 +60,26 @@ class Call:
         return f"arn:aws:{service}:{self.region}:{LOCAL_ACCOUNT}:{resource}"
 
 
-Handler = Callable[[Call, dict[str, Any]], dict[str, Any]]
+@dataclass(frozen=True)
+class Waiting:
+    """What an operation returns instead of a response where it would have to wait.
+
+    So a request that waits takes no thread from the others.
+
+    Attributes:
+        until: ends when it is time to go on, with whatever result; cancelled if the client goes.
+        then: goes on, in a worker; gives the response's members, or waits again.
+    """
+
+    until: Future[Any]
+    then: Callable[[], Any]
+
+    def followed_by(self, step: Callable[[Any], Any]) -> Waiting:
+        """The same wait, with `step` done to what comes of it: a response or another wait."""
+        return Waiting(self.until, lambda: step(self.then()))
+
+
+Handler = Callable[[Call, dict[str, Any]], dict[str, Any] | Waiting]
 """An operation: checked parameters (timestamps as datetimes, blobs as bytes) -> the response's members."""
 
 AsyncHandler = Callable[[Call, dict[str, Any]], Awaitable[dict[str, Any]]]

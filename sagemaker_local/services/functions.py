@@ -12,6 +12,7 @@ import json
 import stat
 import time
 import zipfile
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ from sagemaker_local.events.function_documents import (
     delete_function,
     put_function,
 )
-from sagemaker_local.events.functions import Closing
+from sagemaker_local.events.functions import Answer, Closing, TooManyCalls
 from sagemaker_local.services import paging
-from sagemaker_local.services.call import Call, Handler
+from sagemaker_local.services.call import Call, Handler, Waiting
 from sagemaker_local.store import Document
 
 _LARGEST_CODE = 250 << 20
@@ -93,8 +94,8 @@ def delete(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Invoke: waits for the answer, or with InvocationType Event leaves it to the dispatcher."""
+def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any] | Waiting:
+    """Invoke: waits for the answer without a worker; an InvocationType Event is left to the dispatcher."""
     document = _load(call, parameters)
     kind, payload = parameters.get("InvocationType", "RequestResponse"), parameters.get("Payload") or b"null"
     try:
@@ -115,20 +116,13 @@ def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         outbox.put_delivery(call.store, call.region, arn, {"Id": "invocation", "Arn": arn}, text)
         return {"StatusCode": 202}
     try:
-        answer = call.components.functions.invoke(document, text)
-    except (OSError, Closing) as error:
-        raise AwsError(
-            "ServiceException", f"The function could not be run: {error or 'closing'}.", 500
-        ) from error
-    return {
-        "StatusCode": 200,
-        "Payload": answer.payload.encode(),
-        "FunctionError": answer.error,
-        "ExecutedVersion": "$LATEST",
-        "LogResult": base64.b64encode(answer.log.encode()).decode()
-        if parameters.get("LogType") == "Tail"
-        else None,
-    }
+        running = call.components.functions.begin(document, text)
+    except TooManyCalls as error:
+        raise AwsError("TooManyRequestsException", "Rate Exceeded.", 429) from error
+    except OSError as error:
+        raise _not_run(error) from error
+    with_log = parameters.get("LogType") == "Tail"
+    return Waiting(running, lambda: _answered(running, with_log=with_log))
 
 
 def put_invoke_config(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -165,6 +159,24 @@ OPERATIONS: dict[str, Handler] = {
     "PutFunctionEventInvokeConfig": put_invoke_config,
     "GetFunctionEventInvokeConfig": get_invoke_config,
 }
+
+
+def _answered(ended: Future[Answer], *, with_log: bool) -> dict[str, Any]:
+    try:
+        answer = ended.result()
+    except (OSError, Closing) as error:
+        raise _not_run(error) from error
+    return {
+        "StatusCode": 200,
+        "Payload": answer.payload.encode(),
+        "FunctionError": answer.error,
+        "ExecutedVersion": "$LATEST",
+        "LogResult": base64.b64encode(answer.log.encode()).decode() if with_log else None,
+    }
+
+
+def _not_run(error: Exception) -> AwsError:
+    return AwsError("ServiceException", f"The function could not be run: {error or 'closing'}.", 500)
 
 
 def _name(call: Call, name_or_arn: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from concurrent import futures
 from typing import Any
 
 from botocore.model import OperationModel
@@ -18,7 +19,7 @@ from aws_formats.service_models import service_model
 from sagemaker_local.errors import not_implemented
 from sagemaker_local.protocols import requests
 from sagemaker_local.services import table
-from sagemaker_local.services.call import Call, Components
+from sagemaker_local.services.call import Call, Components, Waiting
 
 
 class Operations:
@@ -38,9 +39,26 @@ class Operations:
         )
 
     def __call__(self, region: str, service: str, operation: str, members: dict[str, Any]) -> dict[str, Any]:
+        """For callers below, which have threads of their own: a wait is waited for here."""
+        response = self.begin(region, service, operation, members)
+        while isinstance(response, Waiting):
+            futures.wait([response.until])
+            response = response.then()
+        return response
+
+    def begin(
+        self, region: str, service: str, operation: str, members: dict[str, Any]
+    ) -> dict[str, Any] | Waiting:
+        """Call an operation up to its end, or up to where it has to wait."""
         model, response = self._called(region, service, operation, members)
-        rendered: dict[str, Any] = shapes.render(model.output_shape, response)
-        return rendered
+
+        def rendered(response: dict[str, Any] | Waiting) -> Any:
+            if isinstance(response, Waiting):
+                return response.followed_by(rendered)
+            return shapes.render(model.output_shape, response)
+
+        answer: dict[str, Any] | Waiting = rendered(response)
+        return answer
 
     async def awaited(
         self, region: str, service: str, operation: str, members: dict[str, Any]

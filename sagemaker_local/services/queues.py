@@ -12,14 +12,13 @@ from sagemaker_local.events import messages
 from sagemaker_local.events.messages import QUEUE, Message
 from sagemaker_local.events.topics import INBOX
 from sagemaker_local.services import paging
-from sagemaker_local.services.call import Call, Handler
+from sagemaker_local.services.call import Call, Handler, Waiting
 from sagemaker_local.store import Document
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 _LONGEST_NAME = 80
 _LONGEST_WAIT = 20
-_POLL_SECONDS = 0.1
 _DEFAULTS = {
     "DelaySeconds": (0, 0, 900),
     "VisibilityTimeout": (30, 0, 43_200),
@@ -141,8 +140,8 @@ def send(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     return {"MessageId": identity, "MD5OfMessageBody": messages.md5(body)}
 
 
-def receive(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
-    """ReceiveMessage; with WaitTimeSeconds it waits for the first."""
+def receive(call: Call, parameters: dict[str, Any]) -> dict[str, Any] | Waiting:
+    """ReceiveMessage; with WaitTimeSeconds it waits for the first, without a worker."""
     document = _load(call, parameters["QueueUrl"])
     most = parameters.get("MaxNumberOfMessages", 1)
     if not 1 <= most <= 10:
@@ -151,15 +150,20 @@ def receive(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     wait = parameters.get("WaitTimeSeconds", int(_attribute(document, "ReceiveMessageWaitTimeSeconds")))
     deadline = time.monotonic() + min(wait, _LONGEST_WAIT)
     name, retention = document["QueueName"], int(_attribute(document, "MessageRetentionPeriod"))
-    messages.purge(call.store, call.region, name, sent_before=time.time() - retention)
-    while True:
-        if messages.count(call.store, call.region, name)[0]:
-            found = messages.receive(call.store, call.region, name, most, hidden_for)
+    arrivals = call.components.arrivals
+
+    def attempt() -> dict[str, Any] | Waiting:
+        if messages.ready(call.store, call.region, name, 1):
+            found = messages.receive(
+                call.store, call.region, name, most, hidden_for=hidden_for, retention=retention
+            )
             if found:
                 return {"Messages": [_shown(message, parameters) for message in found]}
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadline or arrivals.closed:
             return {}
-        time.sleep(_POLL_SECONDS)
+        return Waiting(arrivals.next(call.region, name, deadline), attempt)
+
+    return attempt()
 
 
 def delete(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
