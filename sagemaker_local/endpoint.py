@@ -36,6 +36,7 @@ from sagemaker_local.jobs.runner import JobRunner
 from sagemaker_local.s3.http import S3
 from sagemaker_local.s3.objects import ObjectStore
 from sagemaker_local.scheduling.clock import Clock
+from sagemaker_local.services import table
 from sagemaker_local.services.call import Components
 from sagemaker_local.services.operations import Operations
 from sagemaker_local.stacks.cloudformation import TemplateError
@@ -199,6 +200,9 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
     store = Store(home.database, WATCHERS)
     outbox.prepare(store)
     messages.prepare(store)
+    with store.transaction():
+        for listing in table.listings():
+            store.prepare(listing)
     objects = ObjectStore(home, store)
     context = JobContext(objects, interpreters, url)
     jobs = JobRunner(home, owner, store, context)

@@ -28,8 +28,11 @@ class Recovery:
     jobs: JobRunner
 
     def recover(self) -> list[Document]:
-        """Fail every execution whose owner is dead; returns their documents."""
-        return abandoned.end_all(self.store, self.owner, OWNED)
+        """Fail every execution, with its jobs, whose owner is dead; returns the executions' documents."""
+        ended = abandoned.end_all(self.store, self.owner, OWNED)
+        if ended:
+            self.jobs.recover()
+        return ended
 
     def end_if_abandoned(self, region: str, arn: str, doc: Document | None = None) -> Document | None:
         """Fail one execution, and its jobs, if its owner is dead; returns its document if that was so."""

@@ -88,10 +88,14 @@ class HostedEndpoints:
         """The document as it is after a change whose process has died; None if that deleted it."""
         return abandoned.up_to_date(self._store, self._owner, OWNED, document)
 
+    def end_abandoned_changes(self) -> None:
+        """End every change whose process has died."""
+        abandoned.end_all(self._store, self._owner, OWNED)
+
     def recover(self, *, start: bool) -> None:
         """End the changes of dead processes, and with `start` bring up every endpoint that should serve."""
         sweep(self._home)
-        abandoned.end_all(self._store, self._owner, OWNED)
+        self.end_abandoned_changes()
         for document in self._store.list(ENDPOINT) if start else ():
             if document["EndpointStatus"] in ("InService", "OutOfService"):
                 self._begin((OWNED.key(document).region, document["EndpointName"]))

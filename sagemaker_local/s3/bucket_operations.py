@@ -19,7 +19,8 @@ from sagemaker_local.s3.messages import (
     not_implemented,
     xml_response,
 )
-from sagemaker_local.s3.objects import ObjectInfo, ObjectStore, after_prefix
+from sagemaker_local.s3.objects import ObjectInfo, ObjectStore
+from sagemaker_local.store.listing import after_prefix
 
 _OWNER = {"ID": "0" * 64, "DisplayName": "local"}
 _MOST_KEYS = 1000

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sagemaker_local.s3.objects import ObjectInfo, ObjectStore, after_prefix
+from sagemaker_local.s3.objects import ObjectInfo, ObjectStore
+from sagemaker_local.store.listing import after_prefix
 
 
 @dataclass(frozen=True)

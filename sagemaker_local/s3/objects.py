@@ -22,6 +22,7 @@ from sagemaker_local.home import Home
 from sagemaker_local.s3 import files
 from sagemaker_local.s3.files import Incoming
 from sagemaker_local.store import Store
+from sagemaker_local.store.listing import after_prefix
 
 LONGEST_KEY = 1024
 """Bytes of a key in UTF-8; S3's own cap."""
@@ -351,18 +352,6 @@ class ObjectStore:
         with self.store.transaction():
             if not self._is_named(place):
                 files.remove(self.root, place)
-
-
-def after_prefix(prefix: str) -> str | None:
-    """The first key in UTF-8 order after all that begin with `prefix`; None if nothing comes after."""
-    while prefix:
-        last = ord(prefix[-1]) + 1
-        if last == 0xD800:  # surrogates are no characters of their own
-            last = 0xE000
-        if last <= 0x10FFFF:
-            return prefix[:-1] + chr(last)
-        prefix = prefix[:-1]
-    return None
 
 
 def parts_etag(digests: Iterable[bytes]) -> str:

@@ -13,6 +13,7 @@ from sagemaker_local.services.models import containers_of, load_model
 from sagemaker_local.store import Document
 
 CONFIG = "endpoint-config"
+_CONFIGS = paging.named_listing(CONFIG)
 
 MOST_INSTANCES = 8
 """Of one variant. Each is a process here, so a typing mistake in a count could stop the machine."""
@@ -103,8 +104,7 @@ def describe_config(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_configs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListEndpointConfigs, newest first unless asked otherwise."""
-    found = call.store.list(CONFIG, call.region)
-    page, token = paging.named_page(found, parameters, "EndpointConfigName")
+    page, token = paging.named_page(call, _CONFIGS, parameters)
     return {"EndpointConfigs": page, "NextToken": token}
 
 
@@ -118,6 +118,7 @@ def delete_config(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 SERVICE = "sagemaker"
+LISTINGS = (_CONFIGS,)
 OPERATIONS: dict[str, Handler] = {
     "CreateEndpointConfig": create_config,
     "DescribeEndpointConfig": describe_config,

@@ -21,6 +21,7 @@ from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.endpoint_configs import check_instances, load_config, spec_of
 from sagemaker_local.store import Document
 
+_ENDPOINTS = paging.named_listing(ENDPOINT, "EndpointStatus")
 _RETAINABLE = ("DesiredInstanceCount", "DesiredWeight")
 
 
@@ -120,9 +121,8 @@ def describe_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_endpoints(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListEndpoints, newest first unless asked otherwise."""
-    settled = (call.components.endpoints.up_to_date(one) for one in call.store.list(ENDPOINT, call.region))
-    found = [document for document in settled if document is not None]
-    page, token = paging.named_page(found, parameters, "EndpointName", "EndpointStatus")
+    call.components.endpoints.end_abandoned_changes()
+    page, token = paging.named_page(call, _ENDPOINTS, parameters)
     return {"Endpoints": page, "NextToken": token}
 
 
@@ -145,6 +145,7 @@ def delete_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 SERVICE = "sagemaker"
+LISTINGS = (_ENDPOINTS,)
 OPERATIONS: dict[str, Handler] = {
     "CreateEndpoint": create_endpoint,
     "UpdateEndpoint": update_endpoint,

@@ -22,6 +22,7 @@ from sagemaker_local.events.targets import kind_of
 from sagemaker_local.services import paging
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.store import Document
+from sagemaker_local.store.listing import NAME, Condition, Listing, begins_with
 
 BUS = "default"
 MOST_TARGETS = 5
@@ -86,22 +87,18 @@ def describe_rule(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 def list_rules(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListRules, by name."""
     _check_bus(parameters)
-    prefix = parameters.get("NamePrefix", "")
-    found = [rule for rule in call.store.list(RULE, call.region) if rule["Name"].startswith(prefix)]
-    page, token = _page(found, parameters, "Name")
+    page, token = _rules(call, parameters, begins_with(NAME, parameters.get("NamePrefix", "")))
     return {"Rules": page, "NextToken": token}
 
 
 def list_rule_names(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListRuleNamesByTarget, by name."""
     _check_bus(parameters)
-    arn = parameters["TargetArn"]
-    found = [
-        rule
-        for rule in call.store.list(RULE, call.region)
-        if any(target["Arn"] == arn for target in rule["_Targets"])
-    ]
-    page, token = _page(found, parameters, "Name")
+    has_target = Condition(
+        "EXISTS (SELECT 1 FROM json_each(doc, '$._Targets') WHERE json_extract(value, '$.Arn') = ?)",
+        (parameters["TargetArn"],),
+    )
+    page, token = _rules(call, parameters, [has_target])
     return {"RuleNames": [rule["Name"] for rule in page], "NextToken": token}
 
 
@@ -147,7 +144,9 @@ def put_targets(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 def list_targets(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListTargetsByRule, by Id."""
     rule = _load(call, {**parameters, "Name": parameters["Rule"]})
-    page, token = _page(rule["_Targets"], parameters, "Id")
+    page, token = paging.page(
+        rule["_Targets"], _limits(parameters), lambda target: (target["Id"],), descending=False
+    )
     return {"Targets": page, "NextToken": token}
 
 
@@ -205,7 +204,10 @@ def try_pattern(_call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         raise validation_error(f"Parameter Event is not valid: {error}.") from error
 
 
+_RULES = Listing(RULE, {"Name": (NAME,)})
+
 SERVICE = "events"
+LISTINGS = (_RULES,)
 OPERATIONS: dict[str, Handler] = {
     "PutRule": put_rule,
     "DescribeRule": describe_rule,
@@ -308,6 +310,11 @@ def _problem(entry: Document) -> tuple[str, str] | None:
     return "MalformedDetail", "Detail is malformed: it is not a JSON object."
 
 
-def _page(items: list[Document], parameters: Document, key: str) -> tuple[list[Document], str | None]:
-    limits = {"MaxResults": parameters.get("Limit", 100), "NextToken": parameters.get("NextToken")}
-    return paging.page(items, limits, lambda item: (item[key],), descending=False)
+def _rules(
+    call: Call, parameters: Document, conditions: list[Condition]
+) -> tuple[list[Document], str | None]:
+    return paging.stored_page(call, _RULES, _limits(parameters), conditions=conditions, descending=False)
+
+
+def _limits(parameters: Document) -> Document:
+    return {"MaxResults": parameters.get("Limit", 100), "NextToken": parameters.get("NextToken")}

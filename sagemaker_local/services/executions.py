@@ -21,15 +21,26 @@ from sagemaker_local.errors import not_found, validation_error
 from sagemaker_local.execution import selection
 from sagemaker_local.execution.graph import Graph, check_definition
 from sagemaker_local.execution.parameters import parameter_values, value_text
-from sagemaker_local.execution.records import ACTIVE, DEFINITION, EXECUTION, Record
+from sagemaker_local.execution.records import ACTIVE, DEFINITION, EXECUTION, STEP, Record
 from sagemaker_local.protocols import requests
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.identity import user_context
-from sagemaker_local.services.paging import created_between, page
+from sagemaker_local.services.paging import page, stored_page, time_bounds
 from sagemaker_local.services.pipelines import load_pipeline, load_version, version_named
 from sagemaker_local.store import Document
+from sagemaker_local.store.listing import CREATED, NAME, Condition, Listing, member
 
 _REQUEST = "execution-request"
+_VERSION = member("PipelineVersionId", is_number=True)
+_EXECUTIONS = Listing(
+    EXECUTION,
+    {"CreationTime": (CREATED, NAME), "PipelineExecutionArn": (NAME,)},
+    equals=(_VERSION,),
+    of_parent=True,
+)
+_STEPS = Listing(
+    STEP, {"StartTime": (member("StartTime", is_number=True), member("StepName"))}, of_parent=True
+)
 _ID_CHARACTERS = string.ascii_lowercase + string.digits
 _ID_LENGTH = 12
 
@@ -60,16 +71,20 @@ def describe(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 def list_executions(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListPipelineExecutions, newest first unless asked otherwise."""
     pipeline = load_pipeline(call, parameters["PipelineName"])
-    of_version = version_named(pipeline, parameters) if "PipelineVersionAlias" in parameters else None
-    documents = [
-        _up_to_date(call, doc)
-        for doc in call.store.list(EXECUTION, call.region, pipeline["PipelineName"])
-        if doc["_PipelineCreated"] == pipeline["CreationTime"]
-        and of_version in (None, doc.get("PipelineVersionId"))
-    ]
-    found = created_between(documents, parameters.get("CreatedAfter"), parameters.get("CreatedBefore"))
-    order = _by_arn if parameters.get("SortBy") == "PipelineExecutionArn" else _by_creation
-    summaries, token = page(found, parameters, order)
+    version = version_named(pipeline, parameters) if "PipelineVersionAlias" in parameters else None
+    call.components.engine.recover()
+    # An execution of an earlier pipeline of this name, which was started while that one was deleted, is none.
+    created = Condition(
+        "abs(json_extract(doc, '$._PipelineCreated') - ?) < 1e-5", (pipeline["CreationTime"],)
+    )
+    summaries, token = stored_page(
+        call,
+        _EXECUTIONS,
+        parameters,
+        parent=pipeline["PipelineName"],
+        filtered=(_VERSION, version),
+        conditions=[created, *time_bounds(parameters, "Created")],
+    )
     return {"PipelineExecutionSummaries": [_summary(doc) for doc in summaries], "NextToken": token}
 
 
@@ -111,8 +126,7 @@ def list_steps(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     if arn is None:
         raise validation_error("PipelineExecutionArn is required.")
     _execution(call, arn)
-    steps = Record(call.store, call.region, arn).steps().values()
-    shown, token = page(steps, parameters, lambda doc: (doc["StartTime"], doc["StepName"]))
+    shown, token = stored_page(call, _STEPS, parameters, parent=arn)
     return {"PipelineExecutionSteps": shown, "NextToken": token}
 
 
@@ -137,6 +151,7 @@ def describe_definition(call: Call, parameters: dict[str, Any]) -> dict[str, Any
 
 
 SERVICE = "sagemaker"
+LISTINGS = (_EXECUTIONS, _STEPS)
 OPERATIONS: dict[str, Handler] = {
     "StartPipelineExecution": start,
     "DescribePipelineExecution": describe,
@@ -254,11 +269,3 @@ def _summary(doc: Document) -> dict[str, Any]:
         "StartTime": doc["CreationTime"],
         "PipelineExecutionFailureReason": doc.get("FailureReason"),
     }
-
-
-def _by_creation(doc: Document) -> tuple[str | float, ...]:
-    return (doc["CreationTime"], doc["PipelineExecutionArn"])
-
-
-def _by_arn(doc: Document) -> tuple[str | float, ...]:
-    return (doc["PipelineExecutionArn"],)

@@ -30,7 +30,9 @@ from sagemaker_local.events.functions import Answer, Closing, TooManyCalls
 from sagemaker_local.services import paging
 from sagemaker_local.services.call import Call, Handler, Waiting
 from sagemaker_local.store import Document
+from sagemaker_local.store.listing import NAME, Listing
 
+_FUNCTIONS = Listing(FUNCTION, {"Name": (NAME,)})
 _LARGEST_CODE = 250 << 20
 _LARGEST_EVENT = {"RequestResponse": 6 << 20, "Event": 1 << 20}
 _NOT_HERE = ("VpcConfig", "Layers", "FileSystemConfigs", "ImageConfig", "KMSKeyArn", "SnapStart", "PublishTo")
@@ -82,8 +84,7 @@ def get_configuration(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 def list_functions(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListFunctions, by name."""
     limits = {"MaxResults": parameters.get("MaxItems", 50), "NextToken": parameters.get("Marker")}
-    found = call.store.list(FUNCTION, call.region)
-    page, token = paging.page(found, limits, lambda one: (one["FunctionName"],), descending=False)
+    page, token = paging.stored_page(call, _FUNCTIONS, limits, descending=False)
     return {"Functions": page, "NextMarker": token}
 
 
@@ -149,6 +150,7 @@ def get_invoke_config(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 SERVICE = "lambda"
+LISTINGS = (_FUNCTIONS,)
 OPERATIONS: dict[str, Handler] = {
     "CreateFunction": create,
     "GetFunction": get,

@@ -10,6 +10,7 @@ from sagemaker_local.jobs.job import JobKind
 from sagemaker_local.jobs.runner import KINDS
 from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
+from sagemaker_local.store.listing import Listing
 
 MOST_INSTANCES = 20
 """Each instance is a process here, so a typing mistake in InstanceCount could stop the machine."""
@@ -59,12 +60,8 @@ def _describer(kind: JobKind) -> Handler:
 def _lister(kind: JobKind) -> Handler:
     def list_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         """ListProcessingJobs, ListTrainingJobs; by creation time and ascending unless asked otherwise."""
-        found = [
-            call.components.jobs.up_to_date(kind, one) for one in call.store.list(kind.kind, call.region)
-        ]
-        page, token = paging.named_page(
-            found, parameters, kind.name_member, kind.status_member, descending=False
-        )
+        call.components.jobs.recover()
+        page, token = paging.named_page(call, _listing(kind), parameters, descending=False)
         return {f"{kind.prefix}Summaries": page, "NextToken": token}
 
     return list_jobs
@@ -79,7 +76,12 @@ def _stopper(kind: JobKind) -> Handler:
     return stop
 
 
+def _listing(kind: JobKind) -> Listing:
+    return paging.named_listing(kind.kind, kind.status_member)
+
+
 SERVICE = "sagemaker"
+LISTINGS = tuple(_listing(kind) for kind in KINDS.values())
 OPERATIONS: dict[str, Handler] = {
     f"{verb}{kind.prefix}{'s' if verb == 'List' else ''}": make(kind)
     for kind in KINDS.values()

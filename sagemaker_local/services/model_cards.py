@@ -15,8 +15,17 @@ from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.identity import user_context
 from sagemaker_local.store import Document
+from sagemaker_local.store.listing import Listing, member
 
 CARD, VERSION = "model-card", "model-card-version"
+_STATUS = member("ModelCardStatus")
+_CARDS = paging.named_listing(CARD, "ModelCardStatus")
+_VERSIONS = Listing(
+    VERSION,
+    {"Version": (member("ModelCardVersion", is_number=True),)},
+    equals=(_STATUS,),
+    of_parent=True,
+)
 
 
 def load_card(call: Call, name_or_arn: str) -> Document:
@@ -88,23 +97,23 @@ def describe_card(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_cards(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListModelCards, newest first unless asked otherwise."""
-    part = parameters.get("NameContains", "")
-    found = [card for card in call.store.list(CARD, call.region) if part in card["ModelCardName"]]
-    by_name = parameters.get("SortBy") == "Name"
-
-    def place(card: Document) -> tuple[str | float, ...]:
-        name: str = card["ModelCardName"]
-        return (name,) if by_name else (card["CreationTime"], name)
-
-    page, token = paging.page(_selected(found, parameters), parameters, place)
+    page, token = paging.named_page(
+        call, _CARDS, {**parameters, "StatusEquals": parameters.get("ModelCardStatus")}
+    )
     return {"ModelCardSummaries": page, "NextToken": token}
 
 
 def list_versions(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListModelCardVersions, newest first unless asked otherwise."""
     name = load_card(call, parameters["ModelCardName"])["ModelCardName"]
-    found = _selected(call.store.list(VERSION, call.region, name), parameters)
-    page, token = paging.page(found, parameters, lambda version: (version["ModelCardVersion"],))
+    page, token = paging.stored_page(
+        call,
+        _VERSIONS,
+        parameters,
+        parent=name,
+        filtered=(_STATUS, parameters.get("ModelCardStatus")),
+        conditions=paging.time_bounds(parameters),
+    )
     return {"ModelCardVersionSummaryList": page, "NextToken": token}
 
 
@@ -121,6 +130,7 @@ def delete_card(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 SERVICE = "sagemaker"
+LISTINGS = (_CARDS, _VERSIONS)
 OPERATIONS: dict[str, Handler] = {
     "CreateModelCard": create_card,
     "UpdateModelCard": update_card,
@@ -135,14 +145,6 @@ def _put(call: Call, document: Document) -> None:
     name = document["ModelCardName"]
     call.store.put(CARD, call.region, name, document)
     call.store.put(VERSION, call.region, f"{name}/{document['ModelCardVersion']}", document, parent=name)
-
-
-def _selected(cards: list[Document], parameters: dict[str, Any]) -> list[Document]:
-    status = parameters.get("ModelCardStatus")
-    found = paging.created_between(
-        cards, parameters.get("CreationTimeAfter"), parameters.get("CreationTimeBefore")
-    )
-    return [card for card in found if status in (None, card["ModelCardStatus"])]
 
 
 def _check_content(content: str) -> None:

@@ -16,6 +16,7 @@ from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.identity import user_context
 from sagemaker_local.store import Document
 
+_GROUPS = paging.named_listing("model-package-group")
 _POLICY_DENIED = "Cannot find the resource policy for model package group"
 
 
@@ -72,20 +73,7 @@ def list_groups(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListModelPackageGroups, by creation time and ascending unless asked otherwise."""
     if parameters.get("CrossAccountFilterOption") == "CrossAccount":
         return {"ModelPackageGroupSummaryList": []}
-    part = parameters.get("NameContains", "")
-    found = paging.created_between(
-        call.store.list("model-package-group", call.region),
-        parameters.get("CreationTimeAfter"),
-        parameters.get("CreationTimeBefore"),
-    )
-    found = [group for group in found if part in group["ModelPackageGroupName"]]
-    by_name = parameters.get("SortBy") == "Name"
-
-    def place(group: Document) -> tuple[str | float, ...]:
-        name: str = group["ModelPackageGroupName"]
-        return (name,) if by_name else (group["CreationTime"], name)
-
-    page, token = paging.page(found, parameters, place, descending=False)
+    page, token = paging.named_page(call, _GROUPS, parameters, descending=False)
     return {"ModelPackageGroupSummaryList": page, "NextToken": token}
 
 
@@ -94,11 +82,11 @@ def delete_group(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     with call.store.transaction():
         group = load_group(call, parameters["ModelPackageGroupName"])
         name = group["ModelPackageGroupName"]
-        if held := call.store.list("model-package", call.region, name):
+        if held := call.store.count("model-package", call.region, name):
             raise AwsError(
                 "ConflictException",
                 f"Model Package Group {group['ModelPackageGroupArn']} cannot be deleted as it still contains"
-                f" model packages ({len(held)}). Delete them first.",
+                f" model packages ({held}). Delete them first.",
             )
         call.store.delete("model-package-group", call.region, name)
         tags.drop(call, group["ModelPackageGroupArn"])
@@ -139,6 +127,7 @@ def delete_policy(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 SERVICE = "sagemaker"
+LISTINGS = (_GROUPS,)
 OPERATIONS: dict[str, Handler] = {
     "CreateModelPackageGroup": create_group,
     "DescribeModelPackageGroup": describe_group,

@@ -17,6 +17,7 @@ from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.identity import user_context
 from sagemaker_local.services.model_package_groups import load_group, next_version
 from sagemaker_local.store import Document
+from sagemaker_local.store.listing import CREATED, NAME, Column, Condition, Listing, contains, member
 
 _MOST_METADATA = 50
 """Customer metadata properties that one model package can have."""
@@ -30,6 +31,18 @@ _REPLACED = (
     "ModelLifeCycle",
 )
 """Members of UpdateModelPackage that take the place of what was there."""
+
+_SHOWN_NAME = Column(
+    "coalesce(json_extract(doc, '$.ModelPackageName'), json_extract(doc, '$.ModelPackageGroupName'))"
+)
+_VERSION = member("ModelPackageVersion", is_number=True)
+_APPROVAL, _TOKEN = member("ModelApprovalStatus"), member("_ClientToken")
+_ORDERS = {"CreationTime": (CREATED, _SHOWN_NAME, _VERSION), "Name": (_SHOWN_NAME, _VERSION)}
+_IN_GROUP = Listing("model-package", _ORDERS, equals=(_APPROVAL,), of_parent=True)
+"""Of a group, or of none: the unversioned ones."""
+
+_ANYWHERE = Listing("model-package", _ORDERS, equals=(_APPROVAL,))
+_BY_TOKEN = Listing("model-package", {"CreationTime": (CREATED, NAME)}, equals=(_TOKEN,), of_parent=True)
 
 
 def load_package(call: Call, name_or_arn: str) -> Document:
@@ -100,26 +113,23 @@ def describe_package(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_packages(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListModelPackages: a group's versions, or the unversioned ones where no group or type is named."""
-    found = paging.created_between(
-        _of_type(call, parameters), parameters.get("CreationTimeAfter"), parameters.get("CreationTimeBefore")
+    kind, parent = parameters.get("ModelPackageType", "Unversioned"), ""
+    conditions = contains(_SHOWN_NAME, parameters.get("NameContains", "")) + paging.time_bounds(parameters)
+    listing = _IN_GROUP
+    if "ModelPackageGroupName" in parameters:
+        parent = load_group(call, parameters["ModelPackageGroupName"])["ModelPackageGroupName"]
+    elif kind != "Unversioned":
+        listing = _ANYWHERE
+        conditions += [Condition("parent <> ''")] if kind == "Versioned" else []
+    page, token = paging.stored_page(
+        call,
+        listing,
+        parameters,
+        parent=parent,
+        filtered=(_APPROVAL, parameters.get("ModelApprovalStatus")),
+        conditions=conditions,
+        descending=False,
     )
-    approval, part = parameters.get("ModelApprovalStatus"), parameters.get("NameContains", "")
-    found = [
-        package
-        for package in found
-        if (approval is None or package["ModelApprovalStatus"] == approval) and part in _shown_name(package)
-    ]
-    by_name = parameters.get("SortBy") == "Name"
-
-    def place(package: Document) -> tuple[str | float, ...]:
-        version = package.get("ModelPackageVersion", 0)
-        return (
-            (_shown_name(package), version)
-            if by_name
-            else (package["CreationTime"], _shown_name(package), version)
-        )
-
-    page, token = paging.page(found, parameters, place, descending=False)
     return {"ModelPackageSummaryList": page, "NextToken": token}
 
 
@@ -159,6 +169,7 @@ def batch_describe(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 SERVICE = "sagemaker"
+LISTINGS = (_IN_GROUP, _ANYWHERE, _BY_TOKEN)
 OPERATIONS: dict[str, Handler] = {
     "CreateModelPackage": create_package,
     "DescribeModelPackage": describe_package,
@@ -189,26 +200,15 @@ def _registered_with(call: Call, group: Document, token: str | None) -> dict[str
     """What an earlier request with the same token registered in the group, if there was one."""
     if token is None:
         return None
-    for package in call.store.list("model-package", call.region, group["ModelPackageGroupName"]):
-        if package["_ClientToken"] == token:
-            return {"ModelPackageArn": package["ModelPackageArn"]}
-    return None
-
-
-def _of_type(call: Call, parameters: dict[str, Any]) -> list[Document]:
-    if "ModelPackageGroupName" in parameters:
-        group = load_group(call, parameters["ModelPackageGroupName"])
-        return call.store.list("model-package", call.region, group["ModelPackageGroupName"])
-    wanted = parameters.get("ModelPackageType", "Unversioned")
-    packages = call.store.list("model-package", call.region)
-    if wanted == "Both":
-        return packages
-    return [item for item in packages if ("ModelPackageVersion" in item) == (wanted == "Versioned")]
-
-
-def _shown_name(package: Document) -> str:
-    name: str = package.get("ModelPackageName") or package["ModelPackageGroupName"]
-    return name
+    found = call.store.page(
+        _BY_TOKEN,
+        _BY_TOKEN.order(None),
+        call.region,
+        parent=group["ModelPackageGroupName"],
+        filtered=(_TOKEN, token),
+        most=1,
+    )
+    return {"ModelPackageArn": found[0][1]["ModelPackageArn"]} if found else None
 
 
 def _check_model_card(card: dict[str, str] | None) -> None:

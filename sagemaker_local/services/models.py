@@ -17,6 +17,7 @@ from sagemaker_local.services.model_packages import load_package
 from sagemaker_local.store import Document
 
 MODEL = "model"
+_MODELS = paging.named_listing(MODEL)
 _NOT_HERE = (
     "AdditionalModelDataSources",
     "ImageConfig",
@@ -93,7 +94,7 @@ def describe_model(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_models(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListModels, newest first unless asked otherwise."""
-    page, token = paging.named_page(call.store.list(MODEL, call.region), parameters, "ModelName")
+    page, token = paging.named_page(call, _MODELS, parameters)
     return {"Models": page, "NextToken": token}
 
 
@@ -107,6 +108,7 @@ def delete_model(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 SERVICE = "sagemaker"
+LISTINGS = (_MODELS,)
 OPERATIONS: dict[str, Handler] = {
     "CreateModel": create_model,
     "DescribeModel": describe_model,

@@ -17,11 +17,16 @@ from sagemaker_local.events.topics import INBOX, QUEUE_PROTOCOL, SUBSCRIPTION, T
 from sagemaker_local.services import paging, queues
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.store import Document
+from sagemaker_local.store.listing import NAME, Listing, member
 
 _LARGEST = 256 << 10
 _LONGEST_SUBJECT = 100
 _KEPT_PROTOCOLS = ("email", "email-json", "http", "https", "sms")
 _PAGE = 100
+_TOPICS = Listing(TOPIC, {"Name": (NAME,)})
+_BY_ARN = {"SubscriptionArn": (member("SubscriptionArn"),)}
+_SUBSCRIPTIONS = Listing(SUBSCRIPTION, _BY_ARN)
+_OF_A_TOPIC = Listing(SUBSCRIPTION, _BY_ARN, of_parent=True)
 
 
 def create_topic(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +34,7 @@ def create_topic(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     name = parameters["Name"]
     if name.endswith(".fifo"):
         raise not_implemented("A FIFO topic")
-    if not queues.NAME.fullmatch(name) or len(name) > 256:
+    if not queues.NAME_PATTERN.fullmatch(name) or len(name) > 256:
         raise _invalid("Topic Name")
     arn = topics.topic_arn(call.region, name)
     with call.store.transaction():
@@ -42,7 +47,7 @@ def create_topic(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_topics(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListTopics, by name."""
-    page, token = _page(call.store.list(TOPIC, call.region), parameters, "TopicArn")
+    page, token = paging.stored_page(call, _TOPICS, parameters, descending=False, size=_PAGE)
     return {"Topics": page, "NextToken": token}
 
 
@@ -106,12 +111,16 @@ def list_subscriptions(call: Call, parameters: dict[str, Any]) -> dict[str, Any]
     arn = parameters.get("TopicArn")
     if arn is not None:
         _load(call, arn)
-    found = [
-        {**one, "SubscriptionArn": _shown_arn(one, False), "_Place": one["SubscriptionArn"]}
-        for one in call.store.list(SUBSCRIPTION, call.region, arn)
-    ]
-    page, token = _page(found, parameters, "_Place")
-    return {"Subscriptions": page, "NextToken": token}
+    found, token = paging.stored_page(
+        call,
+        _SUBSCRIPTIONS if arn is None else _OF_A_TOPIC,
+        parameters,
+        parent=arn or "",
+        descending=False,
+        size=_PAGE,
+    )
+    shown = [{**one, "SubscriptionArn": _shown_arn(one, False)} for one in found]
+    return {"Subscriptions": shown, "NextToken": token}
 
 
 def publish(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -139,6 +148,7 @@ def publish(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 SERVICE = "sns"
+LISTINGS = (_TOPICS, _SUBSCRIPTIONS, _OF_A_TOPIC)
 OPERATIONS: dict[str, Handler] = {
     "CreateTopic": create_topic,
     "ListTopics": list_topics,
@@ -181,10 +191,6 @@ def _shown_arn(subscription: Document, always: bool) -> str:
     if subscription["Protocol"] == QUEUE_PROTOCOL or always:
         return str(subscription["SubscriptionArn"])
     return "PendingConfirmation"
-
-
-def _page(items: list[Document], parameters: Document, key: str) -> tuple[list[Document], str | None]:
-    return paging.page(items, parameters, lambda item: (item[key],), descending=False, size=_PAGE)
 
 
 def _invalid(what: str) -> AwsError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
@@ -18,6 +18,18 @@ from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.identity import CALLER_ARN
 from sagemaker_local.store import Document
+from sagemaker_local.store.listing import (
+    NAME,
+    Column,
+    Condition,
+    Listing,
+    begins_with,
+    contains,
+    either,
+    equal,
+    every,
+    member,
+)
 
 PARAMETER = "parameter"
 
@@ -119,24 +131,22 @@ def get_parameters_by_path(call: Call, parameters: dict[str, Any]) -> dict[str, 
     path = parameters["Path"]
     if not path.startswith("/"):
         raise validation_error("The parameter path must begin with '/'.")
-    found = [
-        document
-        for document in call.store.list(PARAMETER, call.region)
-        if _is_below(document["Name"], path, recursive=parameters.get("Recursive", False))
-    ]
     filters = parameters.get("ParameterFilters", [])
-    labels = [one for one in filters if one["Key"] == "Label"]
-    chosen = _filtered(found, [one for one in filters if one not in labels], ("Type", "KeyId"))
+    labels = [one["Values"] for one in filters if one["Key"] == "Label"]
+    conditions = [
+        _below(path, recursive=parameters.get("Recursive", False)),
+        *_conditions([one for one in filters if one["Key"] != "Label"], ("Type", "KeyId")),
+    ]
+    if labels:
+        conditions.append(_labelled(labels[-1]))
+    found, token = _page(call, parameters, conditions, 10)
     shown = []
-    for document in chosen:
-        version = document["_Versions"][-1]
-        for one in labels:
-            named = [item for item in document["_Versions"] if set(item["Labels"]) & set(one["Values"])]
-            version = named[-1] if named else None
-        if version is not None:
-            shown.append(_parameter(call, document, version))
-    page, token = _page(shown, parameters, 10)
-    return {"Parameters": page, "NextToken": token}
+    for document in found:
+        versions = document["_Versions"]
+        if labels:
+            versions = [one for one in versions if set(one["Labels"]) & set(labels[-1])]
+        shown.append(_parameter(call, document, versions[-1]))
+    return {"Parameters": shown, "NextToken": token}
 
 
 def get_history(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -206,17 +216,18 @@ def describe_parameters(call: Call, parameters: dict[str, Any]) -> dict[str, Any
     """DescribeParameters: everything but the values, by name."""
     if parameters.get("Filters"):
         raise not_implemented("Filters of DescribeParameters (ParameterFilters is)")
-    found = _filtered(
-        call.store.list(PARAMETER, call.region),
-        parameters.get("ParameterFilters", []),
-        ("Name", "Type", "KeyId", "Path", "Tier", "DataType"),
+    conditions = _conditions(
+        parameters.get("ParameterFilters", []), ("Name", "Type", "KeyId", "Path", "Tier", "DataType")
     )
+    found, token = _page(call, parameters, conditions, 50)
     shown = [_parameter(call, document, document["_Versions"][-1]) for document in found]
-    page, token = _page(shown, parameters, 50)
-    return {"Parameters": page, "NextToken": token}
+    return {"Parameters": shown, "NextToken": token}
 
+
+_PARAMETERS = Listing(PARAMETER, {"Name": (NAME,)})
 
 SERVICE = "ssm"
+LISTINGS = (_PARAMETERS,)
 OPERATIONS: dict[str, Handler] = {
     "PutParameter": put_parameter,
     "GetParameter": get_parameter,
@@ -364,48 +375,54 @@ def _drop_oldest_if_full(name: str, versions: list[Document]) -> None:
     versions.pop(0)
 
 
-def _is_below(name: str, path: str, *, recursive: bool) -> bool:
+def _below(path: str, *, recursive: bool) -> Condition:
+    """A parameter directly below a path, or anywhere below it."""
     prefix = path.rstrip("/") + "/"
-    return name.startswith(prefix) and (recursive or "/" not in name[len(prefix) :])
+    conditions = begins_with(NAME, prefix)
+    if not recursive:
+        conditions.append(Condition("instr(substr(name, ?), '/') = 0", (len(prefix) + 1,)))
+    return every(conditions)
 
 
-def _filtered(
-    documents: Iterable[Document], filters: list[Document], allowed: tuple[str, ...]
-) -> list[Document]:
-    """Those that pass every filter."""
-    found = list(documents)
+def _labelled(labels: list[str]) -> Condition:
+    """A parameter of which a version has one of these labels."""
+    return Condition(
+        "EXISTS (SELECT 1 FROM json_each(doc, '$._Versions') AS version,"
+        " json_each(version.value, '$.Labels') AS label"
+        f" WHERE label.value IN ({', '.join('?' for _ in labels)}))",
+        tuple(labels),
+    )
+
+
+def _conditions(filters: list[Document], allowed: tuple[str, ...]) -> list[Condition]:
+    """What a parameter must meet to pass every filter."""
     for one in filters:
         if one["Key"] not in allowed:
             raise AwsError("InvalidFilterKey", f"The filter key {one['Key']} is not valid for this request.")
-        passes = _filter(one)
-        found = [document for document in found if passes(document)]
-    return found
+    return [_condition(one) for one in filters]
 
 
-def _filter(one: Document) -> Callable[[Document], bool]:
+def _condition(one: Document) -> Condition:
     key, values = one["Key"], one.get("Values", [])
     option = one.get("Option", "OneLevel" if key == "Path" else "Equals")
     if not values:
         raise AwsError("InvalidFilterValue", f"The filter {key} has no values.")
     if key == "Path" and option in ("OneLevel", "Recursive"):
-        deep = option == "Recursive"
-        return lambda document: any(_is_below(document["Name"], path, recursive=deep) for path in values)
-    tests: dict[str, Callable[[str, str], bool]] = {
-        "Equals": lambda text, value: text == value,
-        "BeginsWith": lambda text, value: text.startswith(value),
-        "Contains": lambda text, value: value in text,
+        return either([_below(path, recursive=option == "Recursive") for path in values])
+    tests: dict[str, Callable[[Column, str], list[Condition]]] = {
+        "Equals": lambda column, value: [equal(column, value)],
+        "BeginsWith": begins_with,
+        "Contains": contains,
     }
     if key == "Path" or option not in tests or (option == "Contains" and key != "Name"):
         raise AwsError("InvalidFilterOption", f"The option {option} is not valid for the filter {key}.")
-    test = tests[option]
-
-    def text_of(document: Document) -> str:
-        if key in ("Name", "Type"):
-            return str(document[key])
-        return str(document["_Versions"][-1].get(key, ""))
-
-    return lambda document: any(test(text_of(document), value) for value in values)
+    column = {"Name": NAME, "Type": member("Type")}.get(key) or member(f"_Versions[#-1].{key}")
+    return either([every(tests[option](column, value)) for value in values])
 
 
-def _page(items: list[Document], parameters: Document, size: int) -> tuple[list[Document], str | None]:
-    return paging.page(items, parameters, lambda item: (item["Name"],), descending=False, size=size)
+def _page(
+    call: Call, parameters: Document, conditions: list[Condition], size: int
+) -> tuple[list[Document], str | None]:
+    return paging.stored_page(
+        call, _PARAMETERS, parameters, conditions=conditions, descending=False, size=size
+    )

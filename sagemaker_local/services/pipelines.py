@@ -17,6 +17,7 @@ from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.identity import user_context
 from sagemaker_local.store import Document
+from sagemaker_local.store.listing import NAME, Listing, begins_with, member
 
 _LONGEST_DEFINITION = 1 << 20
 """Bytes; SageMaker's own cap."""
@@ -29,6 +30,10 @@ _VERSIONED = (
     "ParallelismConfiguration",
 )
 _ACTIVE = ("Executing", "Stopping")
+_PIPELINES = paging.named_listing("pipeline")
+_VERSIONS = Listing(
+    "pipeline-version", {"Version": (member("PipelineVersionId", is_number=True),)}, of_parent=True
+)
 
 
 def load_pipeline(call: Call, name_or_arn: str) -> Document:
@@ -145,20 +150,9 @@ def describe_pipeline(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_pipelines(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListPipelines, newest first unless asked otherwise."""
-    prefix = parameters.get("PipelineNamePrefix", "")
-    found = paging.created_between(
-        call.store.list("pipeline", call.region),
-        parameters.get("CreatedAfter"),
-        parameters.get("CreatedBefore"),
-    )
-    found = [document for document in found if document["PipelineName"].startswith(prefix)]
-    by_name = parameters.get("SortBy") == "Name"
-
-    def place(document: Document) -> tuple[str | float, ...]:
-        name: str = document["PipelineName"]
-        return (name,) if by_name else (document["CreationTime"], name)
-
-    page, token = paging.page(found, parameters, place)
+    conditions = begins_with(NAME, parameters.get("PipelineNamePrefix", ""))
+    conditions += paging.time_bounds(parameters, "Created")
+    page, token = paging.stored_page(call, _PIPELINES, parameters, conditions=conditions)
     return {
         "PipelineSummaries": [{**item, "LastExecutionTime": item.get("LastRunTime")} for item in page],
         "NextToken": token,
@@ -190,12 +184,13 @@ def delete_pipeline(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 def list_pipeline_versions(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListPipelineVersions, newest first unless asked otherwise."""
     document = load_pipeline(call, parameters["PipelineName"])
-    found = paging.created_between(
-        call.store.list("pipeline-version", call.region, document["PipelineName"]),
-        parameters.get("CreatedAfter"),
-        parameters.get("CreatedBefore"),
+    page, token = paging.stored_page(
+        call,
+        _VERSIONS,
+        parameters,
+        parent=document["PipelineName"],
+        conditions=paging.time_bounds(parameters, "Created"),
     )
-    page, token = paging.page(found, parameters, lambda version: (version["PipelineVersionId"],))
     summaries = [
         {**version, "PipelineVersionAliases": aliases_of(document, version["PipelineVersionId"])}
         for version in page
@@ -221,6 +216,7 @@ def update_pipeline_version(call: Call, parameters: dict[str, Any]) -> dict[str,
 
 
 SERVICE = "sagemaker"
+LISTINGS = (_PIPELINES, _VERSIONS)
 OPERATIONS: dict[str, Handler] = {
     "CreatePipeline": create_pipeline,
     "UpdatePipeline": update_pipeline,

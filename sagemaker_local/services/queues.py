@@ -14,8 +14,10 @@ from sagemaker_local.events.topics import INBOX
 from sagemaker_local.services import paging
 from sagemaker_local.services.call import Call, Handler, Waiting
 from sagemaker_local.store import Document
+from sagemaker_local.store.listing import NAME, Listing, begins_with
 
-NAME = re.compile(r"[A-Za-z0-9_-]+")
+NAME_PATTERN = re.compile(r"[A-Za-z0-9_-]+")
+_QUEUES = Listing(QUEUE, {"Name": (NAME,)})
 
 _LONGEST_NAME = 80
 _LONGEST_WAIT = 20
@@ -37,7 +39,7 @@ def create_queue(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     name, attributes = parameters["QueueName"], parameters.get("Attributes", {})
     if name.endswith(".fifo") or "FifoQueue" in attributes:
         raise not_implemented("A FIFO queue")
-    if not NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+    if not NAME_PATTERN.fullmatch(name) or len(name) > _LONGEST_NAME:
         raise _invalid(
             f"Can only include alphanumeric characters, hyphens, or underscores. 1 to {_LONGEST_NAME} of them"
         )
@@ -68,9 +70,10 @@ def get_url(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_queues(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListQueues, by name."""
-    prefix = parameters.get("QueueNamePrefix", "")
-    found = [one for one in call.store.list(QUEUE, call.region) if one["QueueName"].startswith(prefix)]
-    page, token = paging.page(found, parameters, lambda one: (one["QueueName"],), descending=False, size=1000)
+    prefix = begins_with(NAME, parameters.get("QueueNamePrefix", ""))
+    page, token = paging.stored_page(
+        call, _QUEUES, parameters, conditions=prefix, descending=False, size=1000
+    )
     return {"QueueUrls": [_url(call, one["QueueName"]) for one in page], "NextToken": token}
 
 
@@ -182,6 +185,7 @@ def change_visibility(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 SERVICE = "sqs"
+LISTINGS = (_QUEUES,)
 OPERATIONS: dict[str, Handler] = {
     "CreateQueue": create_queue,
     "GetQueueUrl": get_url,

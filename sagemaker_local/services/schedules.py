@@ -13,8 +13,12 @@ from aws_formats import schedules
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.scheduling.schedules import BEFORE_ANYTHING, SCHEDULE, due_times
 from sagemaker_local.services.call import Call, Handler
-from sagemaker_local.services.paging import page
+from sagemaker_local.services.paging import stored_page
 from sagemaker_local.store import Document
+from sagemaker_local.store.listing import NAME, Listing, begins_with, member
+
+_STATE = member("State")
+_SCHEDULES = Listing(SCHEDULE, {"Name": (NAME,)}, equals=(_STATE,))
 
 GROUP = "default"
 EARLIEST_START = 300
@@ -73,15 +77,16 @@ def get(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_schedules(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListSchedules, by name."""
-    prefix, state = parameters.get("NamePrefix", ""), parameters.get("State")
-    found = [
-        document
-        for document in call.store.list(SCHEDULE, call.region)
-        if document["Name"].startswith(prefix)
-        and state in (None, document["State"])
-        and parameters.get("GroupName", GROUP) == GROUP
-    ]
-    shown, token = page(found, parameters, lambda one: (one["Name"],), descending=False, size=100)
+    group, prefix = parameters.get("GroupName", GROUP), parameters.get("NamePrefix", "")
+    shown, token = stored_page(
+        call,
+        _SCHEDULES,
+        parameters,
+        filtered=(_STATE, parameters.get("State")),
+        conditions=begins_with(NAME, f"{group}/{prefix}"),
+        descending=False,
+        size=100,
+    )
     summaries = [{**one, "Target": {"Arn": one["Target"]["Arn"]}} for one in shown]
     return {"Schedules": summaries, "NextToken": token}
 
@@ -109,6 +114,7 @@ def list_groups(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 SERVICE = "scheduler"
+LISTINGS = (_SCHEDULES,)
 OPERATIONS: dict[str, Handler] = {
     "CreateSchedule": create,
     "UpdateSchedule": update,
@@ -178,8 +184,8 @@ def _document(call: Call, parameters: dict[str, Any], now: float) -> Document:
 def _target(target: Document) -> Document:
     if ":sagemaker:" not in target["Arn"] or ":pipeline/" not in target["Arn"]:
         raise not_implemented(f"A schedule of {target['Arn']}, which is no pipeline,")
-    for member in sorted(target.keys() - {"Arn", "RoleArn", "RetryPolicy", "SageMakerPipelineParameters"}):
-        raise not_implemented(f"{member} of a schedule's target")
+    for name in sorted(target.keys() - {"Arn", "RoleArn", "RetryPolicy", "SageMakerPipelineParameters"}):
+        raise not_implemented(f"{name} of a schedule's target")
     retry = {
         "MaximumRetryAttempts": _RETRIES,
         "MaximumEventAgeInSeconds": _AGE,

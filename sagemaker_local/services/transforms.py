@@ -17,6 +17,8 @@ from sagemaker_local.services.endpoint_configs import check_instances
 from sagemaker_local.services.models import containers_of, load_model
 from sagemaker_local.store import Document
 
+_JOBS = paging.named_listing(TRANSFORM_JOB, "TransformJobStatus")
+
 LARGEST_PAYLOADS_MB = 100
 """AWS's cap for MaxPayloadInMB, and for it times MaxConcurrentTransforms."""
 
@@ -62,10 +64,8 @@ def describe_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, 
 
 def list_transform_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListTransformJobs, newest first unless asked otherwise."""
-    found = [
-        call.components.transforms.up_to_date(one) for one in call.store.list(TRANSFORM_JOB, call.region)
-    ]
-    page, token = paging.named_page(found, parameters, "TransformJobName", "TransformJobStatus")
+    call.components.transforms.recover()
+    page, token = paging.named_page(call, _JOBS, parameters)
     return {"TransformJobSummaries": page, "NextToken": token}
 
 
@@ -86,6 +86,7 @@ def stop_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, Any]
 
 
 SERVICE = "sagemaker"
+LISTINGS = (_JOBS,)
 OPERATIONS: dict[str, Handler] = {
     "CreateTransformJob": create_transform_job,
     "DescribeTransformJob": describe_transform_job,

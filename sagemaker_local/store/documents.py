@@ -31,7 +31,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sagemaker_local.store import listing
 from sagemaker_local.store.group_commit import LONGEST_WAIT, WriteQueue
+from sagemaker_local.store.listing import (
+    CREATED,
+    NAME,
+    PARENT,
+    REGION,
+    Column,
+    Condition,
+    Index,
+    Listing,
+    Place,
+)
 
 Document = dict[str, Any]
 Result = TypeVar("Result")
@@ -44,6 +56,7 @@ CREATE TABLE IF NOT EXISTS resource (
     parent  TEXT NOT NULL DEFAULT '',
     created REAL NOT NULL,
     doc     TEXT NOT NULL,
+    modified REAL,
     PRIMARY KEY (kind, region, name)
 );
 CREATE INDEX IF NOT EXISTS resource_by_parent ON resource (kind, region, parent, created);
@@ -89,7 +102,9 @@ class Store:
         self._opened.connection.execute("PRAGMA journal_mode=WAL")
         self._opened.connection.execute("PRAGMA synchronous=FULL")
         self._writes = WriteQueue(self._opened.connection)
+        self._prepared: set[str] = set()
         self.create(_SCHEMA)
+        self._add_modified()
         self._reserve = path.with_name("reserve")
         self._hold_reserve()
 
@@ -194,16 +209,28 @@ class Store:
             return False
         return True
 
+    def _add_modified(self) -> None:
+        """To the table of a home that an earlier version has made."""
+        with self.transaction():
+            columns = [row[1] for row in self.connection.execute("PRAGMA table_info(resource)")]
+            if "modified" not in columns:
+                self.connection.execute("ALTER TABLE resource ADD COLUMN modified REAL")
+                self.connection.execute(
+                    "UPDATE resource SET modified = json_extract(doc, '$.LastModifiedTime')"
+                )
+
     def put(self, kind: str, region: str, name: str, doc: Document, parent: str = "") -> None:
         """Create or replace a document; the creation time and parent of an existing one stay."""
         with self._watched(Key(kind, region, name), doc):
             self._write(kind, region, name, doc, parent)
 
     def _write(self, kind: str, region: str, name: str, doc: Document, parent: str) -> None:
+        created, modified = doc.get("CreationTime") or time.time(), doc.get("LastModifiedTime")
         self.connection.execute(
-            "INSERT INTO resource VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (kind, region, name) DO UPDATE SET doc = excluded.doc",
-            (kind, region, name, parent, doc.get("CreationTime") or time.time(), _text(doc)),
+            "INSERT INTO resource (kind, region, name, parent, created, doc, modified)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, region, name)"
+            " DO UPDATE SET doc = excluded.doc, modified = excluded.modified",
+            (kind, region, name, parent, created, _text(doc), modified),
         )
 
     def get(self, kind: str, region: str, name: str) -> Document | None:
@@ -224,14 +251,72 @@ class Store:
         return doc
 
     def list_among(self, kind: str, member: str, values: Sequence[str]) -> list[Document]:
-        """Documents of a kind whose `member` is one of `values`, oldest first; the others are not loaded."""
+        """Documents of a kind whose `member` is one of `values`, oldest first; the others are not read."""
+        column, order = listing.member(member), (CREATED, NAME)
+        wanted = Listing(kind, {"CreationTime": order}, equals=(column,))
+        self.prepare(wanted)
         marks = ", ".join("?" for _ in values)
         rows = self.connection.execute(
-            f"SELECT doc FROM resource WHERE kind = ? AND json_extract(doc, ?) IN ({marks})"
-            " ORDER BY created, rowid",
-            (kind, f"$.{member}", *values),
+            f'SELECT doc FROM resource INDEXED BY "{Index.of(wanted, order, column).name}"'
+            f" WHERE kind = '{kind}' AND {column.sql} IN ({marks}) ORDER BY created, rowid",
+            (*values,),
         )
         return [json.loads(row[0]) for row in rows]
+
+    def prepare(self, wanted: Listing) -> None:
+        """Make the indexes of a listing that are not there."""
+        missing = [index for index in listing.indexes(wanted) if index.name not in self._prepared]
+        if missing:
+            self.create(";".join(index.creation for index in missing))
+            self._prepared |= {index.name for index in missing}
+
+    def page(
+        self,
+        wanted: Listing,
+        order: Sequence[Column],
+        region: str,
+        *,
+        parent: str = "",
+        filtered: tuple[Column, str | float] | None = None,
+        conditions: Sequence[Condition] = (),
+        after: Place | None = None,
+        descending: bool = False,
+        most: int,
+    ) -> Sequence[tuple[Place, Document]]:
+        """Documents in an order, at most so many, with their places in it; only those are read.
+
+        Args:
+            order: one of the listing's.
+            parent: whose documents; only for a listing of a parent's.
+            filtered: one of the listing's `equals`, and the value that it must have.
+            after: the place behind which to begin.
+        """
+        self.prepare(wanted)
+        met = [listing.equal(REGION, region), *conditions]
+        met += [listing.equal(PARENT, parent)] if wanted.of_parent else []
+        met += [listing.equal(*filtered)] if filtered is not None else []
+        column = filtered and filtered[0]
+        found: list[tuple[Place, Document]] = []
+        for query, values in listing.queries(
+            wanted, order, met, filtered=column, after=after, descending=descending
+        ):
+            rows = self.connection.execute(f"{query} LIMIT {most - len(found):d}", values)
+            found += [(tuple(place), json.loads(doc)) for *place, doc in rows]
+            if len(found) >= most:
+                break
+        return found
+
+    def parents(self, kind: str, region: str, after: str) -> Iterator[str]:
+        """Those after a name that have documents of a kind, in order; each is one look at an index."""
+        query = "SELECT MIN(parent) FROM resource WHERE kind = ? AND region = ? AND parent > ?"
+        while (row := self.connection.execute(query, (kind, region, after)).fetchone())[0] is not None:
+            after = row[0]
+            yield after
+
+    def count(self, kind: str, region: str, parent: str) -> int:
+        """How many documents of a kind a parent has."""
+        query = "SELECT COUNT(*) FROM resource WHERE kind = ? AND region = ? AND parent = ?"
+        return int(self.connection.execute(query, (kind, region, parent)).fetchone()[0])
 
     def list(self, kind: str, region: str | None = None, parent: str | None = None) -> list[Document]:
         """Documents of a kind, oldest first; of one region or all, of one parent or all."""

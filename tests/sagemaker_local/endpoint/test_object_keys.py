@@ -11,8 +11,9 @@ from wire_clients import Client
 from sagemaker_local import endpoint
 from sagemaker_local.errors import AwsError
 from sagemaker_local.home import Home
-from sagemaker_local.s3.objects import ObjectStore, after_prefix
+from sagemaker_local.s3.objects import ObjectStore
 from sagemaker_local.store import Store
+from sagemaker_local.store.listing import after_prefix
 
 NASTY = [
     "..",
