@@ -8,6 +8,8 @@ Tokens hold a byte offset of the log, so following a long log costs what is new 
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -19,16 +21,35 @@ from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.home import is_alive
 from sagemaker_local.hosting.instance import LOG_STREAM
 from sagemaker_local.jobs.job import JobKind
-from sagemaker_local.jobs.job_log import Line, LogReader
+from sagemaker_local.jobs.job_log import END_OF_TIME, Line, LogReader
 from sagemaker_local.jobs.phases import TERMINAL
 from sagemaker_local.jobs.runner import KINDS
 from sagemaker_local.services import paging
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.store import Document
+from sagemaker_local.store.listing import (
+    NAME,
+    Column,
+    Condition,
+    Listing,
+    Place,
+    begins_with,
+    equal,
+    member,
+)
 
 _GROUPS = {kind.log_group: kind for kind in KINDS.values()}
 _MOST_EVENTS = 10_000
 _MOST_BYTES = 1 << 20
+_MOST_SEARCHED = 16 << 20
+"""Bytes of logs that one FilterLogEvents looks through."""
+
+_LEAST_SEARCHED = 16 << 10
+"""What opening a log counts as, however short it is."""
+
+_PAGE = 50
+_STREAM = member("Name")
+_OF_SERVERS = Listing(LOG_STREAM, {"Name": (_STREAM,)}, of_parent=True)
 _TOKEN = re.compile(r"(?P<way>[fb])/(?P<offset>\d{1,20})/s")
 
 
@@ -45,6 +66,11 @@ class _Stream:
         return LogReader(self.path, complete=self.complete)
 
 
+def _by_stream(kind: JobKind) -> Listing:
+    """Jobs in the order of their streams' names, each of which begins with the job's and a slash."""
+    return Listing(kind.kind, {"Stream": (Column("name || '/'"),)})
+
+
 def _not_there(what: str) -> AwsError:
     return AwsError("ResourceNotFoundException", f"The specified log {what} does not exist.")
 
@@ -56,7 +82,7 @@ def _invalid(message: str) -> AwsError:
 def _group(call: Call, parameters: dict[str, Any]) -> str:
     name = parameters.get("logGroupName") or parameters.get("logGroupIdentifier", "")
     name = name.rpartition("log-group:")[2].removesuffix(":*")
-    if name not in _GROUPS and not call.store.list(LOG_STREAM, call.region, name):
+    if name not in _GROUPS and not call.store.count(LOG_STREAM, call.region, name):
         raise _not_there("group")
     return str(name)
 
@@ -71,47 +97,98 @@ def _streams_of(call: Call, kind: JobKind, document: Document) -> Iterator[_Stre
             yield _Stream(name, document["CreationTime"], path, complete)
 
 
-def _streams_of_servers(call: Call, group: str) -> Iterator[_Stream]:
-    for document in call.store.list(LOG_STREAM, call.region, group):
+def _streams(
+    call: Call, group: str, prefix: str = "", *, after: str | None = None, descending: bool = False
+) -> Iterator[_Stream]:
+    """Streams whose name begins with `prefix` and comes after `after`, by name; only those taken are read."""
+    kind = _GROUPS.get(group)
+    if kind is None:
+        found = _streams_of_servers(call, group, prefix, after, descending)
+    else:
+        found = _streams_of_jobs(call, kind, prefix, after, descending)
+    for stream in found:
+        if stream.name.startswith(prefix):
+            yield stream
+
+
+def _streams_of_servers(
+    call: Call, group: str, prefix: str, after: str | None, descending: bool
+) -> Iterator[_Stream]:
+    place = None if after is None else (after,)
+    for document in _all(call, _OF_SERVERS, group, begins_with(_STREAM, prefix), place, descending):
         path = call.components.home.root / document["Path"]
         if path.exists() and path.with_name("log.times").exists():
             complete = not is_alive(call.components.home, document["_Owner"])
             yield _Stream(document["Name"], document["CreationTime"], path, complete)
 
 
-def _streams(call: Call, group: str, prefix: str = "") -> list[_Stream]:
-    """Streams whose name begins with `prefix`, by name."""
-    kind = _GROUPS.get(group)
-    found = _streams_of_servers(call, group) if kind is None else _streams_of_jobs(call, kind, prefix)
-    return sorted((stream for stream in found if stream.name.startswith(prefix)), key=lambda item: item.name)
-
-
-def _streams_of_jobs(call: Call, kind: JobKind, prefix: str) -> Iterator[_Stream]:
+def _streams_of_jobs(
+    call: Call, kind: JobKind, prefix: str, after: str | None, descending: bool
+) -> Iterator[_Stream]:
     job, slash, _ = prefix.partition("/")
-    if slash:
-        document = call.store.get(kind.kind, call.region, job)
-        documents = [document] if document is not None else []
-    else:
-        documents = call.store.list(kind.kind, call.region)
-    for document in documents:
-        yield from _streams_of(call, kind, document)
+    conditions = [equal(NAME, job)] if slash else begins_with(NAME, prefix)
+    place = None
+    if after is not None:
+        # The streams of the job in which the last page ended come first: some may be left.
+        place = (f"{after.partition('/')[0]}/",)
+        document = call.store.get(kind.kind, call.region, place[0][:-1])
+        for stream in _streams_of_job(call, kind, document, descending) if document else ():
+            if (stream.name < after) if descending else (stream.name > after):
+                yield stream
+    for document in _all(call, _by_stream(kind), "", conditions, place, descending):
+        yield from _streams_of_job(call, kind, document, descending)
+
+
+def _streams_of_job(call: Call, kind: JobKind, document: Document, descending: bool) -> list[_Stream]:
+    found = _streams_of(call, kind, document)
+    return sorted(found, key=lambda stream: stream.name, reverse=descending)
+
+
+def _all(
+    call: Call,
+    listing: Listing,
+    parent: str,
+    conditions: list[Condition],
+    after: Place | None,
+    descending: bool,
+) -> Iterator[Document]:
+    """Documents in a listing's order, read in pages as they are taken."""
+    order = listing.order(None)
+    while found := call.store.page(
+        listing,
+        order,
+        call.region,
+        parent=parent,
+        conditions=conditions,
+        after=after,
+        descending=descending,
+        most=_PAGE,
+    ):
+        for _, document in found:
+            yield document
+        after = found[-1][0]
+        if len(found) < _PAGE:
+            return
 
 
 def describe_groups(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """DescribeLogGroups"""
     prefix, part = parameters.get("logGroupNamePrefix", ""), parameters.get("logGroupNamePattern", "")
-    hosted = {document["Group"] for document in call.store.list(LOG_STREAM, call.region)}
-    names = [
-        name
-        for name in sorted(hosted | _GROUPS.keys())
-        if name.startswith(prefix) and part.lower() in name.lower()
-    ]
-    groups: list[Document] = [
+    limits = _limits(parameters)
+    after = paging.last_name(limits, descending=False) or ""
+    hosted = call.store.parents(LOG_STREAM, call.region, max(after, prefix[:-1]))
+    names = heapq.merge(hosted, sorted(name for name in _GROUPS if name > after))
+    groups = (
         {"logGroupName": name, "arn": f"{_arn(call, name)}:*", "logGroupArn": _arn(call, name)}
-        for name in names
-    ]
-    page, token = _page(groups, parameters, lambda item: (item["logGroupName"],), parameters.get("limit", 50))
+        for name in itertools.takewhile(lambda name: name.startswith(prefix) or name < prefix, names)
+        if name.startswith(prefix) and part.lower() in name.lower()
+    )
+    page, token = paging.sorted_page(groups, limits, "logGroupName", descending=False, size=50)
     return {"logGroups": page, "nextToken": token}
+
+
+def _limits(parameters: dict[str, Any]) -> Document:
+    return {"MaxResults": parameters.get("limit", 50), "NextToken": parameters.get("nextToken")}
 
 
 def _arn(call: Call, group: str) -> str:
@@ -119,44 +196,44 @@ def _arn(call: Call, group: str) -> str:
 
 
 def describe_streams(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
-    """DescribeLogStreams"""
-    group = _group(call, parameters)
-    prefix = parameters.get("logStreamNamePrefix", "")
-    shown = []
-    for stream in _streams(call, group, prefix):
-        with stream.open() as log:
-            first = next(log.forward(0), None)
-            last = next(log.backward(log.size), None)
-            item = {
-                "logStreamName": stream.name,
-                "creationTime": int(stream.created * 1000),
-                "arn": f"{_arn(call, group)}:log-stream:{stream.name}",
-                "storedBytes": log.size,
-            }
-        if first is not None and last is not None:
-            item |= {"firstEventTimestamp": first.timestamp, "lastEventTimestamp": last.timestamp}
-            item["lastIngestionTime"] = last.timestamp
-        shown.append(item)
-    by_time = parameters.get("orderBy") == "LastEventTime"
-
-    def place(item: Document) -> tuple[str | float, ...]:
-        name = item["logStreamName"]
-        return (item.get("lastEventTimestamp", 0), name) if by_time else (name,)
-
-    page, token = _page(shown, parameters, place, parameters.get("limit", 50))
+    """DescribeLogStreams; only by name is it done without a look into every log of the group."""
+    group, limits = _group(call, parameters), _limits(parameters)
+    prefix, descending = parameters.get("logStreamNamePrefix", ""), parameters.get("descending", False)
+    if parameters.get("orderBy") == "LastEventTime":
+        shown = [_shown(call, group, stream) for stream in _streams(call, group, prefix)]
+        page, token = paging.page(
+            shown,
+            limits,
+            lambda item: (item.get("lastEventTimestamp", 0), item["logStreamName"]),
+            descending=descending,
+        )
+    else:
+        after = paging.last_name(limits, descending=descending)
+        streams = _streams(call, group, prefix, after=after, descending=descending)
+        page, token = paging.sorted_page(
+            (_shown(call, group, stream) for stream in streams),
+            limits,
+            "logStreamName",
+            descending=descending,
+            size=50,
+        )
     return {"logStreams": page, "nextToken": token}
 
 
-def _page(
-    items: list[Document],
-    parameters: dict[str, Any],
-    place: Callable[[Document], tuple[str | float, ...]],
-    size: int,
-) -> tuple[list[Document], str | None]:
-    wanted = {"MaxResults": size}
-    if "nextToken" in parameters:
-        wanted["NextToken"] = parameters["nextToken"]
-    return paging.page(items, wanted, place, descending=parameters.get("descending", False))
+def _shown(call: Call, group: str, stream: _Stream) -> Document:
+    with stream.open() as log:
+        first = next(log.forward(0), None)
+        last = next(log.backward(log.size), None)
+        item = {
+            "logStreamName": stream.name,
+            "creationTime": int(stream.created * 1000),
+            "arn": f"{_arn(call, group)}:log-stream:{stream.name}",
+            "storedBytes": log.size,
+        }
+    if first is not None and last is not None:
+        item |= {"firstEventTimestamp": first.timestamp, "lastEventTimestamp": last.timestamp}
+        item["lastIngestionTime"] = last.timestamp
+    return item
 
 
 def get_events(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +252,9 @@ def get_events(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             if match is None:
                 raise _invalid("The specified nextToken is invalid.")
             ahead, start = match["way"] == "f", min(int(match["offset"]), log.size)
-        lines = _chosen(log.forward(start) if ahead else log.backward(start), parameters, ahead)
+        since, until = _times(parameters)
+        found = log.forward(start, since=since) if ahead else log.backward(start, until=until)
+        lines = _chosen(found, parameters, ahead)
         if not ahead:
             lines.reverse()
     first = lines[0].start if lines else start
@@ -187,14 +266,19 @@ def get_events(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _times(parameters: dict[str, Any]) -> tuple[int, int]:
+    """The times asked for; the end is exclusive."""
+    return parameters.get("startTime", 0), parameters.get("endTime", END_OF_TIME)
+
+
 def _chosen(lines: Iterator[Line], parameters: dict[str, Any], ahead: bool) -> list[Line]:
-    """As many as fit into an answer, within the times asked for (the end time is exclusive)."""
-    since, until = parameters.get("startTime", 0), parameters.get("endTime")
+    """As many as fit into an answer, within the times asked for."""
+    since, until = _times(parameters)
     most = parameters.get("limit", _MOST_EVENTS)
     chosen: list[Line] = []
     size = 0
     for line in lines:
-        early, late = line.timestamp < since, until is not None and line.timestamp >= until
+        early, late = line.timestamp < since, line.timestamp >= until
         if (late and ahead) or (early and not ahead):
             break
         if early or late:
@@ -213,37 +297,58 @@ def _event(line: Line) -> Document:
 
 
 def filter_events(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
-    """FilterLogEvents: stream after stream, those lines that hold the pattern's terms."""
+    """FilterLogEvents: stream after stream, those lines that hold the pattern's terms.
+
+    One request looks through so many bytes at most. Its answer then may hold few events or none, and its
+    token leads on, as on AWS.
+    """
     group = _group(call, parameters)
     names, prefix = parameters.get("logStreamNames"), parameters.get("logStreamNamePrefix", "")
     if names and prefix:
         raise _invalid("logStreamNames and logStreamNamePrefix exclude each other.")
-    matches = _pattern(parameters.get("filterPattern", ""))
-    streams = _streams(call, group, prefix)
-    if names is not None:
-        streams = [stream for stream in streams if stream.name in names]
-    after, offset = _filter_place(parameters.get("nextToken"))
-    most = parameters.get("limit", _MOST_EVENTS)
+    matches, term = _pattern(parameters.get("filterPattern", ""))
+    since, until = _times(parameters)
+    last, offset = _filter_place(parameters.get("nextToken"))
+    most, left, size = parameters.get("limit", _MOST_EVENTS), _MOST_SEARCHED, 0
     events: list[Document] = []
-    size = 0
-    for stream in streams:
-        if stream.name < after:
-            continue
+    searched: list[Document] = []
+
+    def page(place: int, stream: _Stream) -> dict[str, Any]:
+        return {
+            "events": events,
+            "nextToken": f"{place}:{stream.name}",
+            "searchedLogStreams": searched,
+        }
+
+    for stream in _searched(call, group, names, prefix, last):
+        begin = offset if stream.name == last else 0
+        if left <= 0:
+            return page(begin, stream)
         with stream.open() as log:
-            for line in log.forward(offset if stream.name == after else 0):
-                if not _within(line, parameters) or not matches(line.text):
+            for line in log.forward(begin, since=since, until=until, holding=term, stop=begin + left):
+                if not since <= line.timestamp < until or not matches(line.text):
                     continue
                 size += line.end - line.start
                 if len(events) == most or (events and size > _MOST_BYTES):
-                    return {"events": events, "nextToken": f"{line.start}:{stream.name}"}
+                    return page(line.start, stream)
                 event_id = f"{line.start:020d}{stream.name}"
                 events.append({**_event(line), "logStreamName": stream.name, "eventId": event_id})
-    searched = [{"logStreamName": stream.name, "searchedCompletely": True} for stream in streams]
+            if log.position < log.size:
+                return page(log.position, stream)
+            left -= max(log.position - begin, _LEAST_SEARCHED)
+        searched.append({"logStreamName": stream.name, "searchedCompletely": True})
     return {"events": events, "searchedLogStreams": searched}
 
 
-def _within(line: Line, parameters: dict[str, Any]) -> bool:
-    return bool(parameters.get("startTime", 0) <= line.timestamp < parameters.get("endTime", 1 << 62))
+def _searched(call: Call, group: str, names: list[str] | None, prefix: str, first: str) -> Iterator[_Stream]:
+    """The streams that are looked through, from `first` on, by name."""
+    if names is not None:
+        for name in sorted(name for name in set(names) if name >= first):
+            yield from (stream for stream in _streams(call, group, name) if stream.name == name)
+        return
+    if first:
+        yield from (stream for stream in _streams(call, group, first) if stream.name == first)
+    yield from _streams(call, group, prefix, after=first or None)
 
 
 def _filter_place(token: str | None) -> tuple[str, int]:
@@ -255,8 +360,12 @@ def _filter_place(token: str | None) -> tuple[str, int]:
     return name, int(offset)
 
 
-def _pattern(pattern: str) -> Callable[[str], bool]:
-    """CloudWatch's plain patterns: all terms, ``-`` none of these, ``?`` any of these, ``"a phrase"``."""
+def _pattern(pattern: str) -> tuple[Callable[[str], bool], bytes]:
+    """CloudWatch's plain patterns: all terms, ``-`` none of these, ``?`` any of these, ``"a phrase"``.
+
+    Returns:
+        Whether a line matches, and bytes that every line which does holds.
+    """
     pattern = pattern.strip()
     if pattern[:1] in ("{", "[", "%"):
         raise not_implemented("A filter pattern for JSON, for columns or with a regular expression")
@@ -275,10 +384,13 @@ def _pattern(pattern: str) -> Callable[[str], bool]:
             and (not some or any(term in text for term in some))
         )
 
-    return matches
+    # What is no UTF-8 in a log is read as U+FFFD, so the log does not hold that character's own bytes.
+    sure = [term.encode("utf-8", "ignore") for term in needed if "\ufffd" not in term]
+    return matches, max(sure, key=len, default=b"")
 
 
 SERVICE = "logs"
+LISTINGS = (_OF_SERVERS, *(_by_stream(kind) for kind in KINDS.values()))
 OPERATIONS: dict[str, Handler] = {
     "DescribeLogGroups": describe_groups,
     "DescribeLogStreams": describe_streams,
