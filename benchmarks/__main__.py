@@ -7,6 +7,7 @@ import sys
 from benchmarks import (
     control_plane,
     listing,
+    load,
     object_store,
     preprocessing,
     serving,
@@ -19,6 +20,7 @@ BENCHMARKS = {
     "start_up": lambda _: start_up.main(),
     "control_plane": lambda _: control_plane.main(),
     "listing": listing.main,
+    "load": load.main,
     "object_store": lambda _: object_store.main(),
     "preprocessing": preprocessing.main,
     "training": training.main,
