@@ -249,11 +249,13 @@ def _foundation(project: Project, site: Site) -> dict[str, str]:
 
 
 def _ci(project: Project, site: Site) -> dict[str, str]:
+    roles = f"arn:{site.partition}:iam::{site.target.account}:role/gatehouse-{project.name}"
     return {
         "Project": project.name,
         "Bucket": site.target.bucket,
         "ExecutionRoleArn": site.target.role_arn,
-        "CiRoleArn": f"arn:{site.partition}:iam::{site.target.account}:role/gatehouse-{project.name}-ci",
+        "CiRoleArn": f"{roles}-ci",
+        "PlanRoleArn": f"{roles}-ci-plan",
     }
 
 

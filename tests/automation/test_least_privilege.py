@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from automated_project import BROKEN, AutomatedProject
+from permissions_page import recorded, rows
 from policies import (
     ACCOUNT,
     BUCKET,
@@ -289,6 +291,71 @@ def test_cis_role_may_do_what_its_commands_ask_for_and_nothing_else() -> None:
         asked |= found
     # Environments in other accounts are theirs to show, under a role that CI must not have: it may deploy.
     assert actions_of(policy) == (asked - {"sts:AssumeRole"}) | BESIDE_THE_COMMANDS
+
+
+def commands_of_a_pull_request() -> set[str]:
+    """The gatehouse commands that the build of a pull request runs."""
+    build = yaml.safe_load((ROOT / "codebuild-buildspec.yml").read_text(encoding="utf-8"))
+    found = set()
+    for line in (line for phase in build["phases"].values() for line in phase["commands"]):
+        arm = re.search(r"PULL_REQUEST_\*\)(.*?);;", line)
+        found |= set(re.findall(r"gatehouse (\w+) \$GATEHOUSE_PROJECT", arm[1] if arm else line))
+    return found
+
+
+def test_the_build_of_a_pull_request_may_do_what_its_plan_asks_for_and_nothing_else() -> None:
+    policy = statements(resources("foundation", KmsKeyArn=KEY, InVpc="true"), "PlanRole")
+    assert commands_of_a_pull_request() == {"plan"}
+    asked = rows()["plan"][0] | rows()["plan"][1]
+    of_codebuild = {action for action in BESIDE_THE_COMMANDS if action.startswith(("codebuild:", "logs:"))}
+    assert actions_of(policy) == asked | of_codebuild
+    for action in asked:
+        assert re.fullmatch(r"\w+:(Describe|Get|List)\w+", action), "the plan reads only"
+
+
+def test_the_build_of_a_pull_request_starts_writes_and_passes_nothing() -> None:
+    found = resources("foundation", KmsKeyArn=KEY, InVpc="true")
+    policy, pipeline = statements(found, "PlanRole"), f"{SAGEMAKER}:pipeline/{PROJECT}"
+    assert allows(policy, "sagemaker:DescribePipeline", pipeline)
+    assert not allows(policy, "sagemaker:DescribePipeline", f"{pipeline}-2"), "another project's"
+    for action in actions_of(statements(found, "CiRole")) | {"iam:PassRole", "sagemaker:UpdateModelPackage"}:
+        if not action.startswith(("codebuild:", "logs:")):
+            reads = bool(re.fullmatch(r"\w+:(Describe|List)\w+", action))
+            assert reads or not allows(policy, action), action
+    for key in ("code/x/train.py", "executions/abc/TrainModel/model.tar.gz", "data/payments.csv"):
+        for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
+            assert not allows(policy, action, f"arn:aws:s3:::{BUCKET}/{PROJECT}/{key}")
+    own = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/gatehouse/{PROJECT}"
+    assert allows(policy, "logs:PutLogEvents", f"{own}/pull-requests:log-stream:1")
+    assert not allows(policy, "logs:PutLogEvents", f"{own}/ci:log-stream:1")
+    reports = f"arn:aws:codebuild:{REGION}:{ACCOUNT}:report-group/gatehouse-{PROJECT}"
+    assert allows(policy, "codebuild:CreateReport", f"{reports}-pull-requests-tests")
+    assert not allows(policy, "codebuild:CreateReport", f"{reports}-tests"), "a report of the branch"
+
+
+def test_the_plan_makes_the_calls_of_its_row_and_no_other(automated: AutomatedProject) -> None:
+    """Of a pipeline that is not there yet, and of one that has been started, with a change."""
+    registry = automated.registry
+    rows_of_data = [f"{20 + row % 50},{row % 9},{'yes' if row % 3 else 'no'}" for row in range(60)]
+    (registry.folder / "churn.csv").write_text("\n".join(["age,calls,left", *rows_of_data]) + "\n")
+    calls: set[str] = set()
+    with recorded(calls):
+        assert "would be created" in registry.done("plan").out
+    registry.done("upsert")
+    sagemaker = registry.client("sagemaker")
+    started = sagemaker.start_pipeline_execution(
+        PipelineName=registry.project, ClientRequestToken="started-for-the-plan-to-look-at-it"
+    )
+    sagemaker.stop_pipeline_execution(
+        PipelineExecutionArn=started["PipelineExecutionArn"],
+        ClientRequestToken="stopped-before-it-trains-anything",
+    )
+    with recorded(calls):
+        registry.done("plan")
+    always, sometimes = rows()["plan"]
+    assert always <= calls <= always | sometimes
+    policy = statements(resources("foundation"), "PlanRole")
+    assert {action for action in calls if not allows(policy, action)} == set()
 
 
 def actions_of(policy: list[dict[str, Any]]) -> set[str]:

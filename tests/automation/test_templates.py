@@ -8,7 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from policies import BUCKET, EXECUTION_ROLE, KEY, PROJECT, listed, of_type, policies_in, resources
+from policies import (
+    BUCKET,
+    EXECUTION_ROLE,
+    KEY,
+    PARAMETERS,
+    PROJECT,
+    listed,
+    of_type,
+    policies_in,
+    resources,
+)
 
 from automation.lease import PATIENCE
 from pipelines.infra.stacks import KINDS, Kind, template_path
@@ -84,6 +94,7 @@ TRUSTED = {
     "ExecutionRole": {"sagemaker.amazonaws.com"},
     "HandlerRole": {"lambda.amazonaws.com"},
     "LookupRole": {"lambda.amazonaws.com"},
+    "PlanRole": {"codebuild.amazonaws.com"},
     # The SageMaker SDK's put_triggers asks for both.
     "SchedulerRole": {"scheduler.amazonaws.com", "sagemaker.amazonaws.com"},
 }
@@ -169,7 +180,7 @@ def test_what_holds_data_refuses_everything_without_tls() -> None:
 
 def test_logs_end_some_day_and_keys_turn() -> None:
     groups = [group for kind in KINDS for group in of_type(whole(kind), "AWS::Logs::LogGroup").values()]
-    assert len(groups) == 10
+    assert len(groups) == 11
     assert all(group["RetentionInDays"] == "90" for group in groups)
     assert all(key["EnableKeyRotation"] for key in of_type(whole("foundation"), "AWS::KMS::Key").values())
 
@@ -212,22 +223,41 @@ def test_every_rule_is_on_and_may_call_its_function() -> None:
     assert {one["Principal"] for one in permissions} == {"events.amazonaws.com"}
 
 
-def test_pushes_build_and_so_do_pull_requests() -> None:
-    [build] = of_type(resources("ci"), "AWS::CodeBuild::Project").values()
-    pushes, pulls = (
-        {one["Type"]: one["Pattern"] for one in group} for group in build["Triggers"]["FilterGroups"]
-    )
+def test_a_push_builds_under_the_role_of_ci() -> None:
+    build = of_type(resources("ci"), "AWS::CodeBuild::Project")["Build"]
+    [pushes] = ({one["Type"]: one["Pattern"] for one in group} for group in build["Triggers"]["FilterGroups"])
     assert pushes == {"EVENT": "PUSH", "HEAD_REF": "^refs/heads/main$"}
-    assert "PULL_REQUEST_CREATED" in pulls["EVENT"]
-    assert pulls["BASE_REF"] == "^refs/heads/main$"
     assert build["Triggers"]["Webhook"] is True
-    assert build["Source"]["BuildSpec"] == "codebuild-buildspec.yml"
+    assert build["ServiceRole"] == PARAMETERS["ci"]["CiRoleArn"]
     assert build["ConcurrentBuildLimit"] == 1, "two builds would upsert at once"
     assert build["LogsConfig"]["CloudWatchLogs"] == {"Status": "ENABLED", "GroupName": "BuildLog"}
-    variables = {one["Name"]: one["Value"] for one in build["Environment"]["EnvironmentVariables"]}
-    assert variables == {
-        "GATEHOUSE_PROJECT": PROJECT,
-        "GATEHOUSE_TARGET": "aws",
-        "ARTIFACT_BUCKET": BUCKET,
-        "SAGEMAKER_PIPELINE_ROLE_ARN": EXECUTION_ROLE,
-    }
+
+
+def test_a_pull_request_builds_under_a_role_of_its_own_and_shares_nothing_with_the_branch() -> None:
+    builds = of_type(resources("ci"), "AWS::CodeBuild::Project")
+    branch, pull = builds["Build"], builds["PullRequestBuild"]
+    [pulls] = ({one["Type"]: one["Pattern"] for one in group} for group in pull["Triggers"]["FilterGroups"])
+    assert "PULL_REQUEST_CREATED" in pulls["EVENT"]
+    assert pulls["BASE_REF"] == "^refs/heads/main$"
+    assert pull["Triggers"]["Webhook"] is True
+    assert pull["ServiceRole"] == PARAMETERS["ci"]["PlanRoleArn"]
+    assert pull["ServiceRole"] != branch["ServiceRole"]
+    policy = pull["Triggers"]["PullRequestBuildPolicy"]
+    assert policy["RequiresCommentApproval"] == "FORK_PULL_REQUESTS"
+    assert "GITHUB_READ" not in policy["ApproverRoles"], "anybody reads a public repository"
+    assert pull["Cache"] == {"Type": "NO_CACHE"}
+    assert pull["LogsConfig"]["CloudWatchLogs"] == {"Status": "ENABLED", "GroupName": "PullRequestLog"}
+    others = [group for group in branch["Triggers"]["FilterGroups"] if "PULL_REQUEST" in str(group)]
+    assert others == [], "the role of CI builds no pull request"
+
+
+def test_both_builds_run_the_same_commands_for_the_same_project() -> None:
+    for build in of_type(resources("ci"), "AWS::CodeBuild::Project").values():
+        assert build["Source"]["BuildSpec"] == "codebuild-buildspec.yml"
+        variables = {one["Name"]: one["Value"] for one in build["Environment"]["EnvironmentVariables"]}
+        assert variables == {
+            "GATEHOUSE_PROJECT": PROJECT,
+            "GATEHOUSE_TARGET": "aws",
+            "ARTIFACT_BUCKET": BUCKET,
+            "SAGEMAKER_PIPELINE_ROLE_ARN": EXECUTION_ROLE,
+        }

@@ -30,6 +30,7 @@ PARAMETERS: dict[Kind, dict[str, str]] = {
         "Bucket": BUCKET,
         "ExecutionRoleArn": EXECUTION_ROLE,
         "CiRoleArn": f"arn:aws:iam::{ACCOUNT}:role/gatehouse-{PROJECT}-ci",
+        "PlanRoleArn": f"arn:aws:iam::{ACCOUNT}:role/gatehouse-{PROJECT}-ci-plan",
         "Repository": "https://github.com/rc/fraud-detection",
     },
     "pipeline": FUNCTIONS,
