@@ -14,7 +14,16 @@ from pipelines.commands.options import parameter_option, project_argument, targe
 from pipelines.commands.output import Document, Lines, Output, notice, with_json
 from pipelines.infra.deployment import StackPlan, apply_stack, plan_stack, remove_stack, stack_exists
 from pipelines.infra.handler_code import HandlerCode, gather_handler_code, publish
-from pipelines.infra.stacks import KINDS, Kind, Site, Stack, build_stack, missing_parameters, site_of
+from pipelines.infra.stacks import (
+    KINDS,
+    Kind,
+    Site,
+    Stack,
+    build_stack,
+    kinds_in,
+    missing_parameters,
+    site_of,
+)
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import load_settings
 from pipelines.settings.target import account_of
@@ -183,7 +192,7 @@ def _stacks(
     cloudformation: Any,
 ) -> list[Stack]:
     """The named stacks; without a name all but a CI that was never made."""
-    found = _build(at.project, at.site, only or KINDS, parameters, code)
+    found = _build(at.project, at.site, only or kinds_in(at.site.target.region), parameters, code)
     if only:
         return found
     return [
@@ -215,7 +224,7 @@ def _check_offline(
     # Environments may spell out the project's own account; its role says which that is.
     role = os.environ.get("SAGEMAKER_PIPELINE_ROLE_ARN") or project.role
     site = site_of(project, account_of(role) if role else LOCAL_ACCOUNT, project.region)
-    stacks = _build(project, site, only or KINDS, parameters, code)
+    stacks = _build(project, site, only or kinds_in(project.region), parameters, code)
     yield Document(
         {
             "target": "local",

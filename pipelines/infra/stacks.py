@@ -12,6 +12,7 @@ Reads the template files; asks AWS nothing.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -131,6 +132,24 @@ def default_bucket(project: Project, account: str, region: str) -> str:
     return f"{project.name.lower()[:33].rstrip('-')}-{account}-{region}"
 
 
+def kinds_in(region: str) -> tuple[Kind, ...]:
+    """The stacks that a region can have: CodeBuild does not exist everywhere that SageMaker does."""
+    return tuple(kind for kind in KINDS if kind != "ci" or region not in _regions_without_codebuild())
+
+
+@functools.cache
+def _regions_without_codebuild() -> frozenset[str]:
+    """By botocore's table of endpoints; a region that it does not know is none of them."""
+    import botocore.session
+
+    session = botocore.session.get_session()
+    having: dict[str, set[str]] = {"sagemaker": set(), "codebuild": set()}
+    for partition in session.get_available_partitions():
+        for service, regions in having.items():
+            regions.update(session.get_available_regions(service, partition))
+    return frozenset(having["sagemaker"] - having["codebuild"])
+
+
 def build_stack(
     project: Project, site: Site, kind: Kind, *, code_key: str, given: Mapping[str, str] | None = None
 ) -> Stack:
@@ -141,8 +160,15 @@ def build_stack(
         given: parameters that people chose; they win.
 
     Raises:
-        GatehouseError: a given parameter is none of the template's.
+        GatehouseError: a given parameter is none of the template's, or there is no CodeBuild in the region.
     """
+    if kind not in kinds_in(site.target.region):
+        raise GatehouseError(
+            f"CodeBuild does not exist in {site.target.region}",
+            where=f"{project.file}: project {project.name}",
+            remedy="Leave the stack ci out, and run `gatehouse plan`, `upsert` and `start --wait` in another"
+            f" CI system, with what the role gatehouse-{project.name}-ci may do",
+        )
     known = {
         "foundation": _foundation(project, site),
         "pipeline": pipeline_parameters(project, site.target, code_key),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import cfnlint
 import pytest
 from registered_models import REGION, SETTINGS, Registry
 
@@ -172,6 +173,28 @@ def test_offline_an_environment_may_spell_out_the_account_of_the_projects_role(
     account.commands.settings('[projects.rc.churn.environments.dev]\naccount = "111122223333"\n')
     monkeypatch.setenv("SAGEMAKER_PIPELINE_ROLE_ARN", "arn:aws:iam::111122223333:role/pipelines")
     assert "the template is complete" in account.commands.done("infra", "plan").out
+
+
+def test_where_codebuild_does_not_exist_only_ci_is_refused_with_what_to_do(account: Account) -> None:
+    file = account.commands.folder / "projects.toml"
+    file.write_text(file.read_text().replace('region = "eu-west-1"', 'region = "ca-west-1"'))
+    planned = account.commands.done("infra", "plan").out
+    assert "gatehouse-rc-churn-automation: the template is complete" in planned
+    assert "gatehouse-rc-churn-ci:" not in planned
+    refused = account.commands.gatehouse("infra", "plan", "--only", "ci")
+    assert refused.code == 1
+    assert "CodeBuild does not exist in ca-west-1" in refused.err
+    assert "`start --wait` in another CI system" in refused.err
+
+
+def test_the_regions_without_codebuild_are_those_whose_schemas_lack_its_project() -> None:
+    folder = Path(cfnlint.__file__).parent / "data/schemas/providers"
+    regions = {file.stem.replace("_", "-"): json.loads(file.read_text()) for file in folder.glob("*-*.json")}
+    assert len(regions) > 25
+    for region, types in regions.items():
+        if "-iso" in region:  # nothing public says what the isolated regions have
+            continue
+        assert ("ci" in stacks.kinds_in(region)) == ("AWS::CodeBuild::Project" in types), region
 
 
 def test_a_new_ci_needs_its_repository_once(account: Account) -> None:

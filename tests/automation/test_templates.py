@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import botocore.session
 import pytest
 from policies import (
     BUCKET,
@@ -14,10 +15,12 @@ from policies import (
     KEY,
     PARAMETERS,
     PROJECT,
+    allows,
     listed,
     of_type,
     policies_in,
     resources,
+    statements,
 )
 
 from automation.lease import PATIENCE
@@ -45,13 +48,19 @@ LIMITED_BY = {
     "kms:CreateGrant": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
 }
 
-EVERY_OPTION = {"CreateKey": "true", "InVpc": "true", "DataBucket": "raw-data", "SharedLogGroups": "create"}
-
+CONNECTION = "arn:aws:codeconnections:eu-west-1:000000000000:connection/0a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f"
+EVERY_OPTION = {
+    "CreateKey": "true",
+    "InVpc": "true",
+    "DataBucket": "raw-data",
+    "SharedLogGroups": "create",
+    "ConnectionArn": CONNECTION,
+}
 
 EVERY_OPTIONS: dict[Kind, dict[str, str]] = {
     "foundation": EVERY_OPTION,
     "pipeline": {"KmsKeyArn": KEY, "AssumedRoleArns": "arn:aws:iam::444455556666:role/there"},
-    "ci": {},
+    "ci": {"ConnectionArn": CONNECTION},
     "automation": {
         "KmsKeyArn": KEY,
         "ModelRoleArns": "arn:aws:iam::000000000000:role/models",
@@ -112,7 +121,7 @@ def test_a_service_assumes_a_role_for_this_account_only() -> None:
             assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == "000000000000"
 
 
-def test_services_put_only_what_comes_from_this_account_into_topic_and_queue() -> None:
+def test_services_put_only_what_this_stack_sends_into_topic_and_queue() -> None:
     found = whole("automation")
     policies = {**of_type(found, "AWS::SNS::TopicPolicy"), **of_type(found, "AWS::SQS::QueuePolicy")}
     allowed = {
@@ -131,7 +140,15 @@ def test_services_put_only_what_comes_from_this_account_into_topic_and_queue() -
         "DeadLettersPolicy": "sqs:SendMessage",
     }
     for statement in allowed.values():
-        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "000000000000"}}
+        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "000000000000"}
+    senders = {name: one["Condition"]["ArnEquals"]["aws:SourceArn"] for name, one in allowed.items()}
+    with_dead_letters = {
+        name
+        for name, rule in of_type(found, "AWS::Events::Rule").items()
+        if any("DeadLetterConfig" in target for target in rule["Targets"])
+    }
+    assert {arn.rpartition(":")[2] for arn in senders["DeadLettersPolicy"]} == with_dead_letters
+    assert senders["TopicPolicy"].endswith(":DeadLettersAlarm")
 
 
 @pytest.mark.parametrize("options", [{}, EVERY_OPTION], ids=["plain", "with-key"])
@@ -243,12 +260,35 @@ def test_a_pull_request_builds_under_a_role_of_its_own_and_shares_nothing_with_t
     assert pull["ServiceRole"] == PARAMETERS["ci"]["PlanRoleArn"]
     assert pull["ServiceRole"] != branch["ServiceRole"]
     policy = pull["Triggers"]["PullRequestBuildPolicy"]
+    assert policy["RequiresCommentApproval"] in values_of("PullRequestBuildCommentApproval")
+    assert set(policy["ApproverRoles"]) <= values_of("PullRequestBuildApproverRole")
     assert policy["RequiresCommentApproval"] == "FORK_PULL_REQUESTS"
     assert "GITHUB_READ" not in policy["ApproverRoles"], "anybody reads a public repository"
     assert pull["Cache"] == {"Type": "NO_CACHE"}
     assert pull["LogsConfig"]["CloudWatchLogs"] == {"Status": "ENABLED", "GroupName": "PullRequestLog"}
     others = [group for group in branch["Triggers"]["FilterGroups"] if "PULL_REQUEST" in str(group)]
     assert others == [], "the role of CI builds no pull request"
+
+
+def values_of(shape: str) -> set[str]:
+    """What CodeBuild's API takes for an enumeration; CloudFormation's schemas do not say."""
+    return set(botocore.session.get_session().get_service_model("codebuild").shape_for(shape).enum)
+
+
+def test_both_builds_fetch_the_repository_by_the_connection_and_the_roles_let_them() -> None:
+    for build in of_type(resources("ci"), "AWS::CodeBuild::Project").values():
+        assert "Auth" not in build["Source"], "CodeBuild's own credential for GitHub"
+    for build in of_type(resources("ci", ConnectionArn=CONNECTION), "AWS::CodeBuild::Project").values():
+        assert build["Source"]["Auth"] == {"Type": "CODECONNECTIONS", "Resource": CONNECTION}
+        assert build["Source"]["Auth"]["Type"] in values_of("SourceAuthType")
+    without, with_connection = resources("foundation"), resources("foundation", ConnectionArn=CONNECTION)
+    for role in ("CiRole", "PlanRole"):
+        for action in ("codeconnections:GetConnection", "codeconnections:GetConnectionToken"):
+            assert allows(statements(with_connection, role), action, CONNECTION)
+            assert not allows(statements(with_connection, role), action, f"{CONNECTION}2"), (
+                "another connection"
+            )
+            assert not allows(statements(without, role), action)
 
 
 def test_both_builds_run_the_same_commands_for_the_same_project() -> None:
