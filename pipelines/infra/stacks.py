@@ -268,10 +268,22 @@ def _foundation(project: Project, site: Site) -> dict[str, str]:
         "ExecutionRoleArn": site.target.role_arn if site.role_is_given else "",
         **({"CreateBucket": "false"} if site.bucket_is_given else {}),
         "DataBucket": "" if data_bucket == site.target.bucket else data_bucket,
+        "AlarmArns": ",".join(_alarms(project, site)),
         "InVpc": "true" if project.network.subnets else "false",
         # Without one in the settings the stack keeps what it was given.
         **({"KmsKeyArn": project.network.kms_key} if project.network.kms_key else {}),
     }
+
+
+def _alarms(project: Project, site: Site) -> list[str]:
+    """The alarms that the execution role watches: those of the environments whose models run under it."""
+    return [
+        # A comma would end an entry of CloudFormation's list; in a policy ? stands for any one character.
+        f"arn:{site.partition}:cloudwatch:{one.region}:{site.target.account}:alarm:{name.replace(',', '?')}"
+        for one in all_environments(project, site.target)
+        if one.role_arn == site.target.role_arn
+        for name in one.alarms
+    ]
 
 
 def _ci(project: Project, site: Site) -> dict[str, str]:

@@ -30,7 +30,7 @@ from automation.context import read_context
 from aws_formats.definition_language import all_steps
 from pipelines.definition.compile import compile_pipeline
 from pipelines.definition.limits import OPERATIONS
-from pipelines.infra.stacks import Kind
+from pipelines.infra.stacks import Kind, build_stack, site_of
 from pipelines.settings.projects_file import load_settings
 from pipelines.settings.target import Target
 
@@ -195,6 +195,39 @@ def test_a_given_role_gets_no_permissions_from_us_and_a_given_bucket_no_policy()
     assert allows(policy, "iam:PassRole", given)
     assert not allows(policy, "iam:PassRole", EXECUTION_ROLE)
     assert allows(policy, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{PROJECT}/code/0a1b/train.py")
+
+
+def test_the_pipelines_role_watches_the_alarms_of_its_environments_and_no_others(tmp_path: Path) -> None:
+    environments = """
+[projects.rc.fraud-detection.environments.dev]
+[projects.rc.fraud-detection.environments.prod]
+alarms = ["errors of prod", "slow, or down"]
+[projects.rc.fraud-detection.environments.canada]
+region = "ca-central-1"
+alarms = ["errors of prod"]
+[projects.rc.fraud-detection.environments.theirs]
+role = "arn:aws:iam::000000000000:role/models"
+alarms = ["theirs"]
+"""
+    (tmp_path / "projects.toml").write_text(SETTINGS + environments)
+    project = load_settings(tmp_path / "projects.toml").project(PROJECT)
+    parameters = build_stack(
+        project, site_of(project, ACCOUNT, REGION), "foundation", code_key="x"
+    ).parameters
+    policy = statements(resources("foundation", AlarmArns=parameters["AlarmArns"]), "ExecutionRole")
+
+    def watches(name: str, region: str = REGION) -> bool:
+        return allows(
+            policy, "cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:{name}"
+        )
+
+    assert watches("errors of prod")
+    assert watches("slow, or down")
+    assert watches("errors of prod", "ca-central-1")
+    assert not watches("theirs"), "that environment's models run under a role of their own"
+    assert not watches("errors of test")
+    assert not watches("slow, or down", "ca-central-1")
+    assert not allows(statements(resources("foundation"), "ExecutionRole"), "cloudwatch:DescribeAlarms")
 
 
 def test_the_pipelines_role_may_not_do_what_others_do() -> None:

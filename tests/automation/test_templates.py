@@ -55,6 +55,7 @@ EVERY_OPTION = {
     "DataBucket": "raw-data",
     "SharedLogGroups": "create",
     "ConnectionArn": CONNECTION,
+    "AlarmArns": "arn:aws:cloudwatch:eu-west-1:000000000000:alarm:errors",
 }
 
 EVERY_OPTIONS: dict[Kind, dict[str, str]] = {
