@@ -21,6 +21,7 @@ from registry.endpoint_changes import ensure_model
 from registry.endpoint_requests import named
 from registry.invocations import CSV, Payload
 from registry.model_packages import APPROVED, describe, newest_approved
+from registry.network import Network
 
 UNDER_WAY = frozenset({"InProgress", "Stopping"})
 _DEFAULT_INSTANCE = "ml.m5.large"
@@ -60,6 +61,7 @@ def plan_transform(
     version: int | None,
     *,
     role_arn: str,
+    network: Network,
     input_uri: str,
     output_uri: str,
     content_type: str,
@@ -73,6 +75,7 @@ def plan_transform(
 
     Args:
         version: the newest approved one if None.
+        network: where the containers stand, and the key of their volumes and of the results.
         split_lines: each line of the input is a row of its own; for CSV without a header.
         instance_type: the first that the version supports if None.
 
@@ -98,7 +101,15 @@ def plan_transform(
             remedy=f"It was registered for: {', '.join(supported)}",
         )
     listed = tag_list(tags or {})
-    content = {"Containers": [{"ModelPackageName": arn}], "ExecutionRoleArn": role_arn}
+    content = {
+        "Containers": [{"ModelPackageName": arn}],
+        "ExecutionRoleArn": role_arn,
+        **network.of_model(),
+    }
+    output = {"S3OutputPath": output_uri, "Accept": accept, "AssembleWith": "Line"}
+    instances: dict[str, Any] = {"InstanceType": chosen, "InstanceCount": instance_count}
+    if network.kms_key is not None:
+        output["KmsKeyId"] = instances["VolumeKmsKeyId"] = network.kms_key
     model = {"ModelName": named(f"{group}-{number}", content), **content, "Tags": listed}
     job = {
         "TransformJobName": f"{group[:40]}-{number}-{time.strftime('%Y%m%d%H%M%S', time.gmtime())}",
@@ -110,8 +121,8 @@ def plan_transform(
             "ContentType": content_type,
             "SplitType": "Line" if split_lines else "None",
         },
-        "TransformOutput": {"S3OutputPath": output_uri, "Accept": accept, "AssembleWith": "Line"},
-        "TransformResources": {"InstanceType": chosen, "InstanceCount": instance_count},
+        "TransformOutput": output,
+        "TransformResources": instances,
         "Tags": listed,
     }
     return TransformPlan(arn, model, job, input_uri, output_uri, checked.notes)

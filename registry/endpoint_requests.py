@@ -27,14 +27,8 @@ def model_request(environment: Environment, arn: str) -> dict[str, Any]:
     content: dict[str, Any] = {
         "Containers": [{"ModelPackageName": arn}],
         "ExecutionRoleArn": environment.role_arn,
+        **environment.network.of_model(),
     }
-    if environment.network_isolation:
-        content["EnableNetworkIsolation"] = True
-    if environment.subnets:
-        content["VpcConfig"] = {
-            "Subnets": list(environment.subnets),
-            "SecurityGroupIds": list(environment.security_groups),
-        }
     _, version = group_and_version(arn)
     name = named(f"{environment.project}-{version}", content)
     return {"ModelName": name, **content, "Tags": tag_list(environment.tags)}

@@ -14,6 +14,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
 from registry.clients import Clients
+from registry.network import Network
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Environment:
     @property
     def endpoint(self) -> str:
         return f"{self.project}-{self.name}"
+
+    @property
+    def network(self) -> Network:
+        return Network(self.subnets, self.security_groups, self.network_isolation, self.kms_key)
 
     @property
     def parameter(self) -> str:

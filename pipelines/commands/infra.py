@@ -221,9 +221,7 @@ def _build(
 def _check_offline(
     project: Project, only: tuple[Kind, ...], parameters: dict[str, str], code: HandlerCode
 ) -> Output:
-    # Environments may spell out the project's own account; its role says which that is.
-    role = os.environ.get("SAGEMAKER_PIPELINE_ROLE_ARN") or project.role
-    site = site_of(project, account_of(role) if role else LOCAL_ACCOUNT, project.region)
+    site = site_of(project, _account_in_settings(project), project.region)
     stacks = _build(project, site, only or kinds_in(project.region), parameters, code)
     yield Document(
         {
@@ -244,6 +242,15 @@ def _check_offline(
         needs = f"; needs -p {' -p '.join(f'{name}=...' for name in missing)}" if missing else ""
         yield f"{stack.name}: the template is complete, {len(list(stack.resources()))} resources{needs}"
     yield OFFLINE
+
+
+def _account_in_settings(project: Project) -> str:
+    """The account of the project's role or, without one, of an environment that needs no role there."""
+    role = os.environ.get("SAGEMAKER_PIPELINE_ROLE_ARN") or project.role
+    if role:
+        return account_of(role)
+    spelt_out = (one.account for one in project.environments.values() if one.account and not one.assume_role)
+    return next(spelt_out, LOCAL_ACCOUNT)
 
 
 def _document(plans: list[StackPlan], outputs: Outputs | None = None) -> dict[str, object]:

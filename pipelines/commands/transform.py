@@ -28,6 +28,7 @@ from registry.batch_transforms import (
     wait,
 )
 from registry.invocations import Payload
+from registry.network import Network
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ def _plan(at: ProjectContext, options: TransformOptions, form: str) -> Transform
         at.project.name,
         options.version,
         role_arn=at.target.role_arn,
+        network=Network(**dict(at.project.network)),
         input_uri=options.source if options.from_s3 else f"{root}/input",
         output_uri=options.output if options.to_s3 else f"{root}/output",
         content_type=CONTENT_TYPES[form],

@@ -167,6 +167,16 @@ def test_locally_the_templates_are_checked_and_nothing_is_claimed(account: Accou
     assert "It has to match https://.+" in wrong.err
 
 
+def test_offline_an_environment_may_spell_out_an_account_where_no_role_says_which_it_is(
+    account: Account,
+) -> None:
+    account.commands.settings('[projects.rc.churn.environments.dev]\naccount = "111122223333"\n')
+    assert "the template is complete" in account.commands.done("infra", "plan").out
+    account.commands.settings('[projects.rc.churn.environments.test]\naccount = "444455556666"\n')
+    refused = account.commands.gatehouse("infra", "plan")
+    assert "environment 'test' is in account 444455556666, and no role there is known" in refused.err
+
+
 def test_offline_an_environment_may_spell_out_the_account_of_the_projects_role(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:

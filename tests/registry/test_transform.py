@@ -53,6 +53,29 @@ def test_a_place_that_cannot_take_the_results_is_found_out_before_the_job(
     assert ended.err.count("\n") == 1
 
 
+def test_a_job_stands_in_the_projects_network_and_writes_with_its_key(registry: Registry) -> None:
+    key = "arn:aws:kms:eu-west-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    registry.settings(
+        f"""
+[defaults.network]
+subnets = ["subnet-0a1b2c3d"]
+security_groups = ["sg-0a1b2c3d"]
+isolation = true
+kms_key = "{key}"
+"""
+    )
+    registry.register(approved=True)
+    (registry.folder / "some.csv").write_text("\n".join(registry.model.rows[:20]) + "\n")
+    done = registry.done("transform", "--input", "some.csv", "--output", "o.csv", "--json").document
+    sagemaker = registry.client("sagemaker")
+    job = sagemaker.describe_transform_job(TransformJobName=done["job"])
+    assert job["TransformOutput"]["KmsKeyId"] == key
+    assert job["TransformResources"]["VolumeKmsKeyId"] == key
+    model = sagemaker.describe_model(ModelName=job["ModelName"])
+    assert model["EnableNetworkIsolation"] is True
+    assert model["VpcConfig"] == {"SecurityGroupIds": ["sg-0a1b2c3d"], "Subnets": ["subnet-0a1b2c3d"]}
+
+
 def test_a_plan_uploads_and_starts_nothing(registry: Registry) -> None:
     registry.register(approved=True)
     planned = registry.done("transform", "--input", "rows.csv", "--output", "o.csv", "--plan")
