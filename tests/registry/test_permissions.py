@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 import pytest
-from permissions_page import PAGE, recorded, rows
+from permissions_page import PAGE, on_the_key, recorded, rows
 from registered_models import Registry
 
 from pipelines.commands import gatehouse
@@ -120,15 +120,22 @@ def test_every_command_has_a_row_and_no_row_is_of_another() -> None:
 def test_every_row_names_permissions_only() -> None:
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         if line.startswith("| `"):
-            for cell in line.strip().strip("|").split("|")[1:]:
+            for cell in line.strip().removeprefix("|").removesuffix("|").split("|")[1:]:
                 assert re.fullmatch(r"(none|—|`[\w-]+:\w+`(, `[\w-]+:\w+`)*)?", cell.strip()), cell
+
+
+def test_a_key_is_asked_for_what_the_calls_of_the_row_need() -> None:
+    for command, row in rows().items():
+        assert row.on_the_key == on_the_key(row.actions), command
+    everything = {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"}
+    assert {action for row in rows().values() for action in row.on_the_key} == everything
 
 
 def test_the_calls_that_commands_make_are_those_of_their_rows(calls: dict[str, frozenset[str]]) -> None:
     wrong = {}
     for path, made in calls.items():
-        always, sometimes = rows().get(path, (frozenset(), frozenset()))
-        missing, never = made - always - sometimes, always - made - NOT_A_CALL
+        row = rows()[path]
+        missing, never = made - row.actions, row.always - made - NOT_A_CALL
         if missing or never:
             wrong[path] = {"not in the table": sorted(missing), "never called": sorted(never)}
     assert not wrong, json.dumps(wrong, indent=2)

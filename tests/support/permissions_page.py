@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import botocore.client
@@ -22,18 +23,50 @@ ACTIONS = {
 }
 """API calls whose permission has another name."""
 
+ON_THE_KEY = {
+    "s3:GetObject": {"kms:Decrypt"},
+    "s3:PutObject": {"kms:GenerateDataKey", "kms:Decrypt"},  # to decrypt: an upload in several parts
+    "sagemaker:CreateEndpoint": {"kms:CreateGrant", "kms:DescribeKey"},
+    "sagemaker:UpdateEndpoint": {"kms:CreateGrant", "kms:DescribeKey"},
+    "sagemaker:CreateTransformJob": {"kms:CreateGrant", "kms:DescribeKey"},
+}
+"""What a permission asks for besides, on the key, where one encrypts.
+
+"Protecting data with server-side encryption" (S3) says it of objects, "SageMaker API permissions" of grants,
+which the instances' encrypted volumes need.
+"""
+
 LOCAL_ONLY = {"s3:CreateBucket"}
 
 
-def rows() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
-    """Command -> (what it always needs, what it needs in some cases), as the page says."""
+@dataclass(frozen=True)
+class Row:
+    """What a command asks for: always, in some cases, and of a key."""
+
+    always: frozenset[str]
+    sometimes: frozenset[str]
+    on_the_key: frozenset[str]
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """Everything but what a key asks for."""
+        return self.always | self.sometimes
+
+
+def rows() -> dict[str, Row]:
+    """The page's rows by command."""
     found = {}
     for line in PAGE.read_text(encoding="utf-8").splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if len(cells) == 3 and cells[0].startswith("`"):
-            always, sometimes = (frozenset(re.findall(r"`([\w-]+:\w+)`", cell)) for cell in cells[1:])
-            found[cells[0].strip("`")] = (always, sometimes)
+        cells = [cell.strip() for cell in line.strip().removeprefix("|").removesuffix("|").split("|")]
+        if len(cells) == 4 and cells[0].startswith("`"):
+            columns = (frozenset(re.findall(r"`([\w-]+:\w+)`", cell)) for cell in cells[1:])
+            found[cells[0].strip("`")] = Row(*columns)
     return found
+
+
+def on_the_key(actions: Iterable[str]) -> set[str]:
+    """What these permissions ask for besides, on the key."""
+    return {asked for action in actions for asked in ON_THE_KEY.get(action, ())}
 
 
 @contextmanager
