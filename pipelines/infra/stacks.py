@@ -129,7 +129,7 @@ def site_of(
 
 def default_bucket(project: Project, account: str, region: str) -> str:
     """The artifact bucket's name without one in the settings; bucket names are unique across accounts."""
-    return f"{project.name.lower()[:33].rstrip('-')}-{account}-{region}"
+    return f"{project.name[:33].rstrip('-')}-{account}-{region}"
 
 
 def kinds_in(region: str) -> tuple[Kind, ...]:
@@ -319,7 +319,7 @@ def _check_parameters(stack: Stack) -> None:
             raise GatehouseError(
                 f"{value!r} is not allowed for {name}",
                 where=f"{stack.kind}.yaml",
-                remedy=f"It has to match {pattern}",
+                remedy=declared[name].get("ConstraintDescription", f"It has to match {pattern}"),
             )
 
 

@@ -8,6 +8,7 @@ as well, because only here are both at hand. ``settings`` reads the file and wor
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -55,6 +56,21 @@ def _duration(text: str) -> str:
 Duration = Annotated[str, AfterValidator(_duration)]
 REGION = r"^[a-z]{2}(-[a-z]+)+-\d+$"
 ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$"
+
+
+def why_no_name(part: str) -> tuple[str, str] | None:
+    """What is wrong with a team's or a project's name, and what to do; None for one that can be used.
+
+    Lower case only: AWS lowers the names in some ARNs, keeps them in others, and compares some of them letter
+    by letter, so that a policy or an event's rule with capitals would not match.
+    """
+    if re.fullmatch(r"[a-z0-9](-*[a-z0-9])*", part):
+        return None
+    if re.fullmatch(r"[a-z0-9](-*[a-z0-9])*", part.lower()):
+        return f"{part!r} has upper-case letters, which AWS does not keep in every ARN", (
+            f"Write it in lower case: {part.lower()!r}"
+        )
+    return f"{part!r} cannot be part of a pipeline's name", "Use lower-case letters, digits and hyphens"
 
 
 class Table(BaseModel):

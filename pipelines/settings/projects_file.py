@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,6 +32,7 @@ from pipelines.settings.project import (
     Split,
     Table,
     Training,
+    why_no_name,
 )
 
 __all__ = ["Local", "Project", "Settings", "load_settings"]
@@ -186,10 +186,8 @@ class _Reader:
         place = ("projects", team, short_name)
         name = f"{team}-{short_name}"
         for part in (team, short_name):
-            if not re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", part):
-                raise self._error(
-                    place, f"{part!r} cannot be part of a pipeline's name", "Use letters, digits and hyphens"
-                )
+            if wrong := why_no_name(part):
+                raise self._error(place, *wrong)
         if len(name) > NAME_LIMIT:
             raise self._error(
                 place,
@@ -314,6 +312,6 @@ def place_of(project: Project, key: str) -> str:
 
 def which_one(name: str, known: Iterable[str], kind: str = "projects") -> str:
     """A remedy for a name that does not exist: the one most like it, or all there are."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"The {kind} are: {', '.join(names)}"
+    folded = {one.lower(): one for one in sorted(known)}
+    close = difflib.get_close_matches(name.lower(), folded, n=1)
+    return f"Did you mean {folded[close[0]]!r}?" if close else f"The {kind} are: {', '.join(sorted(known))}"

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aws_formats.errors import GatehouseError
+from pipelines.settings.project import why_no_name
 
-_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 _ON = frozenset({"true", "1", "yes", "on"})
 
@@ -87,10 +87,7 @@ def read_teams(variables: Mapping[str, str]) -> TeamVariables | None:
 def _names(variables: Mapping[str, str], variable: str) -> list[str]:
     names = variables[variable].split()
     for name in names:
-        if not _NAME.fullmatch(name):
-            raise GatehouseError(
-                f"{name!r} cannot be part of a group's name",
-                where=f"variable {variable}",
-                remedy="Use letters, digits and hyphens, with spaces between names",
-            )
+        if wrong := why_no_name(name):
+            what, remedy = wrong
+            raise GatehouseError(what, where=f"variable {variable}", remedy=remedy)
     return list(dict.fromkeys(names))

@@ -165,6 +165,9 @@ def test_locally_the_templates_are_checked_and_nothing_is_claimed(account: Accou
     wrong = account.commands.gatehouse("infra", "plan", "-p", "Repository=git@github.com:rc/churn")
     assert wrong.code == 1
     assert "It has to match https://.+" in wrong.err
+    wrong = account.commands.gatehouse("infra", "plan", "-p", "Project=RC-churn")
+    assert wrong.code == 1
+    assert "It has to be lower-case letters, digits and hyphens" in wrong.err
 
 
 def test_offline_an_environment_may_spell_out_an_account_where_no_role_says_which_it_is(

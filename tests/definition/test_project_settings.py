@@ -169,6 +169,8 @@ MISTAKES = [
     ('risk = "medium"', 'risk = "none"', "fraud-detection.card] risk", "'none' is wrong"),
     ('version = "2026-10"', 'positive_class = "x"', "card-types]", "a multiclass task has none"),
     ("[projects.rc.card-types", "[projects.rc.'card types'", "card types]", "cannot be part of a pipeline"),
+    ("[projects.rc.card-types", "[projects.rc.Card-types", "rc.Card-types]", "lower case: 'card-types'"),
+    ("[projects.rc.card-types", "[projects.RC.card-types", "RC.card-types]", "'RC' has upper-case letters"),
     (
         "[defaults]",
         'default_project = "rc-fraud"\n[defaults]',

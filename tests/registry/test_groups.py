@@ -240,3 +240,19 @@ def test_a_malformed_account_or_ones_own_is_refused(registry: Registry, account)
     assert ended.code == 1
     assert account in ended.err
     assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "named"),
+    [("TEAMS", "RC", "'RC' has upper-case letters"), ("RC_PROJECTS", "Fraud", "in lower case: 'fraud'")],
+)
+def test_capitals_in_a_team_or_a_project_of_the_variables_are_refused_with_one_line(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, named: str
+) -> None:
+    for name, given in {"TEAMS": "rc", "RC_PROJECTS": "fraud", variable: value}.items():
+        monkeypatch.setenv(name, given)
+    refused = registry.gatehouse("groups", "setup")
+    assert refused.code == 1
+    assert f"variable {variable}: " in refused.err
+    assert named in refused.err
+    assert refused.err.count("\n") == 1
