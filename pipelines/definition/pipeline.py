@@ -37,6 +37,9 @@ PROCESSING = "/opt/ml/processing"
 PARQUET, JSON_TYPE, CSV = "application/x-parquet", "application/json", "text/csv"
 APPROVAL = ("PendingManualApproval", "Approved", "Rejected")  # the first is the default
 _LOSSES = {"binary": "logloss", "multiclass": "mlogloss", "regression": "rmse"}  # what train.py prints
+JOB_PREFIX_LIMIT = (
+    39  # of a job's 63 characters: SageMaker Pipelines adds its own, as the SDK leaves room for
+)
 ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}  # so that a crash loses no line of the log
 
 
@@ -99,6 +102,10 @@ class Context:
         place = f"{self.target.region}:{self.target.account}"
         return f"arn:{partition}:lambda:{place}:function:{self.project.name}-{name}"
 
+    def job_prefix(self, step: str) -> str:
+        """What the name of a step's job begins with: the project, by which policies tell jobs apart."""
+        return f"{self.project.name}-{step.lower()}"[:JOB_PREFIX_LIMIT].rstrip("-")
+
     def uri(self, bundle: Bundle) -> str:
         """Where the bundle's files lie for a job."""
         return bundle.uri(self.target.bucket)
@@ -153,6 +160,8 @@ def build(
         region=target.region,
         role_arn=target.role_arn,
         tags=resource_tags(project, target),
+        # The SDK would ask for an experiment, which the role may not make and nothing here reads.
+        pipeline_experiment_config=None,
         parameters=parameters.declared(),
         steps=[preprocess, train, *([champion] if champion else []), evaluate, gate],
         sagemaker_session=session,
@@ -213,8 +222,9 @@ def _preprocess(context: Context) -> Any:
     processor = _processor(
         context, "preprocess.py", context.parameters.instances["processing_instance_count"]
     )
-    return sdk.ProcessingStep(
+    return sdk.NamedProcessingStep(
         name=step,
+        job_prefix=context.job_prefix(step),
         display_name="Preprocess data",
         description="Reads the raw data, splits it by a hash of each row into training, validation and"
         " test parts, and reports on the quality of the training part",
@@ -290,6 +300,7 @@ def _train(context: Context, preprocess: Any) -> Any:
     )
     return sdk.ProgramTrainingStep(
         name="TrainModel",
+        job_prefix=context.job_prefix("TrainModel"),
         display_name="Train model",
         description="Trains XGBoost until the validation part no longer improves, and packs the model"
         " with the code that serves it",
@@ -314,8 +325,9 @@ def _evaluate(context: Context, preprocess: Any, train: Any, champion: Any, prop
         inputs = [sdk.processing_input("champion", found["ArtifactUri"], f"{PROCESSING}/input/champion")]
         arguments = ["--champion-version", found["Version"].to_string()]
         arguments += ["--champion-sha256", found["Sha256"].to_string()]
-    return sdk.ProcessingStep(
+    return sdk.NamedProcessingStep(
         name=step,
+        job_prefix=context.job_prefix(step),
         display_name="Evaluate model",
         description="Scores the test part with the model artifact's own inference code and writes"
         " statistics.json, the gate's verdict, plots and an HTML report",

@@ -177,6 +177,7 @@ __all__ = [
     "ModelQuality",
     "ModelStep",
     "ModelTrainer",
+    "NamedProcessingStep",
     "NetworkConfig",
     "Networking",
     "OutputDataConfig",
@@ -184,7 +185,6 @@ __all__ = [
     "ParameterInteger",
     "ParameterString",
     "PipelineSession",
-    "ProcessingStep",
     "Processor",
     "ProgramTrainingStep",
     "PropertyFile",
@@ -300,16 +300,39 @@ def lookup(
     )
 
 
+class NamedProcessingStep(ProcessingStep):  # type: ignore[misc]
+    """A processing job whose name begins with a prefix of ours, and goes on as SageMaker likes.
+
+    The SDK's own way (``use_custom_job_prefix``) takes the prefix from a name with a time in it, whose form
+    varies, and forgets it for training jobs.
+    """
+
+    def __init__(self, *, job_prefix: str, **options: Any) -> None:
+        self._job_prefix = job_prefix
+        super().__init__(**options)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The members of ``CreateProcessingJob``."""
+        return {"ProcessingJobName": self._job_prefix, **super().arguments}
+
+
 class ProgramTrainingStep(TrainingStep):  # type: ignore[misc]
     """A training job that runs a program of ours, not the image's script mode.
 
     Script mode would install the code with pip and build isolation, which needs the network;
-    ``ModelTrainer`` has no argument for an entry point without it.
+    ``ModelTrainer`` has no argument for an entry point without it. The job's name begins with the prefix.
     """
 
     def __init__(
-        self, *, entrypoint: Sequence[str], arguments_of_program: Sequence[str], **options: Any
+        self,
+        *,
+        job_prefix: str,
+        entrypoint: Sequence[str],
+        arguments_of_program: Sequence[str],
+        **options: Any,
     ) -> None:
+        self._job_prefix = job_prefix
         self._program = {
             "ContainerEntrypoint": list(entrypoint),
             "ContainerArguments": list(arguments_of_program),
@@ -321,7 +344,7 @@ class ProgramTrainingStep(TrainingStep):  # type: ignore[misc]
         """The members of ``CreateTrainingJob``."""
         request: dict[str, Any] = super().arguments
         request["AlgorithmSpecification"] = {**request["AlgorithmSpecification"], **self._program}
-        return request
+        return {"TrainingJobName": self._job_prefix, **request}
 
 
 class GatedPipeline(Pipeline):  # type: ignore[misc]

@@ -35,8 +35,8 @@ KINDS: tuple[Kind, ...] = ("foundation", "pipeline", "ci", "automation")
 """In the order in which they are made; they are removed the other way round."""
 
 TEMPLATES = ROOT / "automation" / "templates"
-NAME_LIMIT = 43
-"""Characters of a project's name: a role's name has 64, and the longest of ours adds 21."""
+NAME_LIMIT = 39
+"""Characters of a project's name: the roles know jobs by it, which leaves SageMaker 24 of a job's 63."""
 
 SETTINGS_LIMIT = 3500
 """Characters of the handlers' settings: Lambda allows 4 KB for all of a function's variables."""
@@ -102,8 +102,8 @@ def site_of(
     """
     if len(project.name) > NAME_LIMIT:
         raise GatehouseError(
-            f"the name {project.name} has {len(project.name)} characters, and roles and functions are named"
-            f" after it: at most {NAME_LIMIT}",
+            f"the name {project.name} has {len(project.name)} characters, and roles, functions and jobs are"
+            f" named after it: at most {NAME_LIMIT}",
             where=str(project.file),
             remedy="Shorten the team's or the project's name",
         )

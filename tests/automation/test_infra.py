@@ -219,7 +219,7 @@ def test_a_new_ci_needs_its_repository_once(account: Account) -> None:
 def test_what_does_not_fit_is_said_before_anything_is_made(account: Account) -> None:
     project = load_settings(account.commands.folder / "projects.toml").project()
     long = project.model_copy(update={"short_name": "x" * 50})
-    with pytest.raises(GatehouseError, match="at most 43"):
+    with pytest.raises(GatehouseError, match="at most 39"):
         site_of(long, "123456789012", REGION)
     dev = project.environments["dev"]
     many = project.model_copy(update={"environments": {f"stage-{number}": dev for number in range(40)}})

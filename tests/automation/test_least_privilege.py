@@ -158,8 +158,9 @@ def test_the_pipelines_role_may_do_what_its_definition_asks_for_and_nothing_else
             for action in (operation, "AddTags"):  # Pipelines tags what it makes
                 asked.add((f"sagemaker:{action}", f"{SAGEMAKER}:model-package-group/{PROJECT}"))
         elif operation:
-            kind = "processing-job" if step["Type"] == "Processing" else "training-job"
-            job = f"{SAGEMAKER}:{kind}/pipelines-abc123-{step['Name']}-x"
+            kind = step["Type"]
+            prefix = step["Arguments"][f"{kind}JobName"]
+            job = f"{SAGEMAKER}:{kind.lower()}-job/{prefix}-abc123"
             for verb in ("Create", "Describe", "Stop"):
                 asked.add((f"sagemaker:{operation.replace('Create', verb)}", job))
             asked.add(("sagemaker:AddTags", job))
@@ -228,6 +229,11 @@ alarms = ["theirs"]
 def test_the_pipelines_role_may_not_do_what_others_do() -> None:
     policy = statements(resources("foundation"), "ExecutionRole")
     assert not allows(policy, "s3:GetObject", "arn:aws:s3:::artifacts/other-project/data")
+    for kind in ("Processing", "Training"):
+        for job in ("rc-churn-trainmodel-abc123", "pipelines-abc123-TrainModel-x"):
+            for verb in ("Create", "Describe", "Stop"):
+                job_arn = f"{SAGEMAKER}:{kind.lower()}-job/{job}"
+                assert not allows(policy, f"sagemaker:{verb}{kind}Job", job_arn), "another pipeline's job"
     assert not allows(policy, "s3:DeleteObject")
     assert not allows(policy, "sagemaker:UpdateModelPackage"), "a pipeline does not approve its own versions"
     assert not allows(policy, "sagemaker:CreateEndpoint")

@@ -37,8 +37,6 @@ OF_NO_PROJECT = {
     "arn:aws:ecr:eu-west-1:*:repository/sagemaker-xgboost",  # AWS's own account of the region
     "arn:aws:logs:eu-west-1:000000000000:log-group:/aws/sagemaker/*",
     "arn:aws:s3:::raw-data/*",
-    "arn:aws:sagemaker:eu-west-1:000000000000:processing-job/pipelines-*",  # names that SageMaker makes
-    "arn:aws:sagemaker:eu-west-1:000000000000:training-job/pipelines-*",
 }
 """Patterns of resources that the project's name does not limit."""
 

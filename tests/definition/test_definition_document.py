@@ -12,8 +12,9 @@ import pytest
 from aws_formats.definition_language import all_steps
 from pipelines.definition.compile import Compiled, compile_pipeline
 from pipelines.definition.sources import Sources, gather_sources
+from pipelines.infra.stacks import NAME_LIMIT
 from pipelines.settings.project import Project
-from pipelines.settings.target import resolve_target
+from pipelines.settings.target import Target, resolve_target
 
 JOBS = ("PreprocessData", "TrainModel", "EvaluateModel")
 
@@ -101,6 +102,25 @@ def test_the_steps_stand_in_their_order_and_the_model_is_registered_behind_the_g
     assert [item["Type"] for item in is_new["IfSteps"]] == ["RegisterModel"]
     assert is_new["ElseSteps"] == []
     assert [item["Type"] for item in gate["ElseSteps"]] == ["Fail"]
+
+
+def test_every_jobs_name_begins_with_the_project_and_leaves_sagemaker_room_for_its_own(
+    document: dict[str, Any], project: Project, local: Target, sources: Sources
+) -> None:
+    names = {name: job_name(step(document, name)) for name in JOBS}
+    assert names == {name: f"{project.name}-{name.lower()}" for name in JOBS}
+    longest = project.model_copy(update={"short_name": "x" * 36})
+    assert len(longest.name) == NAME_LIMIT
+    for found in json.loads(compile_pipeline(longest, local, sources).definition)["Steps"][: len(JOBS)]:
+        assert job_name(found) == longest.name
+
+
+def job_name(found: dict[str, Any]) -> str:
+    return str(found["Arguments"][f"{found['Type']}JobName"])
+
+
+def test_no_experiment_is_asked_for(document: dict[str, Any]) -> None:
+    assert document["PipelineExperimentConfig"] is None
 
 
 def test_every_step_reads_well_in_studio(document: dict[str, Any]) -> None:
