@@ -152,8 +152,8 @@ def deploy_command(
 def remove_command(project: str | None, only: tuple[Kind, ...], yes: bool, target: str) -> Output:
     """Delete the stacks: automation, CI, the pipeline's functions, then the foundation.
 
-    The artifact bucket, the key and log groups with a job's logs stay, with all data and models in them;
-    docs/aws.md says how to delete those too. Endpoints go on serving until they are deleted.
+    The artifact bucket, its access logs, the key and log groups with a job's logs stay, with all that is in
+    them; docs/aws.md says how to delete those too. Endpoints go on serving until they are deleted.
     """
     if target == "local":
         raise click.UsageError("There is nothing to remove locally; give --target aws.")

@@ -153,7 +153,7 @@ def test_services_put_only_what_this_stack_sends_into_topic_and_queue() -> None:
 @pytest.mark.parametrize("options", [{}, EVERY_OPTION], ids=["plain", "with-key"])
 def test_the_bucket_is_encrypted_versioned_and_closed(options: dict[str, str]) -> None:
     found = resources("foundation", **options)
-    [bucket] = of_type(found, "AWS::S3::Bucket").values()
+    bucket = of_type(found, "AWS::S3::Bucket")["ArtifactBucket"]
     [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     algorithm = rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
     assert algorithm == ("aws:kms" if options else "AES256")
@@ -171,9 +171,43 @@ def test_the_bucket_is_encrypted_versioned_and_closed(options: dict[str, str]) -
     [cheaper] = [one for one in rules if "Transitions" in one]
     assert cheaper["Prefix"] == f"{PROJECT}/executions/"
     assert not [one for one in rules if "ExpirationInDays" in one], "no model is ever deleted"
-    for name in ("ArtifactBucket", *(["Key"] if options else [])):
+    assert bucket["LoggingConfiguration"] == {
+        "DestinationBucketName": "AccessLogs",
+        "LogFilePrefix": f"{BUCKET}/",
+    }
+    for name in ("ArtifactBucket", "AccessLogs", *(["Key"] if options else [])):
         assert found[name]["DeletionPolicy"] == "Retain", "models outlive the stack"
         assert found[name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_bucket_of_access_logs_is_closed_takes_this_buckets_alone_and_forgets() -> None:
+    found = resources("foundation", LogRetentionDays="30")
+    logs = of_type(found, "AWS::S3::Bucket")["AccessLogs"]
+    artifacts = of_type(found, "AWS::S3::Bucket")["ArtifactBucket"]
+    assert logs["PublicAccessBlockConfiguration"] == artifacts["PublicAccessBlockConfiguration"]
+    assert logs["OwnershipControls"] == artifacts["OwnershipControls"]
+    [rule] = logs["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}, "all that S3 delivers logs to"
+    assert [one["ExpirationInDays"] for one in logs["LifecycleConfiguration"]["Rules"]] == ["30"]
+    policy = found["AccessLogsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    [delivery] = [one for one in policy if one["Effect"] == "Allow"]
+    assert delivery["Principal"] == {"Service": "logging.s3.amazonaws.com"}
+    assert (delivery["Action"], delivery["Resource"]) == (
+        "s3:PutObject",
+        f"arn:aws:s3:::access-logs/{BUCKET}/*",
+    )
+    assert delivery["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": "000000000000"},
+        "ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{BUCKET}"},
+    }
+
+
+def test_access_logs_go_to_a_bucket_that_is_given_and_nowhere_for_a_given_artifact_bucket() -> None:
+    found = resources("foundation", AccessLogBucket="logs-of-all")
+    assert not {"AccessLogs", "AccessLogsPolicy"} & found.keys()
+    [bucket] = of_type(found, "AWS::S3::Bucket").values()
+    assert bucket["LoggingConfiguration"]["DestinationBucketName"] == "logs-of-all"
+    assert not of_type(resources("foundation", CreateBucket="false"), "AWS::S3::Bucket")
 
 
 def test_what_holds_data_refuses_everything_without_tls() -> None:
@@ -185,12 +219,15 @@ def test_what_holds_data_refuses_everything_without_tls() -> None:
         for statement in policy["PolicyDocument"]["Statement"]
         if statement["Effect"] == "Deny" and "aws:SecureTransport" in statement["Condition"].get("Bool", {})
     ]
-    assert len(denied) == 3
+    assert len(denied) == 4
     for statement in denied:
         assert statement["Principal"] == "*"
         assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    [of_bucket] = [one for one in denied if one["Action"] == "s3:*"]
-    assert of_bucket["Resource"] == [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]
+    of_buckets = [one["Resource"] for one in denied if one["Action"] == "s3:*"]
+    assert sorted(of_buckets) == [
+        ["arn:aws:s3:::access-logs", "arn:aws:s3:::access-logs/*"],
+        [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"],
+    ]
     assert {one["Action"] for one in denied} == {"s3:*", "sns:Publish", "sqs:*"}
 
 

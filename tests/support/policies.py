@@ -37,9 +37,10 @@ PARAMETERS: dict[Kind, dict[str, str]] = {
     "automation": {**FUNCTIONS, "ExecutionRoleArn": EXECUTION_ROLE},
 }
 _ARNS = {
-    "AWS::S3::Bucket": f"arn:aws:s3:::{BUCKET}",
-    "AWS::KMS::Key": KEY,
-    "AWS::IAM::Role": EXECUTION_ROLE,
+    "ArtifactBucket": f"arn:aws:s3:::{BUCKET}",
+    "AccessLogs": "arn:aws:s3:::access-logs",
+    "Key": KEY,
+    "ExecutionRole": EXECUTION_ROLE,
 }
 
 
@@ -49,7 +50,7 @@ def resources(kind: Kind, **more: str) -> dict[str, dict[str, Any]]:
 
     def reference(logical: str) -> Reference:
         type_ = template["Resources"][logical]["Type"]
-        arn = _ARNS.get(type_, f"arn:aws:any:{REGION}:{ACCOUNT}:{logical}")
+        arn = _ARNS.get(logical, f"arn:aws:any:{REGION}:{ACCOUNT}:{logical}")
         return Reference(arn if type_ == "AWS::SNS::Topic" else logical, {"Arn": arn, "QueueName": logical})
 
     stack = Stack(template, REGION, "test", {**PARAMETERS[kind], **more}, reference)
