@@ -23,7 +23,10 @@ NAME_LIMIT = 63
 
 
 def model_request(environment: Environment, arn: str) -> dict[str, Any]:
-    """CreateModel's request: all of the version's containers, in order, by the version's ARN."""
+    """CreateModel's request: all of the version's containers, in order, by the version's ARN.
+
+    Its tags name no environment: the same request from another environment is the same model.
+    """
     content: dict[str, Any] = {
         "Containers": [{"ModelPackageName": arn}],
         "ExecutionRoleArn": environment.role_arn,
@@ -55,7 +58,7 @@ def config_request(environment: Environment, model: str) -> dict[str, Any]:
     return {
         "EndpointConfigName": named(environment.endpoint, content),
         **content,
-        "Tags": tag_list(environment.tags),
+        "Tags": tag_list(environment.own_tags),
     }
 
 
@@ -64,7 +67,7 @@ def creation_request(environment: Environment, config: str) -> dict[str, Any]:
     return {
         "EndpointName": environment.endpoint,
         "EndpointConfigName": config,
-        "Tags": tag_list(environment.tags),
+        "Tags": tag_list(environment.own_tags),
     }
 
 

@@ -16,6 +16,8 @@ from typing import Any
 from registry.clients import Clients
 from registry.network import Network
 
+ENVIRONMENT_TAG = "gatehouse:environment"
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -35,6 +37,7 @@ class Environment:
         kms_key: encrypts the instances' volumes; AWS's own key where None.
         network_isolation: whether the containers are cut off from every network.
         subnets, security_groups: of the VPC that the containers reach; none: SageMaker's own.
+        tags: of everything that is made for the project, whichever environment it is made for.
     """
 
     project: str
@@ -60,6 +63,11 @@ class Environment:
     @property
     def endpoint(self) -> str:
         return f"{self.project}-{self.name}"
+
+    @property
+    def own_tags(self) -> dict[str, str]:
+        """The tags of what this environment alone uses; a model may serve in several."""
+        return {**self.tags, ENVIRONMENT_TAG: self.name}
 
     @property
     def network(self) -> Network:

@@ -77,7 +77,7 @@ def resolve_environment(project: Project, target: Target, name: str) -> Environm
         network_isolation=network.isolation,
         subnets=network.subnets,
         security_groups=network.security_groups,
-        tags={**resource_tags(project, target), "gatehouse:environment": name},
+        tags=resource_tags(project, target),
     )
 
 

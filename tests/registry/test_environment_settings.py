@@ -24,7 +24,7 @@ from pipelines.settings.projects_file import load_settings
 from pipelines.settings.target import resolve_target
 from registry.clients import AssumedRole
 from registry.deployment_history import deployed_versions
-from registry.endpoint_requests import config_request, model_request
+from registry.endpoint_requests import config_request, creation_request, model_request
 from registry.environments import Environment
 
 AWS = {"SAGEMAKER_PIPELINE_ROLE_ARN": "arn:aws:iam::111122223333:role/pipelines"}
@@ -44,7 +44,7 @@ def test_without_any_there_are_dev_test_and_prod(tmp_path: Path) -> None:
         "rc-fraud-detection-prod",
     ]
     assert found[0].parameter == "/gatehouse/rc-fraud-detection/dev/model-package"
-    assert found[0].tags["gatehouse:environment"] == "dev"
+    assert found[0].own_tags["gatehouse:environment"] == "dev"
 
 
 def test_an_environment_in_another_account_is_reached_under_a_role_there(tmp_path: Path) -> None:
@@ -239,3 +239,15 @@ def test_without_local_up_a_deployment_is_served_by_whichever_command_asks_next(
     asked = gatehouse("invoke", "--env", "dev", "--data", "rows.csv", "--json")
     assert asked.returncode == 0, asked.stderr
     assert asked.stdout.count('"class"') == 5
+
+
+def test_a_model_that_serves_in_several_environments_is_tagged_with_none(tmp_path: Path) -> None:
+    project = project_with(tmp_path, "")
+    dev, test, _ = all_environments(project, resolve_target(project, "aws", AWS))
+    arn = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/rc-fraud-detection/1"
+    assert model_request(dev, arn) == model_request(test, arn)
+    name = model_request(dev, arn)["ModelName"]
+    for environment in (dev, test):
+        for request in (config_request(environment, name), creation_request(environment, "config")):
+            assert {"Key": "gatehouse:environment", "Value": environment.name} in request["Tags"]
+            assert {"Key": "gatehouse:project", "Value": "fraud-detection"} in request["Tags"]
