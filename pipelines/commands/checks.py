@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from ipaddress import IPv4Network
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -153,6 +155,8 @@ def _account(project: Project) -> Iterator[Check]:
     yield _role(target)
     yield _bucket(target)
     yield _pipelines(target)
+    if project.network.security_groups and project.training_instance_count > 1:
+        yield _instances_reach_each_other(project, target)
 
 
 def _credentials(target: Target) -> Check:
@@ -209,6 +213,45 @@ def _pipelines(target: Target) -> Check:
     except (ClientError, BotoCoreError) as error:
         return _refused("SageMaker Pipelines", error)
     return Check("SageMaker Pipelines", True, f"reachable in {target.region}")
+
+
+def _instances_reach_each_other(project: Project, target: Target) -> Check:
+    """Whether one training job's instances reach each other: XGBoost uses whatever ports are free."""
+    name, groups = "security groups", set(project.network.security_groups)
+    ec2 = target.client("ec2")
+    try:
+        found = ec2.describe_security_groups(GroupIds=sorted(groups))["SecurityGroups"]
+        subnets = ec2.describe_subnets(SubnetIds=list(project.network.subnets))["Subnets"]
+    except (ClientError, BotoCoreError) as error:
+        return _refused(name, error)
+    networks = [IPv4Network(subnet["CidrBlock"]) for subnet in subnets]
+    listed = ", ".join(sorted(groups))
+    for direction, way in (("IpPermissions", "from"), ("IpPermissionsEgress", "to")):
+        rules = (rule for group in found for rule in group[direction])
+        if not any(_is_for_every_port(rule) and _is_for_members(rule, groups, networks) for rule in rules):
+            return Check(
+                name,
+                False,
+                f"none of {listed} allows all TCP ports {way} its own members, and the"
+                f" {project.training_instance_count} instances of a training job have to reach each other",
+                f"Add a rule for all TCP ports {way} the group itself, or train on one instance",
+            )
+    return Check(name, True, f"the instances of a training job reach each other by {listed}")
+
+
+def _is_for_every_port(rule: dict[str, Any]) -> bool:
+    """Whether a rule of a security group is about all TCP ports; ``-1`` is every protocol."""
+    if rule["IpProtocol"] == "-1":
+        return True
+    return bool(rule["IpProtocol"] == "tcp" and rule["FromPort"] <= 1 and rule["ToPort"] == 65535)
+
+
+def _is_for_members(rule: dict[str, Any], groups: set[str], subnets: list[IPv4Network]) -> bool:
+    """Whether a rule names one of the groups, which every instance has, or all of their addresses."""
+    if any(pair.get("GroupId") in groups for pair in rule.get("UserIdGroupPairs", ())):
+        return True
+    ranges = [IPv4Network(one["CidrIp"]) for one in rule.get("IpRanges", ())]
+    return all(any(subnet.subnet_of(one) for one in ranges) for subnet in subnets)
 
 
 def _refused(name: str, error: Exception) -> Check:
