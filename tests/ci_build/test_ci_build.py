@@ -6,6 +6,7 @@ Only two are left out, the installation and the tests themselves: both have been
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 from wire_clients import client_of
 
 from pipelines.commands.local_automation import pipeline_templates
@@ -94,6 +96,26 @@ def build(local: endpoint.Endpoint, tmp_path: Path) -> Build:
         return Built(code, out)
 
     return run
+
+
+def test_ci_installs_the_pins_and_each_has_its_hashes() -> None:
+    def pins(file: str) -> dict[str, str]:
+        lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+        found = (re.match(r"([A-Za-z0-9._-]+)==(\S+)", line) for line in lines)
+        return {canonicalize_name(one[1]): one[2] for one in found if one}
+
+    locked = (ROOT / "requirements-ci.txt").read_text(encoding="utf-8")
+    assert pins("requirements-ci.txt") == {**pins("constraints.txt"), **pins("requirements-ci.in")}
+    packages = re.split(
+        r"^(?=[A-Za-z0-9])", re.sub(r"^#.*\n", "", locked, flags=re.MULTILINE), flags=re.MULTILINE
+    )
+    for package in filter(None, packages):
+        assert re.fullmatch(r"\S+ \\\n( +--hash=sha256:[0-9a-f]{64}( \\)?\n)+", package), package[:80]
+    build = yaml.safe_load((ROOT / "codebuild-buildspec.yml").read_text(encoding="utf-8"))
+    *packages_by_hash, own = build["phases"]["install"]["commands"]
+    for command in packages_by_hash:
+        assert "--require-hashes" in command
+    assert "--no-deps --no-build-isolation ." in own, "nothing else is fetched for it"
 
 
 def versions(local: endpoint.Endpoint) -> int:
