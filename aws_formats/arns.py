@@ -12,7 +12,7 @@ from dataclasses import dataclass
 LOCAL_ACCOUNT = "000000000000"
 """No real account has this number, so nobody mistakes a local ARN for one of AWS."""
 
-_PACKAGE_VERSION = re.compile(r"arn:[^/]+:model-package/([^/]+)/([0-9]+)")
+_PACKAGE_VERSION = re.compile(r"arn:[^/]+:model-package/([^/]+)/([0-9]{1,18})")
 _EXECUTION = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{12}:pipeline/([^/]+)/execution/([^/]+)")
 
 

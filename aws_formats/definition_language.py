@@ -34,7 +34,7 @@ EXECUTION_VARIABLES = frozenset(
 Path = tuple[str | int, ...]
 
 _NAME = re.compile(r"[^.\[\]'\"*?@()\s]+")
-_BRACKET = re.compile(r"\[(?:(\d+)|'([^']*)'|\"([^\"]*)\")\]")
+_BRACKET = re.compile(r"\[(?:(\d{1,18})|'([^']*)'|\"([^\"]*)\")\]")
 
 
 class LanguageError(Exception):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import re
 import sqlite3
 import urllib.parse
 import uuid
@@ -54,6 +55,9 @@ _LARGEST_BODY = 8 << 20
 _READING_THREADS, _WRITING_THREADS = 16, 32
 _READING = ("Describe", "List", "Get", "Head", "BatchDescribe", "Filter")
 """What the names of operations begin with that change nothing."""
+
+_HEADER_ENDS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no header can hold: uvicorn would drop the connection instead of sending it."""
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _log = logging.getLogger(__name__)
@@ -294,6 +298,8 @@ def _as_aws_error(error: Exception) -> AwsError:
     """What the client is told. An error that no operation raises on purpose is logged with its traceback."""
     if isinstance(error, AwsError):
         return error
+    if isinstance(error, RecursionError):  # only a request's own lists and objects are ever that deep
+        return AwsError("SerializationException", "The request holds JSON that is nested too deeply.")
     is_full = (isinstance(error, OSError) and error.errno in _FULL_DISK) or (
         isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL
     )
@@ -350,7 +356,7 @@ async def _send_head(exchange: _Exchange, response: Response) -> None:
             "type": "http.response.start",
             "status": response.status,
             "headers": [
-                (name.encode("latin-1"), value.encode("latin-1", "replace"))
+                (name.encode("latin-1"), _HEADER_ENDS.sub(" ", value).encode("latin-1", "replace"))
                 for name, value in headers.items()
             ],
         }

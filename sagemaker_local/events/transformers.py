@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_PART = re.compile(r"\.(?P<plain>[\w$@-]+)|\['(?P<quoted>[^']+)'\]|\[(?P<index>\d+)\]")
+_PART = re.compile(r"\.(?P<plain>[\w$@-]+)|\['(?P<quoted>[^']+)'\]|\[(?P<index>\d{1,18})\]")
 _PIECE = re.compile(r'<(?P<name>[A-Za-z0-9_.-]+)>|\\.|"|[^<\\"]+|.', re.DOTALL)
 _EXCLUSIVE = ("Input", "InputPath", "InputTransformer")
 _PREDEFINED = (

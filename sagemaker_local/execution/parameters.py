@@ -16,7 +16,7 @@ from typing import Any
 from sagemaker_local.errors import AwsError, validation_error
 
 TYPES = ("String", "Integer", "Float", "Boolean")
-_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """Narrower than Python's own float(), which takes digits of any script, underscores and spaces as well."""
 

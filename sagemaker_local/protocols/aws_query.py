@@ -49,7 +49,7 @@ def error(_service: ServiceModel | None, failure: AwsError, request: Request) ->
     detail = {
         "Type": kind,
         "Code": failure.code,
-        "Message": xml.printable(failure.message),
+        "Message": failure.message,
         **failure.members,
     }
     body = xml.render("ErrorResponse", {"Error": detail, "RequestId": request.id}, namespace="")

@@ -46,12 +46,9 @@ def render(name: str, content: Any, *, namespace: str = NAMESPACE) -> bytes:
 
 
 def escape(text: str) -> str:
-    return _SPECIAL.sub(lambda match: _NAMES.get(match[0]) or f"&#{ord(match[0])};", text)
-
-
-def printable(text: str) -> str:
-    """With a replacement character for each that no XML document can hold, not even escaped."""
-    return _IMPOSSIBLE.sub("\ufffd", text)
+    """Text as XML holds it: a replacement character for each that no document can hold, not even escaped."""
+    possible = _IMPOSSIBLE.sub("\ufffd", text)
+    return _SPECIAL.sub(lambda match: _NAMES.get(match[0]) or f"&#{ord(match[0])};", possible)
 
 
 def _element(parts: list[str], name: str, content: Any, attributes: str = "") -> None:

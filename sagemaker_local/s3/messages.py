@@ -176,22 +176,27 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     Raises:
         AwsError: InvalidRange, status 416.
     """
-    found = re.fullmatch(r"bytes=(\d*)-(\d*)", header.strip()) if header else None
+    found = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", header.strip()) if header else None
     if found is None or found[0] == "bytes=-":
         return None
     first, last = found.groups()
     if not first:
-        length = min(int(last), size)
+        length = min(_position(last), size)
         begin, end = size - length, size
     else:
-        begin, end = int(first), min(int(last) + 1 if last else size, size)
-        if last and int(last) < begin:
+        begin, end = _position(first), min(_position(last) + 1 if last else size, size)
+        if last and _position(last) < begin:
             return None
     if begin >= end:
         raise AwsError(
             "InvalidRange", f"The requested range is not satisfiable: the object has {size} bytes.", 416
         )
     return begin, end - begin
+
+
+def _position(digits: str) -> int:
+    """A number of a Range header; one of too many digits for Python to read is beyond every object's end."""
+    return int(digits) if len(digits) < 20 else 10**19
 
 
 def integer(request: Request, name: str, default: int, low: int, high: int) -> int:
@@ -215,5 +220,5 @@ def _http_date(text: str | None) -> float | None:
         return None
     try:
         return email.utils.parsedate_to_datetime(text).timestamp()
-    except ValueError:  # S3 ignores a date that is none
+    except (ValueError, OverflowError):  # S3 ignores a date that is none
         return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import email.utils
+import re
 import urllib.parse
 from dataclasses import dataclass
 from typing import Any
@@ -179,7 +179,7 @@ def complete_multipart_upload(_objects: ObjectStore, uploads: Uploads, request: 
     wanted = []
     for entry in xml.parse(request.body).findall("Part"):
         number, etag = entry.findtext("PartNumber") or "", (entry.findtext("ETag") or "").strip().strip('"')
-        if not number.isdecimal():
+        if not re.fullmatch(r"[0-9]{1,9}", number):
             raise AwsError("MalformedXML", "Each Part needs a PartNumber and an ETag.")
         wanted.append((int(number), etag))
     info = uploads.complete(upload, wanted, messages.write_condition(request))
@@ -289,7 +289,13 @@ def _headers(info: ObjectInfo, request: Request, part: tuple[int, int] | None) -
         **info.headers,
         **{f"{messages.METADATA}{name}": value for name, value in info.metadata.items()},
     }
-    headers |= {_OVERRIDES[name]: value for name, value in request.query.items() if name in _OVERRIDES}
+    for name in _OVERRIDES.keys() & request.query.keys():
+        value = request.query[name]
+        if not value.isprintable():
+            raise AwsError(
+                "InvalidArgument", f"{name} must be text for a header, without control characters."
+            )
+        headers[_OVERRIDES[name]] = value
     if part:
         headers["content-range"] = f"bytes {offset}-{offset + length - 1}/{info.size}"
     return headers
@@ -315,8 +321,8 @@ def _declared_length(request: Request) -> int | None:
     text = request.headers.get(name)
     if text is None:
         return None
-    if not text.isdecimal():
-        raise AwsError("InvalidArgument", f"{name} must be a number, not '{text}'.")
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise AwsError("InvalidArgument", f"{name} must be a number of bytes, not '{text}'.")
     if int(text) > _LARGEST_PUT:
         raise AwsError("EntityTooLarge", f"One PUT takes at most {_LARGEST_PUT} bytes; use parts.")
     return int(text)
@@ -328,7 +334,7 @@ def _check_md5(request: Request, incoming: Incoming) -> None:
         return
     try:
         expected = base64.b64decode(given, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise AwsError("InvalidDigest", "The Content-MD5 you specified is not valid.") from error
     if expected != incoming.md5:
         raise AwsError("BadDigest", "The Content-MD5 you specified did not match what we received.")

@@ -29,7 +29,7 @@ MOST_TARGETS = 5
 """Of one rule."""
 
 _LARGEST_ENTRY = 256 << 10
-_RATE = re.compile(r"rate\((?P<number>\d+) [a-z]*?(?P<plural>s?)\)")
+_RATE = re.compile(r"rate\((?P<number>\d{1,18}) [a-z]*?(?P<plural>s?)\)")
 _KINDS_OF_TARGET = "a Lambda function, an SNS topic, an SQS queue or a SageMaker pipeline"
 _MEMBERS_OF_TARGET = (
     "Id",

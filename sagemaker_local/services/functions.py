@@ -217,6 +217,8 @@ def _unpacked(call: Call, name: str, content: bytes) -> Path:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
+            if not entries:
+                raise _invalid("Uploaded file must be a non-empty zip")
             if sum(entry.file_size for entry in entries) > _LARGEST_CODE:
                 raise _invalid(f"Unzipped size must be smaller than {_LARGEST_CODE} bytes")
             for entry in entries:

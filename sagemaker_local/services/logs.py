@@ -355,7 +355,7 @@ def _filter_place(token: str | None) -> tuple[str, int]:
     if token is None:
         return "", 0
     offset, _, name = token.partition(":")
-    if not offset.isdigit():
+    if not re.fullmatch(r"[0-9]{1,18}", offset):
         raise _invalid("The specified nextToken is invalid.")
     return name, int(offset)
 

@@ -125,7 +125,8 @@ def list_subscriptions(call: Call, parameters: dict[str, Any]) -> dict[str, Any]
 
 def publish(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """Publish to a topic."""
-    if "TopicArn" not in parameters and "TargetArn" not in parameters:
+    arn = parameters.get("TopicArn") or parameters.get("TargetArn")
+    if not arn:
         raise not_implemented("Publishing to a phone number")
     if parameters.get("MessageStructure"):
         raise not_implemented("MessageStructure of a message")
@@ -134,7 +135,7 @@ def publish(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         raise _invalid(f"Message: it has from 1 to {_LARGEST} bytes")
     if subject is not None and (not 0 < len(subject) <= _LONGEST_SUBJECT or not subject.isprintable()):
         raise _invalid(f"Subject: it has from 1 to {_LONGEST_SUBJECT} characters and no line breaks")
-    arn = _load(call, parameters.get("TopicArn") or parameters["TargetArn"])
+    _load(call, arn)
     with call.store.transaction():
         identity = topics.publish(
             call.store,

@@ -277,7 +277,7 @@ def _selected(call: Call, text: str) -> Document:
     document = _load(call, name)
     if not colon:
         return _parameter(call, document, document["_Versions"][-1])
-    if selector.isdigit():
+    if re.fullmatch(r"[0-9]{1,18}", selector):
         version = _version(document, int(selector))
     else:
         labelled = [one for one in document["_Versions"] if selector in one["Labels"]]

@@ -30,6 +30,14 @@ _DEFAULTS = {
 }
 """Attribute -> its default and the least and greatest value."""
 
+_BOUNDS = {
+    **{name: (least, most) for name, (_, least, most) in _DEFAULTS.items()},
+    "WaitTimeSeconds": (0, _LONGEST_WAIT),
+    "MaxNumberOfMessages": (1, 10),
+    "MaxResults": (1, 1000),
+}
+"""Member of a request -> its least and greatest value, which botocore's model of SQS does not know."""
+
 _IGNORED = ("Policy", "SqsManagedSseEnabled", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds")
 """Kept and shown; there is one caller here and no encryption."""
 
@@ -70,6 +78,7 @@ def get_url(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def list_queues(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListQueues, by name."""
+    _check_numbers(parameters)
     prefix = begins_with(NAME, parameters.get("QueueNamePrefix", ""))
     page, token = paging.stored_page(
         call, _QUEUES, parameters, conditions=prefix, descending=False, size=1000
@@ -126,6 +135,7 @@ def set_attributes(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def send(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """SendMessage"""
+    _check_numbers(parameters)
     document, body = _load(call, parameters["QueueUrl"]), parameters["MessageBody"]
     most = int(_attribute(document, "MaximumMessageSize"))
     if not 0 < len(body.encode()) <= most:
@@ -145,13 +155,12 @@ def send(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def receive(call: Call, parameters: dict[str, Any]) -> dict[str, Any] | Waiting:
     """ReceiveMessage; with WaitTimeSeconds it waits for the first, without a worker."""
+    _check_numbers(parameters)
     document = _load(call, parameters["QueueUrl"])
     most = parameters.get("MaxNumberOfMessages", 1)
-    if not 1 <= most <= 10:
-        raise _invalid(f"Value {most} for parameter MaxNumberOfMessages is invalid. Reason: from 1 to 10.")
     hidden_for = parameters.get("VisibilityTimeout", int(_attribute(document, "VisibilityTimeout")))
     wait = parameters.get("WaitTimeSeconds", int(_attribute(document, "ReceiveMessageWaitTimeSeconds")))
-    deadline = time.monotonic() + min(wait, _LONGEST_WAIT)
+    deadline = time.monotonic() + wait
     name, retention = document["QueueName"], int(_attribute(document, "MessageRetentionPeriod"))
     arrivals = call.components.arrivals
 
@@ -178,6 +187,7 @@ def delete(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def change_visibility(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ChangeMessageVisibility"""
+    _check_numbers(parameters)
     name, receipt = _load(call, parameters["QueueUrl"])["QueueName"], parameters["ReceiptHandle"]
     if not messages.hide(call.store, call.region, name, receipt, parameters["VisibilityTimeout"]):
         raise AwsError("ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
@@ -230,6 +240,12 @@ def _attribute(document: Document, name: str) -> str:
     return str(document["Attributes"].get(name, default))
 
 
+def _check_numbers(parameters: dict[str, Any]) -> None:
+    for name, (least, most) in _BOUNDS.items():
+        if name in parameters and not least <= parameters[name] <= most:
+            raise _invalid(f"The value for parameter {name} is invalid. Reason: from {least} to {most}.")
+
+
 def _check(attributes: dict[str, str]) -> None:
     for name, value in attributes.items():
         if name in _IGNORED:
@@ -237,7 +253,7 @@ def _check(attributes: dict[str, str]) -> None:
         if name not in _DEFAULTS:
             raise not_implemented(f"The queue attribute {name}")
         _, least, greatest = _DEFAULTS[name]
-        if not value.isdecimal() or not least <= int(value) <= greatest:
+        if not re.fullmatch(r"\d{1,9}", value) or not least <= int(value) <= greatest:
             raise AwsError("InvalidAttributeValue", f"Invalid value for the parameter {name}.")
 
 

@@ -43,11 +43,11 @@ def create(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     with call.store.transaction():
         known = call.store.get(SCHEDULE, call.region, name)
         if known is not None:
-            if known.get("_ClientToken") == parameters["ClientToken"]:
+            if "ClientToken" in parameters and known.get("_ClientToken") == parameters["ClientToken"]:
                 return {"ScheduleArn": known["Arn"]}
             raise AwsError("ConflictException", f"Schedule {parameters['Name']} already exists.", 409)
         document = _document(call, parameters, now)
-        document |= {"CreationDate": now, "_ClientToken": parameters["ClientToken"]}
+        document |= {"CreationDate": now, "_ClientToken": parameters.get("ClientToken")}
         _set_next(document, now)
         call.store.put(SCHEDULE, call.region, name, document)
     return {"ScheduleArn": document["Arn"]}

@@ -21,6 +21,13 @@ Client = Any
 Found = TypeVar("Found")
 REGION = "eu-west-1"
 SIGNED = "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/s3/aws4_request"
+S3_OPERATIONS = (
+    *("CreateBucket", "HeadBucket", "ListBuckets", "GetBucketLocation", "DeleteBucket"),
+    *("PutObject", "GetObject", "HeadObject", "CopyObject", "DeleteObject", "DeleteObjects"),
+    *("ListObjects", "ListObjectsV2", "CreateMultipartUpload", "UploadPart", "UploadPartCopy"),
+    *("CompleteMultipartUpload", "AbortMultipartUpload", "ListParts", "ListMultipartUploads"),
+)
+"""Those that the local S3 has."""
 
 
 def client_of(url: str, service: str) -> Client:

@@ -123,3 +123,11 @@ def test_nasty_keys_survive_the_way_over_the_wire(
     with pytest.raises(ClientError):
         s3.head_object(Bucket=bucket, Key=key)
     assert not (local.home.root.parent / "etc").exists()
+
+
+@pytest.mark.parametrize("key", ["a\x01b", "\x1b[2J", "\ufffe"])
+def test_a_refusal_that_names_a_key_can_be_read_whatever_the_key_holds(
+    s3: Client, bucket: str, key: str
+) -> None:
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        s3.get_object(Bucket=bucket, Key=key)

@@ -15,19 +15,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.model import Shape
-from wire_clients import REGION, SIGNED, Client
+from wire_clients import REGION, S3_OPERATIONS, SIGNED, Client
 
 from aws_formats import shapes
 from aws_formats.service_models import service_model
 from sagemaker_local import endpoint
 from sagemaker_local.services.table import operations
 
-S3_OPERATIONS = (
-    *("CreateBucket", "HeadBucket", "ListBuckets", "GetBucketLocation", "DeleteBucket"),
-    *("PutObject", "GetObject", "HeadObject", "CopyObject", "DeleteObject", "DeleteObjects"),
-    *("ListObjects", "ListObjectsV2", "CreateMultipartUpload", "UploadPart", "UploadPartCopy"),
-    *("CompleteMultipartUpload", "AbortMultipartUpload", "ListParts", "ListMultipartUploads"),
-)
 _S3_MEMBERS = {
     "Bucket": "abc",
     "Key": "k",
