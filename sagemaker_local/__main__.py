@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from aws_formats.visible_text import make_log_visible, visible
 from sagemaker_local import endpoint
 from sagemaker_local.errors import CannotStart
 from sagemaker_local.stacks import templates
@@ -34,6 +35,7 @@ def main() -> int:
         " parameters, and @region, @code (the folder of its functions' code) and @name; may be repeated",
     )
     arguments = parser.parse_args()
+    make_log_visible()
     try:
         endpoint.serve(
             arguments.home,
@@ -42,7 +44,7 @@ def main() -> int:
             templates=arguments.template,
         )
     except CannotStart as error:
-        print(error, file=sys.stderr)
+        print(visible(str(error)), file=sys.stderr)
         return 1
     return 0
 

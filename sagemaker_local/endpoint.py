@@ -18,6 +18,7 @@ from typing import Any
 
 import uvicorn
 
+from aws_formats.visible_text import visible
 from sagemaker_local import advertisement
 from sagemaker_local.app import App
 from sagemaker_local.errors import CannotStart
@@ -279,4 +280,4 @@ def _listener(port: int) -> socket.socket:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(visible(line), file=sys.stderr, flush=True)

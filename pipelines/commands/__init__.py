@@ -100,18 +100,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exception: whatever is not expected, with its traceback.
     """
     from aws_formats.errors import GatehouseError
+    from aws_formats.visible_text import make_log_visible, visible
 
+    make_log_visible()
     output = sys.stdout
     try:
         code: Any = gatehouse.main(arguments, prog_name="gatehouse", standalone_mode=False)
     except click.ClickException as error:
+        error.message = visible(error.message)
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
     except GatehouseError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {visible(str(error))}", err=True)
         return 1
     except SystemExit:
         # Click ends so, and wraps the output, where its reader left early, as in `gatehouse logs | head`.
@@ -122,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         explained = _aws_error(error)
         if explained is None:
             raise
-        click.echo(f"Error: {explained}", err=True)
+        click.echo(f"Error: {visible(str(explained))}", err=True)
         return 1
     return code if isinstance(code, int) else 0
 

@@ -7,7 +7,7 @@ import json
 import click
 
 from pipelines.commands.options import project_argument, target_option
-from pipelines.commands.output import Document, JsonText, Output, with_json
+from pipelines.commands.output import Document, JsonText, Lines, Output, with_json
 from pipelines.commands.project_context import find_context
 from pipelines.definition.compile import compile_pipeline
 
@@ -23,4 +23,7 @@ def command(project: str | None, target: str) -> Output:
     """
     context = find_context(project, target)
     definition = compile_pipeline(context.project, context.target).definition
-    return [Document(JsonText(definition)), json.dumps(json.loads(definition), indent=2)]
+    return [
+        Document(JsonText(definition)),
+        Lines(json.dumps(json.loads(definition), indent=2).splitlines()),
+    ]

@@ -6,7 +6,7 @@ import click
 
 from pipelines.commands.checks import run_checks
 from pipelines.commands.options import project_argument, target_option
-from pipelines.commands.output import Document, Output, with_json
+from pipelines.commands.output import CheckLine, Document, Output, with_json
 
 
 @click.command("doctor")
@@ -27,7 +27,6 @@ def command(project: str | None, target: str) -> Output:
         exit_code=0 if all(check.ok for check in checks) else 1,
     )
     for check in checks:
-        mark = click.style("ok  ", fg="green") if check.ok else click.style("FAIL", fg="red")
-        yield f"{mark}  {check.name}: {check.found}"
+        yield CheckLine(check.ok, f"{check.name}: {check.found}")
         if check.remedy:
             yield f"      {'note: ' if check.ok else ''}{check.remedy}"

@@ -55,7 +55,7 @@ def command(
             if step.name != under_heading:
                 yield f"--- {step.name} ({line.stream})"
                 under_heading = step.name
-            yield line.message.rstrip("\n")
+            yield line.message.rstrip("\r\n")
             entries.append(
                 {
                     "step": step.name,

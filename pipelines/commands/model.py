@@ -10,7 +10,7 @@ import click
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import gathered, pairs_like, target_option, version_arguments, which_version
-from pipelines.commands.output import Document, Output, Remark, Table, moment, with_json_excluding
+from pipelines.commands.output import Document, Lines, Output, Remark, Table, moment, with_json_excluding
 from pipelines.commands.project_context import find_context
 from registry import card_pages, model_cards
 from registry.model_quality import figure, is_of_constant
@@ -96,7 +96,7 @@ def _card(version: VersionDetails, options: ModelOptions) -> Output:
     as_html = options.as_html or (output is not None and output.suffix.lower() in (".html", ".htm"))
     page = card_pages.page(version) if as_html else card_pages.markdown(version)
     if output is None:
-        yield page.removesuffix("\n")
+        yield Lines(page.removesuffix("\n").split("\n"))
         return
     try:
         output.write_text(page, encoding="utf-8")

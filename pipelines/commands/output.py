@@ -5,6 +5,9 @@ something to print before the command is done. ``with_json`` is the one place th
 --json the :class:`Document` and nothing else, without it everything but the document. So no command asks
 which of the two is wanted. While parts of a generator are printed, its `with` blocks stay open.
 
+Whatever is printed for people may hold text that anybody has stored, so its control characters are shown and
+never sent to the terminal; a part that has several lines is given as :class:`Lines`.
+
 A notice, such as progress, goes to standard error in both cases, so that standard output can always be
 piped. rich is imported only when a table is drawn.
 """
@@ -21,6 +24,7 @@ from typing import Any
 import click
 
 from aws_formats.errors import GatehouseError
+from aws_formats.visible_text import visible
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,14 @@ class Table:
 
 
 @dataclass(frozen=True)
+class CheckLine:
+    """A line for people about something that was checked, with a mark before it that says how it went."""
+
+    ok: bool
+    line: str
+
+
+@dataclass(frozen=True)
 class Remark:
     """A line for people beside the result, on standard error: what to do next, for example."""
 
@@ -68,7 +80,7 @@ def remark_on(error: GatehouseError) -> Remark:
     return Remark(words[:1].upper() + words[1:])
 
 
-Part = Document | Lines | Table | Remark | str
+Part = Document | Lines | Table | CheckLine | Remark | str
 """A str is one line for people."""
 
 Output = Iterable[Part]
@@ -104,7 +116,7 @@ def with_json_excluding(**messages: str) -> Callable[[Callable[..., Output]], Ca
 
 def notice(line: str) -> None:
     """Print a line on standard error at once, with and without --json."""
-    click.echo(line, err=True)
+    click.echo(visible(line), err=True)
 
 
 def _print(output: Output, as_json: bool) -> int:
@@ -124,17 +136,20 @@ def _print(output: Output, as_json: bool) -> int:
     return exit_code
 
 
-def _print_for_people(part: Lines | Table | Remark | str) -> None:
+def _print_for_people(part: Lines | Table | CheckLine | Remark | str) -> None:
     match part:
         case Lines(lines):
             for line in lines:
-                click.echo(line)
+                click.echo(visible(line))
         case Table(headings, rows):
             _draw(headings, rows)
+        case CheckLine(ok, line):
+            mark = click.style("ok  ", fg="green") if ok else click.style("FAIL", fg="red")
+            click.echo(f"{mark}  {visible(line)}")
         case Remark(line):
-            click.echo(line, err=True)
+            notice(line)
         case _:
-            click.echo(part)
+            click.echo(visible(part))
 
 
 def _draw(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -148,9 +163,9 @@ def _draw(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for heading in headings:
-        grid.add_column(heading, overflow="fold")
+        grid.add_column(Text(visible(heading)), overflow="fold")
     for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))  # as it is: brackets are no markup
+        grid.add_row(*(Text(visible(cell)) for cell in row))  # brackets are no markup
     # A pipe has no width: never break a value that a script may be looking for.
     Console(width=None if sys.stdout.isatty() else 1000, highlight=False).print(grid)
 

@@ -11,6 +11,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+from aws_formats.visible_text import visible
 from pipelines.commands.output import duration, notice
 from pipelines.executions.job_records import StepJob
 from pipelines.executions.watching import NOT_STARTED, UNDER_WAY, Snapshot, Step
@@ -162,16 +163,16 @@ class LiveScreen:
             waiting = step.status == NOT_STARTED
             grid.add_row(
                 self._spinner if step.status in UNDER_WAY else Text(mark, style),
-                Text(step.display_name, "dim" if waiting else "bold"),
+                Text(visible(step.display_name), "dim" if waiting else "bold"),
                 Text("not run" if waiting and ended else state(step), style),
                 "" if step.reused else duration(step.seconds),
-                Text(details(step), "red" if step.status == "Failed" else ""),
+                Text(visible(details(step)), "red" if step.status == "Failed" else ""),
             )
         logs = f"Logs: gatehouse logs {self._project} --step STEP"
         for step in steps:
             if step.job is not None and step.status in UNDER_WAY:
                 logs = f"Log: {log_location(self._project, step.name, step.job)}"
-        return Group(Text(self._title, "bold"), Text(), grid, Text(), Text(logs, "dim"))
+        return Group(Text(visible(self._title), "bold"), Text(), grid, Text(), Text(visible(logs), "dim"))
 
 
 def _mark(step: Step) -> tuple[str, str]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import pytest
 
+from aws_formats.visible_text import make_log_visible
+from pipelines.commands import main
 from pipelines.commands.output import (
     Document,
     JsonText,
@@ -56,6 +60,57 @@ def test_machines_get_the_document_and_the_same_exit_code(capsys: Printed) -> No
     printed = capsys.readouterr()
     assert json.loads(printed.out) == {"at": "2026-05-01T00:00:00+00:00"}
     assert printed.err == "starting\n"
+
+
+HOSTILE = "a\x1b]0;owned\x07\x1b[2J\nRegistered  b\r\x9b1A\u202e\ud800\u2028"
+SHOWN = r"a\x1b]0;owned\x07\x1b[2J\nRegistered  b\r\x9b1A\u202e\ud800\u2028"
+
+
+@click.command()
+@with_json
+def hostile() -> Output:
+    notice(HOSTILE)
+    yield HOSTILE
+    yield Document([HOSTILE])
+    yield Lines([HOSTILE])
+    yield Table((HOSTILE, "Value"), [(HOSTILE, "1")])
+    yield Remark(HOSTILE)
+
+
+def test_what_a_terminal_would_obey_is_shown_and_not_sent(capsys: Printed) -> None:
+    assert run(hostile) == 0
+    printed = capsys.readouterr()
+    assert printed.err.splitlines() == [SHOWN, SHOWN]
+    lines = printed.out.splitlines()
+    assert lines[:2] == [SHOWN, SHOWN]
+    assert [line.split("  ")[0] for line in lines[2:] if "─" not in line] == [SHOWN.split("  ")[0]] * 2
+    assert not [char for char in printed.out + printed.err if not char.isprintable() and char != "\n"]
+
+
+def test_a_document_holds_hostile_text_as_it_is_in_plain_characters(capsys: Printed) -> None:
+    assert run(hostile, "--json") == 0
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == [HOSTILE]
+    assert not [char for char in printed if not char.isprintable() and char != "\n"]
+
+
+def test_an_error_is_one_line_whatever_it_quotes(
+    monkeypatch: pytest.MonkeyPatch, capsys: Printed, tmp_path: Path
+) -> None:
+    (tmp_path / "projects.toml").write_text('["\\u001b[2J\\u009b"]\na = 1\n')
+    monkeypatch.chdir(tmp_path)
+    for words in (["plan"], ["plan", HOSTILE], ["\x1b[2J"], ["plan", "--target", "\x1b[2J"]):
+        assert main(words) in (1, 2)
+        said = capsys.readouterr().err
+        assert "\\x1b[2J" in said
+        assert not [char for char in said if not char.isprintable() and char != "\n"]
+
+
+def test_a_warning_in_the_log_is_one_line(capsys: Printed) -> None:
+    make_log_visible()
+    record = logging.LogRecord("a", logging.WARNING, "a.py", 1, "quotes %s", (HOSTILE,), None)
+    logging.lastResort.handle(record)  # type: ignore[union-attr]
+    assert capsys.readouterr().err == f"quotes {SHOWN}\n"
 
 
 def test_what_is_json_already_is_printed_byte_for_byte(capsys: Printed) -> None:

@@ -114,3 +114,22 @@ def test_one_word_may_be_a_project_or_an_execution(
     words: tuple[str | None, str | None], meant: tuple[str | None, str | None]
 ) -> None:
     assert which_execution(*words) == meant
+
+
+def test_what_a_job_wrote_reaches_the_terminal_visibly(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = replace(TRAINS, display_name="Train\x1b[2J", latest="\x1b]0;title\x07 \u202e")
+    failed = replace(hostile, status="Failed", failure_reason="\x9b2J is why")
+    with LineScreen("bank-churn", "title") as screen:
+        screen.show(snapshot(hostile))
+        screen.show(snapshot(failed))
+    live = LiveScreen("bank-churn", "title")
+    console = Console(width=200, force_terminal=False)
+    with console.capture() as captured:
+        for step in (hostile, failed):
+            live.show(snapshot(step))
+            console.print(live.drawn())
+    for shown in (capsys.readouterr().err, captured.get()):
+        assert r"\x1b]0;title\x07 \u202e" in shown
+        assert r"\x9b2J is why" in shown
+        assert r"Train\x1b[2J" in shown
+        assert not [char for char in shown if not char.isprintable() and char != "\n"]
