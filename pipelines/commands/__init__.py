@@ -14,6 +14,7 @@ where and what to do; 2 wrong usage; 3 the gate stayed shut, which CI must tell 
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -100,15 +101,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exception: whatever is not expected, with its traceback.
     """
     from aws_formats.errors import GatehouseError
-    from aws_formats.visible_text import make_log_visible, visible
+    from aws_formats.visible_text import make_log_visible, visible, visible_lines
 
     make_log_visible()
     output = sys.stdout
     try:
         code: Any = gatehouse.main(arguments, prog_name="gatehouse", standalone_mode=False)
     except click.ClickException as error:
-        error.message = visible(error.message)
-        error.show()
+        said = io.StringIO()
+        error.show(file=said)
+        click.echo(visible_lines(said.getvalue()), nl=False, err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)

@@ -8,7 +8,7 @@ import click
 
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import plan_option, project_argument, target_option
-from pipelines.commands.output import Document, Output, Remark, with_json
+from pipelines.commands.output import Document, Lines, Output, Remark, with_json
 from pipelines.commands.project_context import find_context
 from registry.sharing import apply_sharing, plan_revoke, plan_share
 
@@ -43,7 +43,9 @@ def command(
             plan = plan_share(at.target, at.project.name, account, read_only=read_only)
         if not plan.changes:
             yield Remark("The policy is like this already:")
-        yield "no policy" if plan.after is None else json.dumps(plan.after, indent=2)
+        yield Lines(
+            ["no policy"] if plan.after is None else json.dumps(plan.after, indent=2).splitlines()
+        )
         if not only_plan:
             apply_sharing(plan, at.target)
     name = at.project.name
