@@ -43,9 +43,7 @@ def command(
             plan = plan_share(at.target, at.project.name, account, read_only=read_only)
         if not plan.changes:
             yield Remark("The policy is like this already:")
-        yield Lines(
-            ["no policy"] if plan.after is None else json.dumps(plan.after, indent=2).splitlines()
-        )
+        yield Lines(["no policy"] if plan.after is None else json.dumps(plan.after, indent=2).splitlines())
         if not only_plan:
             apply_sharing(plan, at.target)
     name = at.project.name
