@@ -41,6 +41,7 @@ DEVELOPMENT = [
     "pytest>=8",
     "pytest-xdist>=3.6",  # two cores, half the time
     "hypothesis>=6.100",  # properties: split, cron, keys, definition language
+    "markdown-it-py>=3",  # reads the Markdown that is written here
     "ruff>=0.9",  # lint and format
     "mypy>=1.14",  # types
     "import-linter>=2.1",  # what each package may import, checked

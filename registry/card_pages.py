@@ -1,6 +1,7 @@
 """A model card as a page for people: Markdown, or HTML that needs nothing beside it.
 
-Both are written from the same list of sections, so they say the same.
+Both are written from the same list of sections, so they say the same. What people have stored, in a note or
+in a card of their own, is text in both of them: nothing in it becomes markup.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aws_formats.markdown import escaped
+from aws_formats.visible_text import visible
 from registry import model_cards
 from registry.verdicts import Verdict
 from registry.version_details import VersionDetails
@@ -26,28 +29,27 @@ class Section:
 
 def markdown(version: VersionDetails) -> str:
     """The card as a Markdown page."""
-    lines = [f"# Model card: {version.group}, version {version.version}", ""]
+    lines = [f"# Model card: {escaped(version.group)}, version {version.version}", ""]
     for section in sections(version):
-        lines += [f"## {section.title}", ""]
-        lines += [f"- **{name}:** {_text(value)}" for name, value in section.facts]
+        lines += [f"## {escaped(section.title)}", ""]
+        lines += [f"- **{escaped(name)}:** {escaped(value)}" for name, value in section.facts]
         if section.facts:
             lines.append("")
         if section.rows:
             head, *body = section.rows
-            lines += [_row(head), _row(["---"] * len(head)), *(_row(row) for row in body), ""]
+            lines += [_row(head), "| --- " * len(head) + "|", *(_row(row) for row in body), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def page(version: VersionDetails) -> str:
     """The card as one self-contained HTML page."""
     title = f"Model card: {version.group}, version {version.version}"
-    parts = [_HEAD.format(title=html.escape(title))]
+    parts = [_HEAD.format(title=_html(title))]
     for section in sections(version):
-        parts.append(f"<h2>{html.escape(section.title)}</h2>\n")
+        parts.append(f"<h2>{_html(section.title)}</h2>\n")
         if section.facts:
             facts = "".join(
-                f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>\n"
-                for name, value in section.facts
+                f"<dt>{_html(name)}</dt><dd>{_html(value)}</dd>\n" for name, value in section.facts
             )
             parts.append(f"<dl>\n{facts}</dl>\n")
         if section.rows:
@@ -158,16 +160,15 @@ def _figure(value: Any) -> str:
 
 
 def _row(cells: Any) -> str:
-    return "| " + " | ".join(_text(cell).replace("|", r"\|") for cell in cells) + " |"
+    return "| " + " | ".join(escaped(cell) for cell in cells) + " |"
 
 
-def _text(value: str) -> str:
-    """On one line, and nothing in it taken for HTML, which Markdown would let through."""
-    return " ".join(value.replace("<", r"\<").split())
+def _html(text: str) -> str:
+    return html.escape(visible(text))
 
 
 def _cells(cells: Any, tag: str) -> str:
-    return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>\n"
+    return "<tr>" + "".join(f"<{tag}>{_html(cell)}</{tag}>" for cell in cells) + "</tr>\n"
 
 
 _HEAD = """<!doctype html>

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from aws_formats.markdown import escaped
+from aws_formats.visible_text import visible
 from pipelines.upsert.plan import UpsertPlan
 from pipelines.upsert.step_cache import StepForecast
 
@@ -72,7 +74,7 @@ def plan_in_markdown(plan: UpsertPlan, forecasts: Sequence[StepForecast]) -> Ite
     yield "| --- | --- | --- |"
     for forecast in forecasts:
         if forecast.cached_from is None:
-            yield f"| {_code(forecast.step)} | runs | {_cell(forecast.reason)} |"
+            yield f"| {_code(forecast.step)} | runs | {escaped(forecast.reason)} |"
         else:
             yield f"| {_code(forecast.step)} | step cache | execution {_code(_id(forecast))} |"
 
@@ -87,10 +89,6 @@ def _id(forecast: StepForecast) -> str:
 
 def _code(text: str) -> str:
     """A code span, which Markdown leaves as it is; with a longer fence where the text has backticks."""
+    text = visible(" ".join(text.split()))
     longest = max(map(len, re.findall("`+", text)), default=0)
     return f"{'`' * (longest + 1)} {text} {'`' * (longest + 1)}" if longest else f"`{text}`"
-
-
-def _cell(text: str) -> str:
-    """Text in a table: a bar would end its cell, and only a code span keeps the rest as it is."""
-    return _code(text).replace("|", "\\|")

@@ -165,7 +165,7 @@ def test_a_model_card_is_completed_with_metrics_and_exported(registry: Registry)
     registry.register(ModelCard={"ModelCardStatus": "Draft", "ModelCardContent": json.dumps(draft)})
     text = registry.done("model", 1, "--card").out
     assert text.startswith(f"# Model card: {registry.project}, version 1\n")
-    assert r"Warns \<early>" in text, "Markdown would take it for HTML"
+    assert "Warns &lt;early&gt;" in text, "Markdown would take it for HTML"
     assert text.index("Purpose of model") < text.index("Risk rating")
     assert "| accuracy |" in text
     assert "evaluation/report.html" in text
