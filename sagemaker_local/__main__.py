@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     make_log_visible()
+    os.umask(0o077)  # of this process and of the jobs that it starts
     try:
         endpoint.serve(
             arguments.home,

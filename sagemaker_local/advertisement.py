@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagemaker_local.errors import CannotStart
-from sagemaker_local.home import Home, Owner, is_alive
+from sagemaker_local.home import Home, Owner, is_alive, process_of, unusable
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,23 @@ class Advertisement:
 
 
 def running(home: Path) -> Advertisement | None:
-    """The advertised endpoint of a home, if it is alive."""
+    """The advertised endpoint of a home, if it is alive.
+
+    Raises:
+        CannotStart: the home is no folder, or cannot be read.
+    """
     folder = Home(home)
     try:
         found = json.loads(folder.advertisement.read_text())
-    except (FileNotFoundError, ValueError):  # a power cut can leave it empty
+        # A power cut can leave it empty, and only an owner who lives has written what it says.
+        url, owner = found["url"], found["owner"]
+        if not (isinstance(url, str) and isinstance(owner, str) and is_alive(folder, owner)):
+            return None
+    except (FileNotFoundError, ValueError, LookupError, TypeError, RecursionError):
         return None
-    if not is_alive(folder, found["owner"]):
-        return None
-    return Advertisement(found["url"], found["pid"])
+    except OSError as error:
+        raise unusable(home, str(error)) from error
+    return Advertisement(url, process_of(owner))
 
 
 @contextmanager
@@ -64,7 +72,7 @@ def sole_advertiser(home: Home) -> Iterator[None]:
 
 def write(home: Home, owner: Owner, url: str) -> None:
     """Advertise this process's endpoint; by the one that holds :func:`sole_advertiser`."""
-    content = {"url": url, "pid": os.getpid(), "owner": owner.name}
+    content = {"url": url, "owner": owner.name}
     temporary = home.advertisement.with_suffix(f".{secrets.token_hex(4)}")
     temporary.write_text(json.dumps(content))
     temporary.rename(home.advertisement)

@@ -28,7 +28,7 @@ from sagemaker_local.events.dispatcher import Dispatcher
 from sagemaker_local.events.emission import WATCHERS
 from sagemaker_local.events.functions import Functions
 from sagemaker_local.execution.engine import Engine
-from sagemaker_local.home import Home, Owner
+from sagemaker_local.home import Home, Owner, unusable
 from sagemaker_local.hosting.endpoints import HostedEndpoints
 from sagemaker_local.hosting.transform import TransformJobs
 from sagemaker_local.http_server import HttpServer
@@ -153,10 +153,7 @@ def start(
     try:
         return Endpoint(Home(home).create(), port, interpreters or {}, advertise, templates)
     except (OSError, sqlite3.Error) as error:
-        raise CannotStart(
-            f"The local SageMaker cannot keep its state in {home}: {error}. Free or repair it, or choose"
-            " another folder."
-        ) from error
+        raise unusable(home, str(error)) from error
 
 
 def serve(

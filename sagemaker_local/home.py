@@ -4,15 +4,25 @@ Several endpoints may work on one home at once (a long-lived one and a short ``r
 Each holds an exclusive ``flock`` on a file of its own for as long as it lives. The kernel releases the
 lock at any death, ``kill -9`` included, so a dead owner is known from a busy one without clocks, heartbeats
 or process ids.
+
+What lies in a home is nobody else's to read: models, data, credentials in a job's environment. Its folder is
+open to its owner alone, whatever it was before, and a folder that cannot be closed to others is refused.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
+import stat
 from dataclasses import dataclass
 from pathlib import Path
+
+from sagemaker_local.errors import CannotStart
+
+_OWNER_NAME = re.compile(r"[0-9]+-[0-9a-f]{8}")
+_OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True)
@@ -47,9 +57,20 @@ class Home:
         return self.root / "endpoint.lock"
 
     def create(self) -> Home:
-        """Make the folders, readable by this user only; does nothing where they exist."""
-        for folder in (self.root, self.objects, self.jobs, self.owners):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Make the folders, and close what is there to everybody but this user.
+
+        Raises:
+            CannotStart: a folder cannot be made, belongs to somebody else, or stays open to others.
+        """
+        try:
+            for folder in (self.root, self.objects, self.jobs, self.owners):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                _close_to_others(folder)
+            for file in self.root.iterdir():
+                if not file.is_symlink():
+                    _close_to_others(file)
+        except OSError as error:
+            raise unusable(self.root, str(error)) from error
         return self
 
 
@@ -76,10 +97,16 @@ class Owner:
 
 
 def is_alive(home: Home, owner: str) -> bool:
-    """Whether the process that called itself `owner` still lives. Removes a dead one's file."""
+    """Whether the process that called itself `owner` still lives. Removes a dead one's file.
+
+    Raises:
+        OSError: the home cannot be read.
+    """
+    if not _OWNER_NAME.fullmatch(owner):  # no file of ours, nor perhaps of this folder
+        return False
     path = home.owners / owner
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return False
     try:
@@ -91,3 +118,26 @@ def is_alive(home: Home, owner: str) -> bool:
         return False
     finally:
         os.close(descriptor)
+
+
+def process_of(owner: str) -> int:
+    """The id of the process that calls itself `owner`."""
+    return int(owner.partition("-")[0])
+
+
+def _close_to_others(path: Path) -> None:
+    found = path.stat()
+    if found.st_uid != os.geteuid():
+        raise unusable(path, "it belongs to another user")
+    if found.st_mode & _OF_OTHERS:
+        path.chmod(stat.S_IMODE(found.st_mode) & ~_OF_OTHERS)
+        if path.stat().st_mode & _OF_OTHERS:
+            raise unusable(path, "other users can read it, and this file system does not let it be closed")
+
+
+def unusable(path: Path, why: str) -> CannotStart:
+    """Why there is no endpoint over a home."""
+    return CannotStart(
+        f"The local SageMaker cannot keep its state in {path}: {why}. Free or repair it, or choose another"
+        " folder with GATEHOUSE_HOME."
+    )

@@ -6,6 +6,8 @@ that was started without --wait, a notebook, the AWS CLI.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
 from pathlib import Path
 
@@ -137,9 +139,8 @@ def _variables(settings: Settings, url: str) -> dict[str, str]:
 
 def _bytes_below(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_size if not path.is_dir() else 0
-        except FileNotFoundError:  # a job's file that is gone since it was listed
-            continue
+    for parent, _, names in os.walk(folder):  # which passes over what it may not read
+        for name in names:
+            with contextlib.suppress(OSError):  # a job's file that is gone since it was listed
+                total += Path(parent, name).lstat().st_size
     return total

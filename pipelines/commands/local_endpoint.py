@@ -44,9 +44,16 @@ STOP_LIMIT = 60.0
 
 
 def home_folder(settings: Settings) -> Path:
-    """Where the local SageMaker keeps everything: `GATEHOUSE_HOME`, or `.gatehouse` beside the settings."""
+    """Where the local SageMaker keeps everything: `GATEHOUSE_HOME`, or `.gatehouse` beside the settings.
+
+    Raises:
+        GatehouseError: `GATEHOUSE_HOME` begins with the home of a user that there is not.
+    """
     named = os.environ.get("GATEHOUSE_HOME")
-    return Path(named).expanduser().absolute() if named else settings.root / ".gatehouse"
+    try:
+        return Path(named).expanduser().absolute() if named else settings.root / ".gatehouse"
+    except RuntimeError as error:  # there is no such user
+        raise GatehouseError(str(error), where="GATEHOUSE_HOME", remedy="Name a folder of yours") from error
 
 
 @contextmanager
@@ -64,14 +71,14 @@ def connection(target: Target, settings: Settings, *, runs: bool = False) -> Ite
         yield lambda: target
         return
     home = home_folder(settings)
-    kept_up = advertisement.running(home)
+    kept_up = _running(home)
     if kept_up is not None:
         yield lambda: target.at(kept_up.url)
         return
     with ThreadPoolExecutor(1, thread_name_prefix="endpoint") as threads:
         starting: Future[Endpoint] = threads.submit(_start, home, settings, runs)
         try:
-            yield lambda: target.at(_answering(starting).url)
+            yield lambda: target.at(_answering(home, starting).url)
         finally:
             if starting.exception() is None:
                 starting.result().close()
@@ -99,7 +106,7 @@ def connected(context: ProjectContext, *, runs: bool = False) -> Iterator[Projec
 
 def is_kept_up(settings: Settings) -> bool:
     """Whether an endpoint is advertised that outlives this command."""
-    return advertisement.running(home_folder(settings)) is not None
+    return _running(home_folder(settings)) is not None
 
 
 def interpreters(settings: Settings) -> dict[str, str]:
@@ -110,11 +117,30 @@ def interpreters(settings: Settings) -> dict[str, str]:
     }
 
 
-def _answering(starting: Future[Endpoint]) -> Endpoint:
+def _running(home: Path) -> Advertisement | None:
+    """The endpoint that is kept up over a home.
+
+    Raises:
+        GatehouseError: the home is no folder, or cannot be read.
+    """
+    with _home_errors(home):
+        return advertisement.running(home)
+
+
+@contextmanager
+def _home_errors(home: Path) -> Iterator[None]:
+    """What the home's files refuse, in one line."""
     try:
-        started = starting.result()
+        yield
     except CannotStart as error:
         raise GatehouseError(str(error)) from error
+    except OSError as error:
+        raise GatehouseError(str(error), where=str(home), remedy="Free or repair this folder") from error
+
+
+def _answering(home: Path, starting: Future[Endpoint]) -> Endpoint:
+    with _home_errors(home):
+        started = starting.result()
     for execution in started.interrupted:
         _report_interrupted(execution)
     return started
@@ -137,20 +163,22 @@ def keep_up(settings: Settings, port: int) -> Advertisement:
     """
     home = home_folder(settings)
     _refuse_second(home)
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    command = _command(home, port, settings)
     log = home / "endpoint.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            _command(home, port, settings),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=settings.root,
-            start_new_session=True,  # Ctrl-C in this terminal is not meant for it
-        )
+    with _home_errors(home):
+        Home(home).create()
+        with open(log, "ab", opener=_private) as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=settings.root,
+                start_new_session=True,  # Ctrl-C in this terminal is not meant for it
+            )
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline:
-        advertised = advertisement.running(home)
+        advertised = _running(home)
         if advertised is not None:
             return advertised
         if process.poll() is not None:
@@ -175,15 +203,13 @@ def serve(settings: Settings, port: int) -> None:
 
     home = home_folder(settings)
     _refuse_second(home)
-    try:
+    with _home_errors(home):
         endpoint.serve(
             home,
             port=port,
             interpreters=interpreters(settings),
             templates=[templates.parse(text) for text in _templates(settings)],
         )
-    except CannotStart as error:
-        raise GatehouseError(str(error)) from error
 
 
 def take_down(settings: Settings) -> Advertisement | None:
@@ -193,13 +219,13 @@ def take_down(settings: Settings) -> Advertisement | None:
         GatehouseError: it did not leave in time.
     """
     home = home_folder(settings)
-    advertised = advertisement.running(home)
+    advertised = _running(home)
     if advertised is None:
         return None
     os.kill(advertised.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_LIMIT
     while time.monotonic() < deadline:
-        if advertisement.running(home) is None:
+        if _running(home) is None:
             return advertised
         time.sleep(0.05)
     raise GatehouseError(
@@ -210,16 +236,17 @@ def take_down(settings: Settings) -> Advertisement | None:
 
 def advertised(settings: Settings) -> Advertisement | None:
     """The endpoint that is kept up, if there is one."""
-    return advertisement.running(home_folder(settings))
+    return _running(home_folder(settings))
 
 
 def owners_alive(settings: Settings) -> list[str]:
     """The processes that work on the home folder now, by the names under which they registered."""
     home = Home(home_folder(settings))
-    if not home.owners.is_dir():
-        return []
-    names = [path.name for path in home.owners.iterdir() if not path.name.startswith(".")]
-    return [name for name in names if is_alive(home, name)]
+    with _home_errors(home.root):
+        if not home.owners.is_dir():
+            return []
+        names = [path.name for path in home.owners.iterdir()]
+        return [name for name in names if is_alive(home, name)]
 
 
 def opt_ml_of_jobs() -> OptMl:
@@ -250,25 +277,28 @@ def remove_home(settings: Settings) -> Path:
     """
     home = home_folder(settings)
     alive = owners_alive(settings)
+    with _home_errors(home):
+        looks_like_one = Home(home).database.is_file()
     if alive:
         raise GatehouseError(
             f"process {alive[0].partition('-')[0]} works on it",
             where=str(home),
             remedy="End it first: `gatehouse local down`, or Ctrl-C where `gatehouse run` runs",
         )
-    if home.exists() and not Home(home).database.exists():
+    if home.exists() and not looks_like_one:
         raise GatehouseError(
             "this folder does not look like the local SageMaker's: it has no state.db",
             where=str(home),
             remedy="Check GATEHOUSE_HOME; delete the folder by hand if you are sure",
         )
-    if home.exists():
-        shutil.rmtree(home)
+    with _home_errors(home):
+        if home.exists():
+            shutil.rmtree(home)
     return home
 
 
 def _refuse_second(home: Path) -> None:
-    found = advertisement.running(home)
+    found = _running(home)
     if found is not None:
         raise GatehouseError(
             f"the local SageMaker is up already, at {found.url} (process {found.pid})",
@@ -290,6 +320,10 @@ def _templates(settings: Settings) -> list[str]:
     from pipelines.commands.local_automation import automation_templates, pipeline_templates
 
     return [*pipeline_templates(settings), *automation_templates(settings)]
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _last_line(log: Path) -> str:
