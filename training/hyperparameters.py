@@ -94,7 +94,7 @@ _PARAMETERS: dict[str, _Parameter] = {
     "seed": _Parameter(_Range(int, at_least=0, at_most=2**31 - 1), "0"),
     "class_weights": _Parameter(_one_of("none", "balanced"), "none"),
     "alpha": _Parameter(_NOT_NEGATIVE),
-    "base_score": _Parameter(_Range(float, above=0, below=1)),
+    "base_score": _Parameter(_Range(float, above=-math.inf, below=math.inf)),
     "colsample_bylevel": _Parameter(_FRACTION),
     "colsample_bynode": _Parameter(_FRACTION),
     "colsample_bytree": _Parameter(_FRACTION),

@@ -76,7 +76,7 @@ def train(opt_ml: Path) -> None:
             f"channel schema: there is no {schema_path}. Give the output of the preprocessing step"
         )
     schema = read_schema(schema_path)
-    _check_weights(settings, schema.task)
+    _check_for_task(settings, schema.task)
     part = find_part(channels / "train", "train", schema)
     validation_part = find_part(channels / "validation", "validation", schema)
     resources = _read_json(config / "resourceconfig.json")
@@ -87,7 +87,8 @@ def train(opt_ml: Path) -> None:
             print(f"best_iteration={best_round} validation-{metric}={best:.5f}", flush=True)
 
 
-def _check_weights(settings: Hyperparameters, task: str) -> None:
+def _check_for_task(settings: Hyperparameters, task: str) -> None:
+    """Raises InputError for a hyperparameter that means nothing, or another thing, for this task."""
     if task == "regression" and settings.class_weights != "none":
         raise InputError(
             "hyperparameters: class_weights is for classes, which a regression has not. Take it out"
@@ -95,6 +96,12 @@ def _check_weights(settings: Hyperparameters, task: str) -> None:
     if task != "binary" and "scale_pos_weight" in settings.booster:
         instead = "Take it out" if task == "regression" else "Use class_weights = balanced instead"
         raise InputError(f"hyperparameters: scale_pos_weight is for binary tasks. {instead}")
+    base_score = settings.booster.get("base_score")
+    if task != "regression" and base_score is not None and not 0 < base_score < 1:
+        raise InputError(
+            f"hyperparameters: base_score is {base_score}; of classes it is a probability, above 0 and below"
+            " 1. Correct it"
+        )
 
 
 def _fit(

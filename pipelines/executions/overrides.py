@@ -103,12 +103,15 @@ def _checked(parameter: Parameter, value: str, outline: Outline, pipeline: str) 
     _check_bounds(parameter, value, where)
     gate = outline.gate
     if gate and gate.threshold_parameter == parameter.name:
-        largest = metric_kind(gate.metric).largest
+        kind = metric_kind(gate.metric)
+        largest = kind.largest
         if float(value) < 0 or (largest is not None and float(value) > largest):
             remedy = (
                 f"Use a number from 0 to {largest:g}" if largest is not None else "Use a number from 0 on"
             )
-            raise GatehouseError(f"{value} is not a threshold for {gate.metric}", where=where, remedy=remedy)
+            raise GatehouseError(
+                f"{value} is not a threshold for the gate's metric, {kind.label}", where=where, remedy=remedy
+            )
     return value
 
 

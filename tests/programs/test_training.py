@@ -48,6 +48,8 @@ def folder(tmp_path: Path, tumors: Finished) -> Path:
         ("class_weights", "all", ["it must be none or balanced"]),
         ("grow_policy", "x", ["it must be depthwise or lossguide"]),
         ("lambda", "inf", ["lambda is 'inf'"]),
+        ("base_score", "1.5", ["base_score is 1.5; of classes it is a probability, above 0 and below 1"]),
+        ("base_score", "inf", ["base_score is 'inf'"]),
     ],
 )
 def test_a_wrong_hyperparameter_is_one_clear_line(
@@ -75,6 +77,17 @@ def test_a_regression_has_no_class_weights(
     shutil.copytree(progression.folder / "input", tmp_path / "input")
     (tmp_path / "input/config/hyperparameters.json").write_text(json.dumps({name: value}))
     check_failure(tmp_path, capsys, text)
+
+
+def test_the_base_score_of_a_regression_is_a_number_on_the_target_s_scale(
+    tmp_path: Path, progression: Finished
+) -> None:
+    import train
+
+    shutil.copytree(progression.folder / "input", tmp_path / "input")
+    given = {"base_score": "152.5", "num_round": "1"}
+    (tmp_path / "input/config/hyperparameters.json").write_text(json.dumps(given))
+    assert train.main(["--opt-ml", str(tmp_path)]) == 0
 
 
 @pytest.mark.parametrize(
