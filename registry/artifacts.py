@@ -19,7 +19,6 @@ either (registered by hand, or approved in Studio and never evaluated here) is u
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC
@@ -29,7 +28,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
-from registry.clients import bucket_and_key, read_object
+from registry.clients import bucket_and_key, read_document
 
 PREFIX = "artifact."
 _CHUNK = 1 << 20
@@ -156,11 +155,7 @@ def _parsed(text: str) -> Record:
 
 def _evaluated(s3: Any, verdict_uri: str | None) -> Record | None:
     """What the evaluation wrote beside its verdict; None where it wrote nothing that can be read."""
-    content = read_object(s3, verdict_uri) if verdict_uri else None
-    try:
-        verdict = json.loads(content or b"null")
-    except ValueError:
-        return None
+    verdict = read_document(s3, verdict_uri)
     digest = verdict.get("artifact_sha256") if isinstance(verdict, dict) else None
     return Record(sha256=digest) if isinstance(digest, str) and digest else None
 

@@ -14,8 +14,16 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+from aws_formats import json_text
+from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
 from registry.throttling import patient_client
+
+_LARGEST_OBJECT = 64 << 20
+
+
+class ObjectTooLarge(GatehouseError):
+    """An object that is to be read as a whole is too large for that."""
 
 
 class Clients(Protocol):
@@ -73,17 +81,37 @@ def caller_arn(clients: Clients) -> str:
 
 
 def read_object(s3: Any, uri: str) -> bytes | None:
-    """A small S3 object's content; None if it is not there, or if the URI is none that S3 could hold."""
+    """A small S3 object's content; None if it is not there, or if the URI is none that S3 could hold.
+
+    Raises:
+        ObjectTooLarge: nothing that is read so, a document or a sample of a few rows, has that many bytes.
+    """
     bucket, key = bucket_and_key(uri)
     try:
-        content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
+        content: bytes = body.read(_LARGEST_OBJECT + 1)
     except ClientError as error:
         if is_absent(error):
             return None
         raise
     except ParamValidationError:  # `https://...`, which AWS takes for an artifact too, or no key
         return None
+    if len(content) > _LARGEST_OBJECT:
+        body.close()
+        raise ObjectTooLarge(
+            f"the object has more than {_LARGEST_OBJECT >> 20} MiB, which no document or sample has",
+            where=uri,
+        )
     return content
+
+
+def read_document(s3: Any, uri: str | None) -> Any:
+    """A JSON document in S3; None if there is none, it is no JSON, or it is too large for one."""
+    try:
+        content = read_object(s3, uri) if uri else None
+        return None if content is None else json_text.parse(content)
+    except (ValueError, ObjectTooLarge):
+        return None
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:

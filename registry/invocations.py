@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from aws_formats import json_text
 from aws_formats.errors import GatehouseError
 from registry.deployment_history import nothing_deployed
 from registry.environment_state import read_endpoint
@@ -93,7 +93,7 @@ def parse(body: bytes, content_type: str) -> list[Mapping[str, Any]]:
         if kind == CSV:
             rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
             return [_from_csv(row) for row in rows]
-        document = json.loads(text)
+        document = json_text.parse(text)
     except (ValueError, csv.Error) as error:  # not UTF-8, not JSON, not a number
         raise GatehouseError(f"the answer is no {kind}: {error}: {body[:200]!r}") from error
     found = document.get("predictions") if isinstance(document, dict) else document
@@ -140,7 +140,7 @@ def _model_words(said: str) -> str:
     if title is not None and said.lstrip().startswith("<"):
         return title[1]
     try:
-        document = json.loads(said)
+        document = json_text.parse(said)
     except ValueError:
         return said
     return (

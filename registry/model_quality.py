@@ -6,14 +6,13 @@ was too small to estimate one. Curves and confusion matrices are left to the rep
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from evaluation.metric_table import METRICS, SECTIONS, MetricKind
-from registry.clients import read_object
+from registry.clients import read_document
 
 _OF_CONSTANT = "_best_constant_classifier"
 
@@ -56,13 +55,7 @@ class Metric:
 
 def read_statistics(s3: Any, uri: str | None) -> Any:
     """The parsed ``statistics.json``; None if there is none, it is gone, or it is no JSON."""
-    content = read_object(s3, uri) if uri else None
-    if content is None:
-        return None
-    try:
-        return json.loads(content)
-    except ValueError:
-        return None
+    return read_document(s3, uri)
 
 
 def metrics_in(statistics: Any) -> dict[str, Metric]:

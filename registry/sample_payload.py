@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from aws_formats import json_text
 from aws_formats.errors import GatehouseError
 from aws_formats.tar_members import FILE, BadArchive, read_members
 from registry import invocations
@@ -87,7 +88,7 @@ def _rows(body: bytes, kind: str) -> int:
     """How many rows a sample of that content type holds; ValueError or csv.Error if it is malformed."""
     if kind == CSV:
         return sum(1 for row in csv.reader(io.StringIO(body.decode("utf-8", "replace"), newline="")) if row)
-    document = json.loads(body[:SIZE_LIMIT])
+    document = json_text.parse(body[:SIZE_LIMIT])
     rows = document.get("instances", [document]) if isinstance(document, dict) else document
     return len(rows) if isinstance(rows, list) else 0
 

@@ -8,13 +8,12 @@ that cannot be read as a verdict counts as none, and a part of it that cannot be
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from evaluation.metric_table import MetricKind
-from registry.clients import read_object
+from registry.clients import read_document
 from registry.model_quality import finite_number, metric_kind
 
 PASSED, REFUSED = "passed", "refused"
@@ -120,14 +119,7 @@ class Verdict:
 
 def read_verdict(s3: Any, properties: Mapping[str, str]) -> Verdict | None:
     """The verdict that a version's customer metadata names; None if there is none, or it cannot be read."""
-    uri = properties.get("verdict_uri")
-    content = read_object(s3, uri) if uri else None
-    if content is None:
-        return None
-    try:
-        return verdict_in(json.loads(content))
-    except ValueError:
-        return None
+    return verdict_in(read_document(s3, properties.get("verdict_uri")))
 
 
 def verdict_in(document: Any) -> Verdict | None:

@@ -7,7 +7,6 @@ existed because the version was registered by hand, is left empty.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from aws_formats import json_text
 from aws_formats.arns import parse_execution
 from aws_formats.service_errors import is_absent
 from registry import approval_history, model_packages
@@ -179,7 +179,7 @@ def _container(found: Mapping[str, Any]) -> Container:
 
 def _card_content(text: str | None) -> dict[str, Any]:
     try:
-        content = json.loads(text or "{}")
+        content = json_text.parse(text or "{}")
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}

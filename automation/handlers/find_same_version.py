@@ -11,12 +11,11 @@ nothing new would otherwise fill the registry, and ask for a review of each copy
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from automation.context import read_context
 from automation.handlers import logged
-from registry.clients import read_object
+from registry.clients import read_document, read_object
 from registry.model_packages import PENDING, describe_arn, newest_arn
 
 _NONE = "none"
@@ -67,11 +66,7 @@ def _difference(s3: Any, event: dict[str, Any], described: dict[str, Any]) -> st
 
 def _verdict(s3: Any, uri: str | None) -> dict[str, Any]:
     """``verdict.json`` less what may be about the champion; empty if there is none."""
-    content = read_object(s3, uri) if uri else None
-    try:
-        found = json.loads(content or b"null")
-    except ValueError:
-        return {}
+    found = read_document(s3, uri)
     if not isinstance(found, dict) or not isinstance(found.get("checks"), list):
         return {}
     checks = [check for check in found["checks"] if check.get("name") != _CHAMPION]

@@ -6,7 +6,6 @@ protocol: messages are received, shown, and made visible again, so that the next
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import Any
 
 import click
 
+from aws_formats import json_text
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connected, is_kept_up
 from pipelines.commands.options import project_argument
@@ -125,7 +125,7 @@ def _message(received: dict[str, Any]) -> InboxMessage:
 def _notification(body: str) -> dict[str, Any]:
     """What a topic sent; empty for a message of another sender, such as a dead letter."""
     try:
-        content = json.loads(body)
+        content = json_text.parse(body)
     except ValueError:
         return {}
     return content if isinstance(content, dict) and content.get("Type") == "Notification" else {}

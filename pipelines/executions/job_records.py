@@ -6,7 +6,6 @@ CloudWatch Logs, to a stream for each instance named `<job>/<host>-<time>`.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_formats.arns import parse_arn
 from aws_formats.service_errors import is_absent
-from registry.clients import read_object
+from registry.clients import read_document
 
 if TYPE_CHECKING:
     from pipelines.settings.target import Target
@@ -72,9 +71,8 @@ def read_json(target: Target, job: StepJob, output: str, file: str) -> Any:
         if found["OutputName"] == output:
             uri = f"{found['S3Output']['S3Uri'].rstrip('/')}/{file}"
             try:
-                content = read_object(target.client("s3"), uri)
-                return None if content is None else json.loads(content)
-            except (ClientError, ValueError):
+                return read_document(target.client("s3"), uri)
+            except ClientError:
                 return None
     return None
 

@@ -23,6 +23,8 @@ BROKEN = [
     b'{"verdict": true, "metric": "accuracy", "checks": []}',
     b'{"verdict": "passed"}',
     b'{"verdict": "passed", "metric": 7}',
+    b"[" * 100_000,
+    b'{"verdict": "passed", "metric": "auc", "checks": []}' + b" " * (64 << 20),
 ]
 
 
