@@ -90,7 +90,7 @@ def read_members(
     archive = _sound(tarfile.TarFile, None, "r", stream)
     count = size = 0
     while (entry := _sound(archive.next)) is not None:
-        archive.members = []  # or it would keep each of them
+        archive.members, archive.pax_headers = [], {}  # or it would keep each of them
         stream.next_member()
         count += 1
         if count > most_members:

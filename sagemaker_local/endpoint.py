@@ -31,7 +31,7 @@ from sagemaker_local.execution.engine import Engine
 from sagemaker_local.home import Home, Owner, unusable
 from sagemaker_local.hosting.endpoints import HostedEndpoints
 from sagemaker_local.hosting.transform import TransformJobs
-from sagemaker_local.http_server import HttpServer
+from sagemaker_local.http_server import HttpConnection, HttpServer
 from sagemaker_local.jobs.job import JobContext
 from sagemaker_local.jobs.runner import JobRunner
 from sagemaker_local.s3.http import S3
@@ -245,7 +245,7 @@ def _create_stacks(operations: Operations, templates: Sequence[Template]) -> dic
 def _configuration(app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=HttpConnection,
         loop="asyncio",
         interface="asgi3",
         lifespan="off",

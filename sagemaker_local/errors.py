@@ -52,5 +52,10 @@ def not_implemented(what: str) -> AwsError:
     return AwsError("UnknownOperationException", f"{what} is not implemented by the local SageMaker.", 501)
 
 
+def method_not_allowed(method: str) -> AwsError:
+    """A request whose HTTP method is not for operations that change something."""
+    return AwsError("MethodNotAllowed", f"The operation cannot be called with {method}; use POST.", 405)
+
+
 class CannotStart(Exception):
     """Why there is no endpoint, in one line that says what to do."""

@@ -1,4 +1,7 @@
-"""uvicorn's server without its pauses at the end, which would slow every command with an endpoint of its own.
+"""uvicorn's server with a limit on headers, and without its pauses at the end.
+
+uvicorn collects a request's headers whatever their size. A connection here takes a limited number of bytes
+that are not a body's, so a client cannot fill the memory.
 
 uvicorn checks ten times a second whether it is to end, and then waits a tenth of a second for connections
 to close. This server is woken when it is to end, and waits only for requests that are being answered.
@@ -11,9 +14,50 @@ import contextlib
 import socket
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _DATE_SECONDS = 1.0
 """How often the Date header of the answers is written anew."""
+
+
+_MOST_HEADER_BYTES = 64 << 10
+"""Of one request, before its body or behind a body in chunks; the last piece that comes may pass it."""
+
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-type: text/plain\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
+_READ_ON_SECONDS = 1.0
+"""For which a client that is refused may go on sending, so that it gets to read the answer."""
+
+
+class HttpConnection(HttpToolsProtocol):
+    """uvicorn's connection with a limit on the bytes between the parts that the application is given."""
+
+    _since_last_part = 0
+    _is_refused = False
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        self._since_last_part += len(data)
+        super().data_received(data)
+        if self._since_last_part > _MOST_HEADER_BYTES and not self.transport.is_closing():
+            self._is_refused = True
+            self.transport.write(_TOO_LARGE)
+            self.loop.call_later(_READ_ON_SECONDS, self.transport.close)
+
+    def on_headers_complete(self) -> None:
+        self._since_last_part = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._since_last_part = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._since_last_part = 0
+        super().on_message_complete()
 
 
 class HttpServer(uvicorn.Server):

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.model import OperationModel, ServiceModel
 
-from sagemaker_local.errors import AwsError
+from sagemaker_local.errors import AwsError, method_not_allowed
 from sagemaker_local.protocols import json_body
 from sagemaker_local.protocols.http import Request, Response
 
@@ -20,6 +20,8 @@ TARGET = "x-amz-target"
 
 
 def read(_service: ServiceModel, request: Request) -> tuple[str, dict[str, Any]]:
+    if request.method != "POST":
+        raise method_not_allowed(request.method)
     return request.headers[TARGET].partition(".")[2], json_body.parse(request.body)
 
 

@@ -14,17 +14,23 @@ from typing import Any
 
 from botocore.model import OperationModel, OperationNotFoundError, ServiceModel, Shape
 
-from sagemaker_local.errors import AwsError, not_implemented
+from sagemaker_local.errors import AwsError, method_not_allowed, not_implemented
 from sagemaker_local.protocols import texts, xml
 from sagemaker_local.protocols.http import Request, Response
 
+_READING = ("Get", "List", "Simulate")
 _HEADERS = {"content-type": "text/xml"}
 
 
 def read(service: ServiceModel, request: Request) -> tuple[str, dict[str, Any]]:
-    """Parameters are read from the form or, where there is none, from the URL."""
+    """Parameters are read from the form or, where there is none, from the URL.
+
+    A GET may only read: what fetches a URL unasked, such as a page's preview, must not change anything.
+    """
     form = _form(request.body or request.query_string)
     action = form.get("Action", "")
+    if request.method != "POST" and not (request.method == "GET" and action.startswith(_READING)):
+        raise method_not_allowed(request.method)
     try:
         shape = service.operation_model(action).input_shape
     except OperationNotFoundError as error:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from sagemaker_local.errors import AwsError
 
 _LONGEST_LINE = 8192
+_MOST_TRAILER_LINES = 64
 
 
 class Decoder:
@@ -72,6 +73,8 @@ class Decoder:
             if not line:
                 self.complete = True
                 return
+            if len(self.trailer) == _MOST_TRAILER_LINES:
+                raise _malformed(f"a trailer of more than {_MOST_TRAILER_LINES} lines")
             name, _, value = line.decode("latin-1").partition(":")
             self.trailer[name.strip().lower()] = value.strip()
         else:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -313,7 +313,18 @@ class ObjectStore:
         return self.delete_all(bucket, [key], condition) > 0
 
     def delete_all(self, bucket: str, keys: Iterable[str], condition: Condition = _any_object) -> int:
-        """Delete in one transaction; returns how many there were."""
+        """Delete in one transaction; returns how many there were.
+
+        On a full disk too, which this is a way to free: the rows are deleted with the store's reserve.
+        """
+        wanted = tuple(keys)
+        found = self.store.write_with_reserve(lambda: self._delete_rows(bucket, wanted, condition))
+        for info in found:
+            self._remove(str(info.path.relative_to(self.root)))
+        self.store.hold_reserve()
+        return len(found)
+
+    def _delete_rows(self, bucket: str, keys: Iterable[str], condition: Condition) -> Sequence[ObjectInfo]:
         with self.store.transaction():
             found = []
             for key in keys:
@@ -324,9 +335,7 @@ class ObjectStore:
             self.store.connection.executemany(
                 "DELETE FROM object WHERE bucket = ? AND key = ?", [(info.bucket, info.key) for info in found]
             )
-        for info in found:
-            self._remove(str(info.path.relative_to(self.root)))
-        return len(found)
+        return found
 
     def _put_row(self, info: ObjectInfo, place: str) -> None:
         self.store.connection.execute(

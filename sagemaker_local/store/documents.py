@@ -106,7 +106,7 @@ class Store:
         self.create(_SCHEMA)
         self._add_modified()
         self._reserve = path.with_name("reserve")
-        self._hold_reserve()
+        self.hold_reserve()
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -195,7 +195,8 @@ class Store:
                 raise
             return write()
 
-    def _hold_reserve(self) -> None:
+    def hold_reserve(self) -> None:
+        """Make the reserve, unless it is there; after a write that has freed space it can be made again."""
         with contextlib.suppress(FileExistsError, OSError), self._reserve.open("xb") as file:
             try:
                 os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)

@@ -235,3 +235,20 @@ def test_whatever_the_names_nothing_is_written_outside(
     with contextlib.suppress(UnsafeArchive, OSError):
         unpack(path, folder / "inside")
     assert {entry.name for entry in folder.iterdir()} == {"inside", "nasty.tar"}
+
+
+def test_headers_for_all_members_are_not_collected(tmp_path: Path) -> None:
+    path = tmp_path / "global.tar"
+    with path.open("wb") as file:
+        for number in range(60):
+            file.write(tarfile.TarInfo.create_pax_global_header({f"key{number}": "x" * 900_000}))
+            file.write(_file(str(number), 0).tobuf(tarfile.USTAR_FORMAT))
+        file.write(bytes(2 * tarfile.BLOCKSIZE))
+    (tmp_path / "out").mkdir()
+    tracemalloc.start()
+    try:
+        unpack(path, tmp_path / "out")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 << 20
