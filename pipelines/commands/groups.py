@@ -17,7 +17,8 @@ from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import target_option
 from pipelines.commands.output import Document, Output, Remark, Table, notice, with_json
 from pipelines.settings.environments import all_environments
-from pipelines.settings.projects_file import Settings, load_settings, which_one
+from pipelines.settings.projects_file import Settings, load_settings
+from pipelines.settings.tables import which_one
 from pipelines.settings.tags import ownership_tags, resource_tags
 from pipelines.settings.target import Target, resolve_target
 from pipelines.settings.team_variables import read_env_file, read_teams

@@ -77,9 +77,7 @@ def gate_settings(project: Project) -> dict[str, Any]:
 
     That is the threshold, which each start can set, and what becomes of a model that is registered already.
     """
-    elsewhere = {"threshold", "floors", "register_again"}
-    told = project.gate.model_dump(mode="json", exclude=elsewhere, exclude_none=True)
-    return {**told, "floors": project.gate.flat_floors}
+    return project.gate.model_dump(mode="json", exclude={"threshold", "register_again"}, exclude_none=True)
 
 
 def dataset_settings(project: Project) -> dict[str, Any]:

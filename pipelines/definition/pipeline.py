@@ -28,7 +28,8 @@ from pipelines.definition.dataset import publish_data
 from pipelines.definition.image import check_image
 from pipelines.definition.model_card import model_card
 from pipelines.definition.sources import Sources, gather_sources
-from pipelines.settings.project import AtStart, Network, Project, Table, camel_case
+from pipelines.settings.project import AtStart, Network, Project, camel_case
+from pipelines.settings.tables import Table
 from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target, boto_session
 from registry.life_cycle import REVIEW

@@ -16,8 +16,9 @@ from pydantic import ValidationError
 from aws_formats.errors import GatehouseError
 from pipelines.definition.dataset import UNVERSIONED, Dataset
 from pipelines.executions.outline import Outline, Parameter
-from pipelines.settings.project import AtStart, Project, Table, Training
-from pipelines.settings.projects_file import explained, which_one
+from pipelines.settings.complaints import explained
+from pipelines.settings.project import AtStart, Project, Training
+from pipelines.settings.tables import Table, which_one
 from registry.model_quality import metric_kind
 
 _SETTINGS: dict[str, tuple[type[Table], str]] = {

@@ -15,7 +15,8 @@ from dataclasses import replace
 
 from aws_formats.errors import GatehouseError
 from pipelines.settings.project import Network, Project
-from pipelines.settings.projects_file import NAME_LIMIT, which_one
+from pipelines.settings.projects_file import NAME_LIMIT
+from pipelines.settings.tables import which_one
 from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target
 from registry.clients import AssumedRole, Clients

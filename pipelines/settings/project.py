@@ -7,45 +7,31 @@ as well, because only here are both at hand. ``settings`` reads the file and wor
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from aws_formats.step_cache import parse_duration
-from evaluation.metric_table import METRICS, PER_CLASS, metrics_of
+from pipelines.settings.gate import Gate, Problem, problems
+from pipelines.settings.tables import Listed, Names, Table, Text, which_one
+
+INCONSISTENT = "inconsistent"
+"""The type of pydantic's error for keys that do not go together; its context has ``what`` and ``remedy``."""
 
 Task = Literal["binary", "multiclass", "regression"]
 Kind = Literal["number", "category", "boolean", "timestamp"]
 
 
-def _listed(value: object) -> object:
-    """TOML has lists only; the settings keep them as tuples, which cannot be changed later."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"names {', '.join(map(repr, twice))} more than once")
-    return names
-
-
-Text = Annotated[str, Field(min_length=1)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
 SomeNames = Annotated[Names, Field(min_length=1)]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$")]
-InstanceTypes = Annotated[tuple[InstanceType, ...], BeforeValidator(_listed), Field(min_length=1)]
+InstanceTypes = Annotated[tuple[InstanceType, ...], Listed, Field(min_length=1)]
 InstanceCount = Annotated[int, Field(ge=1, le=100)]
-SubnetIds = Annotated[
-    tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")], ...], BeforeValidator(_listed)
-]
-SecurityGroupIds = Annotated[
-    tuple[Annotated[str, Field(pattern=r"^sg-[0-9a-f]+$")], ...], BeforeValidator(_listed)
-]
+SubnetIds = Annotated[tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")], ...], Listed]
+SecurityGroupIds = Annotated[tuple[Annotated[str, Field(pattern=r"^sg-[0-9a-f]+$")], ...], Listed]
 
 
 def _duration(text: str) -> str:
@@ -71,12 +57,6 @@ def why_no_name(part: str) -> tuple[str, str] | None:
             f"Write it in lower case: {part.lower()!r}"
         )
     return f"{part!r} cannot be part of a pipeline's name", "Use lower-case letters, digits and hyphens"
-
-
-class Table(BaseModel):
-    """A table of the settings file."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def camel_case(name: str) -> str:
@@ -180,62 +160,6 @@ class Training(Table):
 
 CardText = Annotated[str, Field(min_length=1, max_length=2048)]
 """The length is that of the free texts in AWS's JSON schema for model cards."""
-
-
-Floor = float | dict[str, float]
-"""A bound, or one for each class: ``recall = 0.9``, ``recall.malignant = 0.9``."""
-
-
-class Gate(Table):
-    """What a model must show before it is registered (docs/gate.md)."""
-
-    metric: Text = "accuracy"
-    threshold: float | None = None
-    floors: dict[str, Floor] = Field(default_factory=dict)
-    worth: bool = True
-    evidence: Literal["estimate", "bound"] = "estimate"
-    slices: Names = ()
-    slice_floor: Annotated[float, Field(gt=0, lt=1)] | None = None
-    champion: Text | None = None
-    register_again: bool = False
-
-    @property
-    def flat_floors(self) -> dict[str, float]:
-        """The floors by ``metric`` or ``metric.class``, in the order of the settings."""
-        found: dict[str, float] = {}
-        for name, floor in self.floors.items():
-            if isinstance(floor, dict):
-                found |= {f"{name}.{label}": bound for label, bound in floor.items()}
-            else:
-                found[name] = floor
-        return found
-
-    def problems(self, task: str) -> Iterator[str]:
-        """What is wrong with it for a task, all of it."""
-        known = metrics_of(task)
-        if self.metric not in known:
-            yield f"gate.metric {self.metric!r} is no metric of a {task} task, which has: {', '.join(known)}"
-        elif self.threshold is not None:
-            yield from _out_of_range("gate.threshold", self.metric, self.threshold)
-        for name, bound in self.flat_floors.items():
-            metric, _, label = name.partition(".")
-            if label and task == "regression":
-                yield f"gate.floors names {name!r}; a regression task has no classes"
-            elif metric not in (PER_CLASS if label else known):
-                has = ", ".join(PER_CLASS if label else known)
-                yield f"gate.floors names {name!r}; {'a class has' if label else f'a {task} task has'}: {has}"
-            else:
-                yield from _out_of_range(f"gate.floors.{name}", metric, bound)
-        if bool(self.slices) != (self.slice_floor is not None):
-            yield "gate.slices and gate.slice_floor belong together; give both or neither"
-        if self.slices and task == "regression":
-            yield "gate.slices is about the rate of right answers, which a regression task has not"
-
-
-def _out_of_range(key: str, metric: str, bound: float) -> Iterator[str]:
-    largest = METRICS[metric].largest
-    if not (0 <= bound <= (largest or math.inf) and math.isfinite(bound)):
-        yield f"{key} is {bound:g}; it must be {'from 0 to 1' if largest else 'at least 0'}"
 
 
 class Card(Table):
@@ -363,26 +287,35 @@ class Project(Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> Project:
+        wrong = [*self._problems()]
+        if wrong:
+            # Each at the place of its key, as pydantic's own complaints are.
+            raise ValidationError.from_exception_data(
+                "Project",
+                [
+                    InitErrorDetails(
+                        type=PydanticCustomError(
+                            INCONSISTENT, "{what}. {remedy}", {"what": found.what, "remedy": found.remedy}
+                        ),
+                        loc=found.path,
+                        input=None,
+                    )
+                    for found in wrong
+                ],
+            )
+        return self
+
+    def _problems(self) -> Iterator[Problem]:
+        """What its tables must not say together."""
         if self.task != "binary" and self.data.positive_class is not None:
-            raise ValueError(f"data.positive_class belongs to task = 'binary'; a {self.task} task has none")
-        problems = list(self.gate.problems(self.task))
+            what = f"positive_class belongs to task = 'binary'; a {self.task} task has none"
+            yield Problem(("data", "positive_class"), what, "Take it out")
         if self.task == "regression" and self.training.class_weights != "none":
-            problems.append("training.class_weights is for classes, which a regression task has not")
-        short_form = self.gate.metric == "accuracy" and self.accuracy_threshold is not None
-        if short_form and self.gate.threshold is not None:
-            problems.append("accuracy_threshold and gate.threshold say the same; give one of them")
-        if self.gate.threshold is None and (
-            self.gate.metric != "accuracy" or self.accuracy_threshold is None
-        ):
-            short = " or accuracy_threshold" if self.gate.metric == "accuracy" else ""
-            problems.append(f"the gate has no threshold for {self.gate.metric}; give gate.threshold{short}")
+            what = "class_weights are for classes, which a regression task has not"
+            yield Problem(("training", "class_weights"), what, "Take it out")
         champion = self.gate.champion
         if champion is not None and champion not in self.environments:
-            known = ", ".join(self.environments)
-            problems.append(f"gate.champion {champion!r} is no environment; there are: {known}")
-        for column in self.gate.slices:
-            if self.data.columns is not None and column not in self.data.columns:
-                problems.append(f"gate.slices names {column!r}, which is not in data.columns")
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+            remedy = which_one(champion, self.environments, "environments")
+            yield Problem(("gate", "champion"), f"{champion!r} is no environment", remedy)
+        data = self.data
+        yield from problems(self.gate, self.task, data.target, data.columns, self.accuracy_threshold)

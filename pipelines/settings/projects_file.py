@@ -11,42 +11,24 @@ tables of one project; where it runs, and what the environment overrides for tha
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from aws_formats.errors import GatehouseError
-from pipelines.settings.project import (
-    Card,
-    Data,
-    EnvironmentSettings,
-    Gate,
-    Network,
-    Project,
-    Split,
-    Table,
-    Training,
-    why_no_name,
-)
+from pipelines.settings.complaints import NOT_KEYS, complaints, value_at
+from pipelines.settings.gate import ACCURACY
+from pipelines.settings.project import Project, why_no_name
+from pipelines.settings.tables import Local, Table, which_one
 
 __all__ = ["Local", "Project", "Settings", "load_settings"]
 
 FILE_NAME = "projects.toml"
 NAME_LIMIT = 63
 """Characters of `{team}-{project}`: model package groups and endpoints are named after it."""
-
-
-class Local(Table):
-    """How the local SageMaker runs jobs on this machine."""
-
-    interpreters: dict[str, str] = Field(default_factory=dict)
-    """Image pattern -> Python interpreter, relative to the settings file or absolute."""
 
 
 class Settings(Table):
@@ -135,19 +117,6 @@ class _File(Table):
     projects: dict[str, dict[str, dict[str, Any]]]
 
 
-_TABLES: dict[tuple[str, ...], type[BaseModel]] = {
-    ("data",): Data,
-    ("data", "split"): Split,
-    ("gate",): Gate,
-    ("training",): Training,
-    ("card",): Card,
-    ("network",): Network,
-    ("local",): Local,
-}
-_NOT_KEYS = ("team", "short_name", "file")
-"""Members of `Project` that come from the place of its table, not from a key in it."""
-
-
 class _Reader:
     """One file's content on its way to settings; knows where each value stands, for the errors."""
 
@@ -195,35 +164,40 @@ class _Reader:
                 "Shorten the team's or the project's name",
             )
         for source, where in ((table, place), (defaults, ("defaults",))):
-            for key in _NOT_KEYS:
+            for key in NOT_KEYS:
                 if key in source:
                     raise self._error((*where, key), "unknown key", "Its table's heading names a project")
-        values = _laid_over(defaults, table)
+        values = {
+            **_with_own_threshold(_laid_over(defaults, table), table),
+            **{"team": team, "short_name": short_name, "file": self.file},
+        }
         try:
-            return Project.model_validate(
-                {**values, "team": team, "short_name": short_name, "file": self.file}
-            )
+            return Project.model_validate(values)
         except ValidationError as error:
             raise self._invalid(error, Project, place, values) from error
 
     def _invalid(
         self, error: ValidationError, model: type[BaseModel], place: tuple[str, ...], values: dict[str, Any]
     ) -> GatehouseError:
-        """The first of pydantic's complaints, at the place in the file where its value stands."""
-        # A misspelt key is unknown and missing at once; what is there says more than what is not.
-        details = sorted(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
-        path = _key_path(details[0]["loc"], values)
-        what, remedy = explained(details[0], _table_at(path[:-1], model))
-        if len(details) > 1:
-            what += f" (and {len(details) - 1} more wrong in this table)"
-        own = _value(self.content, (*place, *path))
-        if place and own is None and _value(self.content, ("defaults", *path)) is not None:
-            place = ("defaults",)
-        return self._error((*place, *path), what, remedy)
+        """All that is wrong, each at the place in the file where its value stands."""
+        found = [
+            self._error((*self._written_in(place, path), *path), what, remedy)
+            for path, what, remedy in complaints(error, model, values)
+        ]
+        if len(found) == 1:
+            return found[0]
+        lines = " ".join(f"({number}) {each}" for number, each in enumerate(found, start=1))
+        return GatehouseError(lines.replace(f"{self.file}: ", ""), where=str(self.file))
+
+    def _written_in(self, place: tuple[str, ...], path: tuple[str, ...]) -> tuple[str, ...]:
+        """The table that says the value at a path: the project's, or the defaults."""
+        own = value_at(self.content, (*place, *path))
+        inherited = value_at(self.content, ("defaults", *path))
+        return ("defaults",) if place and own is None and inherited is not None else place
 
     def _error(self, path: tuple[str, ...], what: str, remedy: str | None) -> GatehouseError:
         """An error at a table, or at a key of one, with the table's heading as TOML writes it."""
-        is_table = isinstance(_value(self.content, path), dict)
+        is_table = isinstance(value_at(self.content, path), dict)
         table, key = (path, ()) if is_table else (path[:-1], path[-1:])
         place = " ".join(([f"[{'.'.join(table)}]"] if table else []) + list(key))
         return GatehouseError(what, where=f"{self.file}: {place}", remedy=remedy)
@@ -239,79 +213,21 @@ def _laid_over(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _table_at(path: tuple[str, ...], model: type[BaseModel]) -> type[BaseModel]:
-    """The table at a path of keys; environments have names of their own."""
-    if len(path) == 2 and path[0] == "environments":
-        return EnvironmentSettings
-    return _TABLES.get(path, model)
-
-
-def _value(table: Any, path: Iterable[str]) -> Any:
-    """What stands at a path of keys, None where nothing does."""
-    for key in path:
-        table = table.get(key) if isinstance(table, dict) else None
-    return table
-
-
-def _key_path(location: tuple[int | str, ...], values: Any) -> tuple[str, ...]:
-    """The part of pydantic's location that names keys of the file: list positions and types follow it."""
-    path: list[str] = []
-    for part in location:
-        if not isinstance(values, dict):
-            break
-        path.append(str(part))
-        values = values.get(part)
-    return tuple(path)
-
-
-def explained(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str | None]:
-    """What is wrong and what to do, in the file's terms."""
-    key = str(detail["loc"][-1]) if detail["loc"] else ""
-    given = detail["input"]
-    match detail["type"]:
-        case "extra_forbidden":
-            keys = [name for name in model.model_fields if name not in _NOT_KEYS]
-            return "unknown key", which_one(key, keys, "keys of this table")
-        case "missing":
-            return "this key is missing", "Add it here or in [defaults]" if model is Project else "Add it"
-        case "value_error":
-            return detail["msg"].removeprefix("Value error, "), "Correct the settings"
-        case "string_pattern_mismatch":
-            return f"{given!r} has the wrong form", _FORMS.get(
-                key, f"It must match {detail['ctx']['pattern']}"
-            )
-    requirement = detail["msg"].replace("Input should be ", "").replace("dictionary", "table")
-    return f"{given!r} is wrong", f"It must be {requirement}"
-
-
-_FORMS = {
-    "region": "Write an AWS region, for example 'eu-west-1'",
-    "role": "Write the role's full ARN, 'arn:aws:iam::<account>:role/<name>'",
-    "bucket": "Write the bucket's bare name, 3 to 63 lower-case letters, digits, dots and hyphens",
-    "image_version": "Write the image's full version, for example '3.2-0'",
-    "cache_expire_after": "Write an ISO 8601 duration, for example 'P30D' or 'PT12H'",
-    "account": "Write the account's twelve digits in quotation marks, for example '111122223333'",
-    "assume_role": "Write the role's full ARN, 'arn:aws:iam::<account>:role/<name>'",
-    "subnets": "Write subnet ids, for example ['subnet-0a1b2c3d']",
-    "security_groups": "Write security group ids, for example ['sg-0a1b2c3d']",
-    "kms_key": "Write the key's full ARN, 'arn:aws:kms:<region>:<account>:key/<id>'",
-    "instance_type": "Write a SageMaker instance type, for example 'ml.m5.large'",
-    "processing_instance_type": "Write a SageMaker instance type, for example 'ml.m5.xlarge'",
-    "training_instance_type": "Write a SageMaker instance type, for example 'ml.m5.xlarge'",
-}
-
-
 def place_of(project: Project, key: str) -> str:
     """Where a key of a project stands, as errors say it: in its own table, in [defaults], or nowhere yet."""
     content = tomllib.loads(project.file.read_text(encoding="utf-8"))
     place: tuple[str, ...] = ("projects", project.team, project.short_name)
-    if _value(content, (*place, key)) is None and _value(content, ("defaults", key)) is not None:
+    if value_at(content, (*place, key)) is None and value_at(content, ("defaults", key)) is not None:
         place = ("defaults",)
     return f"{project.file}: [{'.'.join(place)}] {key}"
 
 
-def which_one(name: str, known: Iterable[str], kind: str = "projects") -> str:
-    """A remedy for a name that does not exist: the one most like it, or all there are."""
-    folded = {one.lower(): one for one in sorted(known)}
-    close = difflib.get_close_matches(name.lower(), folded, n=1)
-    return f"Did you mean {folded[close[0]]!r}?" if close else f"The {kind} are: {', '.join(sorted(known))}"
+def _with_own_threshold(values: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    """Without the defaults' ``accuracy_threshold`` where the project's gate has a metric or threshold of its
+    own: that default is for the projects that say no more."""
+    gate, own = (value_at(found, ("gate",)) or {} for found in (values, table))
+    if "accuracy_threshold" in table or not isinstance(gate, dict) or not isinstance(own, dict):
+        return values
+    if gate.get("metric", ACCURACY) == ACCURACY and "threshold" not in own:
+        return values
+    return {key: value for key, value in values.items() if key != "accuracy_threshold"}

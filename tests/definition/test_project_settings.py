@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aws_formats.errors import GatehouseError
+from evaluation.metric_table import METRICS
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import load_settings
 
@@ -95,6 +96,7 @@ TASK, THRESHOLD, TARGET, WEIGHTS = (
 PROJECT = "[projects.rc.fraud-detection]"
 DATA = "[projects.rc.fraud-detection.data]"
 TRAINING = "[projects.rc.fraud-detection.training]"
+GATE = "[projects.rc.fraud-detection.gate]"
 MISTAKES = [
     ('owner = "rc-ml"\n' + TASK, TASK, PROJECT, "owner: this key is missing. Add it here or in [defaults]."),
     ('owner = "rc-ml"\n' + TASK, f'ownr = "x"\n{TASK}', PROJECT, "Did you mean 'owner'?"),
@@ -114,37 +116,115 @@ MISTAKES = [
         "task: 'ranking' is wrong. It must be 'binary', 'multiclass' or 'regression'.",
     ),
     (THRESHOLD, "gate = { metirc = 'auc' }", "fraud-detection.gate] metirc", "Did you mean 'metric'?"),
-    (THRESHOLD, "gate = { metric = 'auk' }", PROJECT, "gate.metric 'auk' is no metric of a binary task"),
-    (THRESHOLD, "gate = { metric = 'weighted_f1', threshold = 0.5 }", PROJECT, "no metric of a binary task"),
+    (
+        THRESHOLD,
+        "gate = { metric = 'auk' }",
+        f"{GATE} metric",
+        "'auk' is no metric of a binary task. Did you mean 'auc'?",
+    ),
+    (
+        THRESHOLD,
+        "gate = { metric = 'weighted_f1', threshold = 0.5 }",
+        f"{GATE} metric",
+        "no metric of a binary task. The metrics of a binary task are: accuracy, auc, f0_5, f1, f2, fal",
+    ),
     (
         THRESHOLD,
         "gate = { metric = 'auc', threshold = 1.5 }",
-        PROJECT,
-        "gate.threshold is 1.5; it must be from",
+        f"{GATE} threshold",
+        "1.5 is no possible value of AUC. It must be from 0 to 1.",
     ),
     (
         THRESHOLD,
         "gate = { metric = 'auc' }",
-        PROJECT,
-        "the gate has no threshold for auc; give gate.threshold",
+        f"{GATE} threshold",
+        "the gate has no threshold for auc. Give gate.threshold.",
     ),
-    (THRESHOLD, "gate = {}", PROJECT, "give gate.threshold or accuracy_threshold"),
-    (THRESHOLD, f"{THRESHOLD}\ngate.threshold = 0.8", PROJECT, "say the same; give one of them"),
-    (THRESHOLD, f"{THRESHOLD}\ngate.floors.recall = 1.01", PROJECT, "gate.floors.recall is 1.01; it must be"),
-    (THRESHOLD, f"{THRESHOLD}\ngate.floors.auc.yes = 0.9", PROJECT, "a class has: recall, precision, f1"),
-    (THRESHOLD, f"{THRESHOLD}\ngate.floors.rmse = 0.9", PROJECT, "names 'rmse'; a binary task has: accuracy"),
-    (THRESHOLD, f"{THRESHOLD}\ngate.slices = ['shop']", PROJECT, "gate.slices and gate.slice_floor belong"),
     (
         THRESHOLD,
-        "gate = { metric = 'auk', floors = { rmse = 1 }, slices = ['shop'] }",
-        PROJECT,
-        "false_positive_rate, false_negative_rate; gate.floors names 'rmse'",
+        "gate = {}",
+        f"{GATE} threshold",
+        "no threshold for accuracy. Give it, or accuracy_threshold.",
+    ),
+    (
+        THRESHOLD,
+        f"{THRESHOLD}\ngate.threshold = 0.8",
+        f"{GATE} threshold",
+        "says the same. Give one of them.",
+    ),
+    (
+        THRESHOLD,
+        f"{THRESHOLD}\ngate.metric = 'auc'\ngate.threshold = 0.8",
+        f"{PROJECT} accuracy_threshold",
+        "it is the threshold of the metric accuracy, but gate.metric is 'auc'. Take it out, or write"
+        " gate.floors.accuracy = 0.9.",
+    ),
+    (
+        THRESHOLD,
+        f"{THRESHOLD}\ngate.floors.recall = 1.01",
+        "fraud-detection.gate.floors] recall",
+        "1.01 is no possible value of recall. It must be from 0 to 1.",
+    ),
+    (THRESHOLD, f"{THRESHOLD}\ngate.floors.recall = nan", "gate.floors] recall", "nan is no possible value"),
+    (THRESHOLD, f"{THRESHOLD}\ngate.floors.recall = '0.9'", "gate.floors] recall", "must be a valid number."),
+    (THRESHOLD, f"{THRESHOLD}\ngate.floors.recall = true", "gate.floors] recall", "True is wrong."),
+    (THRESHOLD, f"{THRESHOLD}\ngate.floors.recall = {{}}", "gate.floors.recall]", "must be a valid number."),
+    (THRESHOLD, f"{THRESHOLD}\ngate.floors.recall.yes = 'x'", "gate.floors.recall] yes", "'x' is wrong."),
+    (
+        THRESHOLD,
+        f"{THRESHOLD}\ngate.floors.f1.yes = 7",
+        "gate.floors.f1] yes",
+        "7 is no possible value of F1. It must be from 0 to 1.",
+    ),
+    (
+        THRESHOLD,
+        f"{THRESHOLD}\ngate.floors.auc.yes = 0.9",
+        "fraud-detection.gate.floors.auc] yes",
+        "a single class has no metric 'auc'. The metrics of a class are: f1, precision, recall.",
+    ),
+    (
+        THRESHOLD,
+        f"{THRESHOLD}\ngate.floors.recal.yes = 1",
+        "gate.floors.recal] yes",
+        "Did you mean 'recall'?",
+    ),
+    (
+        THRESHOLD,
+        f"{THRESHOLD}\ngate.floors.rmse = 0.9",
+        "gate.floors] rmse",
+        "'rmse' is no metric of a binary",
+    ),
+    (THRESHOLD, f"{THRESHOLD}\ngate.floors.acuracy = 1", "gate.floors] acuracy", "Did you mean 'accuracy'?"),
+    (
+        THRESHOLD,
+        f"{THRESHOLD}\ngate.slices = ['shop']",
+        f"{GATE} slice_floor",
+        "slices and slice_floor belong together. Give both or neither.",
+    ),
+    (THRESHOLD, f"{THRESHOLD}\ngate.slice_floor = 0.5", f"{GATE} slices", "slices and slice_floor belong"),
+    (
+        THRESHOLD,
+        f"{THRESHOLD}\ngate.slice_floor = 1",
+        f"{GATE} slice_floor",
+        "1 is wrong. It must be less than",
+    ),
+    (
+        THRESHOLD,
+        f"{THRESHOLD}\ngate.slices = ['fraud']\ngate.slice_floor = 0.5",
+        f"{GATE} slices",
+        "'fraud' is the target, whose values are the classes. Give the classes floors instead",
+    ),
+    (
+        "accuracy_threshold = 0.8",
+        "gate = { threshold = 0.8, floors = { recall = 0.5 } }",
+        "card-types.gate.floors] recall",
+        "'recall' is no metric of a multiclass task. Each class has its own: write gate.floors.recall.<cl",
     ),
     (
         TASK,
         'task = "regression"',
-        PROJECT,
-        "data.positive_class belongs to task = 'binary'; a regression task",
+        f"{DATA} positive_class",
+        "positive_class belongs to task = 'binary'; a regression task has none",
     ),
     (THRESHOLD, "accuracy_threshold = 1.2", PROJECT, "1.2 is wrong. It must be less than or equal to 1."),
     (THRESHOLD, "accuracy_threshold = -1", PROJECT, "accuracy_threshold: -1 is wrong"),
@@ -167,7 +247,7 @@ MISTAKES = [
     (WEIGHTS, "max_depth = 2.5", TRAINING, "max_depth: 2.5 is wrong. It must be a valid integer."),
     ("lambda = 2.0", "eta = 2.0", TRAINING, "extra names 'eta', which has a key of its own"),
     ('risk = "medium"', 'risk = "none"', "fraud-detection.card] risk", "'none' is wrong"),
-    ('version = "2026-10"', 'positive_class = "x"', "card-types]", "a multiclass task has none"),
+    ('version = "2026-10"', 'positive_class = "x"', "card-types.data]", "a multiclass task has none"),
     ("[projects.rc.card-types", "[projects.rc.'card types'", "card types]", "cannot be part of a pipeline"),
     ("[projects.rc.card-types", "[projects.rc.Card-types", "rc.Card-types]", "lower case: 'card-types'"),
     ("[projects.rc.card-types", "[projects.RC.card-types", "RC.card-types]", "'RC' has upper-case letters"),
@@ -198,22 +278,26 @@ def test_a_mistake_is_named_with_its_place_and_remedy(
     [
         (
             "metric = 'accuracy'",
-            "gate.metric 'accuracy' is no metric of a regression task, which has: rmse, r2",
+            f"{GATE} metric: 'accuracy' is no metric of a regression task. The metrics of a regression",
         ),
-        ("metric = 'rmse'", "the gate has no threshold for rmse; give gate.threshold"),
-        ("metric = 'rmse', threshold = -1", "gate.threshold is -1; it must be at least 0"),
-        ("metric = 'r2', threshold = 1.5", "gate.threshold is 1.5; it must be from 0 to 1"),
+        ("metric = 'rmse'", f"{GATE} threshold: the gate has no threshold for rmse. Give gate.threshold."),
+        (
+            "metric = 'rmse', threshold = -1",
+            f"{GATE} threshold: -1 is no possible value of RMSE. It must be a number from 0 on.",
+        ),
+        ("metric = 'rmse', threshold = inf", "inf is no possible value of RMSE"),
+        ("metric = 'r2', threshold = 1.5", "1.5 is no possible value of R2. It must be from 0 to 1."),
         (
             "metric = 'rmse', threshold = 9, floors = { recall = { yes = 0.9 } }",
-            "gate.floors names 'recall.yes'; a regression task has no classes",
+            "fraud-detection.gate.floors.recall] yes: a regression task has no classes.",
         ),
         (
             "metric = 'rmse', threshold = 9, slices = ['shop'], slice_floor = 0.5",
-            "gate.slices is about the rate of right answers, which a regression task has not",
+            f"{GATE} slices: slices are judged by their share of right answers, which a regression task has",
         ),
         (
             "metric = 'rmse', threshold = 9",
-            "training.class_weights is for classes, which a regression task has not",
+            f"{TRAINING} class_weights: class_weights are for classes, which a regression task has n",
         ),
     ],
 )
@@ -224,6 +308,87 @@ def test_what_a_regression_has_not_is_refused_by_name(
     with pytest.raises(GatehouseError) as caught:
         make_project(tmp_path, *replaced, (THRESHOLD, f"gate = {{ {gate} }}"))
     assert message in str(caught.value)
+
+
+def test_all_mistakes_of_a_project_are_named_at_once_each_with_its_table_and_key(
+    tmp_path: Path, make_project: MakeProject
+) -> None:
+    gate = """gate = { metric = 'auk', evidence = 'prove', slices = ['shop'], worth = 1,
+      floors = { rmse = 1, recall = { yes = 2, no = 'x' } } }""".replace("\n", " ")
+    with pytest.raises(GatehouseError) as caught:
+        make_project(
+            tmp_path, (THRESHOLD, gate), (WEIGHTS, "max_depht = 2\neta = 0"), (DATA, f"{DATA}\nkinds = 3")
+        )
+    text = str(caught.value)
+    table = "[projects.rc.fraud-detection"
+    assert [part.split(": ")[0].split(") ")[1] for part in text.split(" (")[1:]] == [
+        f"{table}.data] kinds",
+        f"{table}.gate.floors.recall] no",
+        f"{table}.gate] worth",
+        f"{table}.gate] evidence",
+        f"{table}.training] eta",
+        f"{table}.training] max_depht",
+        f"{table}.gate] metric",
+        f"{table}.gate.floors] rmse",
+        f"{table}.gate.floors.recall] yes",
+        f"{table}.gate] slice_floor",
+    ]
+    assert text.count(f"{tmp_path}/projects.toml") == 1
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("gate", ["metirc = 'rmse', threshold = 65", "metric = 5, threshold = 0.5"])
+def test_a_key_that_is_wrong_is_not_wrong_again_for_what_follows(
+    tmp_path: Path, make_project: MakeProject, gate: str
+) -> None:
+    replaced = [(TASK, 'task = "regression"'), ('positive_class = "yes"\n', ""), (f"{WEIGHTS}\n", "")]
+    with pytest.raises(GatehouseError) as caught:
+        make_project(tmp_path, *replaced, (THRESHOLD, f"gate = {{ {gate} }}"))
+    assert "(2)" not in str(caught.value)
+
+
+TASKS = ("binary", "multiclass", "regression")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_takes_its_own_metrics_and_no_others(
+    tmp_path: Path, make_project: MakeProject, task: str
+) -> None:
+    replaced = [(TASK, f'task = "{task}"'), (f"{WEIGHTS}\n", "")]
+    if task != "binary":
+        replaced.append(('positive_class = "yes"\n', ""))
+    usual = {"binary": "auc", "multiclass": "accuracy", "regression": "rmse"}[task]
+    for metric, kind in METRICS.items():
+        for key, gate in (
+            ("metric", f"metric = '{metric}', threshold = 0.5"),
+            (f"floors] {metric}", f"metric = '{usual}', threshold = 0.5, floors = {{ {metric} = 0.5 }}"),
+        ):
+            change = (THRESHOLD, f"gate = {{ {gate} }}")
+            if task in kind.tasks:
+                make_project(tmp_path, *replaced, change)
+                continue
+            with pytest.raises(GatehouseError) as caught:
+                make_project(tmp_path, *replaced, change)
+            assert f"{key}: '{metric}' is no metric of a {task} task." in str(caught.value)
+
+
+def test_a_default_accuracy_threshold_is_for_projects_whose_gate_says_no_more(
+    tmp_path: Path, make_project: MakeProject
+) -> None:
+    default = ("[defaults]", "[defaults]\naccuracy_threshold = 0.7")
+    for gate, threshold in (
+        ("", 0.7),
+        ("gate.threshold = 0.8", 0.8),
+        ("gate = { metric = 'auc', threshold = 0.6 }", 0.6),
+    ):
+        assert make_project(tmp_path, default, (THRESHOLD, gate)).threshold == threshold
+    with pytest.raises(GatehouseError, match="no threshold for auc"):
+        make_project(tmp_path, default, (THRESHOLD, "gate.metric = 'auc'"))
+    both = ("[defaults]", "[defaults]\naccuracy_threshold = 0.7\ngate.threshold = 0.7")
+    with pytest.raises(
+        GatehouseError, match=r"\[defaults.gate\] threshold: accuracy_threshold says the same"
+    ):
+        make_project(tmp_path, both, (THRESHOLD, ""))
 
 
 def test_two_projects_of_one_full_name_are_refused(tmp_path: Path, make_project: MakeProject) -> None:

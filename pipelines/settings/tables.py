@@ -1,0 +1,52 @@
+"""What all tables of the settings file share: their strictness, the types of their texts and lists, and the
+remedy for a name that does not exist."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Table(BaseModel):
+    """A table of the settings file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Local(Table):
+    """How the local SageMaker runs jobs on this machine."""
+
+    interpreters: dict[str, str] = Field(default_factory=dict)
+    """Image pattern -> Python interpreter, relative to the settings file or absolute."""
+
+
+def _listed(value: object) -> object:
+    """TOML has lists only; the settings keep them as tuples, which cannot be changed later."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"names {', '.join(map(repr, twice))} more than once")
+    return names
+
+
+Listed = BeforeValidator(_listed)
+Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[str, ...], Listed, AfterValidator(_distinct)]
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The known name that is most like a wrong one, if one is."""
+    return difflib.get_close_matches(name, sorted(known), n=1)
+
+
+def which_one(name: str, known: Iterable[str], kind: str = "projects") -> str:
+    """A remedy for a name that does not exist: the one most like it, or all there are."""
+    folded = {one.lower(): one for one in sorted(known)}
+    close = nearest(name.lower(), folded)
+    return f"Did you mean {folded[close[0]]!r}?" if close else f"The {kind} are: {', '.join(sorted(known))}"
