@@ -113,6 +113,10 @@ def evaluate(
 
 def _judged_classes(artifact: Path, test: Tested, gate: Gate, champion: Champion | None) -> _Evaluated:
     schema = test.schema
+    for name in gate.floors:
+        label = name.partition(".")[2]
+        if label and label not in schema["classes"]:
+            raise InputError(f"the gate has a floor {name!r}, but {label!r} is no class. Preprocess again")
     scored = score(artifact, test.folder, schema, gate.slices)
     document = statistics(scored.actual, scored.predicted, scored.scores, schema["classes"], _now())
     answers = Answers(

@@ -33,7 +33,8 @@ class InputError(Exception):
 class DatasetSettings:
     """The keys of ``dataset.json``; ``split`` holds the parts' proportions, in the order of :data:`PARTS`.
 
-    ``slices`` are columns that the evaluation looks at, so the test part keeps them, features or not.
+    ``slices`` are columns that the evaluation looks at, so the test part keeps them, features or not;
+    ``floor_classes`` are classes that the gate has floors for, so the target must have them.
     """
 
     task: str
@@ -51,6 +52,7 @@ class DatasetSettings:
     seed: int = 0
     max_categories: int = 1000
     slices: tuple[str, ...] = ()
+    floor_classes: tuple[str, ...] = ()
 
     @property
     def is_regression(self) -> bool:
@@ -187,6 +189,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "seed": _whole_number(0),
     "max_categories": _whole_number(2),
     "slices": _texts,
+    "floor_classes": _texts,
 }
 """For each key of ``dataset.json`` what makes its field of :class:`DatasetSettings` out of the JSON value, or
 raises a ValueError that says what the value must be."""

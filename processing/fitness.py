@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dataset_settings import PARTS, SETTINGS_FILE, DatasetSettings, InputError
+from dataset_settings import PARTS, SETTINGS_FILE, DatasetSettings, InputError, which_one
 from rows import Counts, Plan
 
 _CLASSES_SHOWN = 10
@@ -21,8 +21,9 @@ def check_counts(plan: Plan, counts: Counts) -> list[str]:
     regression.
 
     Raises:
-        InputError: the classes are not those of the task, one of them is absent from a part, the target of a
-            regression never varies, a part is empty, or a feature has no value in the training part.
+        InputError: the classes are not those of the task, one of them is absent from a part, one that the
+            gate has a floor for is absent altogether, the target of a regression never varies, a part is
+            empty, or a feature has no value in the training part.
     """
     settings = plan.settings
     if not sum(counts.rows.values()):
@@ -32,6 +33,7 @@ def check_counts(plan: Plan, counts: Counts) -> list[str]:
         _check_numbers(settings, counts)
     else:
         classes = _class_names(settings, counts)
+        _check_floors(settings, classes)
         _check_every_part(settings, counts, classes)
     for name in plan.features:
         if not counts.quality.present(name):
@@ -99,6 +101,17 @@ def _class_names(settings: DatasetSettings, counts: Counts) -> list[str]:
             remedy="Name one of them",
         )
     return [name for name in names if name != positive] + [positive]
+
+
+def _check_floors(settings: DatasetSettings, classes: Sequence[str]) -> None:
+    absent = [name for name in settings.floor_classes if name not in classes]
+    if absent:
+        raise InputError(
+            f"the gate has floors for {', '.join(map(repr, absent))}, no class of the target "
+            f"{settings.target!r}",
+            where=SETTINGS_FILE,
+            remedy=which_one(absent[0], classes),
+        )
 
 
 def _check_every_part(settings: DatasetSettings, counts: Counts, classes: Sequence[str]) -> None:

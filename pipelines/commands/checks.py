@@ -18,6 +18,7 @@ from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
 from pipelines.commands.aws_errors import explain
 from pipelines.commands.local_endpoint import home_folder, opt_ml_of_jobs
+from pipelines.definition.dataset import find_dataset
 from pipelines.definition.image import check_image, end_of_patches
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import Settings, load_settings
@@ -103,16 +104,13 @@ def _data(project: Project) -> Check:
     source = project.data.source
     if source.startswith("s3://"):
         return Check("data", True, f"{source} (looked at when it is used)")
-    path = project.root / source
-    files = [path] if path.is_file() else [found for found in path.rglob("*") if found.is_file()]
-    size = sum(found.stat().st_size for found in files)
-    if not size:
-        return Check(
-            "data", False, f"{path} is missing or empty", f"Correct source in {project.file}, [...data]"
-        )
-    return Check(
-        "data", True, f"{path}, {len(files)} file{'s' if len(files) > 1 else ''}, {size / 1e6:.1f} MB"
-    )
+    try:
+        files = find_dataset(project, resolve_target(project, "local")).files
+    except GatehouseError as error:
+        return Check("data", False, f"{error.where}: {error.what}", error.remedy)
+    size = sum(file.size for file in files)
+    number = f"{len(files)} file{'s' if len(files) > 1 else ''}"
+    return Check("data", True, f"{project.root / source}, {number}, {size / 1e6:.1f} MB")
 
 
 def _opt_ml() -> Check:

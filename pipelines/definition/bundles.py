@@ -81,10 +81,11 @@ def gate_settings(project: Project) -> dict[str, Any]:
 
 
 def dataset_settings(project: Project) -> dict[str, Any]:
-    """What ``dataset.json`` says: the `[...data]` table less where the data comes from, and the task."""
+    """What ``dataset.json`` says: the task, the `[...data]` table less where the data comes from, and what the
+    gate names in it."""
     data = project.data.model_dump(mode="json", exclude={"source", "version"})
-    slices = {"slices": list(project.gate.slices)} if project.gate.slices else {}
-    return {"task": project.task, **data, **slices}
+    named = {"slices": list(project.gate.slices), "floor_classes": list(project.gate.classes)}
+    return {"task": project.task, **data, **{key: names for key, names in named.items() if names}}
 
 
 def plain_files(folder: Path) -> list[Path]:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from typing import Any
 from aws_formats.errors import GatehouseError
 from pipelines.definition.bucket import ensure_bucket, stored_sizes
 from pipelines.definition.bundles import DIGEST_LENGTH, plain_files
+from pipelines.definition.named_in_data import check_named
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
 
@@ -53,7 +57,7 @@ def find_dataset(project: Project, target: Target) -> Dataset:
     """Look at the project's data source. Reads local files, no network.
 
     Raises:
-        GatehouseError: the source does not exist or holds no data.
+        GatehouseError: the source does not exist or holds no data, or lacks what the settings name in it.
     """
     source, version = project.data.source, project.data.version
     if source.startswith("s3://"):
@@ -66,6 +70,7 @@ def find_dataset(project: Project, target: Target) -> Dataset:
     total = hashlib.sha256()
     base = path.parent if path.is_file() else path
     names = [file.relative_to(base).as_posix() for file in files]
+    check_named(project, _with_rows(zip(names, stats, strict=True)))
     for name, (file, stat) in zip(names, stats, strict=True):
         # The name counts: its ending says how the file is read.
         total.update(name.encode() + b"\0" + _file_digest(file, stat.st_size, stat.st_mtime_ns))
@@ -131,6 +136,11 @@ def _source_files(project: Project, path: Path) -> list[Path]:
     if not files:
         raise _source_error(project, path, "the folder holds no data")
     return files
+
+
+def _with_rows(found: Iterable[tuple[str, tuple[Path, os.stat_result]]]) -> list[Path]:
+    """Those that preprocessing reads: it passes over empty files and names that begin with an underscore."""
+    return [file for name, (file, stat) in found if stat.st_size and not re.search(r"(^|/)_", name)]
 
 
 def _source_error(project: Project, path: Path, what: str) -> GatehouseError:

@@ -7,12 +7,14 @@ that nobody corrects a file one mistake at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from aws_formats.errors import GatehouseError
 from pipelines.settings.gate import Gate
 from pipelines.settings.project import (
     INCONSISTENT,
@@ -26,10 +28,10 @@ from pipelines.settings.project import (
 )
 from pipelines.settings.tables import Local, nearest, which_one
 
-Path = tuple[str, ...]
-"""Of keys, from the outermost table on."""
+Keys = tuple[str, ...]
+"""A path of keys, from the outermost table on."""
 
-_TABLES: dict[Path, type[BaseModel]] = {
+_TABLES: dict[Keys, type[BaseModel]] = {
     ("data",): Data,
     ("data", "split"): Split,
     ("gate",): Gate,
@@ -44,13 +46,13 @@ NOT_KEYS = ("team", "short_name", "file")
 
 def complaints(
     error: ValidationError, model: type[BaseModel], values: dict[str, Any]
-) -> Iterator[tuple[Path, str, str | None]]:
+) -> Iterator[tuple[Keys, str, str | None]]:
     """For each: the path of the key, what is wrong with it, and what to do.
 
     Args:
         error: what validating ``values`` by ``model`` raised.
     """
-    single: dict[Path, ErrorDetails] = {}
+    single: dict[Keys, ErrorDetails] = {}
     for detail in error.errors():
         if detail["type"] != INCONSISTENT:
             single.setdefault(_key_path(detail["loc"], values), detail)
@@ -70,6 +72,14 @@ def complaints(
             yield path, *explained(detail, model)
 
 
+def all_wrong(file: Path, found: Sequence[GatehouseError]) -> GatehouseError:
+    """One error that says all that is wrong with a settings file; each of several has its number."""
+    if len(found) == 1:
+        return found[0]
+    lines = " ".join(f"({number}) {each}" for number, each in enumerate(found, start=1))
+    return GatehouseError(lines.replace(f"{file}: ", ""), where=str(file))
+
+
 def _of_keys_together(
     error: ValidationError, model: type[BaseModel], rest: dict[str, Any]
 ) -> list[ErrorDetails]:
@@ -83,7 +93,7 @@ def _of_keys_together(
     return found
 
 
-def _without(values: dict[str, Any], paths: Iterable[Path]) -> dict[str, Any]:
+def _without(values: dict[str, Any], paths: Iterable[Keys]) -> dict[str, Any]:
     """The values less those at some paths."""
     for path in paths:
         key, below = path[0], values.get(path[0])
@@ -94,7 +104,7 @@ def _without(values: dict[str, Any], paths: Iterable[Path]) -> dict[str, Any]:
     return values
 
 
-def _table_at(path: Path, model: type[BaseModel]) -> type[BaseModel]:
+def _table_at(path: Keys, model: type[BaseModel]) -> type[BaseModel]:
     """The table at a path of keys; environments have names of their own."""
     if len(path) == 2 and path[0] == "environments":
         return EnvironmentSettings
@@ -108,7 +118,7 @@ def value_at(table: Any, path: Iterable[str]) -> Any:
     return table
 
 
-def _key_path(location: tuple[int | str, ...], values: Any) -> Path:
+def _key_path(location: tuple[int | str, ...], values: Any) -> Keys:
     """The part of pydantic's location that names keys of the file: list positions and types follow it."""
     path: list[str] = []
     for part in location:

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from aws_formats.errors import GatehouseError
-from pipelines.settings.complaints import NOT_KEYS, complaints, value_at
+from pipelines.settings.complaints import NOT_KEYS, all_wrong, complaints, value_at
 from pipelines.settings.gate import ACCURACY
 from pipelines.settings.project import Project, why_no_name
 from pipelines.settings.tables import Local, Table, which_one
@@ -184,10 +184,7 @@ class _Reader:
             self._error((*self._written_in(place, path), *path), what, remedy)
             for path, what, remedy in complaints(error, model, values)
         ]
-        if len(found) == 1:
-            return found[0]
-        lines = " ".join(f"({number}) {each}" for number, each in enumerate(found, start=1))
-        return GatehouseError(lines.replace(f"{self.file}: ", ""), where=str(self.file))
+        return all_wrong(self.file, found)
 
     def _written_in(self, place: tuple[str, ...], path: tuple[str, ...]) -> tuple[str, ...]:
         """The table that says the value at a path: the project's, or the defaults."""

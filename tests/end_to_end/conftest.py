@@ -25,9 +25,14 @@ def first_run(shell: Shell) -> Finished:
 
 @pytest.fixture
 def own_shell(tmp_path: Path) -> Iterator[Callable[..., Shell]]:
-    """Makes a shell over a copy of the example data that a test may spoil, with settings of its own."""
+    """Makes a shell over a copy of the example data that a test may spoil, with settings of its own.
 
-    def make(name: str = "tumors", *, data: str | None = None, **keys: str) -> Shell:
+    ``gate`` and ``training`` are the lines of these tables; a gate has a threshold of its own.
+    """
+
+    def make(
+        name: str = "tumors", *, data: str | None = None, gate: str = "", training: str = "", **keys: str
+    ) -> Shell:
         source = tmp_path / f"{name}.csv"
         if data is None:
             shutil.copyfile(ROOT / "examples/tumor-diagnosis/wdbc.csv", source)
@@ -35,7 +40,7 @@ def own_shell(tmp_path: Path) -> Iterator[Callable[..., Shell]]:
             source.write_text(data)
         project = {
             "task": '"binary"',
-            "accuracy_threshold": "0.9",
+            **({} if "threshold" in gate else {"accuracy_threshold": "0.9"}),
             "description": '"A test"',
             "owner": '"me"',
         }
@@ -50,6 +55,7 @@ def own_shell(tmp_path: Path) -> Iterator[Callable[..., Shell]]:
         ]
         lines += [f"{key} = {value}" for key, value in project.items()]
         lines += ["[projects.test.tumors.data]", *(f"{key} = {value}" for key, value in table.items())]
+        lines += ["[projects.test.tumors.gate]", gate, "[projects.test.tumors.training]", training]
         settings = tmp_path / "projects.toml"
         settings.write_text("\n".join(lines) + "\n")
         return Shell(settings, tmp_path / "home")

@@ -33,6 +33,22 @@ def test_missing_data_is_found_before_anything_runs(own_shell: Callable[..., She
     assert "executions" not in said
 
 
+def test_a_gate_that_the_data_or_the_task_cannot_have_is_found_before_anything_runs(
+    own_shell: Callable[..., Shell],
+) -> None:
+    shell = own_shell(gate='slices = ["ages"]\nslice_floor = 0.5', data=HEADER.replace("a", "age", 1) + ROWS)
+    said = _failed(shell)
+    assert "[projects.test.tumors.gate] slices: tumors.csv has no column 'ages'. Did you mean 'age'?" in said
+    said = _failed(own_shell(gate="floors.recall.malign = 0.9"))
+    assert "[projects.test.tumors.gate.floors.recall] malign: " in said
+    assert "Did you mean 'malignant'?" in said
+    said = _failed(own_shell(gate="floors = { recall = 1.5, rmse = 3 }"))
+    assert "(1) [projects.test.tumors.gate.floors] recall: 1.5 is no possible value of recall." in said
+    assert "(2) [projects.test.tumors.gate.floors] rmse: 'rmse' is no metric of a binary task." in said
+    listed = own_shell().run("executions", "--json")
+    assert listed.code == 1 or listed.document == []
+
+
 @pytest.mark.parametrize(
     ("override", "expected"),
     [

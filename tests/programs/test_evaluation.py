@@ -279,6 +279,11 @@ def _no_test(inputs: Path) -> None:
     shutil.rmtree(inputs / "test")
 
 
+def _gate_of_another_run(inputs: Path) -> None:
+    gate = {"metric": "accuracy", "threshold": 0.5, "floors": {"recall.malign": 0.5}}
+    (inputs / "gate" / "gate.json").write_text(json.dumps(gate))
+
+
 def _with_table(change: Callable[[pa.Table], pa.Table]) -> Callable[[Path], None]:
     def spoil(inputs: Path) -> None:
         path = next((inputs / "test").glob("*.parquet"))
@@ -294,6 +299,7 @@ def _with_table(change: Callable[[pa.Table], pa.Table]) -> Callable[[Path], None
         (_broken_archive, "cannot be unpacked"),
         (_empty_archive, "model.tar.gz holds no schema.json"),
         (_no_test, "there is no Parquet file in"),
+        (_gate_of_another_run, "the gate has a floor 'recall.malign', but 'malign' is no class"),
         (_with_table(lambda table: table.slice(0, 0)), "the test part has no rows"),
         (_with_table(lambda table: table.drop_columns(["diagnosis"])), "lacks the target column 'diagnosis'"),
         (_with_table(lambda table: table.drop_columns(["mean area"])), "column 'mean area' is not there"),

@@ -79,6 +79,12 @@ def check(prepared: Prepared, *texts: str) -> None:
             GOOD, {"positive_class": "true"}, ["positive_class is 'true'", "'no', 'yes'"], id="positive class"
         ),
         pytest.param(
+            GOOD,
+            {"floor_classes": ["yes", "yess", "maybe"]},
+            ["the gate has floors for 'yess', 'maybe', no class of the target 'y'. Did you mean 'yes'?"],
+            id="unknown classes of the gate's floors",
+        ),
+        pytest.param(
             GOOD.replace(",yes\n", ",rare\n", 2),
             {"task": "multiclass"},
             ["class 'rare' of the target 'y' is too rare: of its 2 rows none fell into", "merge it"],
