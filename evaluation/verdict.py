@@ -207,6 +207,11 @@ def _ends(interval: Interval | None) -> tuple[float, ...]:
 def _worth(gate: Gate, answers: Answers) -> Check:
     """Has it learnt something, and does it beat the best constant answer where that means something?"""
     kind, value, constant = gate.kind, answers.value(gate.metric), _constant(gate.metric, answers)
+    given = np.flatnonzero(answers.matrix.sum(axis=0))
+    if len(given) == 1 and gate.metric != "auc":
+        name = answers.classes[given[0]]
+        sentence = f"the model has not learnt anything: it answers {name!r} to all {answers.rows:,} rows"
+        return Check("worth", False, sentence, gate.metric, value, constant)
     chance = _chance(gate, answers)
     if chance > _LEVEL:
         sentence = (

@@ -129,7 +129,9 @@ def test_a_model_has_learnt_something_at_5_percent_by_fishers_test() -> None:
 def test_always_the_same_answer_is_refused_whatever_its_metric_says() -> None:
     for metric in ("accuracy", "f1", "recall", "f2"):
         for matrix in ([[0, 50], [0, 950]], [[950, 0], [50, 0]]):
-            assert not outcome(gate_of(metric, -1.0), answers_of(matrix))[0]
+            passed, check = outcome(gate_of(metric, -1.0), answers_of(matrix))
+            assert not passed
+            assert f"it answers {'c1' if matrix[0][1] else 'c0'!r} to all 1,000 rows" in check["sentence"]
     assert not outcome(gate_of("weighted_f1", -1.0), answers_of([[90, 0, 0], [5, 0, 0], [5, 0, 0]]))[0]
 
 
