@@ -3,3 +3,9 @@
 `python -m benchmarks` runs all of them, `python -m benchmarks NAME` one. Absolute times are printed
 for orientation only; what is claimed anywhere is a ratio and names the command that prints it.
 """
+
+import sys
+from pathlib import Path
+
+# The programs of the containers import each other by their bare names, as they do there.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "evaluation"))

@@ -11,16 +11,19 @@ The usual shortcuts (Wald, the delta method, DeLong, a bootstrap with few positi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from metrics import ClassCounts
 from scipy import optimize, special, stats
 from wilson import wilson
 
 CONFIDENCE = 0.95
 _DRAWS = 2000
 _Z, _Z_ONE_SIDED = (float(stats.norm.ppf(share)) for share in (0.5 + CONFIDENCE / 2, CONFIDENCE))
+_MOST_CELLS_DRAWN = 1 << 21
+"""Of confusion matrices, at once: 16 MB."""
 _MOST_ROWS_DRAWN = 20_000
 """Of more rows the draws would take many seconds, and quantiles of the normal distribution are as good."""
 
@@ -89,34 +92,60 @@ def auc(area: float, positives: int, negatives: int) -> Interval | None:
 
 
 def of_confusion(
-    matrix: np.ndarray, measure: Callable[[np.ndarray], np.ndarray], seed: int = 0
-) -> Interval | None:
-    """Of a metric that is computed from a confusion matrix; see :func:`of_confusions`.
-
-    Args:
-        measure: the metric of many matrices (draws x classes x classes) at once.
-    """
-    return of_confusions(matrix, lambda many: {"one": measure(many)}, seed).get("one")
-
-
-def of_confusions(
-    matrix: np.ndarray, measure: Callable[[np.ndarray], Mapping[str, np.ndarray]], seed: int = 0
+    matrix: np.ndarray, measure: Callable[[ClassCounts], Mapping[str, np.ndarray]], seed: int = 0
 ) -> dict[str, Interval]:
-    """Of several such metrics, by name: 2 000 draws of as many rows, percentiles; none without rows.
+    """Of metrics that are computed from a confusion matrix: 2 000 draws of as many rows, percentiles.
 
     Args:
         matrix: int64, classes x classes, actual by predicted.
-        measure: the metrics of many matrices (draws x classes x classes) at once.
+        measure: the metrics of many matrices at once, by name.
+
+    Returns:
+        by name; none without rows.
     """
     rows = int(matrix.sum())
     if not rows:
         return {}
-    cells = np.random.default_rng(seed).multinomial(rows, matrix.ravel() / rows, size=_DRAWS)
+    generator, cells = np.random.default_rng(seed), np.argwhere(matrix)
+    shares = matrix[tuple(cells.T)] / rows
+    # Many classes have many cells, of which few have rows: those are drawn, some draws at a time.
+    at_once = max(1, _MOST_CELLS_DRAWN // len(cells))
+    parts = []
+    for place in range(0, _DRAWS, at_once):
+        drawn = generator.multinomial(rows, shares, size=min(at_once, _DRAWS - place))
+        parts.append(measure(_counts(cells, drawn, len(matrix))))
     tail = (1 - CONFIDENCE) / 2
     return {
-        name: Interval(*map(float, np.quantile(values, [tail, 1 - tail, 1 - CONFIDENCE])))
-        for name, values in measure(cells.reshape(_DRAWS, *matrix.shape)).items()
+        name: Interval(*map(float, np.quantile(_joined(parts, name), [tail, 1 - tail, 1 - CONFIDENCE])))
+        for name in parts[0]
     }
+
+
+def _joined(parts: Sequence[Mapping[str, np.ndarray]], name: str) -> np.ndarray:
+    return np.concatenate([part[name] for part in parts])
+
+
+def _counts(cells: np.ndarray, drawn: np.ndarray, classes: int) -> ClassCounts:
+    """Of confusion matrices that have rows in some cells only.
+
+    Args:
+        cells: cells x 2, actual and predicted class.
+        drawn: draws x cells, rows.
+    """
+
+    def by_class(of_cell: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        order = np.argsort(of_cell, kind="stable")
+        present, starts = np.unique(of_cell[order], return_index=True)
+        found = np.zeros((len(rows), classes), rows.dtype)
+        if len(present):
+            found[:, present] = np.add.reduceat(rows[:, order], starts, axis=1)
+        return found
+
+    actual, predicted = cells.T
+    right = actual == predicted
+    return ClassCounts(
+        by_class(actual[right], drawn[:, right]), by_class(actual, drawn), by_class(predicted, drawn)
+    )
 
 
 def mean_error(errors: np.ndarray, seed: int = 0) -> Interval | None:

@@ -6,10 +6,7 @@ each metric with its 95 % interval and with the best constant answer's value bes
 
 from __future__ import annotations
 
-import intervals
-from intervals import Interval
 from metric_table import METRICS
-from metrics import multiclass_values
 from regression_verdict import NumberAnswers
 from verdict import Answers, interval_of
 
@@ -22,12 +19,11 @@ def measured(answers: Answers) -> dict[str, dict[str, float]]:
 
     Averages over more than 50 classes have no interval: resampling them would take longer than scoring.
     """
-    bootstrapped = _bootstrapped(answers)
     found = {}
     for name in METRICS:
         if name not in answers.metrics:
             continue
-        interval = bootstrapped.get(name) if _is_average(name, answers) else interval_of(name, answers)
+        interval = None if _too_many(name, answers) else interval_of(name, answers)
         found[name] = {"value": answers.metrics[name]}
         if interval:
             found[name] |= {"low": interval.low, "high": interval.high}
@@ -50,12 +46,5 @@ def measured_numbers(answers: NumberAnswers) -> dict[str, dict[str, float]]:
     return found
 
 
-def _is_average(name: str, answers: Answers) -> bool:
-    return len(answers.classes) > 2 and name not in _PROPORTIONS
-
-
-def _bootstrapped(answers: Answers) -> dict[str, Interval]:
-    """The intervals of all averages over classes, from one set of draws."""
-    if not 2 < len(answers.classes) <= _MOST_CLASSES_RESAMPLED:
-        return {}
-    return intervals.of_confusions(answers.matrix, multiclass_values)
+def _too_many(name: str, answers: Answers) -> bool:
+    return len(answers.classes) > _MOST_CLASSES_RESAMPLED and name not in _PROPORTIONS

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -129,42 +130,55 @@ def thinned(*curves: np.ndarray, points: int = _CURVE_POINTS) -> list[list[float
     return [curve[places].tolist() for curve in curves]
 
 
-def binary_values(matrices: np.ndarray) -> dict[str, np.ndarray]:
-    """Every metric of a binary task that follows from a confusion matrix, of many matrices at once.
+@dataclass(frozen=True)
+class ClassCounts:
+    """What a metric needs of a confusion matrix, or of many at once: ... x classes; the metrics have the
+    leading axes. Many matrices themselves would be too large: a thousand classes have a million cells.
 
-    Args:
-        matrices: ... x 2 x 2, actual by predicted; the metrics have the leading axes.
+    Attributes:
+        right: rows of each class that are answered rightly.
+        actual: rows of each class.
+        predicted: rows that are answered with each class.
     """
-    true_negative, false_positive = matrices[..., 0, 0], matrices[..., 0, 1]
-    false_negative, true_positive = matrices[..., 1, 0], matrices[..., 1, 1]
-    positives, negatives = true_positive + false_negative, true_negative + false_positive
+
+    right: np.ndarray
+    actual: np.ndarray
+    predicted: np.ndarray
+
+    @classmethod
+    def of(cls, matrices: np.ndarray) -> ClassCounts:
+        """Of confusion matrices, ... x classes x classes, actual by predicted."""
+        right = np.diagonal(matrices, axis1=-2, axis2=-1)
+        return cls(right, matrices.sum(axis=-1), matrices.sum(axis=-2))
+
+
+def binary_values(counts: ClassCounts) -> dict[str, np.ndarray]:
+    """Every metric of a binary task that follows from a confusion matrix; the second class is the positive
+    one."""
+    true_negative, true_positive = counts.right[..., 0], counts.right[..., 1]
+    negatives, positives = counts.actual[..., 0], counts.actual[..., 1]
     recall = _quotient(true_positive, positives)
-    precision = _quotient(true_positive, true_positive + false_positive)
+    precision = _quotient(true_positive, counts.predicted[..., 1])
     return {
         "recall": recall,
         "precision": precision,
         "accuracy": _quotient(true_positive + true_negative, positives + negatives),
         "true_positive_rate": recall,
         "true_negative_rate": _quotient(true_negative, negatives),
-        "false_positive_rate": _quotient(false_positive, negatives),
-        "false_negative_rate": _quotient(false_negative, positives),
+        "false_positive_rate": _quotient(negatives - true_negative, negatives),
+        "false_negative_rate": _quotient(positives - true_positive, positives),
         **{name: _f_score(precision, recall, beta) for name, beta in _F_SCORES.items()},
     }
 
 
-def multiclass_values(matrices: np.ndarray) -> dict[str, np.ndarray]:
-    """The same for several classes; averages are weighted by the classes' share of the rows.
-
-    Args:
-        matrices: ... x classes x classes, actual by predicted.
-    """
-    actual, predicted = matrices.sum(axis=-1), matrices.sum(axis=-2)
-    right = np.diagonal(matrices, axis1=-2, axis2=-1)
-    rows = actual.sum(axis=-1)
-    weights = _quotient(actual, rows[..., np.newaxis])
-    recalls, precisions = _quotient(right, actual), _quotient(right, predicted)
+def multiclass_values(counts: ClassCounts) -> dict[str, np.ndarray]:
+    """The same for several classes; averages are weighted by the classes' share of the rows."""
+    rows = counts.actual.sum(axis=-1)
+    weights = _quotient(counts.actual, rows[..., np.newaxis])
+    recalls = _quotient(counts.right, counts.actual)
+    precisions = _quotient(counts.right, counts.predicted)
     values = {
-        "accuracy": _quotient(right.sum(axis=-1), rows),
+        "accuracy": _quotient(counts.right.sum(axis=-1), rows),
         "weighted_recall": (weights * recalls).sum(axis=-1),
         "weighted_precision": (weights * precisions).sum(axis=-1),
     }
@@ -212,7 +226,7 @@ def _multiclass(actual: np.ndarray, predicted: np.ndarray, classes: Sequence[str
 def with_twins(matrix: np.ndarray, *, binary: bool) -> dict[str, float]:
     """Every metric that follows from one confusion matrix, and what the best constant answer has of each."""
     measure = binary_values if binary else multiclass_values
-    values = _floats(measure(matrix))
+    values = _floats(measure(ClassCounts.of(matrix)))
     return {**values, **_constant_twins(matrix, measure, _BINARY_TWINS if binary else tuple(values))}
 
 
@@ -243,13 +257,12 @@ def _deviation(values: Sequence[float]) -> float:
 
 
 def _constant_twins(
-    matrix: np.ndarray, measure: Callable[[np.ndarray], dict[str, np.ndarray]], names: Sequence[str]
+    matrix: np.ndarray, measure: Callable[[ClassCounts], dict[str, np.ndarray]], names: Sequence[str]
 ) -> dict[str, float]:
     """What answering one and the same class for every row reaches at best, for each of some metrics."""
-    count = len(matrix)
-    constants = np.zeros((count, count, count), matrix.dtype)
-    constants[np.arange(count), :, np.arange(count)] = matrix.sum(axis=1)
-    values = measure(constants)
+    actual = matrix.sum(axis=1)
+    always = np.diag(np.full(len(actual), actual.sum()))
+    values = measure(ClassCounts(np.diag(actual), np.broadcast_to(actual, always.shape), always))
     return {f"{name}_best_constant_classifier": float(values[name].max()) for name in names}
 
 

@@ -2,7 +2,8 @@
 
 The threshold is an upper limit for errors (RMSE, MAE, MSE) and a lower one for R2. The constant answer that
 a model has to beat is the mean of the target over the training part, which has the smallest squared error of
-all constants there. Whether a model beats it is a paired t test on the squared errors of the test part.
+all constants there. A model has learnt something if its squared errors on the test part are smaller, by a
+paired t test, and its answers rise with the actual values, by their correlation.
 """
 
 from __future__ import annotations
@@ -43,6 +44,12 @@ class NumberAnswers:
         return regression_values(self.actual, np.full(len(self.actual), self.constant))
 
     @cached_property
+    def chance_of_errors(self) -> float:
+        """How often squared errors that are smaller than the constant's by as much come about by chance."""
+        ours, constants = ((self.actual - answer) ** 2 for answer in (self.predicted, self.constant))
+        return significance.smaller_errors(ours, constants)
+
+    @cached_property
     def _of_squares(self) -> Interval | None:
         return intervals.mean_error((self.actual - self.predicted) ** 2)
 
@@ -74,34 +81,46 @@ def judge_numbers(gate: Gate, answers: NumberAnswers, more: Sequence[Check] = ()
     rows, value = len(answers.actual), answers.value(gate.metric)
     checks = [against_threshold(gate, value, answers.interval(gate.metric), rows)]
     if gate.worth:
-        checks.append(_worth(gate, answers))
+        checks.append(worth(gate, answers))
     for name, least in gate.floors.items():
         called = METRICS[name].label
         checks.append(against_floor(name, called, answers.value(name), answers.interval(name), least))
     return document(gate, rows, [*checks, *more], answers.of_constant.get(gate.metric))
 
 
-def _worth(gate: Gate, answers: NumberAnswers) -> Check:
-    """Are the squared errors shown to be smaller than the constant's, and is the metric better than its?"""
+def worth(gate: Gate, answers: NumberAnswers) -> Check:
+    """Has it learnt something, and is the metric better than the constant's?"""
     kind, value = gate.kind, answers.value(gate.metric)
     constant = answers.of_constant.get(gate.metric, math.nan)
     always = f"always answering {answers.constant:.6g}, the mean of the training part"
-    chance = significance.smaller_errors(
-        (answers.actual - answers.predicted) ** 2, (answers.actual - answers.constant) ** 2
-    )
-    learnt = chance <= significance.LEVEL
+    reason = _nothing_learnt(answers)
     better = value > constant if kind.higher_is_better else value < constant
-    if not learnt:
-        sentence = (
-            f"the model has not learnt anything that {len(answers.actual):,} rows can show: squared errors as"
-            f" small as these come about by chance in {100 * chance:.0f} % of cases"
-            f" ({kind.label} {kind.shown(value)}; {always}, has {kind.shown(constant)})"
-        )
+    if reason:
+        values = f"{kind.label} {kind.shown(value)}; {always}, has {kind.shown(constant)}"
+        sentence = f"the model has not learnt anything{reason} ({values})"
     elif better:
-        sentence = f"better than {always}, whose {kind.label} is {kind.shown(constant)} (p {chance:.2g})"
+        sentence = f"better than {always}, whose {kind.label} is {kind.shown(constant)}"
+        sentence += f" (p {answers.chance_of_errors:.2g})"
     else:
         sentence = (
             f"{kind.label} {kind.shown(value)} is no better than the {kind.shown(constant)} of {always},"
             " though the squared errors are smaller"
         )
-    return Check("worth", learnt and better, sentence, gate.metric, value, constant)
+    return Check("worth", better and not reason, sentence, gate.metric, value, constant)
+
+
+def _nothing_learnt(answers: NumberAnswers) -> str | None:
+    """Why the answers show nothing learnt; None where they do."""
+    rows = f"{len(answers.actual):,} rows"
+    if len(answers.predicted) and not np.ptp(answers.predicted):
+        return f": it answers {answers.predicted[0]:.6g} to all {rows}"
+    if answers.chance_of_errors > significance.LEVEL:
+        chance = f"{100 * answers.chance_of_errors:.0f} % of cases"
+        return f" that {rows} can show: squared errors as small as these come about by chance in {chance}"
+    chance = significance.rises_with(answers.actual, answers.predicted)
+    if chance > significance.LEVEL:
+        return (
+            f" that {rows} can show: its answers rise with the actual values as much as this by chance in"
+            f" {100 * chance:.0f} % of cases"
+        )
+    return None

@@ -112,6 +112,12 @@ class Answers:
         count = len(self.classes)
         return confusion(self.actual, self.predicted, count)
 
+    @cached_property
+    def resampled(self) -> Mapping[str, Interval]:
+        """The intervals of metrics that have no method of their own, by name, from one set of draws."""
+        measure = binary_values if len(self.classes) == 2 else multiclass_values
+        return intervals.of_confusion(self.matrix, measure)
+
     @property
     def rows(self) -> int:
         return len(self.actual)
@@ -131,7 +137,7 @@ def judge(gate: Gate, answers: Answers, more: Sequence[Check] = ()) -> dict[str,
     """
     checks = [_threshold(gate, answers)]
     if gate.worth:
-        checks.append(_worth(gate, answers))
+        checks.append(worth(gate, answers))
     checks += [_floor(name, least, answers) for name, least in gate.floors.items()]
     for column in gate.slices:
         checks.append(_slices(gate, column, answers))
@@ -204,7 +210,7 @@ def _ends(interval: Interval | None) -> tuple[float, ...]:
 # --- Worth -----------------------------------------------------------------------------------------
 
 
-def _worth(gate: Gate, answers: Answers) -> Check:
+def worth(gate: Gate, answers: Answers) -> Check:
     """Has it learnt something, and does it beat the best constant answer where that means something?"""
     kind, value, constant = gate.kind, answers.value(gate.metric), _constant(gate.metric, answers)
     given = np.flatnonzero(answers.matrix.sum(axis=0))
@@ -271,7 +277,7 @@ def _chance(gate: Gate, answers: Answers) -> float:
     if len(answers.classes) == 2:
         return significance.association(answers.matrix)
     return significance.better_than_shuffled(
-        answers.matrix, lambda many: multiclass_values(many)[gate.metric]
+        answers.matrix, lambda counts: multiclass_values(counts)[gate.metric]
     )
 
 
@@ -352,12 +358,12 @@ def interval_of(metric: str, answers: Answers) -> Interval | None:
     if metric == "accuracy" or metric == "weighted_recall":
         return intervals.proportion(int(np.trace(matrix)), int(matrix.sum()))
     if len(answers.classes) > 2:
-        return intervals.of_confusion(matrix, lambda many: multiclass_values(many)[metric])
+        return answers.resampled.get(metric)
     if metric == "auc":
         positives = int(matrix[1].sum())
         area = answers.value(metric)
         return None if math.isnan(area) else intervals.auc(area, positives, answers.rows - positives)
-    return _of_two_classes(metric, matrix)
+    return _of_two_classes(metric, answers)
 
 
 def of_class(metric: str, place: int, matrix: np.ndarray) -> tuple[float, Interval | None]:
@@ -371,8 +377,8 @@ def of_class(metric: str, place: int, matrix: np.ndarray) -> tuple[float, Interv
     return right / total if total else 0.0, intervals.proportion(right, total)
 
 
-def _of_two_classes(metric: str, matrix: np.ndarray) -> Interval | None:
-    (true_negative, false_positive), (false_negative, true_positive) = matrix.tolist()
+def _of_two_classes(metric: str, answers: Answers) -> Interval | None:
+    (true_negative, false_positive), (false_negative, true_positive) = answers.matrix.tolist()
     positives, negatives = true_positive + false_negative, true_negative + false_positive
     shares = {
         "recall": (true_positive, positives),
@@ -392,4 +398,4 @@ def _of_two_classes(metric: str, matrix: np.ndarray) -> Interval | None:
         return Interval(found.low, found.high, 1 - opposite.bound)
     if metric == "f1":
         return intervals.f1(true_positive, false_positive, false_negative)
-    return intervals.of_confusion(matrix, lambda many: binary_values(many)[metric])
+    return answers.resampled.get(metric)

@@ -81,8 +81,8 @@ def gate_settings(project: Project) -> dict[str, Any]:
 
 
 def dataset_settings(project: Project) -> dict[str, Any]:
-    """What ``dataset.json`` says: the task, the `[...data]` table less where the data comes from, and what the
-    gate names in it."""
+    """What ``dataset.json`` says: the task, the `[...data]` table less where the data comes from, and what
+    the gate names in it."""
     data = project.data.model_dump(mode="json", exclude={"source", "version"})
     named = {"slices": list(project.gate.slices), "floor_classes": list(project.gate.classes)}
     return {"task": project.task, **data, **{key: names for key, names in named.items() if names}}

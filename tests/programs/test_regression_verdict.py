@@ -120,6 +120,28 @@ def test_an_answer_as_good_as_the_mean_has_learnt_nothing() -> None:
     assert "was not checked (worth = false)" in unchecked["sentence"]
 
 
+def test_an_answer_that_is_the_same_for_all_rows_is_refused_even_if_it_is_nearer_than_the_mean() -> None:
+    actual, _ = targets_and_answers(400)
+    verdict = verdict_of(actual, np.full(400, actual.mean()), constant=45.0, threshold=1000.0)
+    assert verdict["verdict"] == "refused"
+    assert (
+        f"has not learnt anything: it answers {actual.mean():.6g} to all 400 rows (RMSE"
+        in verdict["sentence"]
+    )
+
+
+def test_answers_that_do_not_rise_with_the_actual_values_are_refused_even_if_they_are_nearer() -> None:
+    actual, _ = targets_and_answers(400)
+    nearer = actual.mean() + np.random.default_rng(1).normal(0, 0.1, 400)
+    verdict = verdict_of(actual, nearer, constant=45.0, threshold=1000.0)
+    assert verdict["verdict"] == "refused"
+    chance = stats.pearsonr(nearer, actual, alternative="greater").pvalue
+    assert (
+        "that 400 rows can show: its answers rise with the actual values as much as this by chance in"
+        f" {100 * chance:.0f} % of cases"
+    ) in verdict["sentence"]
+
+
 def test_smaller_squared_errors_alone_do_not_beat_the_constant() -> None:
     """The median is near the mean but for some outliers, which the model knows; all else it has worse."""
     actual = np.concatenate([np.full(900, 50.0), np.full(100, 150.0)]) + np.linspace(0, 1, 1000)
