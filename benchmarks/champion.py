@@ -10,19 +10,13 @@ scores, as successive models of one project do; each kind of model shares anothe
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
-from scipy import optimize, stats
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "evaluation"))
-
 from metric_table import METRICS
-from metrics import binary_values, multiclass_values
+from metrics import ClassCounts, binary_values, multiclass_values
 from non_inferiority import (
     MARGIN,
     Differences,
@@ -32,6 +26,7 @@ from non_inferiority import (
     of_ranks,
     of_right_answers,
 )
+from scipy import optimize, stats
 from significance import LEVEL
 
 METRIC_NAMES = ("accuracy", "f1", "recall", "false_positive_rate", "auc", "weighted_f1", "mse")
@@ -114,7 +109,7 @@ class _Two:
             champion.astype(np.int64),
             challenger.astype(np.int64),
             2,
-            lambda many: sign * binary_values(many)[self.metric],
+            lambda counts: sign * binary_values(counts)[self.metric],
         )
 
     def _challengers_rates(self) -> tuple[float, float]:
@@ -129,7 +124,7 @@ class _Two:
         matrix = np.array(
             [[(1 - share) * (1 - false), (1 - share) * false], [share * (1 - recall), share * recall]]
         )
-        return float(binary_values(matrix)[self.metric])
+        return float(binary_values(ClassCounts.of(matrix))[self.metric])
 
 
 @dataclass(frozen=True)
@@ -181,14 +176,14 @@ class _Several:
             np.where(first < self.right, actual, wrong),
             np.where(second < rate, actual, other_wrong),
             classes,
-            lambda many: multiclass_values(many)[self.metric],
+            lambda counts: multiclass_values(counts)[self.metric],
         )
 
     def _true(self, right: float) -> float:
         classes = len(self.mix)
         matrix = np.full((classes, classes), (1 - right) / (classes - 1))
         np.fill_diagonal(matrix, right)
-        return float(multiclass_values(self.mix[:, np.newaxis] * matrix)[self.metric])
+        return float(multiclass_values(ClassCounts.of(self.mix[:, np.newaxis] * matrix))[self.metric])
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,14 @@ import numpy as np
 from artifact import Artifact, unpack
 from input_error import InputError
 from metric_table import METRICS
-from metrics import area_under_roc, binary_values, confusion, multiclass_values, regression_values
+from metrics import (
+    ClassCounts,
+    area_under_roc,
+    binary_values,
+    confusion,
+    multiclass_values,
+    regression_values,
+)
 from non_inferiority import (
     MARGIN,
     MOST_CLASSES,
@@ -164,9 +171,8 @@ def _compared(metric: str, answers: Answers, theirs: Any) -> tuple[str, Differen
     if classes > MOST_CLASSES:
         metric = "accuracy"
     measure = binary_values if classes == 2 else multiclass_values
-    champions_value = float(
-        measure(confusion(answers.actual, theirs.predicted, classes)[np.newaxis])[metric][0]
-    )
+    counts = ClassCounts.of(confusion(answers.actual, theirs.predicted, classes))
+    champions_value = float(measure(counts)[metric])
     if metric in ("accuracy", "weighted_recall"):
         right = theirs.predicted == answers.actual, answers.predicted == answers.actual
         return metric, of_right_answers(*right), champions_value
@@ -176,7 +182,7 @@ def _compared(metric: str, answers: Answers, theirs: Any) -> tuple[str, Differen
         theirs.predicted,
         answers.predicted,
         classes,
-        lambda many: sign * measure(many)[metric],
+        lambda counts: sign * measure(counts)[metric],
     )
     return metric, differences, champions_value
 

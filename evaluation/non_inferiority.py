@@ -25,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from metrics import ClassCounts
 from scipy import optimize, stats
 
 MARGIN = 0.005
@@ -120,14 +121,14 @@ def of_answers(
     champion: np.ndarray,
     challenger: np.ndarray,
     classes: int,
-    measure: Callable[[np.ndarray], np.ndarray],
+    measure: Callable[[ClassCounts], np.ndarray],
 ) -> Differences:
     """For a metric that follows from the confusion matrix.
 
     Args:
         actual, champion, challenger: the class of each row, an index.
         classes: at most ``MOST_CLASSES``.
-        measure: the metric of many matrices (draws x classes x classes) at once; higher is better.
+        measure: the metric of many matrices at once; higher is better.
     """
     cells, counts = np.unique((actual * classes + champion) * classes + challenger, return_counts=True)
     rest, after = np.divmod(cells, classes)
@@ -136,22 +137,22 @@ def of_answers(
     np.add.at(old, (truth, before), counts)
     np.add.at(new, (truth, after), counts)
     slope = _slopes((old + new) / 2, measure)
-    estimate = measure(new[np.newaxis])[0] - measure(old[np.newaxis])[0]
+    values = measure(ClassCounts.of(np.stack([old, new])))
     return Differences(
         values=slope[truth, after] - slope[truth, before],
         counts=counts,
         worst=float((slope.max(axis=1) - slope.min(axis=1)).max()),
-        estimate=float(estimate),
+        estimate=float(values[1] - values[0]),
     )
 
 
-def _slopes(matrix: np.ndarray, measure: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def _slopes(matrix: np.ndarray, measure: Callable[[ClassCounts], np.ndarray]) -> np.ndarray:
     """By how much the metric moves with the share of rows in each cell: actual x predicted."""
     classes = len(matrix)
     step = _STEP * np.eye(classes * classes).reshape(-1, classes, classes)
     above, below = matrix + step, np.maximum(matrix - step, 0.0)
     width = (above - below).sum(axis=(1, 2))
-    slopes = matrix.sum() * (measure(above) - measure(below)) / width
+    slopes = matrix.sum() * (measure(ClassCounts.of(above)) - measure(ClassCounts.of(below))) / width
     return slopes.reshape(classes, classes)
 
 

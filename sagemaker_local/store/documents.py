@@ -217,7 +217,7 @@ class Store:
             if "modified" not in columns:
                 self.connection.execute("ALTER TABLE resource ADD COLUMN modified REAL")
                 self.connection.execute(
-                    "UPDATE resource SET modified = json_extract(doc, '$.LastModifiedTime')"
+                    "UPDATE resource SET modified = coalesce(json_extract(doc, '$.LastModifiedTime'), created)"
                 )
 
     def put(self, kind: str, region: str, name: str, doc: Document, parent: str = "") -> None:
@@ -226,7 +226,8 @@ class Store:
             self._write(kind, region, name, doc, parent)
 
     def _write(self, kind: str, region: str, name: str, doc: Document, parent: str) -> None:
-        created, modified = doc.get("CreationTime") or time.time(), doc.get("LastModifiedTime")
+        created = doc.get("CreationTime") or time.time()
+        modified = doc.get("LastModifiedTime") or created
         self.connection.execute(
             "INSERT INTO resource (kind, region, name, parent, created, doc, modified)"
             " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, region, name)"

@@ -169,7 +169,10 @@ def test_a_champion_in_an_environment_that_is_not_configured_is_refused_before_a
     settings(tmp_path, STRONG, gate='champion = "production"')
     refused = shell.run("run")
     assert refused.code == 1
-    assert "gate] champion: 'production' is no environment. The environments are: dev, prod, test." in refused.err
+    assert (
+        "gate] champion: 'production' is no environment. The environments are: dev, prod, test."
+        in refused.err
+    )
     assert "[projects.rc.mortality" in refused.err
 
 

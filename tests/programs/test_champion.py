@@ -49,7 +49,7 @@ def test_for_right_answers_it_is_tangos(rows: int, better: int, worse: int) -> N
             champion.astype(int),
             challenger.astype(int),
             2,
-            lambda many: binary_values(many)["accuracy"],
+            lambda counts: binary_values(counts)["accuracy"],
         )
     )
     if expected < 0.5:  # "not worse" is not out of the question
