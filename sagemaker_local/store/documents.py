@@ -217,7 +217,8 @@ class Store:
             if "modified" not in columns:
                 self.connection.execute("ALTER TABLE resource ADD COLUMN modified REAL")
                 self.connection.execute(
-                    "UPDATE resource SET modified = coalesce(json_extract(doc, '$.LastModifiedTime'), created)"
+                    "UPDATE resource"
+                    " SET modified = coalesce(json_extract(doc, '$.LastModifiedTime'), created)"
                 )
 
     def put(self, kind: str, region: str, name: str, doc: Document, parent: str = "") -> None:
