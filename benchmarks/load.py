@@ -200,7 +200,7 @@ def _lists(port: int, count: int) -> None:
         },
         put_version: {
             "ListModelPackages": ("SageMaker.ListModelPackages", group),
-            "ListModelPackages, approved": (
+            "ListModelPackages, five that are pending": (
                 "SageMaker.ListModelPackages",
                 {**group, "ModelApprovalStatus": "PendingManualApproval", "MaxResults": 5},
             ),
