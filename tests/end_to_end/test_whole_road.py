@@ -67,7 +67,7 @@ def test_a_plan_says_what_an_upsert_then_changes_and_what_the_next_start_runs(
     assert "EvaluateModel runs: after TrainModel" in planned.out
     page = own.run("plan", TUMORS, "--markdown").out
     assert "- `TrainModel, RegisterModel: MaxDepth default 4 -> 5`" in page
-    assert "| `EvaluateModel` | runs | `after TrainModel` |" in page
+    assert "| `EvaluateModel` | runs | after TrainModel |" in page
     assert own.run("plan", TUMORS, "--json", "--markdown").code == 2
     assert own.run("plan", TUMORS, "--json").document["action"] == "update", "planning changed something"
 
