@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from registered_models import REGION, SETTINGS, Registry
+
+from pipelines.settings import target
 
 ALL_TCP = {"IpProtocol": "tcp", "FromPort": 0, "ToPort": 65535}
 NETWORK = """
@@ -54,6 +57,8 @@ def vpc(aws: str, tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     monkeypatch.setenv("SAGEMAKER_PIPELINE_ROLE_ARN", "arn:aws:iam::123456789012:role/pipelines")
+    # A process keeps its clients, and those of another test have that test's endpoint.
+    monkeypatch.setattr(target, "_client", functools.cache(target._client.__wrapped__))
     return Vpc(aws, Registry(aws, tmp_path, "rc-churn", tiny))
 
 
