@@ -140,6 +140,7 @@ def test_the_same_model_again_is_registered_once(shell: Shell, tmp_path: Path) -
     assert first["model_package_arn"].endswith(f"{PROJECT}/1")
 
     # Nothing is taken from the step cache, and yet every byte is the same.
+    usual = (tmp_path / "projects.toml").read_text()
     (tmp_path / "projects.toml").write_text(
         (tmp_path / "projects.toml")
         .read_text()
@@ -148,6 +149,7 @@ def test_the_same_model_again_is_registered_once(shell: Shell, tmp_path: Path) -
     again = ran(shell)
     assert not any(step["cached"] for step in again["steps"])
     assert (again["status"], again["same_version"], again["model_package_arn"]) == ("Succeeded", 1, None)
+    (tmp_path / "projects.toml").write_text(usual)
     shown = shell.run("run")
     assert shown.code == 0
     assert "Nothing new to register: this is version 1 again, which is PendingManualApproval." in shown.out

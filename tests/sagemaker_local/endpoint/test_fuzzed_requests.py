@@ -33,7 +33,7 @@ from sagemaker_local import endpoint
 from sagemaker_local.services.table import operations
 
 SEED = 20240229
-SECONDS = 10.0
+SECONDS = 5.0
 """For one service: what was not asked by then is left out."""
 ODDITIES, AT_RANDOM = 120, 60
 """Requests for each operation, at most."""
