@@ -21,6 +21,9 @@ MAX_LINE = 256 << 10
 END_OF_TIME = 1 << 62
 """Later than any line, in milliseconds."""
 
+_OURS = "[sagemaker-local] "
+"""What a line begins with that the job did not print."""
+
 _BLOCK = 64 << 10
 _RECORDS_BLOCK = 4096 * TIMES_RECORD.size
 
@@ -40,17 +43,27 @@ def note(log: Path, text: str) -> None:
     times_path = log.with_name(log.name + ".times")
     with contextlib.suppress(OSError), log.open("ab") as handle, times_path.open("ab") as times:
         times.write(TIMES_RECORD.pack(handle.tell(), int(time.time() * 1000)))
-        handle.write(f"[sagemaker-local] {text}\n".encode())
+        handle.write(f"{_OURS}{text}\n".encode())
 
 
 def end_of(log: Path, lines: int = 20, limit: int = 2000) -> str:
     """The last lines of a log, at most `limit` bytes of them."""
+    return "\n".join(_last_lines(log, limit)[-lines:])
+
+
+def end_of_output(log: Path, lines: int = 20, limit: int = 2000) -> str:
+    """The last lines that the job itself printed, without our own among them; empty if it printed none."""
+    printed = [line for line in _last_lines(log, limit) if not line.startswith(_OURS)]
+    return "\n".join(printed[-lines:])
+
+
+def _last_lines(log: Path, limit: int) -> list[str]:
     try:
         with log.open("rb") as handle:
             handle.seek(max(0, handle.seek(0, os.SEEK_END) - limit))
-            return "\n".join(handle.read().decode("utf-8", "replace").strip().splitlines()[-lines:])
+            return handle.read().decode("utf-8", "replace").strip().splitlines()
     except FileNotFoundError:
-        return ""
+        return []
 
 
 class LogReader:

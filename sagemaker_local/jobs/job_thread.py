@@ -29,6 +29,9 @@ Document = dict[str, Any]
 GRACE = 30.0
 """Seconds between SIGTERM and SIGKILL; AWS gives 120."""
 
+_SILENT = "the job's program ended without a message and without any output"
+"""The reason of a failure about which only the exit code or the signal is known."""
+
 
 class JobThread:
     """One job that this process runs.
@@ -196,12 +199,12 @@ class JobThread:
 
 
 def _failure_of(kind: JobKind, ending: process.InstanceEnd, *, several: bool) -> JobFailure:
-    """The message that the job left about its end, else the end of its log."""
+    """The message that the job left about its end, else the end of what it printed."""
     if ending.failure is not None:
         return ending.failure
     assert ending.code is not None
     message = kind.message(ending.host)
-    text = message or job_log.end_of(ending.host.log)
+    text = message or job_log.end_of_output(ending.host.log) or _SILENT
     if ending.log_problem and not message:
         text = f"{text}\n{ending.log_problem}".strip()
     failure = algorithm_error(f"{ending.host.name}: {text}" if several else text, ending.code)

@@ -96,7 +96,7 @@ def regular_files(folder: Path, ml: Path) -> tuple[list[OutputFile], list[str]]:
     left_out: list[str] = []
     root = Path(os.path.realpath(ml))
     for name, path in _entries(folder, ""):
-        real = _resolved(path, root)
+        real = resolved(path, root)
         if real is not None and real.is_file():
             files.append(OutputFile(name, real, path.is_symlink()))
         else:
@@ -115,8 +115,12 @@ def _entries(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
                 yield name, Path(entry.path)
 
 
-def _resolved(path: Path, root: Path) -> Path | None:
-    """What `path` is inside the job's folder `root`; None if that is outside or nothing."""
+def resolved(path: Path, root: Path) -> Path | None:
+    """What `path` is inside the job's folder; None if that is outside or nothing.
+
+    Args:
+        root: the real path of the job's folder.
+    """
     for _ in range(16):
         try:
             mode = path.lstat().st_mode
@@ -133,7 +137,7 @@ def _resolved(path: Path, root: Path) -> Path | None:
 
 def first_kilobyte(path: Path, ml: Path) -> str:
     """The text that a job left in a file such as /opt/ml/output/message; empty if it left none."""
-    real = _resolved(path, Path(os.path.realpath(ml)))
+    real = resolved(path, Path(os.path.realpath(ml)))
     if real is None or not real.is_file():
         return ""
     try:

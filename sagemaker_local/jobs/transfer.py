@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sagemaker_local.errors import AwsError
 from sagemaker_local.jobs.failure import client_error, disk_failure
-from sagemaker_local.jobs.places import OutputFile, regular_files
+from sagemaker_local.jobs.places import OutputFile, regular_files, resolved
 
 if TYPE_CHECKING:
     from sagemaker_local.jobs.job import JobRun
@@ -150,15 +150,17 @@ def files_of_all_hosts(job: JobRun, container_path: str, what: str) -> list[Outp
     """What all instances left in a folder; where several left a file of one name, the first instance's.
 
     Raises:
-        JobFailure: the folder has gone, or cannot be read.
+        JobFailure: the folder has gone, leads out of the job's folder, cannot be read, or holds only links
+            that lead to no file of the job.
     """
     files: dict[str, OutputFile] = {}
+    links: list[str] = []
     for host in reversed(job.hosts):
-        folder = host.path(container_path, what)
-        if not folder.is_dir():
+        folder = resolved(host.path(container_path, what), host.ml.resolve())
+        if folder is None or not folder.is_dir():
             raise client_error(
-                f"{what}: {container_path} is no folder any more on {host.name}."
-                " Leave the folder in place and write files into it."
+                f"{what}: {container_path} is no folder any more on {host.name}, or leads out of the job's"
+                " folder. Leave it in place and write files into it."
             )
         try:
             found, others = regular_files(folder, host.ml)
@@ -166,7 +168,13 @@ def files_of_all_hosts(job: JobRun, container_path: str, what: str) -> list[Outp
             raise disk_failure(f"reading {what}", problem) from problem
         for name in others:
             job.note(f"{what}: left out {name}: not a regular file inside the job's folder.")
+        links += [name for name in others if (folder / name).is_symlink()]
         files |= {file.name: file for file in found}
+    if links and not files:
+        raise client_error(
+            f"{what}: all that is in {container_path} are links that lead to no file of the job: {links[0]}"
+            f"{', ...' if len(links) > 1 else ''}. Write files into it instead."
+        )
     return list(files.values())
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from sagemaker_local.errors import AwsError
 
+FOREIGN = "example.com/team/image:1"
 IN, OUT = "/opt/ml/processing/input", "/opt/ml/processing/output"
 
 
@@ -129,7 +130,20 @@ def test_a_message_of_the_job_is_its_failure_reason(bench: Any) -> None:
 
 def test_a_killed_process_is_reported_with_its_signal(bench: Any) -> None:
     ended = bench.ended(bench.processing("kill -9 $$"))
-    assert ended["FailureReason"] == "AlgorithmError: , killed by SIGKILL, exit code: 137"
+    assert ended["FailureReason"] == (
+        "AlgorithmError: the job's program ended without a message and without any output,"
+        " killed by SIGKILL, exit code: 137"
+    )
+
+
+def test_a_warning_about_the_image_is_not_the_reason_of_a_failure(bench: Any) -> None:
+    silent = bench.processing("exit 3", image=FOREIGN)
+    assert bench.ended(silent)["FailureReason"] == (
+        "AlgorithmError: the job's program ended without a message and without any output, exit code: 3"
+    )
+    assert FOREIGN in bench.log(silent), "the log says that the image was not pulled"
+    talking = bench.ended(bench.processing("echo out of range; exit 3", image=FOREIGN))
+    assert talking["FailureReason"] == "AlgorithmError: out of range, exit code: 3"
 
 
 def test_a_program_that_does_not_exist_is_named(bench: Any) -> None:
@@ -145,6 +159,31 @@ def test_an_output_folder_that_was_removed_is_an_error_and_an_empty_one_a_remark
     empty = bench.processing("true", outputs={"x": ("s3://bucket/o", f"{OUT}/x")})
     assert bench.ended(empty)["ProcessingJobStatus"] == "Completed"
     assert f"output 'x': {OUT}/x is empty" in bench.log(empty)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "rmdir {output}/x; ln -s /etc {output}/x",
+        "rm -r {output}; mkdir -p {elsewhere}/x; touch {elsewhere}/x/file; ln -s {elsewhere} {output}",
+    ],
+)
+def test_an_output_folder_that_leads_out_of_the_job_is_refused(bench: Any, command: str) -> None:
+    command = command.format(output=OUT, elsewhere=bench.folder / "elsewhere")
+    ended = bench.ended(bench.processing(command, outputs={"x": ("s3://bucket/o", f"{OUT}/x")}))
+    assert ended["ProcessingJobStatus"] == "Failed"
+    assert f"output 'x': {OUT}/x is no folder any more on algo-1, or leads out" in ended["FailureReason"]
+    assert bench.keys("o/") == []
+
+
+def test_an_output_that_holds_only_links_out_of_the_job_is_refused(bench: Any) -> None:
+    output = {"x": ("s3://bucket/o", f"{OUT}/x")}
+    ended = bench.ended(bench.processing(f"ln -s /etc {OUT}/x/configuration", outputs=output))
+    assert ended["ProcessingJobStatus"] == "Failed"
+    assert "links that lead to no file of the job: configuration" in ended["FailureReason"]
+    trained = bench.trained(bench.training("rmdir /opt/ml/model; ln -s /etc /opt/ml/model"))
+    assert trained["TrainingJobStatus"] == "Failed"
+    assert "the model: /opt/ml/model is no folder any more" in trained["FailureReason"]
 
 
 def test_links_in_an_output_are_followed_inside_the_job_only(bench: Any) -> None:
