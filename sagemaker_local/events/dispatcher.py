@@ -113,21 +113,27 @@ class Dispatcher:
     def _fire_due(self) -> bool:
         """Fire all rules that are due, and evaluate all alarms; always False: nothing is left to do."""
         store, now = self._store, time.time()
-        if any(_is_due(rule, now) for rule in store.list(RULE)):
+        if any(_is_due(rule, now) or _was_set_back(rule, now) for rule in store.list(RULE)):
             with store.transaction():
                 for rule in store.list(RULE):
-                    if _is_due(rule, now):
+                    if _was_set_back(rule, now):
+                        self._count(rule, now, counted_from=now)
+                    elif _is_due(rule, now):
                         self._fire(rule, now)
         alarms.evaluate(store)
         return False
 
     def _fire(self, rule: Document, now: float) -> None:
-        region = rule["Arn"].split(":")[3]
-        following = next_firing(rule["ScheduleExpression"], now, counted_from=rule["_Next"])
-        self._store.put(RULE, region, rule["Name"], {**rule, "_Next": following})
+        self._count(rule, now, counted_from=rule["_Next"])
         if rule["State"] == "ENABLED":
+            region = _region(rule)
             event = outbox.envelope(region, "aws.events", "Scheduled Event", {}, [rule["Arn"]])
             _put_deliveries(self._store, region, rule, event)
+
+    def _count(self, rule: Document, now: float, *, counted_from: float) -> None:
+        """Note when a rule fires next."""
+        following = next_firing(rule["ScheduleExpression"], now, counted_from=counted_from)
+        self._store.put(RULE, _region(rule), rule["Name"], {**rule, "_Next": following, "_Counted": now})
 
     def _deliver_next(self) -> bool:
         """Whether a delivery was due that could be made."""
@@ -180,7 +186,7 @@ class Dispatcher:
 
     def _release(self, delivery: Delivery) -> None:
         """Let a delivery be claimed again in a while; until then it is this process's."""
-        due = time.time() + _AFTER_FAULT_SECONDS
+        due = self._store.steady_time() + _AFTER_FAULT_SECONDS
         self._store.write_until_possible(
             lambda: outbox.retry_later(self._store, delivery, due), giving_up=self._closed
         )
@@ -203,6 +209,15 @@ def next_firing(schedule: str, now: float, *, counted_from: float) -> float | No
 
 def _is_due(rule: Document, now: float) -> bool:
     return rule.get("_Next") is not None and bool(rule["_Next"] <= now)
+
+
+def _was_set_back(rule: Document, now: float) -> bool:
+    """Whether the clock has been set back since the rule's next firing was counted: it may be far away."""
+    return bool(rule.get("_Counted", 0.0) > now)
+
+
+def _region(rule: Document) -> str:
+    return str(rule["Arn"].split(":")[3])
 
 
 def route(store: Store, event: Event) -> None:

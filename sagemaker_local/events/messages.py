@@ -2,13 +2,15 @@
 
 A message that is received is hidden until its visibility runs out or it is deleted, as in SQS. It is
 durable once it is sent, in the same transaction as whatever sent it.
+
+All times are the store's steady time, so a message is hidden, delayed and kept for as long as was asked,
+whatever the system's clock does meanwhile.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,7 +40,7 @@ CREATE INDEX IF NOT EXISTS message_by_queue ON message (region, queue, visible);
 
 @dataclass(frozen=True)
 class Message:
-    """One message as a receiver gets it; times are POSIX seconds."""
+    """One message as a receiver gets it; times are steady."""
 
     id: str
     body: str
@@ -78,7 +80,7 @@ def send(
     Raises:
         LookupError: there is no such queue.
     """
-    identity, now = str(uuid.uuid4()), time.time()
+    identity, now = str(uuid.uuid4()), store.steady_time()
     with store.transaction():
         if store.get(QUEUE, region, queue) is None:
             raise LookupError(f"there is no queue {queue} in {region}")
@@ -95,7 +97,7 @@ def ready(store: Store, region: str, queue: str, most: int) -> int:
     row = store.connection.execute(
         "SELECT COUNT(*) FROM (SELECT 1 FROM message"
         " WHERE region = ? AND queue = ? AND visible <= ? LIMIT ?)",
-        (region, queue, time.time(), most),
+        (region, queue, store.steady_time(), most),
     ).fetchone()
     return int(row[0])
 
@@ -109,7 +111,7 @@ def receive(
         hidden_for: seconds for which nobody else gets them.
         retention: seconds after which a message is deleted, whether anybody has received it or not.
     """
-    now = time.time()
+    now = store.steady_time()
     with store.transaction():
         purge(store, region, queue, sent_before=now - retention)
         rows = store.connection.execute(
@@ -139,7 +141,7 @@ def hide(store: Store, region: str, queue: str, receipt: str, seconds: float) ->
     with store.transaction():
         cursor = store.connection.execute(
             "UPDATE message SET visible = ? WHERE region = ? AND queue = ? AND receipt = ?",
-            (time.time() + seconds, region, queue, receipt),
+            (store.steady_time() + seconds, region, queue, receipt),
         )
     return cursor.rowcount > 0
 
@@ -155,7 +157,7 @@ def purge(store: Store, region: str, queue: str, sent_before: float | None = Non
 
 def count(store: Store, region: str, queue: str) -> tuple[int, int, int]:
     """How many messages can be received, are received and hidden, and are sent with a delay."""
-    now = time.time()
+    now = store.steady_time()
     row = store.connection.execute(
         "SELECT COALESCE(SUM(visible <= ?), 0), COALESCE(SUM(visible > ? AND receives > 0), 0),"
         " COALESCE(SUM(visible > ? AND receives = 0), 0) FROM message WHERE region = ? AND queue = ?",

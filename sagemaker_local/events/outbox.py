@@ -3,7 +3,8 @@
 An event is written in the transaction of the change that it reports, so there is never one without the
 other. Routing an event takes it out and puts in a delivery for each target, in one transaction. A
 delivery is claimed by a living process before it is made; what a dead process had claimed is claimed
-again. Every function joins the transaction that is under way, if there is one.
+again. Every function joins the transaction that is under way, if there is one. Ages and waits are counted by
+the store's steady time, so that no event is dropped, and none waits, because the system's clock was set.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Delivery:
         rule: the rule's ARN, or the function's where a caller asked for an asynchronous invocation.
         target: the target as it was in the rule: Arn, RetryPolicy, DeadLetterConfig, ...
         payload: what it is given, after the target's input transformation.
-        created: when the event was routed, POSIX seconds.
+        created: when the event was routed, steady time.
         attempts: those that have failed.
     """
 
@@ -84,7 +85,7 @@ def prepare(store: Store) -> None:
     """Create the tables, and delete the events that no endpoint has routed in time."""
     store.create(_SCHEMA)
     with store.transaction():
-        store.connection.execute("DELETE FROM outbox WHERE created < ?", (time.time() - MOST_AGE,))
+        store.connection.execute("DELETE FROM outbox WHERE created < ?", (store.steady_time() - MOST_AGE,))
 
 
 def envelope(
@@ -114,7 +115,7 @@ def put_event(store: Store, region: str, event: Document) -> None:
     with store.transaction():
         store.connection.execute(
             "INSERT INTO outbox (region, created, document) VALUES (?, ?, ?)",
-            (region, time.time(), json.dumps(event)),
+            (region, store.steady_time(), json.dumps(event)),
         )
 
 
@@ -135,7 +136,7 @@ def has_events(store: Store) -> bool:
 
 def put_delivery(store: Store, region: str, rule: str, target: Document, payload: str) -> str:
     """Write a delivery that is due now; returns its id."""
-    identity, now = str(uuid.uuid4()), time.time()
+    identity, now = str(uuid.uuid4()), store.steady_time()
     with store.transaction():
         store.connection.execute(
             f"INSERT INTO delivery ({_DELIVERY}, due) VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
@@ -162,7 +163,7 @@ def claim_delivery(
 
 
 def retry_later(store: Store, delivery: Delivery, due: float) -> None:
-    """Note a failed attempt and release the delivery; it is due again at `due`."""
+    """Note a failed attempt and release the delivery; it is due again at `due`, steady time."""
     with store.transaction():
         store.connection.execute(
             "UPDATE delivery SET attempts = attempts + 1, due = ?, owner = NULL WHERE id = ?",
@@ -177,7 +178,7 @@ def delete_delivery(store: Store, delivery: Delivery) -> None:
 
 
 def _due(store: Store, is_alive: Callable[[str], bool], *, functions: bool) -> Delivery | None:
-    now = time.time()
+    now = store.steady_time()
     claimants = store.connection.execute(
         "SELECT DISTINCT owner FROM delivery WHERE due <= ? AND owner IS NOT NULL", (now,)
     ).fetchall()

@@ -137,7 +137,7 @@ def _write_outcome(store: Store, delivery: Delivery, failure: Failure | None) ->
         outbox.delete_delivery(store, delivery)
         return
     attempts, age = _policy(store, delivery, failure)
-    now = time.time()
+    now = store.steady_time()
     is_last = failure.is_final or delivery.attempts >= attempts
     wait = min(2.0**delivery.attempts, _LONGEST_WAIT)
     if not is_last and now + wait <= delivery.created + age:

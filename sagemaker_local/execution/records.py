@@ -6,7 +6,8 @@ ListPipelineExecutionSteps. Private members, never sent:
     execution  _Owner (the process that runs it), _PipelineName, _PipelineCreated (tells a pipeline from
                an earlier one of the same name), _Parameters (typed values by name), _Selected (names of
                the steps of a selective execution), _Attempts (by step, carried over a retry),
-               _StopToken and _RetryToken (of the last such request)
+               _StopToken and _RetryToken (of the last such request), _Clock (what its times and its steps'
+               count by, see `clocks`)
     step       _Properties (what references resolve against), _StepType (for its events)
 
 The definition that an execution runs is kept beside it as a document of its own, since it is large and
@@ -15,11 +16,11 @@ never changes.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.store import Document, Store
 
 EXECUTION = "execution"
@@ -81,21 +82,30 @@ class Record:
         """Set members of a step's document; a member set to None goes."""
         self.store.update(STEP, self.region, f"{self.arn}#{name}", lambda doc: _merge(doc, members))
 
+    def now(self) -> float:
+        """The present time in this execution, POSIX seconds."""
+        execution = self.execution()
+        if execution is None:
+            raise LookupError(f"{self.arn} is missing from the store")
+        return clocks.now_in(execution)
+
     def change_execution(self, change: Callable[[Document], None]) -> Document | None:
         def stamped(doc: Document) -> None:
             change(doc)
-            doc["LastModifiedTime"] = time.time()
+            doc["LastModifiedTime"] = clocks.now_in(doc)
 
         return self.store.update(EXECUTION, self.region, self.arn, stamped)
 
     def finish_step(self, name: str, status: str, reason: str | None, **members: Any) -> None:
-        self.change_step(
-            name,
-            StepStatus=status,
-            EndTime=time.time(),
-            FailureReason=None if reason is None else shortened(reason, _STEP_REASON_LENGTH),
-            **members,
-        )
+        now = self.now()
+
+        def change(doc: Document) -> None:
+            # A clock that was set back while the machine was down: nothing ends before it starts.
+            ended = max(now, doc["StartTime"])
+            short = None if reason is None else shortened(reason, _STEP_REASON_LENGTH)
+            _merge(doc, {"StepStatus": status, "EndTime": ended, "FailureReason": short, **members})
+
+        self.store.update(STEP, self.region, f"{self.arn}#{name}", change)
 
     def finish_execution(self, status: str, reason: str | None) -> None:
         def change(doc: Document) -> None:
@@ -122,6 +132,7 @@ class Record:
                     "_Owner": owner,
                     "_RetryToken": token,
                     "_Attempts": attempts,
+                    clocks.CLOCK: clocks.reading(not_before=doc["LastModifiedTime"]),
                 },
             )
             if parallelism is not None:

@@ -94,7 +94,7 @@ class StepRun:
                 "StepDescription": self.step.description,
                 "_StepType": self.step.type,
                 "StepStatus": "Starting",
-                "StartTime": time.time(),
+                "StartTime": self.record.now(),
                 "AttemptCount": self.earlier_attempts + 1,
             }
         )
@@ -161,7 +161,7 @@ class StepRun:
         self.record.change_step(self.step.name, StepStatus=status, **members)
 
     def _scope_now(self, **variables: str) -> Scope:
-        now = {"CurrentDateTime": timestamp_text(time.time())}
+        now = {"CurrentDateTime": timestamp_text(self.record.now())}
         return replace(self.scope, variables={**self.scope.variables, **now, **variables})
 
     def _resolved(self, **variables: str) -> dict[str, Any]:

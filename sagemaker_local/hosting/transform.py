@@ -6,10 +6,9 @@ A job has a thread, which starts a fleet of its own from the model, as an endpoi
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
-from sagemaker_local import abandoned
+from sagemaker_local import abandoned, clocks
 from sagemaker_local.abandoned import OwnedKind
 from sagemaker_local.hosting.instance import FleetContext
 from sagemaker_local.hosting.transform_run import TRANSFORM_JOB, TransformRun
@@ -91,7 +90,8 @@ class TransformJobs:
 
 
 def _end(document: dict[str, Any], status: str, reason: str | None) -> None:
-    document.update(TransformJobStatus=status, TransformEndTime=time.time())
+    ended = max(clocks.now_in(document), document.get("TransformStartTime", 0.0))
+    document.update(TransformJobStatus=status, TransformEndTime=ended)
     if reason is not None:
         document["FailureReason"] = reason
 

@@ -18,6 +18,7 @@ from collections import deque
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from sagemaker_local import clocks
 from sagemaker_local.hosting import router
 from sagemaker_local.hosting.fleet import Fleet
 from sagemaker_local.hosting.fleet_spec import read_spec
@@ -94,7 +95,7 @@ class TransformRun:
 
     def _note_start(self) -> None:
         def change(document: Document) -> None:
-            document["TransformStartTime"] = time.time()
+            document["TransformStartTime"] = clocks.now_in(document)
 
         self._store.update(TRANSFORM_JOB, self._region, self.name, change)
 

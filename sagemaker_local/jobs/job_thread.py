@@ -10,11 +10,11 @@ import dataclasses
 import os
 import shutil
 import threading
-import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sagemaker_local import clocks
 from sagemaker_local.jobs import job_log, opt_ml, process
 from sagemaker_local.jobs.failure import LIMIT, JobFailure, JobStopped, algorithm_error, disk_failure
 from sagemaker_local.jobs.job import Command, JobContext, JobKind, JobRun
@@ -165,7 +165,7 @@ class JobThread:
                 grace=GRACE,
                 wake=self._wake,
                 stop_requested=self._stop_requested,
-                on_start=lambda when: self._advance(self._kind.verb, {f"{self._kind.verb}StartTime": when}),
+                on_start=self._note_start,
             )
         except BaseException:
             for instance in instances:
@@ -185,13 +185,17 @@ class JobThread:
         except OSError as problem:
             raise disk_failure("collecting what the job left", problem) from problem
 
+    def _note_start(self) -> None:
+        now = clocks.now_in(self._document)
+        self._advance(self._kind.verb, {f"{self._kind.verb}StartTime": now})
+
     def _advance(self, phase: str, members: Document | None = None) -> None:
         """Note that the job has come to its next phase, unless there is nothing to note."""
         if not self._kind.has_phases and not members:
             return
 
         def change(document: Document) -> None:
-            document |= {**(members or {}), "LastModifiedTime": time.time()}
+            document |= {**(members or {}), "LastModifiedTime": clocks.now_in(document)}
             if document[self._kind.status_member] == "InProgress":
                 enter_phase(self._kind, document, phase)
 

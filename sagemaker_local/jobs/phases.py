@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from sagemaker_local import clocks
 from sagemaker_local.abandoned import OwnedKind
 from sagemaker_local.jobs.job import Document, JobKind
 from sagemaker_local.store import Key, Store
@@ -17,9 +16,10 @@ def enter_phase(kind: JobKind, document: Document, phase: str, message: str = ""
     """A training job's SecondaryStatus and the history of it."""
     if not kind.has_phases:
         return
-    now = time.time()
+    now = clocks.now_in(document)
     history = document.setdefault("SecondaryStatusTransitions", [])
     if history:
+        now = max(now, history[-1]["StartTime"])
         history[-1].setdefault("EndTime", now)
     ended = {"EndTime": now} if phase in (*TERMINAL, "MaxRuntimeExceeded") else {}
     history.append({"Status": phase, "StartTime": now, "StatusMessage": message, **ended})
@@ -28,8 +28,9 @@ def enter_phase(kind: JobKind, document: Document, phase: str, message: str = ""
 
 def end(kind: JobKind, document: Document, status: str, members: Document) -> None:
     """Give a job its last status, its end time and `members`."""
-    now = time.time()
+    now = clocks.now_in(document)
     started = document.get(f"{kind.verb}StartTime", now)
+    now = max(now, started)
     document |= {
         **members,
         kind.status_member: status,
@@ -37,7 +38,7 @@ def end(kind: JobKind, document: Document, status: str, members: Document) -> No
         "LastModifiedTime": now,
     }
     if kind.has_phases:
-        seconds = max(0, round(now - started))
+        seconds = round(now - started)
         document |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": max(1, seconds)}
         phase = "MaxRuntimeExceeded" if members.get("_MaxRuntimeExceeded") else status
         enter_phase(kind, document, phase, members.get("FailureReason", ""))

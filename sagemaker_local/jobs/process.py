@@ -45,7 +45,7 @@ class InstanceProcess:
     def __init__(self, host: Host, command: Command, opt_ml: OptMl) -> None:
         self.host = host
         self.ending: InstanceEnd | None = None
-        self.started_at: float | None = None
+        self.has_started = False
         self._unread = b""
         self._traceback = b""
         request = messages.write_request(
@@ -103,8 +103,8 @@ class InstanceProcess:
     def _handle(self, words: list[str]) -> bool:
         """Whether the line is a message; of several about the end, the first counts."""
         match words:
-            case ["started", when]:
-                self.started_at = float(when)
+            case ["started"]:
+                self.has_started = True
             case ["refused", kind, reason]:
                 self.ending = self.ending or InstanceEnd(self.host, failure=JobFailure(kind, reason))
             case ["ended", code, problem]:
@@ -150,7 +150,7 @@ def watch(
     grace: float,
     wake: int,
     stop_requested: Callable[[], float | None],
-    on_start: Callable[[float], None],
+    on_start: Callable[[], None],
 ) -> InstancesEnd:
     """Wait for all instances; the first that fails stops the others.
 
@@ -159,7 +159,7 @@ def watch(
         grace: seconds between SIGTERM and SIGKILL, for the time limit and for the others of one that failed.
         wake: a descriptor that becomes readable when `stop_requested` may have changed.
         stop_requested: the grace of a stop that was requested, None until then.
-        on_start: called once with the time at which the first instance started.
+        on_start: called once, when the first instance has started.
     """
     deadline: float | None = None
     failed: InstanceEnd | None = None
@@ -178,9 +178,9 @@ def watch(
                     continue
                 instance = running[key.fd]
                 instance.read_messages()
-                if deadline is None and instance.started_at is not None:
+                if deadline is None and instance.has_started:
                     deadline = time.monotonic() + limit
-                    on_start(instance.started_at)
+                    on_start()
                 if instance.ending is None:
                     continue
                 selector.unregister(key.fd)

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sagemaker_local import abandoned
+from sagemaker_local import abandoned, clocks
 from sagemaker_local.errors import AwsError, job_not_found, validation_error
 from sagemaker_local.jobs import processing, training
 from sagemaker_local.jobs.job import JobContext, JobKind
@@ -100,7 +100,7 @@ class JobRunner:
                 )
             document[kind.status_member] = "Stopping"
             document["_StopGrace"] = grace
-            document["LastModifiedTime"] = time.time()
+            document["LastModifiedTime"] = clocks.now_in(document)
             enter_phase(kind, document, "Stopping")
 
         document = self._store.update(kind.kind, region, name, change)

@@ -9,7 +9,7 @@ The rules, where AWS leaves them open or a machine differs from AWS:
 - A due time is started exactly once. The next one is in the store before it is due and moves on only
   after the start; a process that is killed between the two starts it again with the same
   ClientRequestToken, to which SageMaker answers with the same execution. The same holds for a clock that
-  is set back.
+  is set back; what is due next is then looked up again, and a rate waits no longer than if it were made now.
 - An execution that is still under way does not delay the next one, which starts beside it, as on AWS,
   where the Scheduler only calls StartPipelineExecution.
 - A start that is refused is tried again as the target's RetryPolicy says, after seconds where AWS waits
@@ -83,15 +83,25 @@ def _start_if_due(store: Store, api: Api, document: Document, now: float) -> lis
     due, last, refused = document["_Next"], document.get("_Last"), document.get("_Refused")
     if due is not None and due <= now:
         return _fire(store, api, document, now)
-    if refused is not None and refused["Again"] <= now:
+    # A wait that is longer than any means that the clock was set back since.
+    if refused is not None and not now < refused["Again"] <= now + _LONGEST_WAIT:
         started, refused = _attempt(api, document, refused["Due"], refused["Attempts"], now)
         _note(store, document, {"_Refused": refused})
         return started
-    if last is not None and last > now:  # the clock was set back
-        following = next(due_times(document, now), None)
-        if following != due:
-            _note(store, document, {"_Next": following})
+    if max(last or 0.0, document["_Anchor"]) > now:  # the clock was set back
+        timing = _timing_after_set_back(document, now)
+        if timing != {name: document[name] for name in timing}:
+            _note(store, document, timing)
     return []
+
+
+def _timing_after_set_back(document: Document, now: float) -> Document:
+    """When a schedule is due next, and where its rate counts from: not later than if it were made now."""
+    ways = [
+        {"_Next": next(due_times({**document, "_Anchor": anchor}, now), None), "_Anchor": anchor}
+        for anchor in (document["_Anchor"], now)
+    ]
+    return min(ways, key=lambda timing: timing["_Next"] or float("inf"))
 
 
 def _fire(store: Store, api: Api, document: Document, now: float) -> list[str]:

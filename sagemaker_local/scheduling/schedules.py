@@ -2,7 +2,7 @@
 
 A schedule is a document of kind ``SCHEDULE``, named ``<group>/<name>``: GetSchedule's members, and
 
-- ``_Anchor``: where a rate without a StartDate begins to count, POSIX seconds;
+- ``_Anchor``: where a rate without a StartDate begins to count, POSIX seconds; no later than the present;
 - ``_Next``: the next due time, None if there is none; stored before anything is started;
 - ``_Last``: the due time that was last started, or refused.
 - ``_Refused``: a start that was refused: which ``Due`` time, how many ``Attempts``, when ``Again``.

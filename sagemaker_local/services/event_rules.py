@@ -75,6 +75,7 @@ def put_rule(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             # The same rule put again goes on counting.
             is_known, now = before.get("ScheduleExpression") == schedule, time.time()
             document["_Next"] = before["_Next"] if is_known else next_firing(schedule, now, counted_from=now)
+            document["_Counted"] = before.get("_Counted", now) if is_known else now
         call.store.put(RULE, call.region, name, document)
     return {"RuleArn": document["Arn"]}
 

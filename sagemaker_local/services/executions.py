@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import secrets
 import string
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from aws_formats.definition_language import LanguageError, Scope, resolve
 from aws_formats.service_models import service_model
+from sagemaker_local import clocks
 from sagemaker_local.errors import not_found, validation_error
 from sagemaker_local.execution import selection
 from sagemaker_local.execution.graph import Graph, check_definition
@@ -172,7 +172,8 @@ def _create(call: Call, pipeline: Document, parameters: dict[str, Any]) -> Recor
         version = load_version(call, pipeline["PipelineName"], version_named(pipeline, parameters))
     graph = check_definition(json.loads(version["PipelineDefinition"]))
     values = parameter_values(graph.parameters, parameters.get("PipelineParameters", []))
-    now = time.time()
+    clock = clocks.reading()
+    now = clock["Time"]
     execution_id = "".join(secrets.choice(_ID_CHARACTERS) for _ in range(_ID_LENGTH))
     record = Record(call.store, call.region, f"{pipeline['PipelineArn']}/execution/{execution_id}")
     doc: Document = {
@@ -196,6 +197,7 @@ def _create(call: Call, pipeline: Document, parameters: dict[str, Any]) -> Recor
         "_Owner": call.components.owner.name,
         "_PipelineName": pipeline["PipelineName"],
         "_PipelineCreated": pipeline["CreationTime"],
+        clocks.CLOCK: clock,
         "_Parameters": values,
     }
     selective = parameters.get("SelectiveExecutionConfig")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, job_not_found
 from sagemaker_local.jobs.job import JobKind
 from sagemaker_local.jobs.runner import KINDS
@@ -29,7 +29,8 @@ def _creator(kind: JobKind) -> Handler:
             )
         arn = call.arn(f"{kind.kind}/{name}")
         document = {key: value for key, value in parameters.items() if key != "Tags"}
-        document |= {kind.arn_member: arn, "CreationTime": time.time()}
+        clock = clocks.reading()
+        document |= {kind.arn_member: arn, "CreationTime": clock["Time"], clocks.CLOCK: clock}
         with call.store.transaction():
             if call.store.get(kind.kind, call.region, name) is not None:
                 raise AwsError(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, job_not_found, not_implemented, validation_error
 from sagemaker_local.hosting.fleet_spec import SPEC_MEMBER, Variant, new_spec
 from sagemaker_local.hosting.payloads import DEFAULT_PAYLOAD_MB
@@ -37,10 +37,12 @@ def create_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, An
     spec = new_spec([Variant(name, model["ModelName"], containers, count, 1.0)])
     arn = call.arn(f"transform-job/{name}")
     document = {key: value for key, value in parameters.items() if key != "Tags"}
+    clock = clocks.reading()
     document |= {
         "TransformJobArn": arn,
         "TransformJobStatus": "InProgress",
-        "CreationTime": time.time(),
+        "CreationTime": clock["Time"],
+        clocks.CLOCK: clock,
         SPEC_MEMBER: spec.document(),
         "_Owner": call.components.owner.name,
     }

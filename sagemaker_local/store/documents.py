@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sagemaker_local import clocks
 from sagemaker_local.store import listing
 from sagemaker_local.store.group_commit import LONGEST_WAIT, WriteQueue
 from sagemaker_local.store.listing import (
@@ -60,6 +61,10 @@ CREATE TABLE IF NOT EXISTS resource (
     PRIMARY KEY (kind, region, name)
 );
 CREATE INDEX IF NOT EXISTS resource_by_parent ON resource (kind, region, parent, created);
+CREATE TABLE IF NOT EXISTS clock (
+    boot  TEXT PRIMARY KEY,
+    ahead REAL NOT NULL
+);
 """
 
 _RESERVE_BYTES = 1 << 20
@@ -107,6 +112,23 @@ class Store:
         self._add_modified()
         self._reserve = path.with_name("reserve")
         self.hold_reserve()
+        self._ahead = self.write_with_reserve(self._clock_ahead)
+
+    def steady_time(self) -> float:
+        """What waits are counted by that outlive a process: a time, POSIX seconds, that nobody can set.
+
+        It is the system's clock when this home was first used since the machine was started, and counts on by
+        uptime; all processes that share the home read the same.
+        """
+        return self._ahead + clocks.uptime()
+
+    def _clock_ahead(self) -> float:
+        """By how many seconds the steady time is ahead of uptime."""
+        boot, ahead = clocks.boot(), time.time() - clocks.uptime()
+        with self.transaction():
+            self.connection.execute("INSERT OR IGNORE INTO clock VALUES (?, ?)", (boot, ahead))
+            row = self.connection.execute("SELECT ahead FROM clock WHERE boot = ?", (boot,)).fetchone()
+        return float(row[0])
 
     @property
     def connection(self) -> sqlite3.Connection:

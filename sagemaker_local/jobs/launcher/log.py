@@ -22,6 +22,8 @@ class Log:
         self._log = os.open(path, flags, 0o600)
         self._times = os.open(path + ".times", flags, 0o600)
         self._size = os.fstat(self._log).st_size
+        # Counted on by uptime, so that the times of a log do not go back, whatever the clock does.
+        self._ahead = time.time() - time.monotonic()
         self._stamped = 0.0
         self.problem = ""
 
@@ -29,7 +31,7 @@ class Log:
         if not data:
             return
         try:
-            now = time.time()
+            now = self._ahead + time.monotonic()
             if now - self._stamped >= _STEP:
                 os.write(self._times, TIMES_RECORD.pack(self._size, int(now * 1000)))
                 self._stamped = now

@@ -2,7 +2,7 @@
 
 standard input   what to run, then lines `stop SECONDS` at any time; its end means that the server is
                  gone, and then the job ends too
-standard output  a line for each thing that happens, words separated by tabs: `started TIME`,
+standard output  a line for each thing that happens, words separated by tabs: `started`,
                  `ended CODE LOG_PROBLEM`, `refused KIND REASON`; anything else is a traceback of the
                  launcher's own
 """

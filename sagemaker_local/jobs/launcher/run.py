@@ -55,7 +55,7 @@ class Launcher:
             if os.getppid() != self._request["server"]:
                 return
             output, result = self._start()
-            send("started", time.time())
+            send("started")
             self._copy(output, result, wake, log)
         except Refused as refusal:
             send("refused", refusal.kind, refusal)

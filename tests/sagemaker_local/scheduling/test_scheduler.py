@@ -133,6 +133,44 @@ def test_a_clock_that_is_put_back_starts_nothing_twice(
     assert scheduler.list_schedules()["Schedules"]
 
 
+def test_a_rate_waits_no_longer_than_itself_when_the_clock_is_put_back(
+    local: endpoint.Endpoint, sagemaker: Client
+) -> None:
+    client_of(local.url, "scheduler").create_schedule(**schedule(pipeline(sagemaker), "rate(1 hour)"))
+    earlier = time.time() - DAY
+    assert start_due(local, earlier) == []
+    assert start_due(local, earlier + 3599) == []
+    assert len(start_due(local, earlier + 3600)) == 1
+    assert start_due(local, earlier + 3601) == []
+
+
+def test_a_clock_that_jumps_a_day_ahead_and_back_leaves_a_schedule_as_it_was(
+    local: endpoint.Endpoint, sagemaker: Client
+) -> None:
+    scheduler = client_of(local.url, "scheduler")
+    scheduler.create_schedule(**schedule(pipeline(sagemaker), "cron(0 3 * * ? *)"))
+    three = datetime(2090, 2, 1, 3, tzinfo=UTC).timestamp()
+    start_due(local, three)
+    ahead = start_due(local, three + DAY + 60)
+    assert len(ahead) == 1
+    assert start_due(local, three + 120) == []
+    assert start_due(local, three + DAY - 1) == []
+    assert start_due(local, three + DAY) == ahead, "the same execution: that due time has been started"
+    assert len(start_due(local, three + 2 * DAY)) == 1
+    assert executions(sagemaker) == 3
+
+
+@pytest.mark.usefixtures("scheduler")
+def test_a_start_that_was_refused_is_tried_again_when_the_clock_was_put_back(
+    local: endpoint.Endpoint, sagemaker: Client
+) -> None:
+    now = time.time() + 1
+    sagemaker.delete_pipeline(PipelineName="p", ClientRequestToken="d" * 32)
+    assert start_due(local, now) == []
+    pipeline(sagemaker)
+    assert len(start_due(local, now - DAY)) == 1
+
+
 def test_a_disabled_schedule_starts_nothing(
     local: endpoint.Endpoint, scheduler: Client, sagemaker: Client
 ) -> None:
