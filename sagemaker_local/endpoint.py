@@ -26,9 +26,10 @@ from sagemaker_local.events import messages, outbox
 from sagemaker_local.events.arrivals import Arrivals
 from sagemaker_local.events.dispatcher import Dispatcher
 from sagemaker_local.events.emission import WATCHERS
-from sagemaker_local.events.functions import Functions
+from sagemaker_local.events.function_documents import sweep_code
+from sagemaker_local.events.functions import Functions, sweep_scratch
 from sagemaker_local.execution.engine import Engine
-from sagemaker_local.home import Home, Owner, unusable
+from sagemaker_local.home import Home, Owner, sweep_owners, unusable
 from sagemaker_local.hosting.endpoints import HostedEndpoints
 from sagemaker_local.hosting.transform import TransformJobs
 from sagemaker_local.http_server import HttpConnection, HttpServer
@@ -81,6 +82,7 @@ class Endpoint:
             operations = _operations(home, owner, interpreters, self.url)
             components = operations.components
             self._operations = operations
+            _sweep(components)
             self.left_out = _create_stacks(operations, templates)
             s3 = S3(components.objects)
             s3.sweep()
@@ -126,6 +128,16 @@ class Endpoint:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def _sweep(components: Components) -> None:
+    """Remove what killed processes have left behind, and nothing that a living one uses."""
+    sweep_scratch(sweep_owners(components.home))
+    with components.owner.alone() as is_alone:
+        if is_alone:
+            sweep_code(components.home, components.store)
+            components.jobs.sweep()
+            components.transforms.sweep()
 
 
 def start(

@@ -5,6 +5,9 @@ Each holds an exclusive ``flock`` on a file of its own for as long as it lives. 
 lock at any death, ``kill -9`` included, so a dead owner is known from a busy one without clocks, heartbeats
 or process ids.
 
+What a process leaves behind when it is killed is removed by the next one that starts: what bears the name of
+a dead owner, and, where no other process works on the home, what nothing refers to.
+
 What lies in a home is nobody else's to read: models, data, credentials in a job's environment. Its folder is
 open to its owner alone, whatever it was before, and a folder that cannot be closed to others is refused.
 """
@@ -16,6 +19,8 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +51,11 @@ class Home:
     @property
     def owners(self) -> Path:
         return self.root / "owners"
+
+    @property
+    def owners_lock(self) -> Path:
+        """Held while an owner is added, and by a process that relies on none being added."""
+        return self.root / "owners.lock"
 
     @property
     def advertisement(self) -> Path:
@@ -83,13 +93,20 @@ class Owner:
         self._path = home.owners / self.name
         # Locked under another name first, so that nobody sees a file in `owners/` that is not locked.
         temporary = home.owners / f".{self.name}"
-        self._descriptor = os.open(temporary, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        temporary.rename(self._path)
+        with _owners_fixed(home):
+            self._descriptor = os.open(temporary, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            temporary.rename(self._path)
 
     def is_alive(self, owner: str) -> bool:
         """Whether an owner of the same home lives: this one, or another that calls itself `owner`."""
         return owner == self.name or is_alive(self._home, owner)
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether no other process works on the home; until the block ends, none can begin to."""
+        with _owners_fixed(self._home):
+            yield all(name == self.name or not is_alive(self._home, name) for name in _owners(self._home))
 
     def release(self) -> None:
         self._path.unlink(missing_ok=True)
@@ -97,7 +114,7 @@ class Owner:
 
 
 def is_alive(home: Home, owner: str) -> bool:
-    """Whether the process that called itself `owner` still lives. Removes a dead one's file.
+    """Whether the process that called itself `owner` still lives.
 
     Raises:
         OSError: the home cannot be read.
@@ -110,12 +127,38 @@ def is_alive(home: Home, owner: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared, so that several may look at once and none takes another for the owner.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     else:
-        path.unlink(missing_ok=True)
         return False
+    finally:
+        os.close(descriptor)
+
+
+def sweep_owners(home: Home) -> list[str]:
+    """Remove the files of dead owners; their names."""
+    with _owners_fixed(home):
+        for unfinished in home.owners.glob(".*"):  # of one that was killed while it was added
+            unfinished.unlink()
+        dead = [name for name in _owners(home) if not is_alive(home, name)]
+        for name in dead:
+            (home.owners / name).unlink(missing_ok=True)
+    return dead
+
+
+def _owners(home: Home) -> list[str]:
+    return [path.name for path in home.owners.iterdir() if _OWNER_NAME.fullmatch(path.name)]
+
+
+@contextmanager
+def _owners_fixed(home: Home) -> Iterator[None]:
+    """While the block runs no process can become an owner of the home."""
+    descriptor = os.open(home.owners_lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(descriptor)
 

@@ -49,6 +49,14 @@ def delete_function(home: Home, store: Store, region: str, name: str) -> None:
     shutil.rmtree(_folder(home, region, name), ignore_errors=True)
 
 
+def sweep_code(home: Home, store: Store) -> None:
+    """Remove code that no function has; to be called where no other process works on the home."""
+    used = {document["_Code"] for document in store.list(FUNCTION)}
+    for folder in (home.root / "functions").glob("*/*/code/*"):
+        if str(folder.absolute()) not in used:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def code_folder(home: Home, region: str, name: str, content: bytes) -> Path:
     """Where code with this content lies; other code of the same function lies elsewhere."""
     return _folder(home, region, name) / hashlib.sha256(content).hexdigest()[:16]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +124,8 @@ class Functions:
         }
         line = json.dumps({"event": json.loads(event), "context": context}).encode() + b"\n"
         log = self._log(region, name)
-        with log.open("ab") as output, tempfile.TemporaryDirectory(prefix="function-") as scratch:
+        folder = tempfile.TemporaryDirectory(prefix=_scratch(self._owner.name))
+        with log.open("ab") as output, folder as scratch:
             begin = self._stamp(output, log, request_id)
             answer = Path(scratch) / "answer"
             command = [sys.executable, function_process.__file__, document["Handler"], str(answer)]
@@ -231,6 +233,18 @@ class Functions:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
+
+
+def sweep_scratch(dead: Iterable[str]) -> None:
+    """Remove the temporary folders of the functions that dead owners had called."""
+    for owner in dead:
+        for folder in Path(tempfile.gettempdir()).glob(f"{_scratch(owner)}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _scratch(owner: str) -> str:
+    """What the temporary folder of a call begins with."""
+    return f"function-{owner}-"
 
 
 class TooManyCalls(Exception):

@@ -5,6 +5,7 @@ A job has a thread, which starts a fleet of its own from the model, as an endpoi
 
 from __future__ import annotations
 
+import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,10 @@ class TransformJobs:
     def up_to_date(self, document: Document) -> Document:
         """The job's document, now Failed if the process that ran it has died."""
         return abandoned.up_to_date(self._store, self._owner, OWNED, document) or document
+
+    def sweep(self) -> None:
+        """Remove what jobs were writing that ended with their process; where no other works on the home."""
+        shutil.rmtree(self._home.jobs / TRANSFORM_JOB, ignore_errors=True)
 
     def recover(self) -> None:
         """Mark jobs Failed whose owner died."""

@@ -161,6 +161,13 @@ class JobRunner:
             for document in abandoned.end_all(self._store, self._owner, owned(kind))
         ]
 
+    def sweep(self) -> None:
+        """Remove the folders of jobs that did not come to be; where no other process works on the home."""
+        for kind in KINDS.values():
+            for folder in (self._home.jobs / kind.kind).glob("*"):
+                with contextlib.suppress(OSError):  # it is not empty
+                    folder.rmdir()
+
     def folder(self, kind: JobKind, document: Document) -> Path:
         """Where a job's instances have their folders."""
         return self._home.jobs / kind.kind / str(document["_Folder"])

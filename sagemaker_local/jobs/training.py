@@ -233,9 +233,11 @@ def _upload_packed(job: JobRun, files: list[OutputFile], base: str, name: str) -
     packed = job.hosts[0].folder / name
     try:
         archive.pack([(file.name, file.path) for file in files], packed)
+        transfer.upload(job.objects, [OutputFile(name, packed, shared=False)], base, name, job.check)
     except OSError as problem:
         raise disk_failure(f"packing {name}", problem) from problem
-    transfer.upload(job.objects, [OutputFile(name, packed, shared=False)], base, name, job.check)
+    finally:
+        packed.unlink(missing_ok=True)
 
 
 def _final_metrics(job: JobRun) -> list[Document]:

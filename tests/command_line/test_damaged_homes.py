@@ -18,7 +18,17 @@ from sagemaker_local.home import Home
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = (("local", "status"), ("models",), ("local", "down"), ("local", "reset", "--yes"))
-PLACES = ("state.db", "endpoint.json", "endpoint.lock", "reserve", "owners", "s3", "jobs", "functions")
+PLACES = (
+    "state.db",
+    "endpoint.json",
+    "endpoint.lock",
+    "reserve",
+    "owners",
+    "owners.lock",
+    "s3",
+    "jobs",
+    "functions",
+)
 AS_ROOT_BOUND_BY_MODES = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]
 
 

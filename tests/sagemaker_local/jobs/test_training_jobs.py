@@ -338,3 +338,13 @@ def test_pip_installs_nothing_into_this_machines_environment_unasked(bench: Any)
     ended = bench.ended(job)
     assert ended["ProcessingJobStatus"] == "Failed"
     assert "No matching distribution found for no-such-package-anywhere" in ended["FailureReason"]
+
+
+def test_a_model_that_cannot_be_kept_leaves_no_archive_behind(bench: Any, wait_until: Any) -> None:
+    go = bench.folder / "go"
+    job = bench.training(f"echo m > /opt/ml/model/m; while [ ! -e {go} ]; do sleep 0.02; done")
+    wait_until(lambda: (bench.ml(job, "training-job") / "model" / "m").exists(), "the model is there")
+    bench.objects.delete_bucket("bucket")
+    go.touch()
+    assert "model.tar.gz cannot be kept at" in bench.trained(job)["FailureReason"]
+    assert list((bench.home.jobs / "training-job" / job / "algo-1").glob("*.tar.gz")) == []
