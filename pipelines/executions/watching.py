@@ -51,6 +51,7 @@ class Step:
         cached_from: ARN of the execution whose result was taken from the step cache, if it was.
         taken_from: ARN of the execution whose result is used because only other steps were to run.
         started, ended: POSIX seconds.
+        began: when it started, by `time.monotonic`, which nobody can set; where it is watched under way.
         job: the processing or training job that carries the step out, if it has one.
         produced: what came out in a few words, once the step has succeeded.
         latest: the newest line of the job's log while it runs, if it could be read.
@@ -65,6 +66,7 @@ class Step:
     taken_from: str | None = None
     started: float | None = None
     ended: float | None = None
+    began: float | None = None
     failure_reason: str | None = None
     job: StepJob | None = None
     model_package_arn: str | None = None
@@ -87,6 +89,8 @@ class Step:
         """How long the step has taken so far, or took; None before it starts."""
         if self.started is None:
             return None
+        if self.ended is None and self.began is not None:
+            return time.monotonic() - self.began
         return max(0.0, (self.ended or time.time()) - self.started)
 
 
@@ -250,6 +254,8 @@ class Watch:
         self._gate = self._unmeasured_gate()
         # A step's result by its name, job and attempt: read once, when the step has succeeded.
         self._produced: dict[tuple[str, str, float | None], str | None] = {}
+        # When a step began, by its name and start: known from the first look at it.
+        self._began: dict[tuple[str, float | None], float] = {}
 
     def look(self) -> Snapshot:
         """The execution now."""
@@ -274,8 +280,12 @@ class Watch:
         )
 
     def _with_details(self, step: Step) -> Step:
-        if step.status in UNDER_WAY and step.job is not None:
-            return replace(step, latest=self._logs.latest_line(step.job))
+        if step.status in UNDER_WAY:
+            began = self._began.setdefault(
+                (step.name, step.started), time.monotonic() - (step.seconds or 0.0)
+            )
+            latest = None if step.job is None else self._logs.latest_line(step.job)
+            return replace(step, began=began, latest=latest)
         if step.status != "Succeeded":
             return step
         key = (step.name, step.job.arn if step.job else "", step.ended)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from pipelines.executions import lifecycle as executions
 from pipelines.executions.watching import ExecutionOutcome, Snapshot
 
 NAME = "bank-churn"
+LONGEST = 600.0
+"""Seconds that a test's execution may take: much less than a day, much more than it does."""
 
 
 def run(local: Any, **parameters: str) -> tuple[ExecutionOutcome, list[Snapshot]]:
@@ -107,6 +110,26 @@ def test_a_running_step_shows_the_newest_line_of_its_log(local: Any) -> None:
     *_, last = watching.follow(local.target, arn)
     assert last.status == "Stopped"
     assert last.steps[0].status == "Stopped"
+
+
+@pytest.mark.parametrize("jump", [86400.0, -86400.0], ids=["forward by a day", "back by a day"])
+def test_how_long_a_step_takes_is_what_passed_when_the_clock_jumps(
+    local: Any, jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.upsert(local.gated("echo runs; exec sleep 60"))
+    arn = executions.start(local.target, NAME, {})
+    snapshots = watching.follow(local.target, arn)
+    running = next(snapshot for snapshot in snapshots if snapshot.steps[0].latest == "runs")
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + jump)
+    first, second = running.steps[0].seconds, next(snapshots).steps[0].seconds
+    assert first is not None
+    assert second is not None
+    assert 0 < first < second < LONGEST
+    executions.stop(local.target, arn)
+    *_, last = snapshots
+    assert last.steps[0].seconds is not None
+    assert second < last.steps[0].seconds < LONGEST
 
 
 def test_a_failed_execution_is_retried_under_its_own_arn(local: Any, tmp_path: Any) -> None:
