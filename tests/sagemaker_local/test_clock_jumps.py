@@ -15,7 +15,7 @@ from event_places import ROLE, make_queue, make_rule, put_event, received, zippe
 from jumping_clock import DAY, endpoint_with_clock
 from wire_clients import Client, client_of, wait_for
 
-from sagemaker_local import endpoint
+from sagemaker_local import clocks, endpoint
 from sagemaker_local.jobs.launcher.log import TIMES_RECORD, Log
 
 SKLEARN = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.8-0-cpu-py3"
@@ -244,6 +244,17 @@ def has_failed_once(home: Path) -> bool | None:
     """Whether a delivery waits for another attempt."""
     with contextlib.closing(sqlite3.connect(home / "state.db")) as store:
         return store.execute("SELECT 1 FROM delivery WHERE attempts >= 1").fetchone() and True
+
+
+@pytest.mark.parametrize(
+    "began", [{}, {clocks.CLOCK: {"Time": 5.0, "Uptime": 5.0, "Boot": "an earlier one"}}]
+)
+def test_nothing_happens_before_the_creation_of_what_another_boot_or_version_made(
+    began: dict[str, Any],
+) -> None:
+    before = time.time()
+    assert before <= clocks.now_in({"CreationTime": before - DAY, **began}) <= time.time()
+    assert clocks.now_in({"CreationTime": before + DAY, **began}) == before + DAY
 
 
 def counts(sqs: Client, queue: str) -> tuple[int, int, int]:
