@@ -32,7 +32,7 @@ from champion import Champion, Tested, check_classes, check_numbers
 from input_error import InputError
 from measured import measured, measured_numbers
 from metric_table import METRICS, SECTIONS
-from metrics import one_against_rest, regression_statistics, statistics
+from metrics import Calibration, calibration, one_against_rest, regression_statistics, statistics
 from plots import Curve
 from process_exit import run_and_exit
 from regression_verdict import NumberAnswers, judge_numbers
@@ -46,12 +46,13 @@ _MESSAGE_BYTES = 1024
 @dataclass(frozen=True)
 class _Evaluated:
     """What is written: ``document`` is ``statistics.json``, ``verdict`` is ``verdict.json``; the report draws
-    the ``curves`` of several classes, or the ``numbers`` of a regression."""
+    the ``calibration`` of two classes, the ``curves`` of several, or the ``numbers`` of a regression."""
 
     document: dict[str, Any]
     verdict: dict[str, Any]
     curves: Sequence[Curve] = ()
     numbers: NumberAnswers | None = None
+    calibration: Calibration | None = None
 
 
 def evaluate(
@@ -101,7 +102,14 @@ def evaluate(
     }
     _write(output / "verdict.json", {**found.verdict, **about})
     skipped = write_report(
-        output, found.document, schema, importance, found.curves, found.verdict, found.numbers
+        output,
+        found.document,
+        schema,
+        importance,
+        found.curves,
+        found.verdict,
+        found.numbers,
+        found.calibration,
     )
     if skipped:
         print(skipped, flush=True)
@@ -131,7 +139,8 @@ def _judged_classes(artifact: Path, test: Tested, gate: Gate, champion: Champion
     curves = one_against_rest(scored.actual, scored.probabilities) if scored.probabilities is not None else []
     more = [check_classes(champion, gate, answers, test)] if champion else []
     verdict = {**judge(gate, answers, more), "metrics": measured(answers)}
-    return _Evaluated(document, verdict, curves=curves)
+    points = calibration(scored.actual, scored.scores) if scored.scores is not None else None
+    return _Evaluated(document, verdict, curves=curves, calibration=points)
 
 
 def _judged_numbers(artifact: Path, test: Tested, gate: Gate, champion: Champion | None) -> _Evaluated:

@@ -20,13 +20,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.calibration import calibration_curve
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
+from sklearn.metrics import brier_score_loss, precision_recall_curve, roc_auc_score, roc_curve
 
 _SAMPLES = 5
 _SAMPLE_SHARE = 0.8
 _FEWEST_ROWS_FOR_DEVIATION = 200
 _CURVE_POINTS = 200
+_CALIBRATION_GROUPS = 10
+_FEWEST_ROWS_IN_A_GROUP = 20
 
 
 def statistics(
@@ -115,6 +118,33 @@ def one_against_rest(actual: np.ndarray, probabilities: np.ndarray) -> list[tupl
         own = (actual == place).astype(np.int64)
         curves.append((thinned(*roc_points(own, scores)), area_under_roc(own, scores)))
     return curves
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether the scores of a binary task are probabilities; a point for each group of rows of like scores.
+
+    Attributes:
+        predicted: the mean score of each group, in rising order.
+        observed: the share of its rows that are positive.
+        brier: the mean squared distance of score and answer (0 or 1) over all rows; 0 is the best.
+    """
+
+    predicted: list[float]
+    observed: list[float]
+    brier: float
+
+
+def calibration(actual: np.ndarray, scores: np.ndarray) -> Calibration:
+    """Of up to ten groups of about equally many rows; fewer groups where there are few rows or many ties.
+
+    Args:
+        actual: 0 or 1 for each row, both of them present.
+        scores: of the positive class, 0 to 1.
+    """
+    groups = max(1, min(_CALIBRATION_GROUPS, len(actual) // _FEWEST_ROWS_IN_A_GROUP))
+    observed, predicted = calibration_curve(actual, scores, n_bins=groups, strategy="quantile")
+    return Calibration(predicted.tolist(), observed.tolist(), float(brier_score_loss(actual, scores)))
 
 
 def thinned(*curves: np.ndarray, points: int = _CURVE_POINTS) -> list[list[float]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from metrics import Calibration
 from regression_verdict import NumberAnswers
 
 _BLUE, _GREY, _INK = "#2f6db5", "#9aa3ad", "#1f2933"
@@ -27,12 +28,14 @@ def draw(
     importance: Sequence[Mapping[str, Any]],
     curves: Sequence[Curve] = (),
     numbers: NumberAnswers | None = None,
+    calibration: Calibration | None = None,
 ) -> list[str]:
     """Write the plots and return their file names.
 
     ``roc.png`` (binary tasks, and others where ``curves`` has one for each class), ``precision_recall.png``
-    (binary tasks), ``confusion_matrix.png`` and ``feature_importance.png`` (where the artifact says); for the
-    ``numbers`` of a regression ``predictions.png``, ``residuals.png`` and ``residual_histogram.png``.
+    and ``calibration.png`` (binary tasks), ``confusion_matrix.png`` and ``feature_importance.png`` (where the
+    artifact says); for the ``numbers`` of a regression ``predictions.png``, ``residuals.png`` and
+    ``residual_histogram.png``.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -68,6 +71,8 @@ def draw(
         metrics = binary or document["multiclass_classification_metrics"]
         if binary:
             names += [_roc(pyplot, folder, binary), _precision_recall(pyplot, folder, binary)]
+        if calibration is not None:
+            names.append(_calibration(pyplot, folder, calibration))
         if curves:
             names.append(_roc_of_classes(pyplot, folder, curves, classes))
         names.append(_confusion(pyplot, folder, metrics["confusion_matrix"], classes))
@@ -119,6 +124,25 @@ def _precision_recall(pyplot: Any, folder: Path, metrics: Mapping[str, Any]) -> 
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
     axes.legend(loc="best", frameon=False)
     return _save(pyplot, figure, folder, "precision_recall.png")
+
+
+def _calibration(pyplot: Any, folder: Path, calibration: Calibration) -> str:
+    figure, axes = pyplot.subplots(figsize=(5, 4.2))
+    # Of a rare class all scores are low, and on axes up to 1 they would be one dot.
+    end = 1.05 * max(*calibration.predicted, *calibration.observed)
+    axes.plot([0, end], [0, end], color=_GREY, linestyle="--", linewidth=1, label="calibrated")
+    axes.plot(
+        calibration.predicted,
+        calibration.observed,
+        color=_BLUE,
+        linewidth=2,
+        marker="o",
+        label=f"model, Brier score {calibration.brier:.4f}",
+    )
+    axes.set(xlabel="Mean predicted probability", ylabel="Share of positives", title="Calibration")
+    axes.set(xlim=(-0.01 * end, end), ylim=(-0.01 * end, end))
+    axes.legend(loc="best", frameon=False)
+    return _save(pyplot, figure, folder, "calibration.png")
 
 
 def _confusion(

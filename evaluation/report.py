@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from metric_table import METRICS, SECTIONS, MetricKind
+from metrics import Calibration
 from plots import Curve, draw
 from regression_verdict import NumberAnswers
 
 _TITLES = {
     "roc.png": "ROC curve",
     "precision_recall.png": "Precision and recall",
+    "calibration.png": "Calibration",
     "confusion_matrix.png": "Confusion matrix",
     "predictions.png": "Actual and predicted values",
     "residuals.png": "Residuals",
@@ -71,16 +73,17 @@ def write_report(
     curves: Sequence[Curve] = (),
     verdict: Mapping[str, Any] | None = None,
     numbers: NumberAnswers | None = None,
+    calibration: Calibration | None = None,
 ) -> str | None:
     """Write the plots and ``report.html``; ``curves`` are those of a task with several classes, ``numbers``
-    the answers of a regression.
+    the answers of a regression, ``calibration`` is of a binary task.
 
     Returns:
         why there are no plots, or None where there are.
     """
     skipped = None
     try:
-        pictures = draw(folder, document, schema["classes"], importance, curves, numbers)
+        pictures = draw(folder, document, schema["classes"], importance, curves, numbers, calibration)
     except ImportError as error:
         pictures, skipped = [], f"No plots were drawn: matplotlib cannot be imported ({error})."
     (folder / "report.html").write_text(

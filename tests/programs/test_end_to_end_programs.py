@@ -82,10 +82,10 @@ def test_the_written_metrics_are_those_of_scikit_learn(tumors: Finished) -> None
 
 def test_the_report_is_one_file_with_its_pictures_inside(tumors: Finished) -> None:
     page = (tumors.evaluation / "report.html").read_text()
-    assert page.count('src="data:image/png;base64,') == 4
+    assert page.count('src="data:image/png;base64,') == 5
     assert "http" not in page
     assert "<script" not in page
-    for name in ("roc", "precision_recall", "confusion_matrix", "feature_importance"):
+    for name in ("roc", "precision_recall", "calibration", "confusion_matrix", "feature_importance"):
         assert (tumors.evaluation / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -322,6 +322,32 @@ def test_a_spoilt_input_is_one_clear_line(
     assert "\n" not in message
 
 
+def test_scores_that_are_probabilities_are_near_the_share_of_positives_in_every_group() -> None:
+    import metrics
+
+    generator = np.random.default_rng(2)
+    scores = generator.random(20_000)
+    actual = (generator.random(20_000) < scores).astype(np.int64)
+    found = metrics.calibration(actual, scores)
+    assert len(found.predicted) == len(found.observed) == 10
+    assert found.predicted == sorted(found.predicted)
+    assert found.observed == pytest.approx(found.predicted, abs=0.03)
+    assert found.brier == pytest.approx(np.mean((scores - actual) ** 2))
+    too_sure = metrics.calibration(actual, np.where(scores > 0.5, 0.99, 0.01))
+    assert too_sure.predicted == pytest.approx([0.01, 0.99])
+    assert too_sure.observed == pytest.approx([0.25, 0.75], abs=0.02)
+    assert too_sure.brier > found.brier
+
+
+@pytest.mark.parametrize(("rows", "groups"), [(2, 1), (39, 1), (60, 3), (1000, 10)])
+def test_groups_of_a_calibration_curve_have_at_least_twenty_rows(rows: int, groups: int) -> None:
+    import metrics
+
+    actual = np.arange(rows) % 2
+    assert len(metrics.calibration(actual, np.linspace(0, 1, rows)).predicted) == groups
+    assert len(metrics.calibration(actual, np.full(rows, 0.3)).predicted) == 1
+
+
 def test_text_in_the_report_is_escaped(tmp_path: Path) -> None:
     import metrics
     import report
