@@ -46,11 +46,12 @@ def passing(metric: str, rows: int, behind: float, models: int, seed: int) -> li
         behind: by how much the challenger's true metric is worse; negative: it is better.
     """
     generator = np.random.default_rng(seed)
-    kinds = list(_kinds(metric, rows, behind))
+    kinds = list(kinds_of(metric, rows, behind))
     return [chance_of_worse(kinds[place % len(kinds)](generator)) <= LEVEL for place in range(models)]
 
 
-def _kinds(metric: str, rows: int, behind: float) -> Iterator[Draw]:
+def kinds_of(metric: str, rows: int, behind: float) -> Iterator[Draw]:
+    """Every kind of pair, as a function that draws one; arguments as of :func:`passing`."""
     if metric == "accuracy":
         for shared in SHARED:
             yield _Right(rows, behind, shared).draw

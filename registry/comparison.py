@@ -1,18 +1,19 @@
 """Two versions side by side: each metric, and whether the difference is more than chance.
 
-Where both versions were scored on the same rows, their accuracy is compared by McNemar's exact test (McNemar
-1947): of the rows that only one of them has right, does each have about half? Any other metric, and accuracy
-where the rows are not the same, is compared by the 95 % intervals of both values, joined by Newcombe's
-square-and-add method (Newcombe 1998, Stat. Med. 17, method 10): the difference is more than chance if its
-interval does not hold 0. That method takes the two test parts as independent. Versions that were tested on
-shared rows differ less by chance than that, so it overlooks small differences there, and errs no more often.
+Where both versions were scored on the same rows, each metric is compared by a paired test, whose p-value
+comes from ``evaluation/paired_metrics.py``. Without common rows it is compared by the 95 % intervals of both
+values, joined by Newcombe's square-and-add method (Newcombe 1998, Stat. Med. 17, method 10): the difference
+is more than chance if its interval does not hold 0. That method takes the two test parts as independent.
+Versions that were tested on shared rows differ less by chance than that, so it overlooks small differences
+there, and errs no more often.
 
-Both call at most about 5 % of pairs of equally good models different; a test simulates it.
+Both call at most about 5 % of pairs of equally good models different; tests simulate it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from evaluation.wilson import wilson
@@ -27,37 +28,45 @@ BY_SAME_ROWS, BY_INTERVALS = "same rows", "intervals"
 
 
 @dataclass(frozen=True)
+class PairedMetric:
+    """A metric of two versions on the same rows.
+
+    Attributes:
+        p_value: how often two versions that are equally good by it differ at least as much.
+    """
+
+    first: float
+    second: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class RightAnswers:
+    """How many of the same rows each of two versions has right, and how many only this one has right."""
+
+    first: int
+    second: int
+    only_first: int
+    only_second: int
+
+
+@dataclass(frozen=True)
 class PairedAnswers:
-    """How often two versions are right on the same rows.
+    """What two versions answer to the same rows, by ``evaluation/paired_metrics.py``.
 
     Attributes:
         tested_on: the version whose test part the rows are.
-        only_first, only_second: rows that only this one has right.
+        metrics: those that both have on these rows, by name.
+        right: None of a regression, which has no answers that are exactly right.
         same_split: whether both were preprocessed by the same code and settings, so that neither was trained
             on these rows.
     """
 
     tested_on: int
     rows: int
-    first_right: int
-    second_right: int
-    only_first: int
-    only_second: int
+    metrics: Mapping[str, PairedMetric]
+    right: RightAnswers | None = None
     same_split: bool = True
-
-    @property
-    def p_value(self) -> float:
-        """By McNemar's exact test, two-sided: how often equally good versions differ at least as much."""
-        count, fewer = self.only_first + self.only_second, min(self.only_first, self.only_second)
-        # The binomial's lower tail, from its largest term down, in relation to that term.
-        term = tail = 1.0
-        for place in range(fewer, 0, -1):
-            term *= place / (count - place + 1)
-            tail += term
-            if term < tail * 1e-17:
-                break
-        ways = math.lgamma(count + 1) - math.lgamma(fewer + 1) - math.lgamma(count - fewer + 1)
-        return min(1.0, 2 * tail * math.exp(ways - count * math.log(2)))
 
 
 @dataclass(frozen=True)
@@ -65,11 +74,12 @@ class MetricComparison:
     """One metric of two versions.
 
     Attributes:
-        first, second: accuracy is that of the same rows where both were scored on them.
+        first, second: those of the same rows where both were scored on them.
         difference: second minus first; None where one of them lacks the metric.
         more_than_noise: None where nothing tells how exactly a value is known.
         better: `first`, `second`, or None where neither is by more than chance.
         method: `same rows` or `intervals`; None without an answer.
+        p_value: of the paired test on the same rows.
         low, high: of the difference's 95 % interval, by the method of intervals.
     """
 
@@ -80,6 +90,7 @@ class MetricComparison:
     more_than_noise: bool | None = None
     better: str | None = None
     method: str | None = None
+    p_value: float | None = None
     low: float | None = None
     high: float | None = None
 
@@ -103,8 +114,8 @@ def compare(first: VersionDetails, second: VersionDetails, paired: PairedAnswers
     """
     names = [*first.metrics, *(name for name in second.metrics if name not in first.metrics)]
     compared = tuple(
-        _by_same_rows(paired)
-        if paired and name == "accuracy"
+        _by_same_rows(name, paired.metrics[name])
+        if paired and name in paired.metrics
         else _by_intervals(_Known.of(first, name), _Known.of(second, name), name)
         for name in names
         if not is_of_constant(name)
@@ -112,14 +123,14 @@ def compare(first: VersionDetails, second: VersionDetails, paired: PairedAnswers
     return Comparison(first, second, compared, paired, tuple(_remarks(first, second, paired)))
 
 
-def _by_same_rows(paired: PairedAnswers) -> MetricComparison:
-    first, second = paired.first_right / paired.rows, paired.second_right / paired.rows
+def _by_same_rows(name: str, paired: PairedMetric) -> MetricComparison:
     compared = MetricComparison(
-        "accuracy",
-        Metric("accuracy", first, None),
-        Metric("accuracy", second, None),
-        second - first,
+        name,
+        Metric(name, paired.first, None),
+        Metric(name, paired.second, None),
+        paired.second - paired.first,
         method=BY_SAME_ROWS,
+        p_value=paired.p_value,
     )
     return _decided(compared, paired.p_value <= LEVEL)
 

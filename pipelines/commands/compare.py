@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import click
 
@@ -12,7 +12,7 @@ from pipelines.commands.output import Document, Output, Remark, Table, with_json
 from pipelines.commands.project_context import find_context
 from pipelines.executions.paired_scoring import CannotPair, score_on_same_rows
 from registry.comparison import BY_SAME_ROWS, Comparison, MetricComparison, PairedAnswers, compare
-from registry.model_quality import Metric, figure, metric_kind
+from registry.model_quality import ACCURACY, Metric, figure, metric_kind
 from registry.version_details import read_version
 
 
@@ -28,9 +28,9 @@ from registry.version_details import read_version
 def command(words: tuple[str, ...], rescore: bool | None, target: str) -> Output:
     """Compare two registered versions, metric by metric: is a difference more than chance?
 
-    With --rescore both artifacts answer the test part of the newer version, and accuracy is compared by
-    McNemar's exact test on those rows. An artifact is only run if its inference code is in a commit of
-    this checkout. Everything else is compared by the 95 % intervals of both values, which takes the test
+    With --rescore both artifacts answer the test part of the newer version, and each metric is compared
+    by a paired test on those rows. An artifact is only run if its inference code is in a commit of this
+    checkout. Without it, metrics are compared by the 95 % intervals of both values, which takes the test
     parts as independent and so overlooks small differences between versions that were tested on the
     same rows.
     """
@@ -95,11 +95,14 @@ def _verdicts(compared: Comparison) -> Output:
 
 
 def _pairs_in_words(compared: Comparison, paired: PairedAnswers) -> str:
-    first, second = compared.first.version, compared.second.version
+    first, second, right = compared.first.version, compared.second.version, paired.right
+    words = f"The same rows are the {paired.rows:,} test rows of version {paired.tested_on}, scored by both"
+    if right is None:
+        return f"{words}."
     return (
-        f"Accuracy is of the {paired.rows:,} test rows of version {paired.tested_on}, scored by both:"
-        f" {paired.only_first:,} only version {first} has right, {paired.only_second:,} only version {second}"
-        f" (McNemar's exact test: p {paired.p_value:.2g})."
+        f"{words}: {right.only_first:,} only version {first} has right,"
+        f" {right.only_second:,} only version {second}"
+        f" (McNemar's exact test: p {paired.metrics[ACCURACY.name].p_value:.2g})."
     )
 
 
@@ -131,17 +134,31 @@ def _document(compared: Comparison) -> dict[str, object]:
                 "more_than_noise": metric.more_than_noise,
                 "better": metric.better,
                 "method": metric.method,
+                "p_value": metric.p_value,
                 "low": metric.low,
                 "high": metric.high,
             }
             for metric in compared.metrics
         ],
-        "paired": {**asdict(compared.paired), "p_value": compared.paired.p_value}
-        if compared.paired
-        else None,
+        "paired": _paired_document(compared.paired) if compared.paired else None,
         "hyperparameters": [
             {"name": name, "first": first, "second": second}
             for name, first, second in _different_hyperparameters(compared)
         ],
         "remarks": list(compared.remarks),
+    }
+
+
+def _paired_document(paired: PairedAnswers) -> dict[str, object]:
+    """Counts of right answers and McNemar's test of them are null for a regression."""
+    right, accuracy = paired.right, paired.metrics.get(ACCURACY.name)
+    return {
+        "tested_on": paired.tested_on,
+        "rows": paired.rows,
+        "first_right": right and right.first,
+        "second_right": right and right.second,
+        "only_first": right and right.only_first,
+        "only_second": right and right.only_second,
+        "same_split": paired.same_split,
+        "p_value": accuracy and accuracy.p_value,
     }

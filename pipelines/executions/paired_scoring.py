@@ -13,6 +13,7 @@ of this process, so without its credentials. The booster itself is data, which X
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -28,11 +29,11 @@ from aws_formats.arns import parse_arn
 from pipelines import ROOT
 from pipelines.settings.target import Target
 from registry.clients import bucket_and_key
-from registry.comparison import PairedAnswers
+from registry.comparison import PairedAnswers, PairedMetric, RightAnswers
 from registry.version_details import VersionDetails
 
 _SECONDS = 600
-"""The longest that scoring one artifact may take."""
+"""The longest that scoring one artifact, or comparing the answers, may take."""
 
 _CODE, _SCRIPT = "code/", "inference.py"
 _MOST_BYTES_OF_CODE = 1 << 20
@@ -47,7 +48,7 @@ class CannotPair(Exception):
 def score_on_same_rows(
     target: Target, first: VersionDetails, second: VersionDetails, root: Path = ROOT
 ) -> PairedAnswers:
-    """Both versions' answers on the test part of the newer one.
+    """Both versions' metrics on the test part of the newer one.
 
     Args:
         root: the checkout whose inference code may be run.
@@ -61,24 +62,18 @@ def score_on_same_rows(
         with tempfile.TemporaryDirectory(prefix="compare-") as folder:
             test = Path(folder) / "test"
             _download_rows(target, _output(job, "test", newer), test)
-            right = {
-                version.version: _right_answers(
-                    _download_artifact(target, version, Path(folder)), test, version.version, root
-                )
+            answers = [
+                _answers(_download_artifact(target, version, Path(folder)), test, version.version, root)
                 for version in (first, second)
-            }
+            ]
+            found = json.loads(_run("paired_metrics.py", *answers, task="comparing the two versions"))
     except (ClientError, BotoCoreError) as error:
         raise CannotPair(" ".join(str(error).split())) from error
-    ours, theirs = right[first.version], right[second.version]
-    if len(ours) != len(theirs) or not ours:
-        raise CannotPair("the two versions did not answer the same rows")
     return PairedAnswers(
         tested_on=newer.version,
-        rows=len(ours),
-        first_right=sum(ours),
-        second_right=sum(theirs),
-        only_first=sum(one > other for one, other in zip(ours, theirs, strict=True)),
-        only_second=sum(one < other for one, other in zip(ours, theirs, strict=True)),
+        rows=found["rows"],
+        metrics={name: PairedMetric(**metric) for name, metric in found["metrics"].items()},
+        right=RightAnswers(**found["right"]) if found["right"] else None,
         same_split=_inputs(job) == _inputs(before),
     )
 
@@ -154,23 +149,26 @@ def _download_artifact(target: Target, version: VersionDetails, folder: Path) ->
     return path
 
 
-def _right_answers(artifact: Path, test: Path, number: int, root: Path) -> bytes:
-    """A byte for each row, 1 where the version's answer is right; its code runs only if it is known."""
+def _answers(artifact: Path, test: Path, number: int, root: Path) -> Path:
+    """The file of what a version answers to each row; its code runs only if it is known."""
     code = _serving_code(artifact)
     if _SCRIPT not in code or not all(is_known(name, content, root) for name, content in code.items()):
         raise CannotPair(
             f"the inference code of version {number} is in no commit of this checkout, so it is not run here"
         )
-    output = artifact.with_suffix(".right")
-    command = [sys.executable, "-E", "-s", str(ROOT / "evaluation/right_answers.py")]
-    command += [str(artifact), str(test), str(output)]
-    for name, content in code.items():
-        command += ["--code", f"{name}={hashlib.sha256(content).hexdigest()}"]
+    output = artifact.with_suffix(".answers")
+    digests = (f"--code={name}={hashlib.sha256(content).hexdigest()}" for name, content in code.items())
+    _run("answers.py", artifact, test, output, *digests, task=f"scoring version {number}")
+    return output
+
+
+def _run(program: str, *arguments: Path | str, task: str) -> str:
+    """What a program of the folder ``evaluation`` prints, in a process without this one's credentials."""
     try:
         done = subprocess.run(
-            command,
+            [sys.executable, "-E", "-s", str(ROOT / "evaluation" / program), *map(str, arguments)],
             env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
-            cwd=artifact.parent,
+            cwd=Path(arguments[0]).parent,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -178,11 +176,11 @@ def _right_answers(artifact: Path, test: Path, number: int, root: Path) -> bytes
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise CannotPair(f"scoring version {number} took more than {_SECONDS} s") from error
+        raise CannotPair(f"{task} took more than {_SECONDS} s") from error
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise CannotPair(f"version {number} cannot be scored: {said[-1]}")
-    return output.read_bytes()
+        raise CannotPair(f"{task} failed: {said[-1]}")
+    return done.stdout
 
 
 def _serving_code(artifact: Path) -> dict[str, bytes]:

@@ -48,13 +48,20 @@ def test_both_versions_answer_the_rows_of_the_newer_ones_test_part(
     paired = found["paired"]
     assert paired is not None, found["remarks"]
     assert (paired["tested_on"], paired["same_split"]) == (int(second), True)
-    accuracy = next(entry for entry in found["metrics"] if entry["name"] == "accuracy")
+    metrics = {entry["name"]: entry for entry in found["metrics"]}
+    accuracy = metrics["accuracy"]
     # The data is the same, so both were evaluated on these very rows, each by its own artifact.
     assert (
         accuracy["first"]["value"] == first_run.document["accuracy"] == paired["first_right"] / paired["rows"]
     )
     assert accuracy["second"]["value"] == second_run.document["accuracy"]
-    assert accuracy["method"] == "same rows"
+    assert {entry["method"] for entry in metrics.values()} == {"same rows"}
+    assert {"accuracy", "auc", "f1", "recall"} <= set(metrics)
+    for run, key in ((first_run, "first"), (second_run, "second")):
+        evaluated = shell.run("model", TUMORS, number(run), "--json").document["metrics"]
+        for name, entry in metrics.items():
+            assert entry[key]["value"] == pytest.approx(evaluated[name]["value"], rel=1e-12)
+    assert accuracy["p_value"] == paired["p_value"]
     assert paired["only_first"] - paired["only_second"] == paired["first_right"] - paired["second_right"]
     assert paired["only_first"] > 0
     swapped = shell.run("compare", TUMORS, second, first, "--json").document["paired"]
@@ -79,6 +86,26 @@ def test_without_scoring_the_intervals_of_the_verdicts_decide(
     assert not any("same rows" in remark for remark in found["remarks"])
 
 
+def test_regressions_are_compared_by_their_errors_on_the_same_rows(tmp_path: Path) -> None:
+    shell, project = Shell(ROOT / "projects.toml", tmp_path / "home"), "health-diabetes-progression"
+    first = shell.run("run", project, "--json")
+    assert first.code == 0, first.err
+    second = shell.run("start", project, "-p", "NumRound=3", "-p", "RmseThreshold=80", "--wait", "--json")
+    assert second.code == 0, second.err
+    found = shell.run("compare", project, "1", "2", "--json").document
+    paired, metrics = found["paired"], {entry["name"]: entry for entry in found["metrics"]}
+    assert paired is not None, found["remarks"]
+    assert paired["rows"] == second.document["verdict"]["rows"]
+    assert (paired["first_right"], paired["only_second"], paired["p_value"]) == (None, None, None)
+    assert set(metrics) == {"rmse", "r2", "mae", "mse"}
+    assert {entry["method"] for entry in metrics.values()} == {"same rows"}
+    for run, key in ((first, "first"), (second, "second")):
+        assert metrics["rmse"][key]["value"] == pytest.approx(run.document["verdict"]["checks"][0]["value"])
+    assert metrics["rmse"]["p_value"] == metrics["mse"]["p_value"] == metrics["r2"]["p_value"] < 1
+    said = shell.run("compare", project, "1", "2").out
+    assert f"The same rows are the {paired['rows']} test rows of version 2, scored by both." in said
+
+
 def artifact_of(path: Path, code: bytes, **beside: bytes) -> Path:
     with tarfile.open(path, "w:gz") as archive:
         others = [(f"code/{name}.py", content) for name, content in beside.items()]
@@ -96,7 +123,7 @@ def test_code_that_is_not_in_the_history_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "test").mkdir()
 
     with pytest.raises(paired_scoring.CannotPair, match="version 7 is in no commit of this checkout"):
-        paired_scoring._right_answers(artifact, tmp_path / "test", 7, ROOT)
+        paired_scoring._answers(artifact, tmp_path / "test", 7, ROOT)
     assert not marker.exists()
 
 
@@ -107,16 +134,16 @@ def test_known_code_beside_code_that_is_not_in_the_history_is_not_run(tmp_path: 
     artifact = artifact_of(tmp_path / "model.tar.gz", known, numpy=f"open({str(marker)!r}, 'w')\n".encode())
     (tmp_path / "test").mkdir()
     with pytest.raises(paired_scoring.CannotPair, match="version 7 is in no commit of this checkout"):
-        paired_scoring._right_answers(artifact, tmp_path / "test", 7, ROOT)
+        paired_scoring._answers(artifact, tmp_path / "test", 7, ROOT)
     digest = hashlib.sha256(known).hexdigest()
-    done = right_answers(artifact, tmp_path / "right", f"inference.py={digest}")
+    done = answers(artifact, tmp_path / "model.answers", f"inference.py={digest}")
     assert done.returncode == 1
     assert "is not the code that may be run" in done.stderr
     assert not marker.exists()
 
 
-def right_answers(artifact: Path, output: Path, code: str) -> subprocess.CompletedProcess[str]:
-    program = str(ROOT / "evaluation/right_answers.py")
+def answers(artifact: Path, output: Path, code: str) -> subprocess.CompletedProcess[str]:
+    program = str(ROOT / "evaluation/answers.py")
     command = [
         sys.executable,
         program,
@@ -130,10 +157,10 @@ def right_answers(artifact: Path, output: Path, code: str) -> subprocess.Complet
 
 
 def test_an_artifact_that_holds_other_code_than_was_looked_at_is_not_run(tmp_path: Path) -> None:
-    marker, output = tmp_path / "ran", tmp_path / "right"
+    marker, output = tmp_path / "ran", tmp_path / "model.answers"
     artifact = artifact_of(tmp_path / "model.tar.gz", f"open({str(marker)!r}, 'w')\n".encode())
     (tmp_path / "test").mkdir()
-    done = right_answers(artifact, output, f"inference.py={'0' * 64}")
+    done = answers(artifact, output, f"inference.py={'0' * 64}")
     assert done.returncode == 1
     assert "is not the code that may be run" in done.stderr
     assert not marker.exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import shutil
@@ -304,19 +303,6 @@ def test_an_answer_that_is_no_number_for_each_row_is_refused(body: str) -> None:
 
     with pytest.raises(scoring.InputError, match="the model answers"):
         scoring._read_numbers(body, 2)
-
-
-def test_there_are_no_right_answers_to_compare_two_regressions_by(progression: Finished) -> None:
-    import right_answers
-    from input_error import InputError
-
-    inputs = progression.folder / "processing" / "input"
-    code = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (progression.folder / "model/code").iterdir()
-    }
-    with pytest.raises(InputError, match="a regression predicts numbers, none of which is exactly right"):
-        right_answers.right_answers(inputs / "model" / "model.tar.gz", inputs / "test", code)
 
 
 def test_the_verdict_is_json_without_a_bare_nan() -> None:

@@ -1,4 +1,7 @@
-"""Whether two versions differ by more than chance: the two rules, and how often they err."""
+"""Whether two versions differ by more than chance: the two rules, and how often the one by intervals errs.
+
+How often the paired tests err is in tests/programs/test_paired_metrics.py.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import pytest
 from scipy import stats
 
 from evaluation.wilson import wilson
-from registry.comparison import BY_INTERVALS, BY_SAME_ROWS, PairedAnswers, compare
+from registry.comparison import BY_INTERVALS, BY_SAME_ROWS, PairedAnswers, PairedMetric, compare
 from registry.model_quality import Metric
 from registry.verdicts import Measured, Verdict
 from registry.version_details import VersionDetails
@@ -46,44 +49,47 @@ def test_equally_good_models_are_called_different_in_at_most_5_5_percent(
 ) -> None:
     """Of each row, both models give the same answer with some probability, and else answer independently."""
     generator = np.random.default_rng(20261125)
-    called = {BY_SAME_ROWS: 0, BY_INTERVALS: 0}
+    called = 0
     for _ in range(PAIRS):
         first, other = generator.random((2, rows)) < accuracy
         second = np.where(generator.random(rows) < shared, first, other)
         ours, theirs = version(1, first.mean(), rows), version(2, second.mean(), rows)
-        paired = PairedAnswers(
-            2,
-            rows,
-            int(first.sum()),
-            int(second.sum()),
-            int((first & ~second).sum()),
-            int((second & ~first).sum()),
-        )
-        for answers in (None, paired):
-            [compared] = compare(ours, theirs, answers).metrics
-            called[compared.method] += bool(compared.more_than_noise)
-    assert max(called.values()) <= 0.055 * PAIRS
-    assert called[BY_SAME_ROWS] > 0, "a rule that never calls anything different would pass as well"
+        [compared] = compare(ours, theirs).metrics
+        assert compared.method == BY_INTERVALS
+        called += bool(compared.more_than_noise)
+    assert called <= 0.055 * PAIRS
 
 
 def test_shared_answers_show_a_difference_that_the_intervals_overlook() -> None:
     """On 515 rows, 10 points of them: the old rule's deviation of 0.0047 made more of less."""
-    paired = PairedAnswers(2, 515, 470, 482, 4, 16)
+    p_value = stats.binomtest(4, 20).pvalue
+    paired = PairedAnswers(2, 515, {"accuracy": PairedMetric(470 / 515, 482 / 515, p_value)})
     ours, theirs = version(1, 470 / 515, 515), version(2, 482 / 515, 515)
     [by_rows], [by_intervals] = compare(ours, theirs, paired).metrics, compare(ours, theirs).metrics
     assert (by_rows.more_than_noise, by_rows.better, by_rows.method) == (True, "second", BY_SAME_ROWS)
     assert (by_intervals.more_than_noise, by_intervals.better) == (False, None)
     assert by_intervals.low < 0 < by_intervals.high
+    assert (by_rows.p_value, by_intervals.p_value) == (p_value, None)
 
 
-@pytest.mark.parametrize(
-    ("first", "second"), [(0, 0), (0, 1), (5, 5), (3, 12), (40, 77), (500, 433), (0, 30), (123456, 124000)]
-)
-def test_the_p_value_is_that_of_the_exact_binomial_test(first: int, second: int) -> None:
-    count = first + second
-    expected = stats.binomtest(first, count).pvalue if count else 1.0
-    found = PairedAnswers(1, count + 1, 1 + first, 1 + second, first, second).p_value
-    assert found == pytest.approx(expected, rel=1e-6)
+def test_a_metric_that_was_not_paired_is_compared_by_its_intervals() -> None:
+    """As after a change of the classes, where only right answers can be counted."""
+    ours = version(1, 0.9, 100, f1=Measured(0.9, 0.85, 0.95))
+    theirs = version(2, 0.9, 100, f1=Measured(0.5, 0.4, 0.6))
+    paired = PairedAnswers(2, 100, {"accuracy": PairedMetric(0.9, 0.9, 1.0)})
+    accuracy, f1 = compare(ours, theirs, paired).metrics
+    assert (accuracy.method, f1.method, f1.better) == (BY_SAME_ROWS, BY_INTERVALS, "first")
+
+
+def test_a_paired_error_is_better_when_it_is_lower() -> None:
+    paired = PairedAnswers(2, 100, {"rmse": PairedMetric(3.0, 2.0, 0.01)})
+    measured = Measured(9.0, 8.0, 10.0)
+    ours, theirs = (version(number, 0.0, 100, rmse=measured) for number in (1, 2))
+    rmse = next(entry for entry in compare(ours, theirs, paired).metrics if entry.name == "rmse")
+    assert (rmse.first.value, rmse.second.value, rmse.better) == (3.0, 2.0, "second")
+    within = replace(paired, metrics={"rmse": PairedMetric(3.0, 2.0, 0.06)})
+    rmse = next(entry for entry in compare(ours, theirs, within).metrics if entry.name == "rmse")
+    assert (rmse.more_than_noise, rmse.better) == (False, None)
 
 
 def test_wilsons_interval_is_scipys() -> None:
@@ -117,7 +123,7 @@ def test_equal_values_are_not_different_even_where_both_are_certain() -> None:
 
 
 def test_another_split_is_named() -> None:
-    paired = PairedAnswers(2, 100, 90, 90, 5, 5, same_split=False)
+    paired = PairedAnswers(2, 100, {"accuracy": PairedMetric(0.9, 0.9, 1.0)}, same_split=False)
     remarks = compare(version(1, 0.9, 100), version(2, 0.9, 100), paired).remarks
     assert any("version 1 may have been trained on some of the rows" in remark for remark in remarks)
     assert not compare(version(1, 0.9, 100), version(2, 0.9, 100), replace(paired, same_split=True)).remarks
