@@ -332,6 +332,16 @@ def commands_of_a_pull_request() -> set[str]:
     return found
 
 
+def test_ci_reads_the_logs_of_its_own_jobs_only(definition: dict[str, Any]) -> None:
+    policy = statements(resources("foundation"), "CiRole")
+    logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker"
+    for step in jobs(definition):
+        group, name = f"{step['Type']}Jobs", step["Arguments"][f"{step['Type']}JobName"]
+        assert allows(policy, "logs:GetLogEvents", f"{logs}/{group}:log-stream:{name}-abc/algo-1-1")
+        assert allows(policy, "logs:DescribeLogStreams", f"{logs}/{group}:log-stream:")
+        assert not allows(policy, "logs:GetLogEvents", f"{logs}/{group}:log-stream:other-{name}/algo-1-1")
+
+
 def test_the_build_of_a_pull_request_may_do_what_its_plan_asks_for_and_nothing_else() -> None:
     policy = statements(resources("foundation", KmsKeyArn=KEY, InVpc="true"), "PlanRole")
     assert commands_of_a_pull_request() == {"plan"}
