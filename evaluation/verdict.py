@@ -231,12 +231,12 @@ def worth(gate: Gate, answers: Answers) -> Check:
         return Check(
             "worth", True, f"the answers are no product of chance (p {chance:.2g})", gate.metric, value
         )
+    if not value > constant:
+        return Check("worth", False, _advice(kind, value, constant, answers), gate.metric, value, constant)
     if gate.evidence == "bound":
         return _superior(gate, answers, constant)
-    if value > constant:
-        sentence = f"better than the best constant answer, whose {kind.label} is {constant:.4f}"
-        return Check("worth", True, sentence, gate.metric, value, constant)
-    return Check("worth", False, _advice(kind, value, constant, answers), gate.metric, value, constant)
+    sentence = f"better than the best constant answer, whose {kind.label} is {constant:.4f}"
+    return Check("worth", True, sentence, gate.metric, value, constant)
 
 
 def _superior(gate: Gate, answers: Answers, constant: float) -> Check:
@@ -254,7 +254,7 @@ def _superior(gate: Gate, answers: Answers, constant: float) -> Check:
 
 
 def _advice(kind: MetricKind, value: float, constant: float, answers: Answers) -> str:
-    always = answers.classes[int(answers.matrix.sum(axis=1).argmax())]
+    always = answers.classes[_best_constant(kind.name, answers.matrix)]
     sentence = (
         f"{kind.label} {value:.4f} is no better than the {constant:.4f} of always answering {always!r},"
         " though the model has learnt something"
@@ -267,6 +267,13 @@ def _advice(kind: MetricKind, value: float, constant: float, answers: Answers) -
             f" ({suited.label} {answers.metrics[suits]:.4f} here)"
         )
     return sentence
+
+
+def _best_constant(metric: str, matrix: np.ndarray) -> int:
+    """Which class has the most of a metric if every row is answered with it: an index."""
+    if len(matrix) == 2 and metric != "accuracy":
+        return 1  # the F scores only count what concerns the positive class
+    return int(matrix.sum(axis=1).argmax())
 
 
 def _chance(gate: Gate, answers: Answers) -> float:

@@ -113,6 +113,21 @@ def test_the_best_constant_has_to_be_beaten_strictly() -> None:
         assert (passed, check["name"]) == (passes, "worth")
 
 
+@pytest.mark.parametrize("evidence", ["estimate", "bound"])
+def test_an_f_score_below_that_of_a_constant_answer_is_refused_by_a_bound_too(evidence: str) -> None:
+    """It is more often right than "always c1" (680 rows against 600), but F1 is 0.67 against 0.75."""
+    answers = answers_of([[350, 50], [270, 330]], usual=1)
+    passed, check = outcome(gate_of("f1", 0.5, evidence=evidence), answers)
+    assert not passed
+    assert "F1 0.6735 is no better than the 0.7500 of always answering 'c1'" in check["sentence"]
+
+
+def test_the_best_constant_answer_for_an_f_score_is_the_positive_class_though_it_is_rare() -> None:
+    passed, check = outcome(gate_of("f2", 0.1), answers_of([[690, 10], [240, 60]]))
+    assert not passed
+    assert "of always answering 'c1'" in check["sentence"]
+
+
 def test_a_model_has_learnt_something_at_5_percent_by_fishers_test() -> None:
     """From the number of hits on whose p-value is at most 5 %, the gate is open."""
     seen = set()
