@@ -197,14 +197,14 @@ def _gate(context: Context, version: VersionDetails, kind: MetricKind) -> Iterat
     if verdict is None:
         metric = version.metrics.get(kind.name)
         threshold = version.metadata.get(f"{kind.name}_threshold") or f"{context.threshold:g}"
-        value = figure(metric.value if metric else None, "unknown")
+        value = figure(metric.value if metric else None, kind, "unknown")
         yield f"{f'{kind.heading}:':<10} {value} (the gate's threshold: {threshold})"
         return
     yield f"Gate:      {verdict.verdict}"
     for name, result, sentence in verdict.lines():
         yield f"  {name}, {result}: {sentence}"
     if verdict.measured:
-        yield f"{f'{verdict.kind.heading}:':<10} {verdict.measured.in_words}"
+        yield f"{f'{verdict.kind.heading}:':<10} {verdict.measured.in_words(verdict.kind)}"
 
 
 def _serving(context: Context, version: VersionDetails, kind: MetricKind) -> str:
@@ -217,7 +217,9 @@ def _serving(context: Context, version: VersionDetails, kind: MetricKind) -> str
         metric, other = version.metrics.get(kind.name), serving.metrics.get(kind.name)
         if metric is None or other is None:
             return f"{where}; no {kind.label} to compare with"
-        return f"{where} with {other.value:.4f} ({metric.value - other.value:+.4f})"
+        return (
+            f"{where} with {kind.shown(other.value)} ({kind.shown(metric.value - other.value, signed=True)})"
+        )
     return "Serving:   nothing yet"
 
 

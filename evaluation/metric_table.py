@@ -42,9 +42,15 @@ class MetricKind:
         """The label at the beginning of a line or over a column."""
         return self.label[:1].upper() + self.label[1:]
 
-    def shown(self, value: float) -> str:
-        """A value for people: four decimals, or six significant digits of an error, which has a unit."""
-        return f"{value:.6g}" if self.largest is None else f"{value:.4f}"
+    def shown(self, value: float, *, signed: bool = False, briefly: bool = False) -> str:
+        """A value for people: four decimals, or six significant digits of an error, which has a unit.
+
+        Args:
+            signed: with a plus sign where it is positive, as a difference has it.
+            briefly: with three decimals instead of four.
+        """
+        form = ".6g" if self.largest is None else ".3f" if briefly else ".4f"
+        return f"{value:{'+' if signed else ''}{form}}"
 
 
 _BINARY, _MANY, _REGRESSION = ("binary",), ("multiclass",), ("regression",)

@@ -14,6 +14,7 @@ from typing import Any
 from aws_formats.markdown import escaped
 from aws_formats.visible_text import visible
 from registry import model_cards
+from registry.model_quality import metric_kind
 from registry.verdicts import Verdict
 from registry.version_details import VersionDetails
 
@@ -119,18 +120,19 @@ def _gate(verdict: Verdict) -> Iterator[Section]:
     facts = [("Verdict", f"{verdict.verdict}: {verdict.sentence}")]
     known = verdict.measured
     if known:
-        facts.append((verdict.kind.heading, _figure(known.value)))
-        if known.interval:
-            facts.append(("95 % interval", known.interval))
+        facts.append((verdict.kind.heading, verdict.kind.shown(known.value)))
+        interval = known.interval(verdict.kind)
+        if interval:
+            facts.append(("95 % interval", interval))
         if known.constant is not None:
-            facts.append(("Best constant answer", _figure(known.constant)))
+            facts.append(("Best constant answer", verdict.kind.shown(known.constant)))
     yield Section("Gate", tuple(facts), (("Check", "Result", "Why"), *verdict.lines()))
 
 
 def _evaluation(item: Mapping[str, Any]) -> Section:
     facts = {key: value for key, value in item.items() if key not in ("name", "metric_groups")}
     metrics = [
-        (str(metric["name"]), _figure(metric.get("value")), str(metric.get("notes", "")))
+        (name := str(metric["name"]), _figure(name, metric.get("value")), str(metric.get("notes", "")))
         for group in item.get("metric_groups", ())
         for metric in group.get("metric_data", ())
     ]
@@ -155,8 +157,8 @@ def _title(key: str) -> str:
     return key.replace("_", " ").capitalize()
 
 
-def _figure(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+def _figure(metric: str, value: Any) -> str:
+    return metric_kind(metric).shown(value) if isinstance(value, float) else str(value)
 
 
 def _row(cells: Any) -> str:

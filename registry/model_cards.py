@@ -108,8 +108,9 @@ def _notes(version: VersionDetails, metric: Metric) -> str:
     """How exactly a metric is known; by the verdict, or without one by its standard deviation."""
     known = version.verdict.metrics.get(metric.name) if version.verdict else None
     if known is not None:
-        words = [f"95 % interval {known.interval}"] if known.interval else []
-        words += [f"best constant {known.constant:.4f}"] if known.constant is not None else []
+        interval = known.interval(metric.kind)
+        words = [f"95 % interval {interval}"] if interval else []
+        words += [f"best constant {metric.kind.shown(known.constant)}"] if known.constant is not None else []
         return ", ".join(words)
     deviation = metric.standard_deviation
     return f"standard deviation {deviation:.6g}" if deviation is not None else ""

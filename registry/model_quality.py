@@ -35,9 +35,9 @@ def is_of_constant(name: str) -> bool:
     return name.endswith(_OF_CONSTANT)
 
 
-def figure(value: float | None, missing: str = "-") -> str:
-    """A metric's value for people, with four decimals; `missing` where there is none."""
-    return missing if value is None else f"{value:.4f}"
+def figure(value: float | None, kind: MetricKind, missing: str = "-") -> str:
+    """A metric's value for people, as its kind shows it; `missing` where there is none."""
+    return missing if value is None else kind.shown(value)
 
 
 @dataclass(frozen=True)

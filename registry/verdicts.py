@@ -49,27 +49,23 @@ class Measured:
     high: float | None = None
     constant: float | None = None
 
-    @property
-    def in_words(self) -> str:
+    def in_words(self, kind: MetricKind) -> str:
         """``0.9556, 95 % interval 0.8920 to 0.9826; the best constant answer has 0.6222``."""
-        interval = f", 95 % interval {self.interval}" if self.interval else ""
-        constant = f"; the best constant answer has {self.constant:.4f}" if self.constant is not None else ""
-        return f"{self.value:.4f}{interval}{constant}"
+        between = self.interval(kind)
+        interval = f", 95 % interval {between}" if between else ""
+        has = "" if self.constant is None else f"; the best constant answer has {kind.shown(self.constant)}"
+        return f"{kind.shown(self.value)}{interval}{has}"
 
-    @property
-    def interval(self) -> str | None:
-        """``0.8920 to 0.9826``; None where the metric has no interval."""
-        return self._between(4)
+    def interval(self, kind: MetricKind, *, briefly: bool = False) -> str | None:
+        """``0.8920 to 0.9826``; None where the metric has no interval.
 
-    @property
-    def short_interval(self) -> str | None:
-        """The same with three decimals, for a line with many columns."""
-        return self._between(3)
-
-    def _between(self, decimals: int) -> str | None:
+        Args:
+            kind: of the metric.
+            briefly: with three decimals instead of four, for a line with many columns.
+        """
         if self.low is None or self.high is None:
             return None
-        return f"{self.low:.{decimals}f} to {self.high:.{decimals}f}"
+        return f"{kind.shown(self.low, briefly=briefly)} to {kind.shown(self.high, briefly=briefly)}"
 
 
 @dataclass(frozen=True)

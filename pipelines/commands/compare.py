@@ -73,12 +73,17 @@ def _row(metric: MetricComparison) -> tuple[str, ...]:
     answer = {None: "unknown", True: "yes", False: "no"}[metric.more_than_noise]
     if metric.better is not None:
         answer += f", {metric.better} is better"
-    interval = "" if metric.low is None else f" ({metric.low:+.4f} to {metric.high:+.4f})"
+    kind = metric_kind(metric.name)
+    difference, low, high = (
+        None if value is None else kind.shown(value, signed=True)
+        for value in (metric.difference, metric.low, metric.high)
+    )
+    interval = f" ({low} to {high})" if low else ""
     return (
-        metric_kind(metric.name).label,
-        figure(metric.first.value if metric.first else None),
-        figure(metric.second.value if metric.second else None),
-        "-" if metric.difference is None else f"{metric.difference:+.4f}{interval}",
+        kind.label,
+        figure(metric.first.value if metric.first else None, kind),
+        figure(metric.second.value if metric.second else None, kind),
+        f"{difference}{interval}" if difference else "-",
         answer + (", on the same rows" if metric.method == BY_SAME_ROWS else ""),
     )
 

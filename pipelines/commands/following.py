@@ -24,6 +24,7 @@ from pipelines.executions import watching
 from pipelines.executions.job_records import log_lines
 from pipelines.executions.watching import ExecutionOutcome, GateReading, Snapshot, Step
 from pipelines.settings.target import Target
+from registry.model_quality import figure
 
 LOG_TAIL = 15
 """Lines of a failed job's log that are shown."""
@@ -195,7 +196,8 @@ def _gate_facts(gate: GateReading) -> dict[str, str]:
     for check in gate.verdict["checks"] if gate.verdict else ():
         if check["name"] == "threshold":
             if "low" in check:
-                facts[gate.metric.heading] += f" (95 % interval {check['low']:.4f} to {check['high']:.4f})"
+                low, high = (gate.metric.shown(check[end]) for end in ("low", "high"))
+                facts[gate.metric.heading] += f" (95 % interval {low} to {high})"
             if "; " in check["sentence"]:
                 facts["Note"] = check["sentence"].partition("; ")[2]
         else:
@@ -204,8 +206,9 @@ def _gate_facts(gate: GateReading) -> dict[str, str]:
 
 
 def _value(gate: GateReading) -> str:
-    """The metric's value without zeros at its end."""
-    return "unknown" if gate.value is None else f"{gate.value:.4f}".rstrip("0").rstrip(".")
+    """The metric's value without zeros at its end, as significant digits have none."""
+    shown = figure(gate.value, gate.metric, "unknown")
+    return shown if gate.metric.largest is None else shown.rstrip("0").rstrip(".")
 
 
 def _report_failure(target: Target, project: str, outcome: ExecutionOutcome) -> Iterator[str]:

@@ -196,7 +196,10 @@ def _metrics(version: VersionDetails) -> Table:
         return Table(
             ("Metric", "Value", "Standard deviation"),
             [
-                (metric.kind.label, figure(metric.value), figure(metric.standard_deviation))
+                (
+                    metric.kind.label,
+                    *(figure(value, metric.kind) for value in (metric.value, metric.standard_deviation)),
+                )
                 for metric in version.metrics.values()
             ],
         )
@@ -206,6 +209,11 @@ def _metrics(version: VersionDetails) -> Table:
         if not is_of_constant(name):
             known = measured.get(name, Measured(metric.value))
             rows.append(
-                (metric.kind.label, figure(metric.value), known.interval or "-", figure(known.constant))
+                (
+                    metric.kind.label,
+                    figure(metric.value, metric.kind),
+                    known.interval(metric.kind) or "-",
+                    figure(known.constant, metric.kind),
+                )
             )
     return Table(("Metric", "Value", "95 % interval", "Best constant"), rows)

@@ -85,8 +85,12 @@ def _measured(version: ModelVersion, kind: MetricKind) -> tuple[str, str, str]:
     """Value, interval and constant of a metric, short enough for a line of 80 characters."""
     known = version.verdict.metrics.get(kind.name) if version.verdict else None
     if known is None:
-        return figure(version.accuracy if kind == ACCURACY else None), "-", "-"
-    return figure(known.value), known.short_interval or "-", figure(known.constant)
+        return figure(version.accuracy if kind == ACCURACY else None, kind), "-", "-"
+    return (
+        figure(known.value, kind),
+        known.interval(kind, briefly=True) or "-",
+        figure(known.constant, kind),
+    )
 
 
 def _table_without_verdicts(shown: Sequence[ModelVersion], where: Mapping[str, tuple[str, ...]]) -> Table:
@@ -97,8 +101,8 @@ def _table_without_verdicts(shown: Sequence[ModelVersion], where: Mapping[str, t
             (
                 str(version.version),
                 moment(version.created),
-                figure(version.accuracy),
-                figure(version.headline.value if version.headline else None),
+                figure(version.accuracy, ACCURACY),
+                figure(version.headline.value if version.headline else None, headline),
                 version.status,
                 version.approval,
                 ", ".join(where.get(version.arn, ())) or "-",

@@ -120,7 +120,8 @@ class GateReading:
         if self.verdict and (self.verdict.get("verdict") == "passed") == passed:
             return str(self.verdict.get("sentence"))
         comparison = f"is {'' if passed else 'not '}{self.side}"
-        return f"{self.metric.label} {figure(self.value, 'unknown')} {comparison} {self.threshold_in_words}"
+        value = figure(self.value, self.metric, "unknown")
+        return f"{self.metric.label} {value} {comparison} {self.threshold_in_words}"
 
     @property
     def side(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from evaluation.metric_table import METRICS
 from pipelines.commands.options import which_execution
 from pipelines.commands.output import duration
 from pipelines.commands.progress import LineScreen, LiveScreen
@@ -133,3 +134,8 @@ def test_what_a_job_wrote_reaches_the_terminal_visibly(capsys: pytest.CaptureFix
         assert r"\x9b2J is why" in shown
         assert r"Train\x1b[2J" in shown
         assert not [char for char in shown if not char.isprintable() and char != "\n"]
+
+
+def test_a_gate_shows_a_small_error_with_its_digits() -> None:
+    gate = GateReading(METRICS["mse"], "EvaluateModel", value=1.25e-7, threshold=1e-6)
+    assert gate.in_words(passed=True) == "MSE 1.25e-07 is below the threshold 1e-06"

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from registered_models import Registry
 
+from evaluation.metric_table import METRICS
 from pipelines.commands import main
-from registry.verdicts import verdict_in
+from registry.verdicts import Measured, verdict_in
 
 BROKEN = [
     b"",
@@ -131,7 +132,7 @@ def test_what_cannot_be_read_of_a_verdict_is_left_out() -> None:
         ("floor", "too low", None),
     ]
     assert list(found.metrics) == ["accuracy"]
-    assert found.metrics["accuracy"].interval is None
+    assert found.metrics["accuracy"].interval(METRICS["accuracy"]) is None
     assert (found.passed, found.rows, found.sentence) == (False, None, "")
     assert json.loads(json.dumps(found.document()))["checks"][1]["passed"] is False
 
@@ -148,6 +149,32 @@ def test_a_verdict_without_metrics_still_tells_the_gates_own() -> None:
     )
     assert found is not None
     assert found.measured is not None
-    assert found.measured.in_words == (
+    assert found.measured.in_words(found.kind) == (
         "0.9000, 95 % interval 0.8000 to 0.9500; the best constant answer has 0.6000"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1.25e-7, "1.25e-07, 95 % interval 1.125e-07 to 1.5e-07; the best constant answer has 2.5e-07"),
+        (1.25e6, "1.25e+06, 95 % interval 1.125e+06 to 1.5e+06; the best constant answer has 2.5e+06"),
+    ],
+)
+def test_an_error_has_significant_digits_because_it_is_in_a_unit(value: float, shown: str) -> None:
+    """With four decimals the error of a small target would be 0.0000, and so would its interval."""
+    found = Measured(value, 0.9 * value, 1.2 * value, 2 * value)
+    assert found.in_words(METRICS["mse"]) == shown
+
+
+def test_every_command_shows_a_small_error_with_its_digits(registry: Registry) -> None:
+    measured = {"value": 1.25e-7, "low": 1.125e-7, "high": 1.5e-7, "constant": 2.5e-7}
+    verdict = {"verdict": "passed", "metric": "mse", "checks": [], "metrics": {"mse": measured}}
+    statistics = {"regression_metrics": {"mse": {"value": 1.25e-7, "standard_deviation": 2e-8}}}
+    for _ in range(2):
+        registry.register(verdict=verdict, statistics=statistics)
+    for words in (("models",), ("model", 1), ("model", 1, "--card"), ("compare", 1, 2, "--no-rescore")):
+        shown = registry.done(*words).out
+        assert "1.25e-07" in shown, words
+        assert "0.0000" not in shown, words
+    assert "1.125e-07 to 1.5e-07" in registry.done("model", 1).out
