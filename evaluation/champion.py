@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from artifact import Artifact, unpack
-from input_error import InputError
+from input_error import DoesNotFit, InputError
 from metric_table import METRICS
 from metrics import (
     ClassCounts,
@@ -131,6 +131,8 @@ def _check(champion: Champion, test: Tested, compare: Callable[[Path], Check]) -
         try:
             _refuse_others(Path(folder), test.schema)
             return compare(Path(folder))
+        except DoesNotFit as error:
+            why = f"its own code refuses the rows: {error.reason}"
         except (_CannotBeScored, InputError) as error:
             why = str(error)
         except Exception as error:  # its serving code is of another time

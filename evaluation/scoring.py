@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from input_error import InputError
+from input_error import DoesNotFit, InputError
 
 _BATCH_ROWS = 32_768
 _PROGRESS_SECONDS = 2.0
@@ -153,9 +153,7 @@ def _answered(artifact: Path, test: Path, target: str) -> Iterator[_Answered]:
             if not isinstance(answer, tuple):
                 raise ValueError(answer.reason)
         except ValueError as error:  # which versions raise that know no refusal as a value
-            raise InputError(
-                f"the test part does not fit the model: {error}. Give both from one run"
-            ) from error
+            raise DoesNotFit(str(error)) from error
         yield _Answered(table, table[target].combine_chunks(), prediction, answer[0])
         done += table.num_rows
         if time.monotonic() - last_said >= _PROGRESS_SECONDS:

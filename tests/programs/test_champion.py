@@ -238,6 +238,7 @@ def test_a_champion_that_cannot_be_scored_today_shuts_the_gate_in_words(
     assert done.verdict["verdict"] == "refused"
     assert "cannot be scored on today's test part" in done.check["sentence"]
     assert words in done.check["sentence"]
+    assert "from one run" not in done.check["sentence"], "a champion is of another run"
     assert "leave champion out of the gate's settings" in done.check["sentence"]
 
 
