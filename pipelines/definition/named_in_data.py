@@ -42,8 +42,8 @@ def check_named(project: Project, files: Sequence[Path]) -> None:
     except _UNREADABLE:
         return
     wrong = [*_absent_columns(project, files[0], columns)]
-    if not wrong:
-        wrong = [*_absent_classes(project, files)]
+    if project.data.target in columns:
+        wrong += _absent_classes(project, files)
     if wrong:
         raise all_wrong(project.file, wrong)
 

@@ -101,6 +101,14 @@ def test_all_classes_that_are_not_there_are_named_at_once(refusal: Callable[...,
     assert "(3)" not in said
 
 
+def test_a_column_and_a_class_that_are_not_there_are_named_together(refusal: Callable[..., str]) -> None:
+    """Both floors of one metric, which TOML takes with the class's name in quotes."""
+    floors = ("gate.floors.recall = 0.5", "gate.floors.'recall.maybe' = 0.5")
+    said = refusal(ROWS, *changed("gate.slices = ['shops']", "gate.slice_floor = 0.5", *floors))
+    assert "(1) [projects.rc.fraud-detection.gate] slices: payments.csv has no column 'shops'." in said
+    assert "[projects.rc.fraud-detection.gate.floors.recall] maybe: the target 'fraud' has no class" in said
+
+
 @pytest.mark.parametrize(
     ("values", "label"),
     [(["0", "1"], "1"), (["0.0", "1.0"], "1"), (["False", "TRUE"], "true"), (["a.b", "c"], "a.b")],
