@@ -347,7 +347,8 @@ def _slices(gate: Gate, column: str, answers: Answers) -> Check:
     limit = intervals.proportion(int(hits[judged[worst]]), rows)
     if bad:
         sentence = f"accuracy {share:.4f} where {where} ({rows:,} rows) is below the floor {floor:g}"
-        sentence += f"; so are {len(bad) - 1} more values" if len(bad) > 1 else ""
+        more = len(bad) - 1
+        sentence += f"; so {'is 1 more value' if more == 1 else f'are {more} more values'}" if more else ""
     else:
         sentence = (
             f"accuracy is nowhere shown to be below {floor:g} in {len(judged)} values of {column};"
