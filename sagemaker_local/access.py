@@ -7,6 +7,7 @@ checked. Every request must carry AWS credentials; any will do, their scope name
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,15 +28,22 @@ class Scope:
 
 def refuse_foreign_pages(headers: Mapping[str, str], port: int) -> None:
     """Raises AwsError AccessDenied for a Host that is not this endpoint, or a foreign web page."""
-    names = {f"{host}:{port}" for host in _HOSTS} | (set(_HOSTS) if port == 80 else set())
+    names, origins = _own_names(port)
     host = headers.get("host", "")
     if host.lower() not in names:
         raise AwsError("AccessDenied", f"The Host header '{host}' does not name this endpoint.", 403)
     origin = headers.get("origin")
-    if origin is not None and origin.lower() not in {f"http://{name}" for name in names}:
+    if origin is not None and origin.lower() not in origins:
         raise AwsError("AccessDenied", f"Requests from web pages of '{origin}' are refused.", 403)
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise AwsError("AccessDenied", "Requests from other web pages are refused.", 403)
+
+
+@functools.cache
+def _own_names(port: int) -> tuple[frozenset[str], frozenset[str]]:
+    """What Host and Origin may say of an endpoint at this port."""
+    names = frozenset({f"{host}:{port}" for host in _HOSTS} | (set(_HOSTS) if port == 80 else set()))
+    return names, frozenset(f"http://{name}" for name in names)
 
 
 def scope(headers: Mapping[str, str], query: Mapping[str, str]) -> Scope:
