@@ -52,6 +52,11 @@ class MetricKind:
         form = ".6g" if self.largest is None else ".3f" if briefly else ".4f"
         return f"{value:{'+' if signed else ''}{form}}"
 
+    def between(self, low: float, high: float, *, signed: bool = False, briefly: bool = False) -> str:
+        """The ends of an interval, as :meth:`shown` has them: ``0.8920 to 0.9826``."""
+        ends = (self.shown(end, signed=signed, briefly=briefly) for end in (low, high))
+        return " to ".join(ends)
+
 
 _BINARY, _MANY, _REGRESSION = ("binary",), ("multiclass",), ("regression",)
 _KINDS = (

@@ -203,7 +203,7 @@ def _metrics_table(
 
 
 def _interval(known: Mapping[str, float], kind: MetricKind) -> str:
-    return f"{kind.shown(known['low'])} to {kind.shown(known['high'])}" if "low" in known else ""
+    return kind.between(known["low"], known["high"]) if "low" in known else ""
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:

@@ -65,7 +65,7 @@ class Measured:
         """
         if self.low is None or self.high is None:
             return None
-        return f"{kind.shown(self.low, briefly=briefly)} to {kind.shown(self.high, briefly=briefly)}"
+        return kind.between(self.low, self.high, briefly=briefly)
 
 
 @dataclass(frozen=True)

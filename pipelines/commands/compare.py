@@ -74,16 +74,14 @@ def _row(metric: MetricComparison) -> tuple[str, ...]:
     if metric.better is not None:
         answer += f", {metric.better} is better"
     kind = metric_kind(metric.name)
-    difference, low, high = (
-        None if value is None else kind.shown(value, signed=True)
-        for value in (metric.difference, metric.low, metric.high)
-    )
-    interval = f" ({low} to {high})" if low else ""
+    difference = "-" if metric.difference is None else kind.shown(metric.difference, signed=True)
+    if metric.low is not None and metric.high is not None:
+        difference += f" ({kind.between(metric.low, metric.high, signed=True)})"
     return (
         kind.label,
         figure(metric.first.value if metric.first else None, kind),
         figure(metric.second.value if metric.second else None, kind),
-        f"{difference}{interval}" if difference else "-",
+        difference,
         answer + (", on the same rows" if metric.method == BY_SAME_ROWS else ""),
     )
 

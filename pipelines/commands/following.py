@@ -196,8 +196,8 @@ def _gate_facts(gate: GateReading) -> dict[str, str]:
     for check in gate.verdict["checks"] if gate.verdict else ():
         if check["name"] == "threshold":
             if "low" in check:
-                low, high = (gate.metric.shown(check[end]) for end in ("low", "high"))
-                facts[gate.metric.heading] += f" (95 % interval {low} to {high})"
+                interval = gate.metric.between(check["low"], check["high"])
+                facts[gate.metric.heading] += f" (95 % interval {interval})"
             if "; " in check["sentence"]:
                 facts["Note"] = check["sentence"].partition("; ")[2]
         else:
