@@ -257,7 +257,9 @@ def with_twins(matrix: np.ndarray, *, binary: bool) -> dict[str, float]:
     """Every metric that follows from one confusion matrix, and what the best constant answer has of each."""
     measure = binary_values if binary else multiclass_values
     values = _floats(measure(ClassCounts.of(matrix)))
-    return {**values, **_constant_twins(matrix, measure, _BINARY_TWINS if binary else tuple(values))}
+    constants = constant_answers(matrix, binary=binary)
+    twins = _BINARY_TWINS if binary else tuple(values)
+    return {**values, **{f"{name}_best_constant_classifier": float(constants[name].max()) for name in twins}}
 
 
 def _floats(values: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -286,14 +288,12 @@ def _deviation(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1)) if values else math.nan
 
 
-def _constant_twins(
-    matrix: np.ndarray, measure: Callable[[ClassCounts], dict[str, np.ndarray]], names: Sequence[str]
-) -> dict[str, float]:
-    """What answering one and the same class for every row reaches at best, for each of some metrics."""
+def constant_answers(matrix: np.ndarray, *, binary: bool) -> dict[str, np.ndarray]:
+    """What answering one and the same class for every row reaches: of each metric, a value for each class."""
     actual = matrix.sum(axis=1)
     always = np.diag(np.full(len(actual), actual.sum()))
-    values = measure(ClassCounts(np.diag(actual), np.broadcast_to(actual, always.shape), always))
-    return {f"{name}_best_constant_classifier": float(values[name].max()) for name in names}
+    measure = binary_values if binary else multiclass_values
+    return measure(ClassCounts(np.diag(actual), np.broadcast_to(actual, always.shape), always))
 
 
 def _named(matrix: np.ndarray, names: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -28,7 +28,7 @@ import numpy as np
 import significance
 from intervals import Interval
 from metric_table import METRICS, MetricKind
-from metrics import binary_values, confusion, multiclass_values
+from metrics import binary_values, confusion, constant_answers, multiclass_values
 
 PASSED, REFUSED = "passed", "refused"
 _FEWEST_IN_SLICE = 30
@@ -198,7 +198,7 @@ def against_threshold(gate: Gate, value: float, interval: Interval | None, rows:
     if passed and interval and interval.low <= limit <= interval.high:
         sentence += (
             f"; {rows:,} rows cannot show {limit:g}: the {'approximate ' if interval.approximate else ''}"
-            f"95 % interval is {kind.shown(interval.low)} to {kind.shown(interval.high)}"
+            f"95 % interval is {kind.between(interval.low, interval.high)}"
         )
     return Check("threshold", passed, sentence, gate.metric, value, limit, *_ends(interval))
 
@@ -225,7 +225,7 @@ def worth(gate: Gate, answers: Answers) -> Check:
             f" come about by chance in {100 * chance:.0f} % of cases"
         )
         if constant is not None:
-            sentence += f" ({kind.label} {value:.4f}; a constant answer has {constant:.4f})"
+            sentence += f" ({kind.label} {kind.shown(value)}; a constant answer has {kind.shown(constant)})"
         return Check("worth", False, sentence, gate.metric, value, constant)
     if constant is None:
         return Check(
@@ -235,7 +235,7 @@ def worth(gate: Gate, answers: Answers) -> Check:
         return Check("worth", False, _advice(kind, value, constant, answers), gate.metric, value, constant)
     if gate.evidence == "bound":
         return _superior(gate, answers, constant)
-    sentence = f"better than the best constant answer, whose {kind.label} is {constant:.4f}"
+    sentence = f"better than the best constant answer, whose {kind.label} is {kind.shown(constant)}"
     return Check("worth", True, sentence, gate.metric, value, constant)
 
 
@@ -254,26 +254,20 @@ def _superior(gate: Gate, answers: Answers, constant: float) -> Check:
 
 
 def _advice(kind: MetricKind, value: float, constant: float, answers: Answers) -> str:
-    always = answers.classes[_best_constant(kind.name, answers.matrix)]
+    constants = constant_answers(answers.matrix, binary="multiclass" not in kind.tasks)[kind.name]
+    always = answers.classes[int(constants.argmax())]
     sentence = (
-        f"{kind.label} {value:.4f} is no better than the {constant:.4f} of always answering {always!r},"
-        " though the model has learnt something"
+        f"{kind.label} {kind.shown(value)} is no better than the {kind.shown(constant)} of always answering"
+        f" {always!r}, though the model has learnt something"
     )
     suits = "auc" if answers.scores is not None else "weighted_f1"
     if kind.name != suits and suits in answers.metrics:
         suited = METRICS[suits]
         sentence += (
             f": with rare classes choose another metric for the gate, such as {suits}"
-            f" ({suited.label} {answers.metrics[suits]:.4f} here)"
+            f" ({suited.label} {suited.shown(answers.metrics[suits])} here)"
         )
     return sentence
-
-
-def _best_constant(metric: str, matrix: np.ndarray) -> int:
-    """Which class has the most of a metric if every row is answered with it: an index."""
-    if len(matrix) == 2 and metric != "accuracy":
-        return 1  # the F scores only count what concerns the positive class
-    return int(matrix.sum(axis=1).argmax())
 
 
 def _chance(gate: Gate, answers: Answers) -> float:

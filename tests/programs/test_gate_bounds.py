@@ -25,7 +25,7 @@ def answers_of(matrix: list[list[int]], **more: Any) -> Any:
     metrics = {**with_twins(cells, binary=count == 2), **({"auc": 0.9} if count == 2 else {})}
     scores = predicted + np.linspace(0, 0.1, len(actual)) if count == 2 else None
     names = [f"c{place}" for place in range(count)]
-    return Answers(names, actual, predicted, scores, **{"metrics": metrics, "usual": 0, **more})
+    return Answers(names, actual, predicted, **{"scores": scores, "metrics": metrics, "usual": 0, **more})
 
 
 GOOD = [[80, 10], [5, 55]]
@@ -126,6 +126,17 @@ def test_the_best_constant_answer_for_an_f_score_is_the_positive_class_though_it
     passed, check = outcome(gate_of("f2", 0.1), answers_of([[690, 10], [240, 60]]))
     assert not passed
     assert "of always answering 'c1'" in check["sentence"]
+
+
+def test_the_best_constant_answer_of_two_classes_that_are_no_binary_task_is_the_frequent_one() -> None:
+    """A weighted F score counts both classes, so "always c1", which 50 rows of 1 000 have, reaches little."""
+    from metrics import with_twins
+
+    matrix = [[800, 150], [25, 25]]
+    metrics = with_twins(np.array(matrix), binary=False)
+    passed, check = outcome(gate_of("weighted_f1", 0.1), answers_of(matrix, metrics=metrics, scores=None))
+    assert not passed
+    assert "of always answering 'c0'" in check["sentence"]
 
 
 def test_a_model_has_learnt_something_at_5_percent_by_fishers_test() -> None:
