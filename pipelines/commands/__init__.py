@@ -86,9 +86,12 @@ class LazyGroup(click.Group):
 def gatehouse() -> None:
     """A SageMaker pipeline with a gate: a model is registered only if it is good enough.
 
-    PROJECT is a full name, {team}-{project}, from projects.toml; where the settings name a default
-    project it may be left out. Commands work on the SageMaker on this machine unless --target aws is
-    given. --json puts one JSON document on standard output and nothing else.
+    PROJECT is a full name, {team}-{project}, from projects.toml; the default project, or the only one,
+    may be left out. Commands work on the SageMaker on this machine unless --target aws is given.
+    --json puts one JSON document on standard output and nothing else.
+
+    The settings are the file that GATEHOUSE_SETTINGS names, or else projects.toml in this folder or the
+    nearest folder above it.
 
     Exit codes: 0 done, 1 error, 2 wrong usage, 3 the gate stayed shut, 130 interrupted.
     """

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import click
 
-from pipelines.commands.local_endpoint import connected
+from pipelines.commands.model_context import connected_to_model
 from pipelines.commands.options import target_option, which_versions
 from pipelines.commands.output import Document, Output, Remark, Table, with_json
-from pipelines.commands.project_context import find_context
 from pipelines.executions.paired_scoring import CannotPair, score_on_same_rows
 from registry.comparison import BY_SAME_ROWS, Comparison, MetricComparison, PairedAnswers, compare
 from registry.model_quality import ACCURACY, Metric, figure, metric_kind
@@ -36,7 +35,7 @@ def command(words: tuple[str, ...], rescore: bool | None, target: str) -> Output
     """
     project, (first, second) = which_versions(words, 2)
     paired, reason = None, None
-    with connected(find_context(project, target)) as at:
+    with connected_to_model(project, target) as at:
         ours, theirs = (read_version(at.target, at.project.name, number) for number in (first, second))
         if rescore or (rescore is None and at.target.name == "local"):
             try:

@@ -24,7 +24,7 @@ def command(options: DeploymentOptions, environment: str, version: int | None) -
     answer is valid does the environment's parameter name the version. Until then, and if anything goes
     wrong, the version before goes on serving.
     """
-    with connected(find_context(options.project, options.target, environment)) as at:
+    with connected(find_context(options.project, options.target, environment), changes=True) as at:
         name = at.project.name
         number = version or newest_approved(at.target, name)
         plan = plan_deployment(at.target, at.environment(environment), version_arn(at.target, name, number))

@@ -210,7 +210,8 @@ def _specs(
                 at = resolve_target(project, target)
                 yield at, GroupSpec(project.name, project.description, resource_tags(project, at))
         return
-    fallback = settings.projects[settings.default_project or next(iter(settings.projects))]
+    fallback = settings.first_project
+    assert fallback is not None, "a settings file has a project"
     for team, short_name in teams.projects:
         name = f"{team}-{short_name}"
         # Region and role of a project that the settings do not know are those of the default project.

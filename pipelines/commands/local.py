@@ -16,9 +16,8 @@ import click
 from aws_formats.errors import GatehouseError
 from pipelines.commands import local_endpoint
 from pipelines.commands.output import Document, Output, Remark, notice, with_json
-from pipelines.settings.projects_file import Settings, load_settings
-
-DEFAULT_REGION = "us-east-1"
+from pipelines.settings.project import DEFAULT_REGION
+from pipelines.settings.projects_file import Settings, load_settings_if_any
 
 
 @click.group("local")
@@ -26,7 +25,7 @@ def command() -> None:
     """The SageMaker on this machine: pipelines, jobs, registry and S3, over AWS's own protocols.
 
     It listens on 127.0.0.1 only and keeps its state in .gatehouse beside projects.toml, or in
-    GATEHOUSE_HOME.
+    GATEHOUSE_HOME. It needs no projects.toml: without one the state is in .gatehouse of this folder.
     """
 
 
@@ -36,7 +35,7 @@ def command() -> None:
 @with_json
 def up(port: int, foreground: bool) -> Output:
     """Start it in the background and return once it answers."""
-    settings = load_settings()
+    settings = load_settings_if_any()
     if foreground:
         local_endpoint.serve(settings, port)
         return []
@@ -52,7 +51,7 @@ def up(port: int, foreground: bool) -> Output:
 @with_json
 def down() -> Output:
     """End it: executions that are under way are stopped, the state stays."""
-    found = local_endpoint.take_down(load_settings())
+    found = local_endpoint.take_down(load_settings_if_any())
     return [
         Document({"was_up": found is not None}),
         Remark("It was not up.") if found is None else f"Ended {found.url}",
@@ -63,7 +62,7 @@ def down() -> Output:
 @with_json
 def status() -> Output:
     """Say whether it is up, where its state lies and how much there is."""
-    settings = load_settings()
+    settings = load_settings_if_any()
     found = local_endpoint.advertised(settings)
     home = local_endpoint.home_folder(settings)
     size = _bytes_below(home)
@@ -90,7 +89,7 @@ def env() -> Output:
       eval "$(gatehouse local env)"
       aws sagemaker list-pipelines
     """
-    settings = load_settings()
+    settings = load_settings_if_any()
     found = local_endpoint.advertised(settings)
     if found is None:
         raise GatehouseError("the local SageMaker is not up", remedy="Bring it up with `gatehouse local up`")
@@ -109,7 +108,7 @@ def reset(yes: bool) -> Output:
 
     Refuses while anything works on it.
     """
-    settings = load_settings()
+    settings = load_settings_if_any()
     home = local_endpoint.home_folder(settings)
     if not home.exists():
         notice(f"There is nothing to delete at {home}.")
@@ -124,9 +123,7 @@ def reset(yes: bool) -> Output:
 
 def _variables(settings: Settings, url: str) -> dict[str, str]:
     """What AWS's clients read: the endpoint, a region, and credentials, which are not checked."""
-    region = DEFAULT_REGION
-    if settings.default_project is not None:
-        region = settings.project(None).region
+    region = settings.first_project.region if settings.first_project else DEFAULT_REGION
     return {
         "AWS_ENDPOINT_URL": url,
         "AWS_REGION": region,

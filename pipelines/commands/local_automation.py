@@ -16,29 +16,26 @@ from pipelines.settings.projects_file import Settings
 from pipelines.settings.target import Target, resolve_target
 
 
-def pipeline_templates(settings: Settings) -> list[str]:
-    """The functions that each project's pipeline calls, in the form that an endpoint's `--template` has.
+def pipeline_templates(settings: Settings) -> dict[str, str]:
+    """The functions that each project's pipeline calls: the stack's name -> the form that `--template` has.
 
     Raises:
         GatehouseError: a project's settings do not fit into the template.
     """
-    return [_template(settings, name, "pipeline", pipeline_parameters) for name in sorted(settings.projects)]
+    return _templates(settings, "pipeline", pipeline_parameters)
 
 
-def automation_templates(settings: Settings) -> list[str]:
+def automation_templates(settings: Settings) -> dict[str, str]:
     """What an event calls: rules, functions, topic and alarm of each project; errors likewise."""
-    return [
-        _template(settings, name, "automation", automation_parameters) for name in sorted(settings.projects)
-    ]
+    return _templates(settings, "automation", automation_parameters)
 
 
-def _template(
-    settings: Settings,
-    name: str,
-    kind: Kind,
-    parameters_of: Callable[[Project, Target], dict[str, str]],
-) -> str:
-    project = settings.projects[name]
-    target = resolve_target(project, "local")
-    where = {"@region": target.region, "@code": str(ROOT), "@name": f"gatehouse-{name}-{kind}"}
-    return f"{template_path(kind)}?{urlencode({**parameters_of(project, target), **where})}"
+def _templates(
+    settings: Settings, kind: Kind, parameters_of: Callable[[Project, Target], dict[str, str]]
+) -> dict[str, str]:
+    found = {}
+    for name, project in sorted(settings.projects.items()):
+        target, stack = resolve_target(project, "local"), f"gatehouse-{name}-{kind}"
+        where = {"@region": target.region, "@code": str(ROOT), "@name": stack}
+        found[stack] = f"{template_path(kind)}?{urlencode({**parameters_of(project, target), **where})}"
+    return found

@@ -8,6 +8,7 @@ command can compile in the meantime.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -42,6 +43,9 @@ START_LIMIT = 60.0
 STOP_LIMIT = 60.0
 """Seconds that an endpoint may take to stop its jobs and end."""
 
+_TEMPLATES = "templates.json"
+"""In the home: the templates that an endpoint was brought up with, and those of later settings, by stack."""
+
 
 def home_folder(settings: Settings) -> Path:
     """Where the local SageMaker keeps everything: `GATEHOUSE_HOME`, or `.gatehouse` beside the settings.
@@ -57,11 +61,14 @@ def home_folder(settings: Settings) -> Path:
 
 
 @contextmanager
-def connection(target: Target, settings: Settings, *, runs: bool = False) -> Iterator[Callable[[], Target]]:
+def connection(
+    target: Target, settings: Settings, *, runs: bool = False, changes: bool = False
+) -> Iterator[Callable[[], Target]]:
     """A SageMaker for the time of the `with` block, which may start while the block does something else.
 
     Args:
         runs: whether executions will run in it, which call functions.
+        changes: whether something is changed whose events call functions, where an endpoint is kept up.
 
     Yields:
         A function that waits until it answers and gives the target with its URL; in AWS it gives the
@@ -73,6 +80,8 @@ def connection(target: Target, settings: Settings, *, runs: bool = False) -> Ite
     home = home_folder(settings)
     kept_up = _running(home)
     if kept_up is not None:
+        if runs or changes:
+            _create_what_is_new(home, settings)
         yield lambda: target.at(kept_up.url)
         return
     with ThreadPoolExecutor(1, thread_name_prefix="endpoint") as threads:
@@ -93,14 +102,43 @@ def _start(home: Path, settings: Settings, runs: bool) -> Endpoint:
         from pipelines.commands.local_automation import pipeline_templates
         from sagemaker_local.stacks import templates
 
-        created = [templates.parse(text) for text in pipeline_templates(settings)]
+        created = [templates.parse(text) for text in pipeline_templates(settings).values()]
     return endpoint.start(home, interpreters=interpreters(settings), templates=created)
 
 
+def _create_what_is_new(home: Path, settings: Settings) -> None:
+    """Bring the functions and rules of an endpoint that is kept up to what the settings say by now.
+
+    Since it came up a project may have been added, or an environment changed. An endpoint that another
+    program than `gatehouse local up` has brought up has no automation, and gets none.
+    """
+    try:
+        known = json.loads((home / _TEMPLATES).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return
+    wanted = _templates(settings)
+    new = [text for stack, text in wanted.items() if known.get(stack) != text]
+    if new:
+        from sagemaker_local import endpoint
+        from sagemaker_local.stacks import templates
+
+        with _home_errors(home):
+            endpoint.start(home, templates=[templates.parse(text) for text in new]).close()
+            _note_templates(home, {**known, **wanted})
+
+
+def _note_templates(home: Path, templates: dict[str, str]) -> None:
+    temporary = home / f"{_TEMPLATES}.{os.getpid()}"
+    temporary.write_text(json.dumps(templates), encoding="utf-8")
+    temporary.rename(home / _TEMPLATES)
+
+
 @contextmanager
-def connected(context: ProjectContext, *, runs: bool = False) -> Iterator[ProjectContext]:
+def connected(
+    context: ProjectContext, *, runs: bool = False, changes: bool = False
+) -> Iterator[ProjectContext]:
     """The same context with a SageMaker that answers, for the time of the `with` block; see `connection`."""
-    with connection(context.target, context.settings, runs=runs) as connect:
+    with connection(context.target, context.settings, runs=runs, changes=changes) as connect:
         yield replace(context, target=connect())
 
 
@@ -163,10 +201,12 @@ def keep_up(settings: Settings, port: int) -> Advertisement:
     """
     home = home_folder(settings)
     _refuse_second(home)
-    command = _command(home, port, settings)
+    wanted = _templates(settings)
+    command = _command(home, port, settings, wanted)
     log = home / "endpoint.log"
     with _home_errors(home):
         Home(home).create()
+        _note_templates(home, wanted)
         with open(log, "ab", opener=_private) as output:
             process = subprocess.Popen(
                 command,
@@ -203,12 +243,15 @@ def serve(settings: Settings, port: int) -> None:
 
     home = home_folder(settings)
     _refuse_second(home)
+    wanted = _templates(settings)
     with _home_errors(home):
+        Home(home).create()
+        _note_templates(home, wanted)
         endpoint.serve(
             home,
             port=port,
             interpreters=interpreters(settings),
-            templates=[templates.parse(text) for text in _templates(settings)],
+            templates=[templates.parse(text) for text in wanted.values()],
         )
 
 
@@ -306,20 +349,20 @@ def _refuse_second(home: Path) -> None:
         )
 
 
-def _command(home: Path, port: int, settings: Settings) -> list[str]:
+def _command(home: Path, port: int, settings: Settings, wanted: dict[str, str]) -> list[str]:
     command = [sys.executable, "-m", "sagemaker_local", "--home", str(home), "--port", str(port)]
     for image, interpreter in interpreters(settings).items():
         command += ["--interpreter", f"{image}={interpreter}"]
-    for template in _templates(settings):
+    for template in wanted.values():
         command += ["--template", template]
     return command
 
 
-def _templates(settings: Settings) -> list[str]:
-    # Here: only what keeps an endpoint up needs the templates.
+def _templates(settings: Settings) -> dict[str, str]:
+    # Here: only an endpoint that is kept up needs the templates.
     from pipelines.commands.local_automation import automation_templates, pipeline_templates
 
-    return [*pipeline_templates(settings), *automation_templates(settings)]
+    return {**pipeline_templates(settings), **automation_templates(settings)}
 
 
 def _private(path: str, flags: int) -> int:

@@ -8,10 +8,9 @@ from pathlib import Path
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.local_endpoint import connected
+from pipelines.commands.model_context import connected_to_model
 from pipelines.commands.options import gathered, pairs_like, target_option, version_arguments, which_version
 from pipelines.commands.output import Document, Lines, Output, Remark, Table, moment, with_json_excluding
-from pipelines.commands.project_context import find_context
 from registry import card_pages, model_cards
 from registry.model_quality import figure, is_of_constant
 from registry.notes import apply_notes, plan_notes
@@ -79,7 +78,7 @@ def command(options: ModelOptions, words: tuple[str, ...], target: str) -> Outpu
         raise click.UsageError("--html and --output belong to --card.")
     if both := options.changed.keys() & set(options.removed):
         raise click.UsageError(f"--set and --unset both name {min(both)}.")
-    with connected(find_context(project, target)) as at:
+    with connected_to_model(project, target) as at:
         name = at.project.name
         if options.changed or options.removed:
             apply_notes(plan_notes(at.target, name, number, options.changed, options.removed), at.target)

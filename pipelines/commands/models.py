@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 import click
 
 from evaluation.metric_table import MetricKind
-from pipelines.commands.local_endpoint import connected
+from pipelines.commands.model_context import connected_to_model
 from pipelines.commands.options import project_argument, target_option
 from pipelines.commands.output import Document, Output, Remark, Table, moment, remark_on, with_json
-from pipelines.commands.project_context import find_context
 from registry.model_packages import APPROVALS, PENDING, ModelVersion, list_versions, no_versions
 from registry.model_quality import ACCURACY, HEADLINES, figure
 from registry.verdicts import Verdict
@@ -39,7 +38,7 @@ def command(project: str | None, approval: str | None, limit: int, target: str) 
     The gate's metric is shown with its 95 % interval and with what the best constant answer reaches, from
     the verdict that each version carries; versions without one show accuracy, and AUC or weighted F1.
     """
-    with connected(find_context(project, target)) as at:
+    with connected_to_model(project, target) as at:
         name = at.project.name
         # One more than is shown tells whether there are more.
         found = list_versions(at.target, name, approval=approval, limit=limit + 1)

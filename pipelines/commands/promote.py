@@ -26,6 +26,6 @@ def command(options: DeploymentOptions, source: str, destination: str) -> Output
     if source == destination:
         raise click.UsageError("--from and --to name the same environment.")
     note = f"from {source}; {options.note}" if options.note else f"from {source}"
-    with connected(find_context(options.project, options.target, source, destination)) as at:
+    with connected(find_context(options.project, options.target, source, destination), changes=True) as at:
         plan = plan_promotion(at.target, at.environment(source), at.environment(destination))
         yield from carry_out(plan, at.target, replace(options, note=note))

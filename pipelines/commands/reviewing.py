@@ -7,10 +7,9 @@ from collections.abc import Callable
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.local_endpoint import connected
+from pipelines.commands.model_context import connected_to_model
 from pipelines.commands.options import note_option, target_option, version_arguments, which_version
 from pipelines.commands.output import Document, Output, Remark, with_json
-from pipelines.commands.project_context import find_context
 from registry.model_packages import APPROVED
 from registry.review import apply_review, plan_review
 
@@ -27,7 +26,7 @@ def review(words: tuple[str, ...], status: str, note: str, force: bool, target: 
         GatehouseError: the version cannot be decided on, or somebody else decided at the same moment.
     """
     project, number = which_version(words)
-    with connected(find_context(project, target)) as at:
+    with connected_to_model(project, target, changes=True) as at:
         name = at.project.name
         plan = plan_review(at.target, name, number, status, note, force=force)
         for line in plan.notes:

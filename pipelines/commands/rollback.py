@@ -25,6 +25,6 @@ def command(options: DeploymentOptions, environment: str, version: int | None) -
     further back, never forth to what was rolled back. The deployment history is the version history of
     the environment's parameter: see `gatehouse environments PROJECT --env NAME`.
     """
-    with connected(find_context(options.project, options.target, environment)) as at:
+    with connected(find_context(options.project, options.target, environment), changes=True) as at:
         plan = plan_rollback(at.target, at.environment(environment), version)
         yield from carry_out(plan, at.target, options)

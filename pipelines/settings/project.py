@@ -41,6 +41,8 @@ def _duration(text: str) -> str:
 
 Duration = Annotated[str, AfterValidator(_duration)]
 REGION = r"^[a-z]{2}(-[a-z]+)+-\d+$"
+DEFAULT_REGION = "us-east-1"
+"""Of a project that names none: AWS's first region, which has every instance type that is asked for here."""
 ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$"
 
 
@@ -238,7 +240,7 @@ class Project(Table):
     task: Task
     accuracy_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
 
-    region: Annotated[str, Field(pattern=REGION)]
+    region: Annotated[str, Field(pattern=REGION)] = DEFAULT_REGION
     role: Annotated[str, Field(pattern=ROLE)] | None = None
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
     image_version: Annotated[str, Field(pattern=r"^\d+\.\d+-\d+$")] = "3.2-0"

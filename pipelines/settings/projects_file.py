@@ -32,7 +32,10 @@ NAME_LIMIT = 63
 
 
 class Settings(Table):
-    """Everything that one settings file says; `projects` by full name."""
+    """Everything that one settings file says; `projects` by full name.
+
+    `default_project` is the one that the file names as such, or else its only one.
+    """
 
     file: Path
     default_project: str | None
@@ -43,6 +46,15 @@ class Settings(Table):
     def root(self) -> Path:
         """The folder of the settings file."""
         return self.file.parent
+
+    @property
+    def first_project(self) -> Project | None:
+        """The default project, or else the first of the file; None without a settings file.
+
+        Its region and role count where no project is meant, or one that the settings do not know.
+        """
+        name = self.default_project or next(iter(self.projects), None)
+        return None if name is None else self.projects[name]
 
     def project(self, name: str | None = None) -> Project:
         """The project of that full name, ``{team}-{project}``; the default project without one.
@@ -74,7 +86,29 @@ def load_settings(path: Path | None = None) -> Settings:
     Raises:
         GatehouseError: there is no such file, it is not TOML, or its content is wrong.
     """
-    file = (path or _find_file()).absolute()
+    found = path or _find_file()
+    if found is None:
+        raise GatehouseError(
+            f"there is no {FILE_NAME} here or in a folder above",
+            where=str(Path.cwd()),
+            remedy="Change to the project's folder, or set GATEHOUSE_SETTINGS to the file",
+        )
+    return _read(found.absolute())
+
+
+def load_settings_if_any() -> Settings:
+    """The same for what needs no project: without a file, settings of this folder that have no project.
+
+    Raises:
+        GatehouseError: ``GATEHOUSE_SETTINGS`` names no file, or the file that was found is wrong.
+    """
+    found = _find_file()
+    if found is None:
+        return Settings(file=Path.cwd() / FILE_NAME, default_project=None, local=Local(), projects={})
+    return _read(found.absolute())
+
+
+def _read(file: Path) -> Settings:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -93,7 +127,7 @@ def load_settings(path: Path | None = None) -> Settings:
     return _Reader(file, content).settings()
 
 
-def _find_file() -> Path:
+def _find_file() -> Path | None:
     named = os.environ.get("GATEHOUSE_SETTINGS")
     if named:
         return Path(named).expanduser()
@@ -101,11 +135,7 @@ def _find_file() -> Path:
     for folder in (here, *here.parents):
         if (folder / FILE_NAME).is_file():
             return folder / FILE_NAME
-    raise GatehouseError(
-        f"there is no {FILE_NAME} here or in a folder above",
-        where=str(here),
-        remedy="Change to the project's folder, or set GATEHOUSE_SETTINGS to the file",
-    )
+    return None
 
 
 class _File(Table):
@@ -147,6 +177,8 @@ class _Reader:
             raise self._error(
                 ("default_project",), f"there is no project {default!r}", which_one(default, projects)
             )
+        if default is None and len(projects) == 1:
+            default = next(iter(projects))
         return Settings(file=self.file, default_project=default, local=top.local, projects=projects)
 
     def _project(

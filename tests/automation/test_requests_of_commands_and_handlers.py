@@ -92,7 +92,7 @@ def told_by_infra(project: Project, variables: dict[str, str]) -> str:
 
 def told_locally(project: Project) -> str:
     """What `gatehouse local up` gives the handlers on this machine."""
-    [template] = automation_templates(load_settings(project.file))
+    [template] = automation_templates(load_settings(project.file)).values()
     return urllib.parse.parse_qs(template.partition("?")[2])["Settings"][0]
 
 

@@ -44,7 +44,7 @@ Build = Callable[..., Built]
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[endpoint.Endpoint]:
     """With the functions of the stack `pipeline`, which is deployed before the first build."""
     functions = pipeline_templates(load_settings(ROOT / "projects.toml"))
-    templates = [parse(text) for text in functions]
+    templates = [parse(text) for text in functions.values()]
     with endpoint.start(tmp_path_factory.mktemp("state"), templates=templates) as started:
         client_of(started.url, "s3").create_bucket(
             Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}

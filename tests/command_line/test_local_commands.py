@@ -104,3 +104,70 @@ def test_what_needs_it_says_how_to_bring_it_up(capsys: pytest.CaptureFixture[str
     assert "gatehouse local up" in capsys.readouterr().err
     assert main(["local", "down"]) == 0
     assert "was not up" in capsys.readouterr().err
+
+
+@pytest.fixture
+def nowhere(workplace: Path) -> Path:
+    """A folder without settings, neither in it nor above it."""
+    (workplace / "projects.toml").unlink()
+    return workplace
+
+
+def test_it_needs_no_settings(gatehouse: Command, nowhere: Path) -> None:
+    started = gatehouse("local", "up", "--json")
+    assert started.returncode == 0, started.stderr
+    assert json.loads(started.stdout)["home"] == str(nowhere / ".gatehouse")
+    env = json.loads(gatehouse("local", "env", "--json").stdout)
+    assert env["AWS_REGION"] == "us-east-1"
+    assert json.loads(gatehouse("local", "down", "--json").stdout) == {"was_up": True}
+    assert gatehouse("local", "reset", "--yes").returncode == 0
+    assert not (nowhere / ".gatehouse").exists()
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_settings_that_are_named_and_not_there_are_an_error(gatehouse: Command) -> None:
+    ended = gatehouse("local", "status", GATEHOUSE_SETTINGS="elsewhere.toml")
+    assert ended.returncode == 1
+    assert "elsewhere.toml" in ended.stderr
+
+
+def test_the_settings_region_is_exported_without_a_default_project(
+    gatehouse: Command, workplace: Path
+) -> None:
+    file = workplace / "projects.toml"
+    file.write_text(file.read_text().replace('default_project = "bank-churn"', ""))
+    gatehouse("local", "up")
+    env = json.loads(gatehouse("local", "env", "--json").stdout)
+    gatehouse("local", "down")
+    assert (env["AWS_REGION"], env["AWS_DEFAULT_REGION"]) == ("eu-west-1", "eu-west-1")
+
+
+def test_projects_and_environments_that_came_later_get_their_automation(
+    gatehouse: Command, workplace: Path, up: dict[str, Any]
+) -> None:
+    client = boto3.client(
+        "lambda",
+        endpoint_url=up["url"],
+        region_name="eu-west-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+
+    def stages(project: str) -> dict[str, str]:
+        name = f"{project}-version-decided"
+        variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        environments = json.loads(variables["GATEHOUSE_AUTOMATION"])["environments"]
+        return {one["name"]: one["promotion"] for one in environments}
+
+    before = stages("bank-churn")
+    file = workplace / "projects.toml"
+    later = file.read_text().partition("[projects.bank.fraud-detection]")[2]
+    file.write_text(
+        f"{file.read_text()}\n[projects.bank.later]{later.replace('fraud-detection', 'later')}"
+        '[projects.bank.churn.environments.canary]\npromotion = "manual"\n'
+    )
+    gatehouse("reject", "bank-later", "1")
+    assert stages("bank-later") == before == {"dev": "automatic", "test": "automatic", "prod": "manual"}
+    assert stages("bank-churn") == {"canary": "manual"}
+    found = [one["FunctionName"] for one in client.list_functions()["Functions"]]
+    assert "bank-later-find-same-version" in found

@@ -43,6 +43,19 @@ def test_defaults_fill_what_a_project_leaves_out_key_by_key(
     assert project.training.class_weights == "balanced"
 
 
+def test_what_may_be_left_out_has_a_value(tmp_path: Path) -> None:
+    table = '[projects.rc.{0}]\ndescription = "d"\nowner = "o"\ntask = "binary"\naccuracy_threshold = 0.9\n'
+    table += '[projects.rc.{0}.data]\nsource = "d.csv"\ntarget = "t"\n'
+    file = tmp_path / "projects.toml"
+    file.write_text(table.format("churn"))
+    settings = load_settings(file)
+    assert settings.project().name == settings.default_project == "rc-churn"  # the only one
+    assert settings.project().region == "us-east-1"
+    file.write_text(table.format("churn") + table.format("fraud"))
+    with pytest.raises(GatehouseError, match="no project is named"):
+        load_settings(file).project()
+
+
 def test_settings_cannot_be_changed_after_they_are_read(project: Project) -> None:
     with pytest.raises(ValueError, match="frozen"):
         project.accuracy_threshold = 0.1  # type: ignore[misc]

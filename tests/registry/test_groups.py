@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shlex
+from dataclasses import replace
 
 import pytest
 from registered_models import Registry
@@ -161,6 +162,21 @@ def test_teams_and_projects_may_come_from_an_env_file(registry: Registry) -> Non
     )
     done = registry.done("groups", "setup", "--env-file", "teams.env", "--json").document
     assert [entry["group"] for entry in done] == [f"eng{n}-search", f"eng{n}-ranking"]
+
+
+def test_models_of_an_env_file_can_be_looked_at_and_decided_on(registry: Registry) -> None:
+    n = next(_teams)
+    (registry.folder / "teams.env").write_text(f"TEAMS=sea{n}\nSEA{n}_PROJECTS=freight\n")
+    name = f"sea{n}-freight"
+    unknown = registry.gatehouse("models", name)
+    assert (unknown.code, f"there is no project '{name}'" in unknown.err) == (1, True)
+    registry.done("groups", "setup", "--env-file", "teams.env")
+    assert f"model {name} has no registered version" in registry.done("models", name).err.lower()
+    replace(registry, project=name).register()
+    [version] = registry.done("models", name, "--json").document
+    assert (version["version"], version["environments"]) == (1, [])
+    assert registry.done("model", name, 1, "--json").document["project"] == name
+    assert registry.done("approve", name, 1, "--json").document["approval"] == "Approved"
 
 
 @pytest.mark.parametrize(
