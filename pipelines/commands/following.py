@@ -22,6 +22,7 @@ from pipelines.commands.progress import Screen, log_command, open_screen
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
 from pipelines.executions.job_records import log_lines
+from pipelines.executions.outline import Outline
 from pipelines.executions.watching import ExecutionOutcome, GateReading, Snapshot, Step
 from pipelines.settings.target import Target
 from registry.model_quality import figure
@@ -42,6 +43,12 @@ def follow_and_report(target: Target, project: str, execution_arn: str) -> Outpu
     yield Document(_document(outcome), exit_code=_exit_code(outcome))
     yield ""
     yield Lines(_report(target, project, outcome))
+
+
+def say_what_is_not_tracked(outline: Outline, target: Target) -> None:
+    """Say that the local SageMaker has no MLflow, where the definition names one."""
+    if outline.mlflow is not None and target.name == "local":
+        notice(f"MLflow: nothing is tracked on this machine; in AWS the server is {outline.mlflow}")
 
 
 def _exit_code(outcome: ExecutionOutcome) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipelines.commands.following import follow_and_report
+from pipelines.commands.following import follow_and_report, say_what_is_not_tracked
 from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import (
     parameter_option,
@@ -58,5 +58,6 @@ def command(project: str | None, parameters: dict[str, str], register_again: boo
         apply_upsert(plan, live)
         for line in plan_in_words(plan, DONE):
             notice(line)
+        say_what_is_not_tracked(outline, live)
         execution_arn = executions.start(live, name, with_dataset(overrides, compiled.dataset))
         yield from follow_and_report(live, name, execution_arn)

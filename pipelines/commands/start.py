@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.following import follow_and_report
+from pipelines.commands.following import follow_and_report, say_what_is_not_tracked
 from pipelines.commands.local_endpoint import connected, is_kept_up
 from pipelines.commands.options import (
     gathered,
@@ -21,7 +21,13 @@ from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.definition.dataset import find_dataset, publish
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.functions import require_functions
-from pipelines.executions.overrides import check_overrides, check_steps, with_dataset, with_registration
+from pipelines.executions.overrides import (
+    check_experiment,
+    check_overrides,
+    check_steps,
+    with_dataset,
+    with_registration,
+)
 from pipelines.settings.target import Target
 
 wait_option = click.option("--wait", is_flag=True, help="Follow the execution to its end, as `run` does.")
@@ -39,6 +45,7 @@ class StartOptions:
     pipeline_version: str | None
     only: tuple[str, ...]
     source: str | None
+    mlflow_experiment: str | None
 
 
 @click.command("start")
@@ -62,6 +69,11 @@ class StartOptions:
     "source",
     metavar="EXECUTION",
     help="With --only: whose results; the newest that succeeded without it.",
+)
+@click.option(
+    "--mlflow-experiment",
+    metavar="NAME",
+    help="Track it in this experiment; else in the one of the project's name. Needs mlflow in the settings.",
 )
 @target_option
 @with_json
@@ -91,6 +103,8 @@ def command(options: StartOptions) -> Output:
         overrides = with_registration(given, outline, options.register_again)
         check_steps(outline, options.only, name)
         require_functions(outline, name, live)
+        check_experiment(outline, options.mlflow_experiment, name)
+        say_what_is_not_tracked(outline, live)
         dataset = find_dataset(context.project, live)
         if "InputDataUri" not in overrides:
             publish(context.project, live)
@@ -101,6 +115,7 @@ def command(options: StartOptions) -> Output:
             version=options.pipeline_version,
             only=options.only,
             source=_source(live, name, options) if options.only else None,
+            mlflow_experiment=options.mlflow_experiment,
         )
         if options.wait:
             yield from follow_and_report(live, name, execution_arn)

@@ -46,6 +46,8 @@ def check_definition(text: str) -> None:
         raise _too_many("the definition", len(parameters), "parameters", _PARAMETERS)
     for parameter in parameters:
         _check_text(parameter["Name"], "PipelineParameterName", f"parameter {parameter['Name']}: its name")
+    if document["MlflowConfig"] is not None:
+        _check(_shape("MLflowConfiguration"), document["MlflowConfig"], "MlflowConfig")
     steps = list(all_steps(document["Steps"]))
     if len(steps) > _STEPS:
         raise _too_many("the definition", len(steps), "steps", _STEPS)

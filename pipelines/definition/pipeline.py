@@ -163,12 +163,20 @@ def build(
         tags=resource_tags(project, target),
         # The SDK would ask for an experiment, which the role may not make and nothing here reads.
         pipeline_experiment_config=None,
+        mlflow_config=_mlflow(project),
         parameters=parameters.declared(),
         steps=[preprocess, train, *([champion] if champion else []), evaluate, gate],
         sagemaker_session=session,
         check=limits.check_definition,
         publish=lambda: _publish(context),
     )
+
+
+def _mlflow(project: Project) -> sdk.MlflowConfig | None:
+    """Where executions are tracked, in an experiment of the project's name; a start can name another."""
+    if project.mlflow is None:
+        return None
+    return sdk.MlflowConfig(mlflow_resource_arn=project.mlflow, mlflow_experiment_name=project.name)
 
 
 def _publish(context: Context) -> None:

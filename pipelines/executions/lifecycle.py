@@ -47,6 +47,7 @@ def start(
     version: str | None = None,
     only: Sequence[str] = (),
     source: str | None = None,
+    mlflow_experiment: str | None = None,
 ) -> str:
     """Start an execution of the pipeline `name` and return its ARN.
 
@@ -54,6 +55,8 @@ def start(
         version: the number or an alias of the pipeline's version; the newest without it.
         only: steps to run alone; what comes before them is taken from an earlier execution.
         source: the ARN of that execution.
+        mlflow_experiment: where it is tracked instead of the definition's experiment; the definition has to
+            name an MLflow server.
 
     Raises:
         GatehouseError: there is no such pipeline yet, or no such version.
@@ -68,6 +71,7 @@ def start(
             PipelineParameters=[{"Name": key, "Value": value} for key, value in parameters.items()],
             **_version_member(version),
             **({"SelectiveExecutionConfig": selection} if only else {}),
+            **({"MlflowExperimentName": mlflow_experiment} if mlflow_experiment is not None else {}),
         )
     except ClientError as error:
         if is_absent(error):

@@ -65,9 +65,12 @@ class Gate:
 
 @dataclass(frozen=True)
 class Outline:
+    """What a definition says; ``mlflow`` is the ARN of the MLflow App or tracking server that it names."""
+
     steps: tuple[OutlinedStep, ...]
     parameters: Mapping[str, Parameter]
     gate: Gate | None
+    mlflow: str | None = None
 
 
 def read_outline(definition: str) -> Outline:
@@ -87,6 +90,7 @@ def read_outline(definition: str) -> Outline:
         ),
         parameters=parameters,
         gate=next((gate for step in steps if (gate := _gate(step, steps, parameters))), None),
+        mlflow=(document.get("MlflowConfig") or {}).get("MlflowResourceArn"),
     )
 
 

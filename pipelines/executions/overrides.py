@@ -71,6 +71,28 @@ def check_steps(outline: Outline, names: Sequence[str], pipeline: str) -> None:
             )
 
 
+def check_experiment(outline: Outline, experiment: str | None, pipeline: str) -> None:
+    """Whether a start can name this MLflow experiment.
+
+    Raises:
+        GatehouseError: the pipeline names no MLflow server, or the name is empty or too long.
+    """
+    if experiment is None:
+        return
+    if outline.mlflow is None:
+        raise GatehouseError(
+            f"the definition names no MLflow server, so there is no place for the experiment {experiment!r}",
+            where=f"pipeline {pipeline}",
+            remedy="Set mlflow in the project's table and upsert, or leave --mlflow-experiment out",
+        )
+    if not 1 <= len(experiment) <= 256:
+        raise GatehouseError(
+            f"an experiment's name of {len(experiment)} characters",
+            where="--mlflow-experiment",
+            remedy="Give it 1 to 256 characters",
+        )
+
+
 def with_registration(overrides: Mapping[str, str], outline: Outline, again: bool) -> dict[str, str]:
     """The overrides, and that a model is registered even if the newest version is the same, if `again`."""
     is_asked = again and REGISTER_AGAIN in outline.parameters

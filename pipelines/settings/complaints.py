@@ -163,6 +163,8 @@ _FORMS = {
     "assume_role": "Write the role's full ARN, 'arn:aws:iam::<account>:role/<name>'",
     "subnets": "Write subnet ids, for example ['subnet-0a1b2c3d']",
     "security_groups": "Write security group ids, for example ['sg-0a1b2c3d']",
+    "mlflow": "Write the full ARN of an MLflow App or a tracking server,"
+    " 'arn:aws:sagemaker:<region>:<account>:mlflow-app/<id>' or '...:mlflow-tracking-server/<name>'",
     "kms_key": "Write the key's full ARN, 'arn:aws:kms:<region>:<account>:key/<id>'",
     "instance_type": "Write a SageMaker instance type, for example 'ml.m5.large'",
     "processing_instance_type": "Write a SageMaker instance type, for example 'ml.m5.xlarge'",

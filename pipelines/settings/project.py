@@ -44,6 +44,7 @@ REGION = r"^[a-z]{2}(-[a-z]+)+-\d+$"
 DEFAULT_REGION = "us-east-1"
 """Of a project that names none: AWS's first region, which has every instance type that is asked for here."""
 ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$"
+MLFLOW = r"^arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:mlflow-(app|tracking-server)/[a-zA-Z0-9-]+$"
 
 
 def why_no_name(part: str) -> tuple[str, str] | None:
@@ -254,6 +255,7 @@ class Project(Table):
     max_runtime_hours: Annotated[int, Field(ge=1, le=120)] = 4
     registry: bool = True
     cache_expire_after: Duration = "P30D"
+    mlflow: Annotated[str, Field(pattern=MLFLOW)] | None = None
 
     data: Data
     gate: Gate = Gate()

@@ -62,12 +62,17 @@ def _step_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterato
 
 
 def _other_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    for path, old, new in _differences(
-        {key: value for key, value in live.items() if key not in ("Parameters", "Steps")},
-        {key: value for key, value in wanted.items() if key not in ("Parameters", "Steps")},
-        "",
-    ):
+    for path, old, new in _differences(_others(live, wanted), _others(wanted, live), ""):
         yield f"the pipeline: {path} {_value_text(old)} -> {_value_text(new)}"
+
+
+def _others(document: Mapping[str, Any], compared: Mapping[str, Any]) -> dict[str, Any]:
+    """All but parameters and steps; null counts as an empty object where the other document has an object."""
+    return {
+        key: {} if value is None and isinstance(compared.get(key), dict) else value
+        for key, value in document.items()
+        if key not in ("Parameters", "Steps")
+    }
 
 
 def _in_words(step: str, path: str, old: Any, new: Any) -> str:

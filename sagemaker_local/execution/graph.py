@@ -75,6 +75,7 @@ class Graph:
     parameters: tuple[Parameter, ...]
     steps: Mapping[str, Step]
     experiment: Any = None
+    mlflow: Any = None
     property_files: Mapping[tuple[str, str], language.PropertyFile] = field(default_factory=dict)
 
     def ancestors(self, names: Iterable[str]) -> set[str]:
@@ -117,10 +118,13 @@ def check_definition(definition: dict[str, Any]) -> Graph:
         except language.LanguageError as error:
             raise validation_error(f"Step '{document['Name']}': {error}") from error
     _refuse_cycles(steps)
-    experiment = definition.get("PipelineExperimentConfig")
-    _check_experiment(experiment, known_parameters)
+    experiment, mlflow = definition.get("PipelineExperimentConfig"), definition.get("MlflowConfig")
+    _check_tracking("PipelineExperimentConfig", experiment, "ExperimentName and TrialName", known_parameters)
+    _check_tracking("MlflowConfig", mlflow, "MlflowResourceArn and MlflowExperimentName", known_parameters)
+    if mlflow is not None and mlflow.get("MlflowResourceArn") is None:
+        raise not_implemented("MlflowConfig without MlflowResourceArn")
     files = {(step.name, name): file for step in steps.values() for name, file in step.property_files.items()}
-    return Graph(parameters, steps, experiment, files)
+    return Graph(parameters, steps, experiment, mlflow, files)
 
 
 def _placed(
@@ -311,15 +315,16 @@ def _output_names(document: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in names if isinstance(name, str))
 
 
-def _check_experiment(experiment: Any, parameters: frozenset[str]) -> None:
+def _check_tracking(name: str, config: Any, members: str, parameters: frozenset[str]) -> None:
+    """Where a definition wants its executions tracked: the names are known when an execution starts."""
     try:
-        if not isinstance(experiment, dict | None):
-            raise language.LanguageError("it must be an object with ExperimentName and TrialName.")
-        for reference in language.references(experiment):
+        if not isinstance(config, dict | None):
+            raise language.LanguageError(f"it must be an object with {members}.")
+        for reference in language.references(config):
             for step in _checked_reference(reference, {}, parameters):
                 raise language.LanguageError(f"it cannot refer to the step '{step}'.")
     except language.LanguageError as error:
-        raise validation_error(f"PipelineExperimentConfig: {error}") from error
+        raise validation_error(f"{name}: {error}") from error
 
 
 def _refuse_cycles(steps: Mapping[str, Step]) -> None:

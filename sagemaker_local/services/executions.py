@@ -17,7 +17,7 @@ from typing import Any
 from aws_formats.definition_language import LanguageError, Scope, resolve
 from aws_formats.service_models import service_model
 from sagemaker_local import clocks
-from sagemaker_local.errors import not_found, validation_error
+from sagemaker_local.errors import not_found, not_implemented, validation_error
 from sagemaker_local.execution import selection
 from sagemaker_local.execution.graph import Graph, check_definition
 from sagemaker_local.execution.parameters import parameter_values, value_text
@@ -47,10 +47,6 @@ _ID_LENGTH = 12
 
 def start(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """StartPipelineExecution; the same ClientRequestToken again gives the same execution."""
-    if "MlflowExperimentName" in parameters:
-        raise validation_error(
-            "MlflowExperimentName is not implemented by the local SageMaker; leave it out."
-        )
     pipeline = load_pipeline(call, parameters["PipelineName"])
     request = f"{pipeline['PipelineArn']}@{pipeline['CreationTime']} {parameters['ClientRequestToken']}"
     with call.store.transaction():
@@ -176,6 +172,7 @@ def _create(call: Call, pipeline: Document, parameters: dict[str, Any]) -> Recor
     now = clock["Time"]
     execution_id = "".join(secrets.choice(_ID_CHARACTERS) for _ in range(_ID_LENGTH))
     record = Record(call.store, call.region, f"{pipeline['PipelineArn']}/execution/{execution_id}")
+    scope = _scope(values, pipeline, record)
     doc: Document = {
         "PipelineArn": pipeline["PipelineArn"],
         "PipelineExecutionArn": record.arn,
@@ -184,7 +181,8 @@ def _create(call: Call, pipeline: Document, parameters: dict[str, Any]) -> Recor
         ),
         "PipelineExecutionStatus": "Executing",
         "PipelineExecutionDescription": parameters.get("PipelineExecutionDescription"),
-        "PipelineExperimentConfig": _experiment(graph, values, pipeline, execution_id, record.arn),
+        "PipelineExperimentConfig": _tracking("PipelineExperimentConfig", graph.experiment, scope),
+        "MLflowConfig": _mlflow(graph.mlflow, parameters.get("MlflowExperimentName"), scope),
         "CreationTime": now,
         "CreatedBy": user_context(),
         "LastModifiedTime": now,
@@ -233,24 +231,36 @@ def _selected(
     return chosen, selection.reused_steps(graph, chosen, source_arn, source)
 
 
-def _experiment(
-    graph: Graph, values: Mapping[str, Any], pipeline: Document, execution_id: str, arn: str
-) -> dict[str, Any] | None:
-    """The pipeline's experiment and trial; kept for the client to see, no experiment is tracked here."""
+def _scope(values: Mapping[str, Any], pipeline: Document, record: Record) -> Scope:
+    """What is known of an execution when it starts."""
     variables = {
         "PipelineName": pipeline["PipelineName"],
         "PipelineArn": pipeline["PipelineArn"],
-        "PipelineExecutionId": execution_id,
-        "PipelineExecutionArn": arn,
+        "PipelineExecutionId": record.execution_id,
+        "PipelineExecutionArn": record.arn,
     }
-    if graph.experiment is None:
+    return Scope(parameters=values, variables=variables)
+
+
+def _mlflow(config: Any, experiment: str | None, scope: Scope) -> dict[str, Any] | None:
+    """The definition's MLflow server and experiment; a start can name another experiment."""
+    if experiment is None:
+        return _tracking("MLflowConfiguration", config, scope)
+    if config is None:
+        raise not_implemented("MlflowExperimentName for a definition without MlflowConfig")
+    return _tracking("MLflowConfiguration", {**config, "MlflowExperimentName": experiment}, scope)
+
+
+def _tracking(shape: str, config: Any, scope: Scope) -> dict[str, Any] | None:
+    """Where the execution is to be tracked; kept for the client to see, nothing is tracked here."""
+    if config is None:
         return None
+    given = {name: value for name, value in config.items() if value is not None}
     try:
-        found = resolve(graph.experiment, Scope(parameters=values, variables=variables))
+        found = resolve(given, scope)
     except LanguageError as error:
-        raise validation_error(f"PipelineExperimentConfig: {error}") from error
-    shape = service_model("sagemaker").shape_for("PipelineExperimentConfig")
-    checked: dict[str, Any] = requests.parse(shape, found)
+        raise validation_error(f"{shape}: {error}") from error
+    checked: dict[str, Any] = requests.parse(service_model("sagemaker").shape_for(shape), found)
     return checked
 
 

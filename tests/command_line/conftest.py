@@ -222,7 +222,7 @@ class Local:
             aws_secret_access_key="local",
         )
 
-    def upsert(self, steps: list[dict[str, Any]], name: str = NAME) -> None:
+    def upsert(self, steps: list[dict[str, Any]], name: str = NAME, **members: Any) -> None:
         """Create the pipeline or replace its definition; the bucket and the group as well."""
         sagemaker = self.client("sagemaker")
         definition = json.dumps(
@@ -235,6 +235,7 @@ class Local:
                     {"Name": "AccuracyThreshold", "Type": "Float", "DefaultValue": 0.6},
                 ],
                 "Steps": steps,
+                **members,
             }
         )
         if sagemaker.list_pipelines()["PipelineSummaries"]:

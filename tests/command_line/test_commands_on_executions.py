@@ -342,3 +342,22 @@ def test_an_earlier_version_of_the_pipeline_can_be_started(local: Any, capsys: P
     for version in ("7", "new"):
         assert main(["start", "--pipeline-version", version, "--wait"]) == 1
         assert f"there is no version {version} of the pipeline" in capsys.readouterr().err
+
+
+def test_an_mlflow_experiment_is_for_a_definition_with_a_server_and_nothing_is_tracked_here(
+    local: Any, capsys: Printed
+) -> None:
+    local.upsert(local.gated(local.scores(0.75)))
+    assert main(["start", "--wait", "--mlflow-experiment", "tuning"]) == 1
+    assert "no MLflow server, so there is no place for the experiment 'tuning'" in capsys.readouterr().err
+    server = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-app/app-ABC123"
+    local.upsert(local.gated(local.scores(0.75)), MlflowConfig={"MlflowResourceArn": server})
+    assert main(["start", "--wait", "--json", "--mlflow-experiment", "tuning"]) == 0
+    printed = capsys.readouterr()
+    assert f"MLflow: nothing is tracked on this machine; in AWS the server is {server}" in printed.err
+    execution = local.client("sagemaker").describe_pipeline_execution(
+        PipelineExecutionArn=json.loads(printed.out)["execution_arn"]
+    )
+    assert execution["MLflowConfig"] == {"MlflowResourceArn": server, "MlflowExperimentName": "tuning"}
+    assert main(["start", "--mlflow-experiment", "x" * 257]) == 1
+    assert "1 to 256 characters" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from pipelines.definition.sources import Sources, gather_sources
 from pipelines.infra.stacks import NAME_LIMIT
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target, resolve_target
+from pipelines.upsert.changes import describe_changes
 
 JOBS = ("PreprocessData", "TrainModel", "EvaluateModel")
 
@@ -121,6 +122,26 @@ def job_name(found: dict[str, Any]) -> str:
 
 def test_no_experiment_is_asked_for(document: dict[str, Any]) -> None:
     assert document["PipelineExperimentConfig"] is None
+
+
+@pytest.mark.parametrize("server", ["mlflow-app/app-ABC123DEF456", "mlflow-tracking-server/team"])
+def test_an_mlflow_server_is_named_where_the_settings_name_one_and_changes_nothing_else(
+    server: str,
+    document: dict[str, Any],
+    tmp_path: Path,
+    make_project: Callable[..., Project],
+    sources: Sources,
+) -> None:
+    arn = f"arn:aws:sagemaker:eu-west-1:111122223333:{server}"
+    tracked = make_project(tmp_path / "tracked", ('owner = "rc-ml"', f'owner = "rc-ml"\nmlflow = "{arn}"'))
+    found = json.loads(compile_pipeline(tracked, resolve_target(tracked, "local", {}), sources).definition)
+    assert document["MlflowConfig"] is None
+    assert found["MlflowConfig"] == {"MlflowResourceArn": arn, "MlflowExperimentName": "rc-fraud-detection"}
+    assert {**found, "MlflowConfig": None} == document
+    assert list(describe_changes(document, found)) == [
+        f"the pipeline: MlflowConfig.MlflowResourceArn nothing -> {arn}",
+        "the pipeline: MlflowConfig.MlflowExperimentName nothing -> rc-fraud-detection",
+    ]
 
 
 def test_every_step_reads_well_in_studio(document: dict[str, Any]) -> None:

@@ -116,6 +116,18 @@ MISTAKES = [
     ("[defaults]", "[defalts]", "[defalts]", "unknown key. Did you mean 'defaults'?"),
     ("[defaults]", '[defaults]\nbuket = "b"', "[defaults]", "buket: unknown key. Did you mean 'bucket'?"),
     ("[defaults]", '[defaults]\nteam = "b"', "[defaults]", "team: unknown key"),
+    (
+        "[defaults]",
+        '[defaults]\nmlflow = "http://127.0.0.1:5000"',
+        "[defaults]",
+        "mlflow: 'http://127.0.0.1:5000' has the wrong form. Write the full ARN of an MLflow App or a",
+    ),
+    (
+        "[defaults]",
+        '[defaults]\nmlflow = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-server/x"',
+        "[defaults]",
+        "has the wrong form. Write the full ARN of an MLflow App or a tracking",
+    ),
     ("[defaults]", '[defaults]\nrole = "admin"', "[defaults]", "role: 'admin' has the wrong form. Write the"),
     ("[defaults]", '[defaults]\ncache_expire_after = "30 days"', "[defaults]", "ISO 8601"),
     ("[defaults]", '[defaults]\ncache_expire_after = "P1DT"', "[defaults]", "ISO 8601"),

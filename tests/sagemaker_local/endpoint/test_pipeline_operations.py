@@ -64,6 +64,11 @@ def test_a_definition_is_read_from_s3(sagemaker: Client, s3: Client, bucket: str
         ("[]", "JSON object"),
         ('{"Version": NaN}', "not JSON: it holds NaN"),
         (json.dumps({**json.loads(definition()), "PipelineExperimentConfig": "x"}), "must be an object"),
+        (json.dumps({**json.loads(definition()), "MlflowConfig": "x"}), "MlflowConfig: it must be an object"),
+        (
+            json.dumps({**json.loads(definition()), "MlflowConfig": {"MlflowExperimentName": "x"}}),
+            "MlflowConfig without MlflowResourceArn is not implemented",
+        ),
         (json.dumps({"Version": "2019", "Steps": []}), "Version"),
         (json.dumps({"Version": "2020-12-01", "Steps": []}), "at least one step"),
         ('"' + "x" * (1 << 20) + '"', "less than or equal to 1048576"),

@@ -652,3 +652,34 @@ def test_an_experiment_that_cannot_be_one_is_refused_at_the_start(workshop: Any)
         workshop.start(name)
     arn = workshop.start(name, {"Name": "good"})
     assert workshop.describe(arn)["PipelineExperimentConfig"] == {"ExperimentName": "good"}
+
+
+def test_the_mlflow_server_and_experiment_are_shown_and_a_start_can_name_another_experiment(
+    workshop: Any,
+) -> None:
+    name = workshop.create("tracked", workshop.processing("A", "pass"))
+    server = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-app/app-ABC123"
+    definition = {
+        "Version": "2020-12-01",
+        "Steps": [{"Name": "F", "Type": "Fail", "Arguments": {}}],
+        "MlflowConfig": {
+            "MlflowResourceArn": server,
+            "MlflowExperimentName": {"Get": "Execution.PipelineName"},
+        },
+    }
+    with pytest.raises(
+        ClientError, match="MlflowExperimentName for a definition without MlflowConfig is not"
+    ):
+        workshop.start(name, MlflowExperimentName="other")
+    workshop.sagemaker.update_pipeline(PipelineName=name, PipelineDefinition=json.dumps(definition))
+    shown = workshop.describe(workshop.start(name))["MLflowConfig"]
+    assert shown == {"MlflowResourceArn": server, "MlflowExperimentName": name}
+    shown = workshop.describe(workshop.start(name, MlflowExperimentName="other"))["MLflowConfig"]
+    assert shown == {"MlflowResourceArn": server, "MlflowExperimentName": "other"}
+    definition["MlflowConfig"] = {"MlflowResourceArn": server, "MlflowExperimentName": None}
+    workshop.sagemaker.update_pipeline(PipelineName=name, PipelineDefinition=json.dumps(definition))
+    assert workshop.describe(workshop.start(name))["MLflowConfig"] == {"MlflowResourceArn": server}
+    definition["MlflowConfig"] = {"MlflowResourceArn": "http://127.0.0.1:5000"}
+    workshop.sagemaker.update_pipeline(PipelineName=name, PipelineDefinition=json.dumps(definition))
+    with pytest.raises(ClientError, match="5000' at 'mlflowResourceArn'"):
+        workshop.start(name)

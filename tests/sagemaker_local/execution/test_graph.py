@@ -280,6 +280,7 @@ FULL["Steps"][0].update(
     DependsOn=[{"Step": "C", "Trigger": "Any"}],
 )
 FULL["PipelineExperimentConfig"] = {"ExperimentName": {"Get": "Execution.PipelineName"}}
+FULL["MlflowConfig"] = {"MlflowResourceArn": "arn", "MlflowExperimentName": {"Get": "Parameters.Name"}}
 ODD = st.sampled_from(
     [None, True, 0, -1, 1.5, "", "x", "Steps.A", [], [[]], [{}], {}, {"Get": 1}, {"Std:Join": 1}]
 )
