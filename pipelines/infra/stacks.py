@@ -269,10 +269,17 @@ def _foundation(project: Project, site: Site) -> dict[str, str]:
         **({"CreateBucket": "false"} if site.bucket_is_given else {}),
         "DataBucket": "" if data_bucket == site.target.bucket else data_bucket,
         "AlarmArns": ",".join(_alarms(project, site)),
+        **_mlflow(project),
         "InVpc": "true" if project.network.subnets else "false",
         # Without one in the settings the stack keeps what it was given.
         **({"KmsKeyArn": project.network.kms_key} if project.network.kms_key else {}),
     }
+
+
+def _mlflow(project: Project) -> dict[str, str]:
+    """The MLflow server as the parameter of its kind: the role needs other permissions for each."""
+    is_app = ":mlflow-app/" in (arn := project.mlflow or "")
+    return {"MlflowAppArn": arn if is_app else "", "MlflowTrackingServerArn": "" if is_app else arn}
 
 
 def _alarms(project: Project, site: Site) -> list[str]:

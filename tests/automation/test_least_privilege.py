@@ -226,6 +226,46 @@ alarms = ["theirs"]
     assert not allows(statements(resources("foundation"), "ExecutionRole"), "cloudwatch:DescribeAlarms")
 
 
+TRACKED_BY = {
+    "mlflow-app/app-ABC123": {"sagemaker:CallMlflowAppApi", "sagemaker:DescribeMlflowApp"},
+    "mlflow-tracking-server/team": {
+        "sagemaker:DescribeMlflowTrackingServer",
+        *(
+            f"sagemaker-mlflow:{operation}{what}"
+            for operation, kinds in {
+                "Create": ("Experiment", "Run"),
+                "Get": ("Experiment", "ExperimentByName", "Run"),
+                "Log": ("Batch", "Inputs", "Metric", "Param"),
+                "Search": ("Experiments", "Runs"),
+                "Set": ("Tag",),
+                "Update": ("Run",),
+            }.items()
+            for what in kinds
+        ),
+    },
+}
+"""What the pipeline's role may do with an MLflow server: log runs, not register models, delete nothing."""
+
+
+@pytest.mark.parametrize("server", TRACKED_BY)
+def test_the_pipelines_role_logs_runs_to_the_mlflow_server_of_the_settings_and_to_no_other(
+    server: str, tmp_path: Path
+) -> None:
+    place = "arn:aws:sagemaker:eu-west-1:111122223333"  # another account may share its app
+    settings = SETTINGS.replace('owner = "rc-ml"', f'owner = "rc-ml"\nmlflow = "{place}:{server}"', 1)
+    (tmp_path / "projects.toml").write_text(settings)
+    project = load_settings(tmp_path / "projects.toml").project(PROJECT)
+    given = build_stack(project, site_of(project, ACCOUNT, REGION), "foundation", code_key="x").parameters
+    mlflow = {name: value for name, value in given.items() if name.startswith("Mlflow")}
+    policy = statements(resources("foundation", **mlflow), "ExecutionRole")
+    without = actions_of(statements(resources("foundation"), "ExecutionRole"))
+    assert actions_of(policy) - without == TRACKED_BY[server]
+    for action in TRACKED_BY[server]:
+        assert allows(policy, action, f"{place}:{server}")
+        assert not allows(policy, action, f"{place}:{server}2")
+    assert not any("mlflow" in action.lower() for action in without)
+
+
 def test_the_pipelines_role_may_not_do_what_others_do() -> None:
     policy = statements(resources("foundation"), "ExecutionRole")
     assert not allows(policy, "s3:GetObject", "arn:aws:s3:::artifacts/other-project/data")

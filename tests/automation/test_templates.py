@@ -54,6 +54,8 @@ EVERY_OPTION = {
     "SharedLogGroups": "create",
     "ConnectionArn": CONNECTION,
     "AlarmArns": "arn:aws:cloudwatch:eu-west-1:000000000000:alarm:errors",
+    "MlflowAppArn": "arn:aws:sagemaker:eu-west-1:000000000000:mlflow-app/app-ABC123",
+    "MlflowTrackingServerArn": "arn:aws:sagemaker:eu-west-1:000000000000:mlflow-tracking-server/team",
 }
 
 EVERY_OPTIONS: dict[Kind, dict[str, str]] = {
