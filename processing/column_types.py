@@ -13,7 +13,9 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from dataset_settings import SETTINGS_FILE, InputError
+from dataset_settings import InputError
+from dates import timestamps
+from notation import PLAIN, Notation, numbers
 
 TRUE, FALSE = ("true", "True", "TRUE", "1"), ("false", "False", "FALSE", "0")
 
@@ -39,19 +41,36 @@ UNSUPPORTED = "unsupported"
 _WORDS = pa.array([*TRUE, *FALSE])
 
 
-def fitting_texts(texts: pa.Array) -> frozenset[str]:
-    """The types that all of these CSV fields fit; nulls fit every type."""
+def fitting_texts(texts: pa.Array, notation: Notation = PLAIN) -> frozenset[str]:
+    """The types that all of these texts fit in this notation; nulls fit every type."""
     values = texts.drop_null()
     if not len(values):
         return ANY
-    trimmed = pc.utf8_trim(values, characters=" \t")  # as Arrow's reader does for numbers, and only there
     booleans = {"boolean"} if pc.all(pc.is_in(values, value_set=_WORDS)).as_py() else set()
-    if _casts(trimmed, pa.int64()):
+    if notation.date_format is not None and not timestamps(values, notation.date_format).null_count:
+        return frozenset({"timestamp", "text"})
+    written = _plain_numbers(values, notation)
+    if written is not None and _casts(written, pa.int64()):
         return frozenset({"whole number", "number", "text", *booleans})
-    if _casts(trimmed, pa.float64()):
+    if written is not None and _casts(written, pa.float64()):
         return frozenset({"number", "text"})
     zoned = {name for name in ("timestamp", "timestamp with zone") if _casts(values, TYPES[name])}
     return frozenset({"text", *booleans, *zoned})
+
+
+def arrow_reads_numbers(notation: Notation) -> bool:
+    """Whether a number in this notation, and without a unit, is one that Arrow reads."""
+    return notation.decimal == "." and not notation.thousands
+
+
+def _plain_numbers(values: pa.Array, notation: Notation) -> pa.Array | None:
+    """The texts as Arrow reads numbers; None where one of them is none in this notation."""
+    if arrow_reads_numbers(notation):
+        trimmed = pc.utf8_trim(values, characters=" \t")  # as Arrow's reader does for numbers, and only there
+        if not notation.amounts or _casts(trimmed, pa.float64()):
+            return trimmed
+    plain = numbers(values, notation).plain
+    return None if plain.null_count else plain
 
 
 def fitting_type(kind: pa.DataType) -> frozenset[str]:
@@ -88,42 +107,10 @@ def choose(fitting: Mapping[str, frozenset[str]], kinds: Mapping[str, str]) -> d
         if not allowed:
             raise InputError(
                 f"kinds says that column {name!r} is a {kinds[name]}, but not all of its values are",
-                where=SETTINGS_FILE,
-                remedy="Correct the values, add their mark to missing_values, or take the kind out",
+                remedy="Correct the values, add their mark to also_missing, or take the kind out",
             )
         chosen[name] = allowed[0]
     return chosen
-
-
-def as_type(array: pa.Array, type_: str, missing: pa.Array) -> pa.Array:
-    """A column as read, in its final Arrow type: timestamps without zone (UTC), text as a dictionary.
-
-    ``missing`` holds the texts that mean an absent value. NaN stays; ``splitting`` and ``quality`` count it
-    as missing.
-    """
-    kind = array.type
-    if type_ == "text":
-        if not pa.types.is_dictionary(kind):
-            array = array.cast(pa.string()).dictionary_encode()
-        if array.dictionary.type != pa.string() or array.indices.type != pa.int32():
-            array = pa.DictionaryArray.from_arrays(
-                array.indices.cast(pa.int32()), array.dictionary.cast(pa.string())
-            )
-        if len(array.dictionary) > 2 * len(array):  # a Parquet batch brings its row group's whole dictionary
-            array = array.cast(pa.string()).dictionary_encode()
-        absent = pc.is_in(array.dictionary, value_set=missing)
-        if array.dictionary.null_count or pc.any(absent).as_py():
-            array = array.cast(pa.string())
-            absent = pc.is_in(array, value_set=missing)
-            array = pc.if_else(absent, pa.scalar(None, pa.string()), array).dictionary_encode()
-        return array
-    if pa.types.is_dictionary(kind):
-        array = array.dictionary_decode()
-    if type_.startswith("timestamp"):
-        if pa.types.is_timestamp(array.type) and array.type.tz not in (None, "UTC"):
-            array = array.cast(pa.timestamp(array.type.unit, "UTC"))
-        return array.cast(pa.timestamp("us"), safe=False)
-    return array if array.type == TYPES[type_] else array.cast(TYPES[type_], safe=False)
 
 
 def _casts(values: pa.Array, kind: pa.DataType) -> bool:

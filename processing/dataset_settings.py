@@ -13,10 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import dates
+from notation import Notation
+
 SETTINGS_FILE = "dataset.json"
 PARTS = ("train", "validation", "test")
 KINDS = ("number", "category", "boolean", "timestamp")
 MISSING_VALUES = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+THOUSANDS = ("", ",", ".", "'", " ")
+
+
+EVERY_COLUMN = "*"
+"""Stands for all columns that a notation does not name."""
 
 
 class InputError(Exception):
@@ -34,7 +42,9 @@ class DatasetSettings:
     """The keys of ``dataset.json``; ``split`` holds the parts' proportions, in the order of :data:`PARTS`.
 
     ``slices`` are columns that the evaluation looks at, so the test part keeps them, features or not;
-    ``floor_classes`` are classes that the gate has floors for, so the target must have them.
+    ``floor_classes`` are classes that the gate has floors for, so the target must have them. ``decimal``,
+    ``thousands`` and ``date_format`` hold one notation for each column named in them, and under
+    :data:`EVERY_COLUMN` the one of all others; ``missing_values`` includes ``also_missing``.
     """
 
     task: str
@@ -45,7 +55,14 @@ class DatasetSettings:
     columns: tuple[str, ...] | None = None
     header: bool = True
     delimiter: str = ","
+    quote: str = '"'
     missing_values: tuple[str, ...] = MISSING_VALUES
+    also_missing: tuple[str, ...] = ()
+    decimal: Mapping[str, str] = field(default_factory=dict)
+    thousands: Mapping[str, str] = field(default_factory=dict)
+    date_format: Mapping[str, str] = field(default_factory=dict)
+    strip: bool = False
+    class_names: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
     split: tuple[float, float, float] = (0.70, 0.15, 0.15)
@@ -61,8 +78,39 @@ class DatasetSettings:
 
     @property
     def demanded_kinds(self) -> Mapping[str, str]:
-        """The kind that some columns must have: those of ``kinds``, and the target of a regression."""
-        return {**self.kinds, self.target: "number"} if self.is_regression else self.kinds
+        """The kind that some columns must have: by ``kinds``, by a notation of their own, by the task."""
+        demanded = {
+            **dict.fromkeys(self.decimal, "number"),
+            **dict.fromkeys(self.thousands, "number"),
+            **dict.fromkeys(self.date_format, "timestamp"),
+            **self.kinds,
+        }
+        demanded.pop(EVERY_COLUMN, None)
+        if self.key is not None:
+            demanded[self.key] = "category"  # no number holds every identity exactly
+        if self.is_regression:
+            demanded[self.target] = "number"
+        elif self.class_names:
+            demanded[self.target] = "category"
+        return demanded
+
+    @property
+    def doubtful_marks(self) -> frozenset[str]:
+        """The texts that mean a missing value only because nobody said otherwise; the empty one is sure."""
+        if self.missing_values != (*MISSING_VALUES, *self.also_missing):
+            return frozenset()
+        return frozenset(MISSING_VALUES) - {"", *self.also_missing}
+
+    def notation(self, column: str) -> Notation:
+        """How a column is written."""
+        every = EVERY_COLUMN
+        return Notation(
+            decimal=self.decimal.get(column, self.decimal.get(every, ".")),
+            thousands=self.thousands.get(column, self.thousands.get(every, "")),
+            date_format=self.date_format.get(column, self.date_format.get(every)),
+            strip=self.strip,
+            amounts=self.demanded_kinds.get(column) == "number",
+        )
 
 
 def read_settings(path: Path) -> DatasetSettings:
@@ -100,7 +148,25 @@ def read_settings(path: Path) -> DatasetSettings:
             raise InputError(
                 f"{name} is {json.dumps(value)}", where=where, remedy=f"It must be {expected}"
             ) from None
+    values["missing_values"] = _joined(
+        values.get("missing_values", MISSING_VALUES), values.get("also_missing", ())
+    )
+    _check_two(values.get("decimal", {}), values.get("thousands", {}), where)
     return DatasetSettings(**values)
+
+
+def _joined(texts: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return (*texts, *(text for text in more if text not in texts))
+
+
+def _check_two(decimal: Mapping[str, str], thousands: Mapping[str, str], where: str) -> None:
+    """A number in which one character is before decimals and between thousands could not be read."""
+    for column in {*decimal, *thousands}:
+        point = decimal.get(column, decimal.get(EVERY_COLUMN, "."))
+        if point == thousands.get(column, thousands.get(EVERY_COLUMN)):
+            raise InputError(
+                f"decimal and thousands are both {point!r}", where=where, remedy="Give one of them another"
+            )
 
 
 def _one_of(*values: str) -> Callable[[Any], str]:
@@ -127,6 +193,30 @@ def _column_name(value: Any) -> str:
 def _one_character(value: Any) -> str:
     if not isinstance(value, str) or len(value) != 1:
         raise ValueError("one character")
+    return value
+
+
+def _quote(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 1:
+        raise ValueError('one character, or "" where nothing is quoted')
+    return value
+
+
+def _by_column(what: str, fits: Callable[[str], bool]) -> Callable[[Any], dict[str, str]]:
+    def check(value: Any) -> dict[str, str]:
+        by_column = {EVERY_COLUMN: value} if isinstance(value, str) else value
+        if not isinstance(by_column, dict) or not all(
+            isinstance(v, str) and fits(v) for v in by_column.values()
+        ):
+            raise ValueError(f"{what}, or an object from column names to such")
+        return by_column
+
+    return check
+
+
+def _class_names(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value.values()):
+        raise ValueError("an object from the target's values to the names of their classes")
     return value
 
 
@@ -182,7 +272,14 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "columns": _texts,
     "header": _truth,
     "delimiter": _one_character,
+    "quote": _quote,
     "missing_values": _missing_values,
+    "also_missing": _texts,
+    "decimal": _by_column('"." or ","', lambda text: text in (".", ",")),
+    "thousands": _by_column('"", ",", ".", "\'" or " "', lambda text: text in THOUSANDS),
+    "date_format": _by_column('a format such as "%d/%m/%Y %H:%M"', lambda text: dates.problem(text) is None),
+    "strip": _truth,
+    "class_names": _class_names,
     "kinds": _kinds,
     "key": _column_name,
     "split": _split,
@@ -214,6 +311,14 @@ def check_columns(settings: DatasetSettings, source_columns: Sequence[str], wher
         "features": settings.features or (),
         "drop": settings.drop,
         "kinds": tuple(settings.kinds),
+        **{
+            key: tuple(name for name in notation if name != EVERY_COLUMN)
+            for key, notation in (
+                ("decimal", settings.decimal),
+                ("thousands", settings.thousands),
+                ("date_format", settings.date_format),
+            )
+        },
         "slices": settings.slices,
     }
     for key, names in named.items():
@@ -242,6 +347,8 @@ def check_columns(settings: DatasetSettings, source_columns: Sequence[str], wher
 def which_one(name: str, names: Iterable[str]) -> str:
     """The remedy for a wrong name: the nearest right one, or all of them where they are few."""
     known = sorted(names)
+    if name in (text.strip() for text in known):
+        return f"With strip = true {name!r} is one, without the spaces around it"
     near = difflib.get_close_matches(name, known, n=1)
     if not near:
         folded = {other.casefold(): other for other in known}

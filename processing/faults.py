@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Callable, Iterator
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from dataset_settings import DatasetSettings, InputError
 from source_file import SourceFile
@@ -22,7 +22,7 @@ def malformed_line(file: SourceFile, settings: DatasetSettings, expected: int) -
     """The error for the first line without ``expected`` fields, or with a quote that is never closed."""
     csv.field_size_limit(_FIELD_LIMIT)
     with _open(file) as lines:
-        rows = csv.reader(_decoded(lines), delimiter=settings.delimiter, strict=True)
+        rows = csv.reader(_decoded(lines), strict=True, **_dialect(settings))
         while True:
             start = rows.line_num + 1
             try:
@@ -40,8 +40,15 @@ def malformed_line(file: SourceFile, settings: DatasetSettings, expected: int) -
                 return InputError(
                     f"expected {expected} fields, found {len(row)}: {shown!r}",
                     where=f"{file.name}, line {start}",
-                    remedy="Correct that line, or name the right delimiter",
+                    remedy=_remedy(text, settings, expected),
                 )
+
+
+def _remedy(line: str, settings: DatasetSettings, expected: int) -> str:
+    quoted = next(csv.reader([line], delimiter=settings.delimiter, quotechar="'"), [])
+    if len(quoted) == expected and settings.quote != "'":
+        return 'Set quote = "\'", for values are quoted by that character'
+    return "Correct that line, or name the right delimiter"
 
 
 def undecodable_line(file: SourceFile) -> InputError | None:
@@ -65,17 +72,28 @@ def unfitting_value(
     """``(file and line, value)`` of the first value in column ``place`` (from 0) that does not fit."""
     csv.field_size_limit(_FIELD_LIMIT)
     with _open(file) as lines:
-        rows = csv.reader(_decoded(lines), delimiter=settings.delimiter)
+        rows = csv.reader(_decoded(lines), **_dialect(settings))
         for number, row in enumerate(row for row in rows if row):
             if (number or not settings.header) and not fits(row[place]):
                 return f"{file.name}, line {rows.line_num}", row[place]
     return None
 
 
-def first_width(file: SourceFile, settings: DatasetSettings) -> int:
-    """The number of fields in the first row; 0 where there is none."""
+def first_row(file: SourceFile, settings: DatasetSettings, delimiter: str) -> list[str]:
+    """The fields of the first row that is not empty, by that delimiter; none where there is no such row."""
+    csv.field_size_limit(_FIELD_LIMIT)
     with _open(file) as lines:
-        return len(next(csv.reader(_decoded(lines), delimiter=settings.delimiter), []))
+        try:
+            return next(
+                (row for row in csv.reader(_decoded(lines), **_dialect(settings, delimiter)) if row), []
+            )
+        except (csv.Error, OSError, EOFError):
+            return []
+
+
+def _dialect(settings: DatasetSettings, delimiter: str | None = None) -> dict[str, Any]:
+    quoting = {"quotechar": settings.quote} if settings.quote else {"quoting": csv.QUOTE_NONE}
+    return {"delimiter": delimiter or settings.delimiter, **quoting}
 
 
 def _open(file: SourceFile) -> IO[bytes]:
@@ -83,5 +101,5 @@ def _open(file: SourceFile) -> IO[bytes]:
 
 
 def _decoded(lines: IO[bytes]) -> Iterator[str]:
-    for line in lines:
-        yield line.decode("utf-8", errors="replace")
+    for number, line in enumerate(lines):
+        yield line.decode("utf-8" if number else "utf-8-sig", errors="replace")

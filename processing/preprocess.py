@@ -26,11 +26,13 @@ from pathlib import Path
 
 from column_types import KIND_OF, UNSUPPORTED
 from dataset_settings import SETTINGS_FILE, DatasetSettings, InputError, check_columns, read_settings
+from doubts import examine
 from fitness import check_counts
 from process_exit import run_and_exit
-from reading import TypesContradicted, find_files, types_of_all_values, types_of_first_blocks
+from reading import find_files, types_of_all_values, types_of_first_blocks
 from results import write_results
 from rows import Counts, Instances, Plan, split_rows
+from source_file import SourceFile, TypesContradicted
 
 _MESSAGE_BYTES = 1024
 
@@ -48,9 +50,8 @@ def prepare(opt_ml: Path) -> str:
     plan, counts = _split(inputs / "raw", opt_ml / "processing" / "output", settings, instances)
     if instances.rank:
         return f"{counts.written:,} rows written by {instances.current}"
-    if counts.without_target:
-        without = f"{counts.without_target:,} rows have no value in the target {settings.target!r}"
-        _print(f"{without} and were left out")
+    for finding in examine(plan, counts):
+        _print(finding.text + (f". {finding.remedy}" if finding.remedy else ""))
     classes = check_counts(plan, counts)
     write_results(plan, counts, classes)
     rows = counts.rows
@@ -69,17 +70,16 @@ def _split(raw: Path, output: Path, settings: DatasetSettings, instances: Instan
     source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
     features = check_columns(settings, files[0].columns, source)
 
-    def split(types: Mapping[str, str]) -> tuple[Plan, Counts]:
+    def split(types: Mapping[str, str], files: list[SourceFile]) -> tuple[Plan, Counts]:
         _check_supported(types, settings, features)
         plan = Plan(settings, files, types, features, instances, output)
         return plan, split_rows(plan)
 
-    types = types_of_first_blocks(files, settings)
     try:
-        return split(types)
+        return split(*types_of_first_blocks(files, settings))
     except TypesContradicted as contradiction:
         _print(f"{contradiction}: reading everything once to determine the types, then starting again")
-    return split(types_of_all_values(files, settings))
+    return split(*types_of_all_values(files, settings))
 
 
 def _check_supported(types: Mapping[str, str], settings: DatasetSettings, features: Sequence[str]) -> None:

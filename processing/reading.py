@@ -9,27 +9,27 @@ those of the whole data.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+import functools
+import math
+import operator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import column_types
 import faults
+import parquet_source
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
+from conversion import ColumnReading, Noticed, Unfitting, convert
+from csv_source import csv_batches, csv_columns, lines_above_data
 from dataset_settings import DatasetSettings, InputError
-from source_file import SourceFile
+from evidence import evidence_of
+from source_file import Evidence, SourceFile, TypesContradicted
 
 _BLOCK_BYTES = 3 << 20  # what Arrow parses at a time; several are in memory at once
 _FIRST_BLOCK_BYTES = 1 << 20
-_PARQUET_BATCH_ROWS = 32_768
 _PARQUET_SUFFIXES = (".parquet", ".pq")
-
-
-class TypesContradicted(Exception):
-    """A value does not fit the type that the first block of its column suggested."""
+_ANYTHING = Evidence(column_types.ANY, column_types.ANY)
 
 
 def find_files(folder: Path, settings: DatasetSettings) -> tuple[list[SourceFile], list[str]]:
@@ -68,58 +68,121 @@ def find_files(folder: Path, settings: DatasetSettings) -> tuple[list[SourceFile
     return files, empty
 
 
-def types_of_first_blocks(files: list[SourceFile], settings: DatasetSettings) -> dict[str, str]:
-    """The type of every column, in source order, by the first block of each file."""
-    fitting = dict.fromkeys(files[0].columns, column_types.ANY)
-    for file in files:
-        for name, types in file.fitting.items():
-            fitting[name] &= types
-    return _choose(fitting, files, settings)
+def types_of_first_blocks(
+    files: list[SourceFile], settings: DatasetSettings
+) -> tuple[dict[str, str], list[SourceFile]]:
+    """The type of every column, in source order, by the first block of each file; and the files, each with
+    the columns that are read as text."""
+    evidence = {name: _joint([file.evidence[name] for file in files]) for name in files[0].columns}
+    return _chosen(evidence, files, settings)
 
 
-def types_of_all_values(files: list[SourceFile], settings: DatasetSettings) -> dict[str, str]:
-    """The type of every column, in source order, by every value; reads everything once."""
-    fitting = dict.fromkeys(files[0].columns, column_types.ANY)
+def types_of_all_values(
+    files: list[SourceFile], settings: DatasetSettings
+) -> tuple[dict[str, str], list[SourceFile]]:
+    """As ``types_of_first_blocks``, by every value; reads everything once."""
+    evidence = {name: [_ANYTHING] for name in files[0].columns}
     for file in files:
         if file.format == "parquet":
-            for name, types in file.fitting.items():
-                fitting[name] &= types
-            continue
-        text = dict.fromkeys(file.columns, pa.string())
-        for batch in _csv_batches(file, text, settings, _BLOCK_BYTES):
-            for name in file.columns:
-                fitting[name] &= column_types.fitting_texts(batch.column(name))
-    return _choose(fitting, files, settings)
+            judged = parquet_source.judged_by_values(file, settings)
+            for name in set(file.columns) - judged:
+                evidence[name].append(file.evidence[name])
+            source = parquet_source.parquet_batches(file, sorted(judged)) if judged else iter(())
+        else:
+            judged = set(file.columns)
+            text = dict.fromkeys(file.columns, pa.string())
+            source = csv_batches(file, text, settings, _BLOCK_BYTES, null_texts=True)
+        for batch in source:
+            for name in judged:
+                texts = batch.column(name)
+                if file.format == "parquet":
+                    texts = parquet_source.texts(texts, settings)
+                evidence[name] = [_joint(evidence[name]), evidence_of(texts, name, settings)]
+    return _chosen({name: _joint(found) for name, found in evidence.items()}, files, settings)
 
 
 def batches(
-    files: list[SourceFile], types: Mapping[str, str], settings: DatasetSettings
+    files: list[SourceFile], types: Mapping[str, str], settings: DatasetSettings, noticed: Noticed
 ) -> Iterator[pa.RecordBatch]:
     """All rows, in batches of some megabytes, with the columns of ``types`` that are supported, typed.
 
-    The cuts between batches depend on the files alone.
+    The cuts between batches depend on the files alone. What conversion notices is added to ``noticed``.
 
     Raises:
         TypesContradicted: a value does not fit its column's type.
         InputError: a file is broken; the error names file and line.
     """
-    missing = pa.array(settings.missing_values, pa.string())
     names = [name for name, type_ in types.items() if type_ != column_types.UNSUPPORTED]
+    readings = [_column_reading(name, types[name], settings) for name in names]
     schema = None
     for file in files:
         if file.format == "parquet":
-            source = _parquet_batches(file, types)
+            source = parquet_source.parquet_batches(file, names, [n for n in names if types[n] == "text"])
         else:
             arrow = {name: column_types.TYPES[types[name]] for name in names}
-            source = _csv_batches(file, arrow, settings, _BLOCK_BYTES)
+            arrow |= dict.fromkeys(file.as_text, column_types.TYPES["text"])
+            source = csv_batches(file, arrow, settings, _BLOCK_BYTES, null_texts=False)
         for batch in source:
             if not batch.num_rows:
                 continue
-            arrays = [column_types.as_type(batch.column(name), types[name], missing) for name in names]
+            arrays = [_converted(batch, file, reading, noticed) for reading in readings]
             schema = schema or pa.schema(
                 [(name, array.type) for name, array in zip(names, arrays, strict=True)]
             )
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def texts_of(files: list[SourceFile], name: str, settings: DatasetSettings) -> Iterator[pa.StringArray]:
+    """One column's values as texts, as they stand in the source, null where they mean a missing value."""
+    for file in files:
+        if file.format == "parquet":
+            for batch in parquet_source.parquet_batches(file, [name]):
+                yield parquet_source.texts(batch.column(name), settings)
+        else:
+            text = {name: pa.string()}
+            for batch in csv_batches(file, text, settings, _BLOCK_BYTES, null_texts=True):
+                yield batch.column(name)
+
+
+def _converted(batch: pa.RecordBatch, file: SourceFile, reading: ColumnReading, noticed: Noticed) -> pa.Array:
+    try:
+        return convert(batch.column(reading.name), reading, noticed)
+    except Unfitting as error:
+        raise TypesContradicted(f"{file.name}: column {reading.name!r}: {error}") from error
+
+
+def _column_reading(name: str, type_: str, settings: DatasetSettings) -> ColumnReading:
+    renamed = settings.class_names if name == settings.target else {}
+    missing = pa.array(settings.missing_values, pa.string())
+    numbers = [float(text) for text in settings.missing_values if _is_finite(text)]
+    return ColumnReading(
+        name, type_, settings.notation(name), missing, pa.array(numbers, pa.float64()), renamed
+    )
+
+
+def _is_finite(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _joint(evidence: Iterable[Evidence]) -> Evidence:
+    return functools.reduce(operator.and_, evidence, _ANYTHING)
+
+
+def _chosen(
+    evidence: Mapping[str, Evidence], files: list[SourceFile], settings: DatasetSettings
+) -> tuple[dict[str, str], list[SourceFile]]:
+    types = _choose({name: found.fitting for name, found in evidence.items()}, files, settings)
+    as_text = {
+        name
+        for name, type_ in types.items()
+        if type_ not in ("text", column_types.UNSUPPORTED) and type_ not in evidence[name].plain
+    }
+    if not settings.is_regression and types.get(settings.target) != column_types.UNSUPPORTED:
+        as_text.add(settings.target)  # so that a mark such as None is counted, which may be a class
+    return types, [replace(file, as_text=frozenset(as_text)) for file in files]
 
 
 def _choose(
@@ -139,9 +202,9 @@ def _unfitting_kind(
         if not fits.isdisjoint(fitting[name]):
             continue
 
-        def is_of_kind(text: str, fits: set[str] = fits) -> bool:
+        def is_of_kind(text: str, name: str = name, fits: set[str] = fits) -> bool:
             value = None if text in settings.missing_values else text
-            return not fits.isdisjoint(column_types.fitting_texts(pa.array([value], pa.string())))
+            return not fits.isdisjoint(evidence_of(pa.array([value], pa.string()), name, settings).fitting)
 
         for file in files:
             if file.format == "parquet":
@@ -161,12 +224,12 @@ def _of_other_kind(name: str, kind: str, found: str, where: str, settings: Datas
         return InputError(
             f"the target {name!r} of a regression must be a number, but {found}",
             where=where,
-            remedy="Correct it, add it to missing_values, or set the task of a classification",
+            remedy="Correct it, add it to also_missing, or set the task of a classification",
         )
     return InputError(
         f"kinds says that column {name!r} is a {kind}, but {found}",
         where=where,
-        remedy="Correct it, add it to missing_values, or take the kind out",
+        remedy="Correct it, add it to also_missing, or take the kind out",
     )
 
 
@@ -175,156 +238,13 @@ def _describe(path: Path, folder: Path, settings: DatasetSettings) -> SourceFile
     with path.open("rb") as file:
         start = file.read(4)
     if start == b"PAR1" or path.suffix.lower() in _PARQUET_SUFFIXES:
-        try:
-            schema = pq.read_schema(path)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(
-                f"this is no Parquet file: {str(error).splitlines()[0]}",
-                where=name,
-                remedy="Write it again, or give it another suffix if it is CSV",
-            ) from None
-        columns = _unique(schema.names, name)
-        fitting = {column: column_types.fitting_type(schema.field(column).type) for column in columns}
-        return SourceFile(path, name, "parquet", False, columns, fitting)
+        return parquet_source.describe(path, name, settings)
     bare = SourceFile(path, name, "csv", start[:2] == b"\x1f\x8b", (), {})
-    columns = _csv_columns(bare, settings)
-    lines_above = _blank_lines(bare) + 1 if settings.header else 0
-    described = SourceFile(path, name, "csv", bare.compressed, columns, {}, lines_above)
+    columns = csv_columns(bare, settings)
+    described = replace(bare, columns=columns, lines_above=lines_above_data(bare, settings))
     text = dict.fromkeys(columns, pa.string())
-    fitting = dict.fromkeys(columns, column_types.ANY)
-    for batch in _csv_batches(described, text, settings, _FIRST_BLOCK_BYTES):
-        fitting = {column: column_types.fitting_texts(batch.column(column)) for column in columns}
+    evidence = dict.fromkeys(columns, _ANYTHING)
+    for batch in csv_batches(described, text, settings, _FIRST_BLOCK_BYTES, null_texts=True):
+        evidence = {column: evidence_of(batch.column(column), column, settings) for column in columns}
         break
-    return replace(described, fitting=fitting)
-
-
-def _unique(names: list[str], where: str) -> tuple[str, ...]:
-    for name in names:
-        if names.count(name) > 1:
-            places = [str(place) for place, other in enumerate(names, start=1) if other == name]
-            raise InputError(
-                f"the column name {name!r} is used more than once (columns {', '.join(places)})",
-                where=where,
-                remedy="Rename one of them, or give all names in columns",
-            )
-    return tuple(names)
-
-
-def _csv_columns(file: SourceFile, settings: DatasetSettings) -> tuple[str, ...]:
-    read = pa_csv.ReadOptions(block_size=_FIRST_BLOCK_BYTES, autogenerate_column_names=not settings.header)
-    reader = _open_csv(file, read, settings, pa_csv.ConvertOptions())
-    assert reader is not None
-    try:
-        found = reader.schema.names
-    except UnicodeDecodeError as error:
-        raise _csv_error(error, file, settings) from error
-    if settings.columns is not None:
-        if len(settings.columns) != len(found):
-            raise InputError(
-                f"it has {len(found)} columns, but columns names {len(settings.columns)}",
-                where=file.name,
-                remedy="Name every column in columns, in order, and check the delimiter",
-            )
-        return settings.columns
-    if not settings.header:
-        raise InputError(
-            "the file has no header and columns is not given",
-            where=file.name,
-            remedy="Name all columns in columns",
-        )
-    return _unique(found, file.name)
-
-
-def _blank_lines(file: SourceFile) -> int:
-    """How many blank lines the file begins with: Arrow ignores them, but counts them among rows to skip."""
-    with _stream(file) as stream:
-        start = stream.read(_FIRST_BLOCK_BYTES).removeprefix(b"\xef\xbb\xbf")
-    return len(start[: len(start) - len(start.lstrip(b"\r\n"))].splitlines())
-
-
-def _csv_batches(
-    file: SourceFile, types: Mapping[str, pa.DataType], settings: DatasetSettings, block_size: int
-) -> Iterator[pa.RecordBatch]:
-    read = pa_csv.ReadOptions(
-        block_size=block_size,
-        column_names=list(file.columns),
-        skip_rows_after_names=file.lines_above,  # unlike skip_rows it knows of newlines inside quotes
-    )
-    convert = pa_csv.ConvertOptions(
-        column_types=dict(types),
-        include_columns=list(types),
-        null_values=list(settings.missing_values),
-        true_values=list(column_types.TRUE),
-        false_values=list(column_types.FALSE),
-        strings_can_be_null=True,
-    )
-    reader = _open_csv(file, read, settings, convert)
-    last = None
-    while reader is not None:
-        try:
-            batch = reader.read_next_batch()
-        except StopIteration:
-            break
-        except (pa.ArrowInvalid, OSError) as error:
-            raise _csv_error(error, file, settings) from error
-        last = batch if batch.num_rows else last
-        yield batch
-    if last is not None and "\n" in str(last.column(last.num_columns - 1)[-1]):
-        # Arrow takes a quote that is never closed for a field up to the end of the file.
-        fault = faults.malformed_line(file, settings, len(file.columns))
-        if fault:
-            raise fault
-
-
-def _open_csv(
-    file: SourceFile, read: pa_csv.ReadOptions, settings: DatasetSettings, convert: pa_csv.ConvertOptions
-) -> pa_csv.CSVStreamingReader | None:
-    parse = pa_csv.ParseOptions(delimiter=settings.delimiter, newlines_in_values=True)
-    stream = _stream(file)
-    try:
-        return pa_csv.open_csv(stream, read, parse, convert)
-    except (pa.ArrowInvalid, OSError) as error:
-        if file.columns and "Empty CSV file" in str(error):
-            return None  # a header and no rows
-        raise _csv_error(error, file, settings) from error
-
-
-def _stream(file: SourceFile) -> pa.NativeFile:
-    return pa.input_stream(str(file.path), compression="gzip" if file.compressed else None)
-
-
-def _csv_error(error: Exception, file: SourceFile, settings: DatasetSettings) -> Exception:
-    """What Arrow's error means: a contradicted type, or a fault in the file with its line."""
-    text = str(error)
-    if "conversion error" in text and "invalid UTF8" not in text:
-        column = re.search(r"In CSV column #(\d+)", text)
-        if column:
-            text = text.replace(column[0], f"column {file.columns[int(column[1])]!r}", 1)
-        return TypesContradicted(f"{file.name}: {text}")
-    if "Empty CSV file" in text:
-        return InputError("the file is empty", where=file.name, remedy="Give a file with rows in it")
-    if file.compressed and ("zlib" in text or "Truncated" in text or isinstance(error, OSError)):
-        return InputError(
-            f"the gzip file cannot be unpacked: {text}", where=file.name, remedy="Compress it again"
-        )
-    fault = faults.undecodable_line(file)
-    if fault is None:
-        columns = len(file.columns) or faults.first_width(file, settings)
-        fault = faults.malformed_line(file, settings, columns)
-    return fault or InputError(
-        f"the CSV cannot be read: {text}", where=file.name, remedy="Check its quotes and its delimiter"
-    )
-
-
-def _parquet_batches(file: SourceFile, types: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
-    names = [name for name, type_ in types.items() if type_ != column_types.UNSUPPORTED]
-    texts = [name for name in names if types[name] == "text"]
-    try:
-        with pq.ParquetFile(file.path, read_dictionary=texts, pre_buffer=False) as parquet:
-            yield from parquet.iter_batches(batch_size=_PARQUET_BATCH_ROWS, columns=names)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"the Parquet file is broken: {str(error).splitlines()[0]}",
-            where=file.name,
-            remedy="Write it again",
-        ) from error
+    return replace(described, evidence=evidence)

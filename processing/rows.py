@@ -16,11 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from column_types import TYPES
+from conversion import Noticed
 from dataset_settings import PARTS, DatasetSettings, InputError
 from quality import Quality
 from reading import batches
 from source_file import SourceFile
-from splitting import PartWriter, RowHasher, text_hashes
+from splitting import PartWriter, RowHasher, key_hashes, text_hashes
 
 _PROGRESS_SECONDS = 2.0
 _MOST_CLASSES = 1000
@@ -57,13 +58,14 @@ class Counts:
     """What the pass has counted: rows of each part, and in ``classes[part]`` those of each class.
 
     ``rows``, ``classes`` (of a classification) and ``quality`` are filled on the first instance only;
-    ``written`` counts what this instance wrote.
+    ``written`` counts what this instance wrote, ``noticed`` what the reader noticed.
     """
 
     quality: Quality  # of the training part
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
     classes: dict[str, dict[str, int]] = field(default_factory=lambda: {part: {} for part in PARTS})
     without_target: int = 0
+    noticed: Noticed = field(default_factory=Noticed)
     written: int = 0
 
 
@@ -101,7 +103,7 @@ def split_rows(plan: Plan) -> Counts:
     counts = Counts(Quality(pa.schema(types)))
     counting = instances.rank == 0
     writers: list[PartWriter] = []
-    for number, batch in enumerate(_read(plan)):
+    for number, batch in enumerate(_read(plan, counts.noticed)):
         writing = number % len(instances.hosts) == instances.rank
         if not (writing or counting):
             continue
@@ -141,14 +143,14 @@ def _columns(plan: Plan) -> dict[str, list[str]]:
     return {"train": trained, "validation": trained, "test": [*trained, *slices]}
 
 
-def _read(plan: Plan) -> Iterator[pa.RecordBatch]:
+def _read(plan: Plan, noticed: Noticed) -> Iterator[pa.RecordBatch]:
     """All batches; prints progress now and then.
 
     Raises:
         InputError: there are no rows in any file.
     """
     read, last_said = 0, time.monotonic()
-    for batch in batches(plan.files, plan.types, plan.settings):
+    for batch in batches(plan.files, plan.types, plan.settings, noticed):
         read += batch.num_rows
         if time.monotonic() - last_said >= _PROGRESS_SECONDS:
             last_said = time.monotonic()
@@ -164,7 +166,7 @@ def _read(plan: Plan) -> Iterator[pa.RecordBatch]:
 def _hashed(batch: pa.RecordBatch, hasher: RowHasher, plan: Plan) -> _Rows:
     target = plan.settings.target
     texts = {
-        name: text_hashes(batch.column(name).dictionary)
+        name: (key_hashes if name == plan.settings.key else text_hashes)(batch.column(name).dictionary)
         for name in batch.schema.names
         if pa.types.is_dictionary(batch.schema.field(name).type)
     }

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)  # the finalizer of SplitMix64
@@ -57,6 +58,24 @@ def text_hashes(texts: pa.Array) -> np.ndarray:
         done += 8
         active = active[left > 8]
     return _mix(hashes)
+
+
+def key_hashes(texts: pa.Array) -> np.ndarray:
+    """A uint64 hash of each key in a string array without nulls.
+
+    A key that spells a whole number of 64 bits as such a number is written (``7``, but not ``007`` or
+    ``7.0``) hashes as that number does, so that keys that are stored as numbers and as texts agree.
+    """
+    hashes = text_hashes(texts)
+    short = pc.match_substring_regex(texts, r"^(0|-?[1-9][0-9]{0,17})$")
+    places = np.flatnonzero(short.to_numpy(zero_copy_only=False))
+    hashes[places] = texts.take(pa.array(places)).cast(pa.int64()).to_numpy().view(np.uint64)
+    long = pc.match_substring_regex(texts, r"^-?[1-9][0-9]{18}$").to_numpy(zero_copy_only=False)
+    for place in np.flatnonzero(long):
+        number = int(texts[int(place)].as_py())
+        if -(2**63) <= number < 2**63:
+            hashes[place] = np.uint64(number % 2**64)
+    return hashes
 
 
 def value_bits(array: pa.Array, hashed_texts: np.ndarray | None) -> np.ndarray:

@@ -19,7 +19,7 @@ from typing import Any
 
 from aws_formats.errors import GatehouseError
 from pipelines.definition.bucket import stored_sizes
-from pipelines.settings.project import Project
+from pipelines.settings.project import Data, Project
 
 DIGEST_LENGTH = 16
 """Hexadecimal digits: 64 bits, plenty for one project's versions, and still readable."""
@@ -84,8 +84,16 @@ def dataset_settings(project: Project) -> dict[str, Any]:
     """What ``dataset.json`` says: the task, the `[...data]` table less where the data comes from, and what
     the gate names in it."""
     data = project.data.model_dump(mode="json", exclude={"source", "version"})
+    for key in _LEFT_OUT:
+        if getattr(project.data, key) == Data.model_fields[key].get_default(call_default_factory=True):
+            del data[key]
     named = {"slices": list(project.gate.slices), "floor_classes": list(project.gate.classes)}
     return {"task": project.task, **data, **{key: names for key, names in named.items() if names}}
+
+
+_LEFT_OUT = ("quote", "also_missing", "decimal", "thousands", "date_format", "strip", "class_names")
+"""Keys of the data table that ``dataset.json`` names only where they differ from their defaults, so that the
+settings of a project which uses none of them keep their digest."""
 
 
 def plain_files(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ import csv
 import gzip
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 from aws_formats.errors import GatehouseError
 from pipelines.settings.complaints import all_wrong
@@ -56,6 +56,11 @@ def _absent_columns(project: Project, file: Path, columns: Sequence[str]) -> Ite
         ("data", "features"): data.features or (),
         ("data", "drop"): data.drop,
         ("data", "kinds"): tuple(data.kinds),
+        **{
+            ("data", key): tuple(value)
+            for key in ("decimal", "thousands", "date_format")
+            if isinstance(value := getattr(data, key), dict)
+        },
         ("gate", "slices"): project.gate.slices,
     }
     for key, names in named.items():
@@ -109,7 +114,8 @@ def _columns(file: Path, data: Data) -> Sequence[str]:
 
         return list(pq.read_schema(file).names)
     with _text(file) as lines:
-        return next(row for row in csv.reader(lines, delimiter=data.delimiter) if row)
+        names = next(row for row in csv.reader(lines, **_dialect(data)) if row)
+    return [name.strip() for name in names] if data.strip else names
 
 
 def _targets(file: Path, data: Data) -> Iterator[str]:
@@ -119,14 +125,25 @@ def _targets(file: Path, data: Data) -> Iterator[str]:
 
         with pq.ParquetFile(file) as parquet:
             for batch in parquet.iter_batches(columns=[data.target]):
-                yield from (str(value) for value in batch.column(0).to_pylist() if value is not None)
+                values = (str(value) for value in batch.column(0).to_pylist() if value is not None)
+                yield from (data.class_names.get(value, value) for value in values)
         return
+    missing = {*data.missing_values, *data.also_missing}
     place = list(_columns(file, data)).index(data.target)
     with _text(file) as lines:
-        rows = (row for row in csv.reader(lines, delimiter=data.delimiter, strict=True) if row)
+        rows = (row for row in csv.reader(lines, strict=True, **_dialect(data)) if row)
         if data.header:
             next(rows)
-        yield from (row[place] for row in rows if row[place] not in data.missing_values)
+        for row in rows:
+            value = row[place].strip() if data.strip else row[place]
+            value = data.class_names.get(value, value)
+            if value not in missing:
+                yield value
+
+
+def _dialect(data: Data) -> dict[str, Any]:
+    quoting = {"quotechar": data.quote} if data.quote else {"quoting": csv.QUOTE_NONE}
+    return {"delimiter": data.delimiter, **quoting}
 
 
 def _is_parquet(file: Path) -> bool:

@@ -8,7 +8,7 @@ as well, because only here are both at hand. ``settings`` reads the file and wor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -96,6 +96,25 @@ class Split(Table):
         return self
 
 
+def _date_format(text: str) -> str:
+    """Checked again, with the same letters, by ``processing/dates.py``."""
+    unknown = re.findall(r"%[^YymdeHIMSfpbBzaATRFD%]", text)
+    if unknown:
+        raise ValueError(f"there is no {unknown[0]}; a date is written like %d/%m/%Y, a time like %H:%M:%S")
+    if not re.search(r"%[YymdeHIMSbBTRFD]", text):
+        raise ValueError("it names no part of a date or a time; a date is written like %d/%m/%Y")
+    return text
+
+
+DecimalMark = Literal[".", ","]
+ThousandsMark = Literal["", ",", ".", "'", " "]
+DateFormat = Annotated[str, AfterValidator(_date_format)]
+
+
+def _of_column(notation: str | Mapping[str, str], column: str, default: str) -> str:
+    return notation if isinstance(notation, str) else notation.get(column, default)
+
+
 class Data(Table):
     """Where the data lies and how to read it; ``processing/preprocess.py`` acts on the latter."""
 
@@ -108,7 +127,14 @@ class Data(Table):
     columns: SomeNames | None = None
     header: bool = True
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    quote: Annotated[str, Field(max_length=1)] = '"'
     missing_values: Names = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+    also_missing: Names = ()
+    decimal: DecimalMark | dict[str, DecimalMark] = "."
+    thousands: ThousandsMark | dict[str, ThousandsMark] = ""
+    date_format: DateFormat | dict[str, DateFormat] | None = None
+    strip: bool = False
+    class_names: dict[str, Text] = Field(default_factory=dict)
     kinds: dict[str, Kind] = Field(default_factory=dict)
     key: Text | None = None
     split: Split = Split()
@@ -126,8 +152,10 @@ class Data(Table):
             "drop": self.drop,
             "kinds": tuple(self.kinds),
         }
+        written = {"decimal": self.decimal, "thousands": self.thousands, "date_format": self.date_format}
+        by_column = {key: tuple(value) for key, value in written.items() if isinstance(value, dict)}
         if self.columns is not None:
-            for key, names in {"target": (self.target,), **named}.items():
+            for key, names in {"target": (self.target,), **named, **by_column}.items():
                 for name in names:
                     if name not in self.columns:
                         raise ValueError(f"{key} names {name!r}, which is not in columns")
@@ -137,6 +165,10 @@ class Data(Table):
         for name in features:
             if name in self.drop:
                 raise ValueError(f"{name!r} is in both features and drop")
+        for column in (*by_column.get("decimal", ()), *by_column.get("thousands", ()), ""):
+            point, group = _of_column(self.decimal, column, "."), _of_column(self.thousands, column, "")
+            if point == group:
+                raise ValueError(f"decimal and thousands are both {point!r}; give one of them another")
         return self
 
 

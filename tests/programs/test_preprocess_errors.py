@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from program_runs import ROOT, Prepared, as_csv, lay_out, mixed_rows
+from program_runs import PARTS, ROOT, Prepared, as_csv, lay_out, mixed_rows
 
 HEADER, ROWS = mixed_rows(120)
 GOOD = as_csv(HEADER, ROWS)
@@ -193,7 +194,7 @@ def check(prepared: Prepared, *texts: str) -> None:
             id="a boolean as the target of a regression",
         ),
         pytest.param(
-            pa.table({"a": [1, 2], "y": ["1", "2"]}),
+            pa.table({"a": [1, 2], "y": ["one", "two"]}),
             {"task": "regression"},
             ["data.parquet: the target 'y' of a regression must be a number, but its values are not"],
             id="a Parquet column of texts as the target of a regression",
@@ -273,28 +274,115 @@ def test_too_many_texts_keep_the_most_frequent_and_warn(prepare: Callable[..., P
     assert "raise max_categories" in prepared.out
 
 
-def test_a_mark_among_numbers_is_pointed_out_unless_the_settings_know_it(
+def test_a_question_mark_among_numbers_means_missing_and_is_counted(
     prepare: Callable[..., Prepared],
 ) -> None:
     rows = [[n % 40 if n % 9 else "?", f"c{n % 7}", n % 2] for n in range(400)]
     data = as_csv(["n", "c", "y"], rows)
     found = prepare(data)
     assert found.code == 0, found.err
-    assert "warning: column 'n' counts as a category because of '?'" in found.out
+    assert "45 of 400 rows have '?' in column 'n'; it counts as missing" in found.out
+    assert found.schema["features"][0] == {"name": "n", "kind": "number"}
+    assert sum(found.part(part)["n"].null_count for part in PARTS) == 45
     assert "'c'" not in found.out
-    for settings in ({"missing_values": ["?"]}, {"kinds": {"n": "category"}}):
-        assert "warning" not in prepare(data, **settings).out
+    for settings in ({"missing_values": ["?"]}, {"also_missing": ["?"]}, {"kinds": {"n": "category"}}):
+        assert "'?'" not in prepare(data, **settings).out
+
+
+@pytest.mark.parametrize("marks", [["-"], ["unknown"], ["."], ["missing", "n.a."], ["so"]])
+def test_another_mark_among_numbers_stops_the_run_with_the_line_that_reads_it(
+    prepare: Callable[..., Prepared], marks: list[str]
+) -> None:
+    rows = [[n % 40 if n % 9 else marks[n % len(marks)], n % 2] for n in range(400)]
+    data = as_csv(["n", "y"], rows)
+    found = prepare(data)
+    assert found.code == 1
+    line = f"also_missing = [{', '.join(json.dumps(mark) for mark in sorted(marks))}]"
+    assert line in found.message
+    fixed = prepare(data, also_missing=marks)
+    assert fixed.schema["features"] == [{"name": "n", "kind": "number"}]
+    assert sum(fixed.part(part)["n"].null_count for part in PARTS) == 45
+    assert prepare(data, kinds={"n": "category"}).code == 0
 
 
 def test_a_late_text_in_a_column_of_numbers_is_named(prepare: Callable[..., Prepared]) -> None:
     rows = [[n / 7, n % 2] for n in range(100_000)]
-    found = prepare(as_csv(["n", "y"], [*rows, ["so", 1]]))
-    assert found.code == 0, found.err
+    data = as_csv(["n", "y"], [*rows, ["so", 1]])
+    found = prepare(data)
+    assert found.code == 1
     assert "data.csv: column 'n': CSV conversion error to double: invalid value 'so'" in found.out
+    assert "column 'n' holds numbers and 'so'" in found.message
+    assert 'Set also_missing = ["so"]' in found.message
+    assert prepare(data, also_missing=["so"]).schema["features"] == [{"name": "n", "kind": "number"}]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_class_named_none_does_not_vanish(prepare: Callable[..., Prepared], form: str) -> None:
+    rows = [[n % 31, ["None", "Mild", "Severe", "None", "Mild"][n % 5]] for n in range(600)]
+    data: Any = as_csv(["a", "y"], rows)
+    if form == "parquet":
+        data = pa.table({"a": [row[0] for row in rows], "y": [row[1] for row in rows]})
+    found = prepare(data, task="multiclass")
+    assert found.code == 1
     assert (
-        "warning: column 'n' counts as a category because of some of its texts; the others are numbers"
-        in (found.out)
+        "240 of 600 rows have 'None' in the target 'y': is it a class, or a missing value?" in found.message
     )
+    kept = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
+    assert f"set missing_values = {json.dumps(kept)}; if it is missing, set also_missing = [" in found.message
+    as_class = prepare(data, task="multiclass", missing_values=kept)
+    assert as_class.schema["classes"] == ["Mild", "None", "Severe"]
+    assert sum(as_class.schema["rows"].values()) == 600
+    missing = prepare(data, task="multiclass", also_missing=["None"])
+    assert missing.schema["classes"] == ["Mild", "Severe"]
+    assert "240 rows have no value, but 'None', in the target 'y' and were left out" in missing.out
+    renamed = prepare(data, task="multiclass", class_names={"None": "No injury"})
+    assert renamed.schema["classes"] == ["Mild", "No injury", "Severe"]
+
+
+def test_a_mark_among_classes_that_are_numbers_is_asked_about_too(prepare: Callable[..., Prepared]) -> None:
+    rows = [[n % 31, ["None", "1", "2"][n % 3]] for n in range(600)]
+    found = prepare(as_csv(["a", "y"], rows))
+    assert "200 of 600 rows have 'None' in the target 'y'" in found.message
+    rare = prepare(as_csv(["a", "y"], [[n % 31, "NA" if n % 200 == 0 else n % 2] for n in range(600)]))
+    assert rare.code == 0
+    assert "3 rows have no value, but 'NA', in the target 'y' and were left out" in rare.out
+
+
+def test_a_frequent_mark_in_a_category_is_asked_about_and_a_rare_one_said(
+    prepare: Callable[..., Prepared],
+) -> None:
+    def rows(every: int, mark: str) -> str:
+        kinds = ("Grvl", "Pave", "Dirt")
+        return as_csv(
+            ["alley", "n", "y"],
+            [[mark if n % every == 0 else kinds[n % 3], n, n % 2] for n in range(600)],
+        )
+
+    found = prepare(rows(2, "NA"))
+    assert (
+        "300 of 600 rows have 'NA' in column 'alley': is it a category, or a missing value?" in found.message
+    )
+    kept = prepare(rows(2, "NA"), missing_values=["", "N/A", "NaN", "nan", "null", "NULL", "None"])
+    assert kept.schema["features"][0]["categories"] == ["Dirt", "Grvl", "NA", "Pave"]
+    missing = prepare(rows(2, "NA"), also_missing=["NA"])
+    assert missing.schema["features"][0]["categories"] == ["Dirt", "Grvl", "Pave"]
+    for every, mark in ((2, "NaN"), (40, "NA")):
+        said = prepare(rows(every, mark))
+        assert f"{600 // every} of 600 rows have {mark!r} in column 'alley'; it counts as missing" in said.out
+
+
+def test_a_number_that_means_missing_does_so_however_it_is_spelt(prepare: Callable[..., Prepared]) -> None:
+    spelt = ["-999", "-999.0", "-999.00", " -999", "-9.99e2"]
+    rows = [[spelt[n % 5] if n % 10 == 0 else n / 4, -999 if n % 7 == 0 else n, n % 2] for n in range(400)]
+    data = as_csv(["a", "b", "y"], rows)
+    found = prepare(data, also_missing=["-999"])
+    assert sum(found.part(part)["a"].null_count for part in PARTS) == 40
+    assert sum(found.part(part)["b"].null_count for part in PARTS) == 58
+    table = pa.table(
+        {"a": [-999.0 if n % 10 == 0 else n / 4 for n in range(400)], "y": [n % 2 for n in range(400)]}
+    )
+    found = prepare(table, also_missing=["-999"])
+    assert sum(found.part(part)["a"].null_count for part in PARTS) == 40
 
 
 def test_missing_settings_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

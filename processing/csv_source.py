@@ -1,0 +1,211 @@
+"""The rows of one CSV file as batches of Arrow's types, and errors that say which line is at fault."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import column_types
+import faults
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+from byte_stream import open_bytes
+from dataset_settings import DatasetSettings, InputError
+from notation import stripped, toml_text
+from source_file import SourceFile, TypesContradicted
+
+FIRST_BLOCK_BYTES = 1 << 20
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", ":": "colon", "^": "caret"}
+_LARGEST_BLOCK_BYTES = 1 << 30
+
+
+def csv_columns(file: SourceFile, settings: DatasetSettings) -> tuple[str, ...]:
+    """The names of the file's columns, by its header or by the settings.
+
+    Raises:
+        InputError: there is no header where one is needed, a name is there twice, or the delimiter is wrong.
+    """
+    read = pa_csv.ReadOptions(block_size=FIRST_BLOCK_BYTES, autogenerate_column_names=not settings.header)
+    _check_delimiter(file, settings)
+    reader = _open_csv(file, read, settings, pa_csv.ConvertOptions())
+    assert reader is not None
+    try:
+        found = reader.schema.names
+    except UnicodeDecodeError as error:
+        raise _csv_error(error, file, settings) from error
+    if settings.columns is not None:
+        if len(settings.columns) != len(found):
+            raise InputError(
+                f"it has {len(found)} columns, but columns names {len(settings.columns)}",
+                where=file.name,
+                remedy="Name every column in columns, in order, and check the delimiter",
+            )
+        return settings.columns
+    if not settings.header:
+        raise InputError(
+            "the file has no header and columns is not given",
+            where=file.name,
+            remedy="Name all columns in columns",
+        )
+    if settings.strip:
+        found = stripped(pa.array(found, pa.string())).to_pylist()
+    return unique_names(found, file.name)
+
+
+def unique_names(names: list[str], where: str) -> tuple[str, ...]:
+    """The names of columns, if none is there twice.
+
+    Raises:
+        InputError: one is.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            places = [str(place) for place, other in enumerate(names, start=1) if other == name]
+            raise InputError(
+                f"the column name {name!r} is used more than once (columns {', '.join(places)})",
+                where=where,
+                remedy="Rename one of them, or give all names in columns",
+            )
+    return tuple(names)
+
+
+def lines_above_data(file: SourceFile, settings: DatasetSettings) -> int:
+    """How many rows Arrow must skip: the header, and blank lines before it, which Arrow ignores but counts
+    among rows to skip."""
+    if not settings.header:
+        return 0
+    with open_bytes(file) as stream:
+        start = stream.read(FIRST_BLOCK_BYTES).removeprefix(b"\xef\xbb\xbf")
+    return len(start[: len(start) - len(start.lstrip(b"\r\n"))].splitlines()) + 1
+
+
+def csv_batches(
+    file: SourceFile,
+    types: Mapping[str, pa.DataType],
+    settings: DatasetSettings,
+    block_size: int,
+    *,
+    null_texts: bool,
+) -> Iterator[pa.RecordBatch]:
+    """The file's rows with the columns of ``types``; with ``null_texts`` a missing value is null in columns
+    of text as well.
+
+    A block that is too small for a row is made larger: the batches before it stay as they were.
+    """
+    rows = 0
+    while True:
+        try:
+            for batch in _blocks(file, types, settings, block_size, null_texts, rows):
+                rows += batch.num_rows
+                yield batch
+            return
+        except _RowTooLong:
+            block_size *= 4
+
+
+class _RowTooLong(Exception):
+    """A row is longer than a block."""
+
+
+def _blocks(
+    file: SourceFile,
+    types: Mapping[str, pa.DataType],
+    settings: DatasetSettings,
+    block_size: int,
+    null_texts: bool,
+    done: int,
+) -> Iterator[pa.RecordBatch]:
+    """The batches of one reader, less the first ``done`` rows."""
+    read = pa_csv.ReadOptions(
+        block_size=block_size,
+        column_names=list(file.columns),
+        skip_rows_after_names=file.lines_above,  # unlike skip_rows it knows of newlines inside quotes
+    )
+    convert = pa_csv.ConvertOptions(
+        column_types=dict(types),
+        include_columns=list(types),
+        null_values=list(settings.missing_values),
+        true_values=list(column_types.TRUE),
+        false_values=list(column_types.FALSE),
+        strings_can_be_null=null_texts,
+    )
+    last = None
+    try:
+        reader = _open_csv(file, read, settings, convert)
+        while reader is not None:
+            batch = reader.read_next_batch()
+            last = batch if batch.num_rows else last
+            skipped = min(done, batch.num_rows)
+            done -= skipped
+            yield batch.slice(skipped)
+    except StopIteration:
+        pass
+    except (pa.ArrowInvalid, OSError) as error:
+        if "straddling object" in str(error) and block_size < _LARGEST_BLOCK_BYTES:
+            raise _RowTooLong from error
+        raise _csv_error(error, file, settings) from error
+    if last is not None and "\n" in str(last.column(last.num_columns - 1)[-1]):
+        # Arrow takes a quote that is never closed for a field up to the end of the file.
+        fault = faults.malformed_line(file, settings, len(file.columns))
+        if fault:
+            raise fault
+
+
+def _open_csv(
+    file: SourceFile, read: pa_csv.ReadOptions, settings: DatasetSettings, convert: pa_csv.ConvertOptions
+) -> pa_csv.CSVStreamingReader | None:
+    parse = pa_csv.ParseOptions(
+        delimiter=settings.delimiter, quote_char=settings.quote or False, newlines_in_values=True
+    )
+    try:
+        return pa_csv.open_csv(open_bytes(file), read, parse, convert)
+    except (pa.ArrowInvalid, OSError) as error:
+        if "straddling object" in str(error):
+            raise
+        if file.columns and "Empty CSV file" in str(error):
+            return None  # a header and no rows
+        raise _csv_error(error, file, settings) from error
+
+
+def _check_delimiter(file: SourceFile, settings: DatasetSettings) -> None:
+    """A header that is one column only, or lacks the target, although another delimiter would not."""
+    header = faults.first_row(file, settings, settings.delimiter)
+    if len(header) > 1 and (settings.target in header or settings.columns is not None or not settings.header):
+        return
+    for delimiter, name in _DELIMITERS.items():
+        names = [text.strip() for text in faults.first_row(file, settings, delimiter)]
+        better = len(names) > max(1, len(header))
+        if settings.header and settings.columns is None:
+            better = better and settings.target in names
+        elif settings.columns is not None:
+            better = better and len(names) == len(settings.columns)
+        if better and delimiter != settings.delimiter:
+            shown = "one column" if len(header) == 1 else f"{len(header)} columns"
+            raise InputError(
+                f"it has {shown} with the delimiter {settings.delimiter!r} and {len(names)} with a {name}",
+                where=file.name,
+                remedy=f"Set delimiter = {toml_text(delimiter)}",
+            )
+
+
+def _csv_error(error: Exception, file: SourceFile, settings: DatasetSettings) -> Exception:
+    """What Arrow's error means: a contradicted type, or a fault in the file with its line."""
+    text = str(error)
+    if "conversion error" in text and "invalid UTF8" not in text:
+        column = re.search(r"In CSV column #(\d+)", text)
+        if column:
+            text = text.replace(column[0], f"column {file.columns[int(column[1])]!r}", 1)
+        return TypesContradicted(f"{file.name}: {text}")
+    if "Empty CSV file" in text:
+        return InputError("the file is empty", where=file.name, remedy="Give a file with rows in it")
+    if file.compressed and ("zlib" in text or "Truncated" in text or isinstance(error, OSError)):
+        return InputError(
+            f"the gzip file cannot be unpacked: {text}", where=file.name, remedy="Compress it again"
+        )
+    fault = faults.undecodable_line(file)
+    if fault is None:
+        columns = len(file.columns) or len(faults.first_row(file, settings, settings.delimiter))
+        fault = faults.malformed_line(file, settings, columns)
+    return fault or InputError(
+        f"the CSV cannot be read: {text}", where=file.name, remedy="Check its quotes and its delimiter"
+    )

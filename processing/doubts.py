@@ -1,0 +1,472 @@
+"""What the data may mean otherwise: it stops the run with the settings that decide, or is noted.
+
+Preprocessing has read every row when it comes here, so what is decided rests on all distinct texts of the
+training part and on all marks of missing values, and does not depend on the order of rows. A column that
+``kinds`` names, or a notation of its own, is as the project wants it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow.compute as pc
+from column_types import KIND_OF
+from dataset_settings import EVERY_COLUMN, MISSING_VALUES, DatasetSettings, InputError
+from dates import timestamps
+from evidence import UNKNOWN
+from findings import Finding
+from notation import numbers, toml_key, toml_text
+from reading import texts_of
+from recognition import FEWEST, Recognised, recognise, spaced, surrounded
+from rows import Counts, Plan
+
+_MOST_TEXTS = 400_000
+_MANY = 20  # distinct numbers that no category has
+_ROWS_OF_AN_IDENTIFIER = 50
+_SHARE_OF_AN_IDENTIFIER, _SHARE_TO_NOTE = 0.9, 0.5
+_FREQUENT_IN_TARGET, _FREQUENT_IN_CATEGORY, _FEW_ROWS = 0.01, 0.05, 5
+_WORDS_OF_PEOPLE = frozenset({"None", "NA", "N/A"})  # unlike NaN and null, which programs write
+_COLUMNS_SHOWN = 8
+_MOST_OTHERS = 1000
+_MARKS = frozenset(
+    (
+        *(
+            "",
+            "-",
+            "--",
+            "---",
+            ".",
+            "..",
+            "...",
+            "*",
+            "#",
+            "?",
+            "??",
+            "x",
+            "_",
+            "nil",
+            "none",
+            "null",
+            "nan",
+        ),
+        *("na", "n/a", "n.a", "n.a.", "#n/a", "#na", "#null!", "#value!", "#div/0!", "<na>", "nat", "\\n"),
+        *(
+            "(null)",
+            "[null]",
+            "inf",
+            "-inf",
+            "missing",
+            "unknown",
+            "unk",
+            "undefined",
+            "empty",
+            "blank",
+            "nd",
+        ),
+        *("not available", "not known", "no data"),
+    )
+)
+"""What people and programs write where they have no number, in lower case."""
+
+
+@dataclass(frozen=True)
+class _Doubt:
+    """``readings`` are alternatives: for each, keys of the settings with this column's value."""
+
+    column: str
+    what: str
+    shown: tuple[str, ...]
+    readings: tuple[Mapping[str, str], ...]
+    meanings: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+
+
+def examine(plan: Plan, counts: Counts) -> list[Finding]:
+    """What a person should know of the data.
+
+    Raises:
+        InputError: a column is most probably misread, or a default mark of missing values is so frequent
+            that it may be a value; the error says by which settings the data is read.
+    """
+    if not sum(counts.rows.values()):
+        return []
+    findings = [*_absent_targets(plan, counts), *_frequent_marks(plan, counts)]
+    doubts: list[_Doubt] = []
+    for name in plan.features:
+        if name in counts.quality.texts and name not in plan.settings.demanded_kinds:
+            _look_at(name, plan, counts, doubts, findings)
+    findings += _target_texts(plan, counts)
+    if doubts:
+        raise _stop(doubts, plan)
+    _check_units(counts)
+    return findings + _spaces(plan, counts)
+
+
+def _absent_targets(plan: Plan, counts: Counts) -> list[Finding]:
+    """Rows without a target are left out: said, and asked about where a mark may be a class."""
+    settings, target = plan.settings, plan.settings.target
+    rows = sum(counts.rows.values()) + counts.without_target
+    marks = counts.noticed.marks.get(target, {})
+    findings = []
+    for mark, count in sorted(marks.items()):
+        doubtful = mark in settings.doubtful_marks and not settings.is_regression
+        if doubtful and count >= _FEW_ROWS and count > _FREQUENT_IN_TARGET * rows:
+            raise _class_or_missing(mark, count, rows, settings)
+        written = f", but {mark!r}," if mark else ""
+        findings.append(
+            Finding(
+                "rows_without_target",
+                f"{count:,} rows have no value{written} in the target {target!r} and were left out",
+                column=target,
+                count=count,
+                remedy=_kept(mark) if doubtful else None,
+            )
+        )
+    others = counts.without_target - sum(marks.values())
+    if others > 0:
+        text = f"{others:,} rows have no value in the target {target!r} and were left out"
+        findings.append(Finding("rows_without_target", text, column=target, count=others))
+    return findings
+
+
+def _class_or_missing(mark: str, count: int, rows: int, settings: DatasetSettings) -> InputError:
+    return InputError(
+        f"{count:,} of {rows:,} rows have {mark!r} in the target {settings.target!r}: is it a class, or a "
+        "missing value?",
+        remedy=f"If it is a class, set {_kept(mark)}; if it is missing, set {_confirmed(mark)}",
+    )
+
+
+def _kept(mark: str) -> str:
+    """The line of settings by which a default mark is a value like any other."""
+    return f"missing_values = [{', '.join(toml_text(text) for text in MISSING_VALUES if text != mark)}]"
+
+
+def _confirmed(mark: str) -> str:
+    return f"also_missing = [{toml_text(mark)}]"
+
+
+def _frequent_marks(plan: Plan, counts: Counts) -> list[Finding]:
+    rows = sum(counts.rows.values()) + counts.without_target
+    findings, asked = [], []
+    for name in plan.features:
+        for mark, count in sorted(counts.noticed.marks.get(name, {}).items()):
+            is_category = KIND_OF[plan.types[name]] == "category"
+            if mark == UNKNOWN and mark not in plan.settings.missing_values:
+                text = f"{count:,} of {rows:,} rows have '?' in column {name!r}; it counts as missing, since"
+                text += f" all other values are {KIND_OF[plan.types[name]]}s"
+                remedy = f'also_missing = ["?"] says that it is, kinds.{toml_key(name)} = "category" that not'
+                findings.append(Finding("mark_understood", text, column=name, count=count, remedy=remedy))
+            elif is_category and mark in plan.settings.doubtful_marks and name not in plan.settings.kinds:
+                frequent = count >= _FEW_ROWS and count > _FREQUENT_IN_CATEGORY * rows
+                if frequent and mark in _WORDS_OF_PEOPLE:
+                    asked.append((name, mark, count))
+                    continue
+                text = f"{count:,} of {rows:,} rows have {mark!r} in column {name!r}; it counts as missing"
+                findings.append(Finding("default_mark", text, column=name, count=count, remedy=_kept(mark)))
+    if asked:
+        name, mark, count = asked[0]
+        others = [other for other, same, _ in asked[1:] if same == mark]
+        more = f" (and column {', '.join(map(repr, others[:_COLUMNS_SHOWN]))})" if others else ""
+        raise InputError(
+            f"{count:,} of {rows:,} rows have {mark!r} in column {name!r}{more}: is it a category, or a "
+            "missing value?",
+            remedy=f"If it is a category, set {_kept(mark)}; if it is missing, set {_confirmed(mark)}",
+        )
+    return findings
+
+
+def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findings: list[Finding]) -> None:
+    column = counts.quality.texts[name]
+    texts, _ = column.most_frequent(_MOST_TEXTS)
+    mark = surrounded(texts)
+    notation = plan.settings.notation(name)
+    if mark and recognise([text[1:-1] for text in texts], notation):
+        doubts.append(_Doubt(name, "numbers between quotes", tuple(texts[:2]), ({"quote": mark},)))
+        return
+    found = recognise(texts, notation)
+    if found:
+        found = replace(found, others=_others(plan, name, found))
+    if found and _is_sure(found, len(texts)):
+        doubts.append(_doubt(name, found, plan))
+        return
+    if found is None:
+        found = _numbers_and_marks(texts, plan, name)
+        if found:
+            doubts.append(_doubt(name, found, plan))
+            return
+    else:
+        shown = ", ".join(map(repr, found.fits))
+        findings.append(
+            Finding(
+                "text_like_numbers",
+                f"column {name!r} counts as a category, though its {len(texts)} texts look like {found.what} "
+                f"({shown})",
+                column=name,
+                count=len(texts),
+                remedy=_line(_doubt(name, found, plan).readings[0], name),
+            )
+        )
+    _identifiers(name, column.present, column.distinct(), texts, doubts, findings)
+
+
+def _others(plan: Plan, name: str, found: Recognised) -> tuple[str, ...]:
+    """All texts of the column, in every part, that the settings which are recommended do not read."""
+    wanted = found.readings[0].settings
+    notation = plan.settings.notation(name)
+    notation = replace(
+        notation,
+        decimal=wanted.get("decimal", notation.decimal),
+        thousands=wanted.get("thousands", notation.thousands),
+        amounts="kinds" in wanted,
+    )
+    others: dict[str, None] = {}
+    for texts in texts_of(plan.files, name, plan.settings):
+        distinct = texts.unique().drop_null()
+        if "date_format" in wanted:
+            values = timestamps(distinct, wanted["date_format"])
+        else:
+            values = numbers(distinct, notation).plain
+        others |= dict.fromkeys(distinct.filter(pc.is_null(values)).to_pylist())
+        if len(others) > _MOST_OTHERS:
+            break
+    return tuple(sorted(others))
+
+
+def _is_sure(found: Recognised, distinct: int) -> bool:
+    if found.what == "numbers" and found.others:
+        few = len(found.others) <= max(1, distinct // _MANY)
+        return all(map(_is_mark, found.others)) or (few and distinct > _MANY)
+    return distinct - len(found.others) >= FEWEST
+
+
+def _is_mark(text: str) -> bool:
+    return text.strip().casefold() in _MARKS
+
+
+def _numbers_and_marks(texts: Sequence[str], plan: Plan, name: str) -> Recognised | None:
+    """Some numbers, and otherwise only what people write where they have no number."""
+    others = [text for text in texts if _is_mark(text) or text.strip() in plan.settings.missing_values]
+    if not others or len(others) > FEWEST:
+        return None
+    found = recognise([text for text in texts if text not in others], plan.settings.notation(name))
+    if found is None or found.others or len(texts) - len(others) < 3:
+        return None
+    return Recognised(found.what, found.readings, found.fits, tuple(others))
+
+
+def _doubt(name: str, found: Recognised, plan: Plan) -> _Doubt:
+    readings = []
+    is_csv = plan.files[0].format == "csv"
+    for reading in found.readings:
+        settings = dict(reading.settings)
+        if settings.get("kinds") and found.what == "numbers" and is_csv:
+            del settings["kinds"]  # without the marks the column is one of numbers
+        readings.append(settings)
+    known = [text for text in found.others if text.strip() in (*plan.settings.missing_values, UNKNOWN)]
+    marks = found.others[:FEWEST]
+    if found.others and len(known) == len(found.others):
+        readings = [{**settings, "strip": "true"} for settings in readings]
+        marks = tuple(sorted({text.strip() for text in known} - {*plan.settings.missing_values, UNKNOWN}))
+    what = found.what + (f" and {', '.join(map(repr, found.others[:3]))}" if found.others else "")
+    return _Doubt(
+        name, what, found.fits, tuple(readings), tuple(one.example for one in found.readings), marks
+    )
+
+
+def _identifiers(
+    name: str,
+    present: int,
+    distinct: int,
+    texts: Sequence[str],
+    doubts: list[_Doubt],
+    findings: list[Finding],
+) -> None:
+    if present < _ROWS_OF_AN_IDENTIFIER or distinct < _SHARE_TO_NOTE * present:
+        return
+    what = f"{distinct:,} different texts in {present:,} rows"
+    if distinct >= _SHARE_OF_AN_IDENTIFIER * present:
+        readings = ({"drop": name}, {"kinds": "category"})
+        doubts.append(_Doubt(name, what, tuple(texts[:2]), readings))
+        return
+    findings.append(
+        Finding(
+            "many_texts",
+            f"column {name!r} has {what} of the training part, as categories",
+            column=name,
+            count=distinct,
+            remedy=f"drop = [{toml_text(name)}] where they name single rows",
+        )
+    )
+
+
+def _target_texts(plan: Plan, counts: Counts) -> list[Finding]:
+    """Classes that are one class in several spellings, and quantities in a notation of their own."""
+    settings = plan.settings
+    if settings.is_regression:
+        return []
+    rows = sum(counts.rows.values())
+    names = sorted({name for part in counts.classes.values() for name in part})
+    if len(names) > 10 and rows < 5 * len(names):
+        found = recognise(names, settings.notation(settings.target))
+        if found and found.what != "numbers":
+            lines = _line(
+                {k: v for k, v in found.readings[0].settings.items() if k != "kinds"}, settings.target
+            )
+            raise InputError(
+                f"the target {settings.target!r} holds {found.what}, {len(names)} different ones in {rows:,} "
+                f"rows ({', '.join(map(repr, found.fits))}): this is a regression",
+                remedy=f'Set task = "regression"{f" and {lines}" if lines else ""}',
+            )
+    return _spellings(plan, names, counts)
+
+
+def _spellings(plan: Plan, names: Sequence[str], counts: Counts) -> list[Finding]:
+    settings = plan.settings
+    folded: dict[str, list[str]] = {}
+    for name in names:
+        folded.setdefault(" ".join(name.strip().rstrip(".").strip().casefold().split()), []).append(name)
+    alike = {key: group for key, group in folded.items() if len(group) > 1}
+    if not alike:
+        return []
+    total = {name: sum(part.get(name, 0) for part in counts.classes.values()) for name in names}
+    renamed = {}
+    for group in alike.values():
+        kept = max(group, key=lambda name: (total[name], name))
+        renamed |= {name: kept for name in group if name != kept}
+    if {name.strip() for name in renamed} == set(renamed.values()) or all(
+        name.strip() == kept.strip() for name, kept in renamed.items()
+    ):
+        remedy = "strip = true"
+    else:
+        pairs = ", ".join(f"{toml_text(name)} = {toml_text(kept)}" for name, kept in renamed.items())
+        remedy = f"class_names = {{ {pairs} }}"
+    shown = "; ".join(" and ".join(map(repr, group)) for group in list(alike.values())[:3])
+    text = f"classes of the target {settings.target!r} differ only by case, spaces or a dot: {shown}"
+    if (settings.task == "binary" and len(names) > 2) or len(folded) < 2:
+        raise InputError(text, remedy=f"If they are the same, set {remedy}")
+    return [Finding("classes_alike", text, column=settings.target, count=len(renamed), remedy=remedy)]
+
+
+def _spaces(plan: Plan, counts: Counts) -> list[Finding]:
+    if plan.settings.strip:
+        return []
+    found = {}
+    for name in (*plan.features, plan.settings.target):
+        if name in counts.quality.texts:
+            texts = spaced(counts.quality.texts[name].most_frequent(1000)[0])
+            if texts:
+                found[name] = texts[0]
+    if not found:
+        return []
+    columns = ", ".join(f"{name!r} ({text!r})" for name, text in list(found.items())[:_COLUMNS_SHOWN])
+    text = f"values begin or end with spaces, which are part of them, in {len(found)} columns: {columns}"
+    return [Finding("spaces", text, count=len(found), remedy="strip = true")]
+
+
+def _check_units(counts: Counts) -> None:
+    for name, units in counts.noticed.units.items():
+        written = sorted(unit for unit in units if unit)
+        if len(written) > 1 or (written == ["%"] and "" in units):
+            shown = " and ".join([*map(repr, written), *(["no sign"] if "" in units else [])])
+            raise InputError(
+                f"column {name!r} is to be read as numbers, but beside them stand {shown}",
+                remedy=f'Bring them to one unit, or set kinds.{toml_key(name)} = "category"',
+            )
+
+
+def _stop(doubts: Sequence[_Doubt], plan: Plan) -> InputError:
+    """One error for all of them, with the lines that read the data right."""
+    parts = []
+    groups: dict[tuple[str, int], list[_Doubt]] = {}
+    for doubt in doubts[:_COLUMNS_SHOWN]:
+        groups.setdefault((doubt.what, len(doubt.readings)), []).append(doubt)
+    for (what, _), group in groups.items():
+        columns = ", ".join(repr(doubt.column) for doubt in group)
+        shown = ", ".join(map(repr, group[0].shown))
+        parts.append(f"column{'s' if len(group) > 1 else ''} {columns} {_hold(group)} {what} ({shown})")
+    more = len(doubts) - _COLUMNS_SHOWN
+    text = "; ".join(parts) + (f"; and {more} more columns" if more > 0 else "")
+    sure = [doubt for doubt in doubts if len(doubt.readings) == 1]
+    lines = _lines([(doubt.column, doubt.readings[0], doubt.marks) for doubt in sure], plan)
+    remedies = [f"Set {' and '.join(lines)}"] if lines else []
+    for doubt in doubts[:_COLUMNS_SHOWN]:
+        if len(doubt.readings) > 1:
+            remedies.append(_alternatives(doubt, plan))
+    kinds = [f'kinds.{toml_key(doubt.column)} = "category"' for doubt in sure[:2]]
+    if kinds:
+        remedies.append(f"Where such texts are categories after all, set {kinds[0]}")
+    return InputError(text, remedy=". ".join(remedies))
+
+
+def _hold(group: Sequence[_Doubt]) -> str:
+    return "hold" if len(group) > 1 else "holds"
+
+
+def _alternatives(doubt: _Doubt, plan: Plan) -> str:
+    choices = []
+    for place, settings in enumerate(doubt.readings):
+        line = " and ".join(_lines([(doubt.column, settings, doubt.marks)], plan))
+        if doubt.meanings:
+            choices.append(f"{line} if {doubt.shown[0]!r} is {doubt.meanings[place]}")
+        else:
+            choices.append(line)
+    if not doubt.meanings:
+        return f"Set {choices[0]} if they name single rows, {choices[1]} if not"
+    return f"Set {', or '.join(choices)}"
+
+
+def _lines(wanted: Iterable[tuple[str, Mapping[str, str], Sequence[str]]], plan: Plan) -> list[str]:
+    """The settings of several columns as lines of the project's data table."""
+    tables: dict[str, dict[str, str]] = {}
+    marks: list[str] = []
+    for column, settings, its_marks in wanted:
+        for key, value in settings.items():
+            tables.setdefault(key, {})[column] = value
+        marks += [mark for mark in its_marks if mark not in marks]
+    lines = []
+    for key, values in tables.items():
+        if key == "drop":
+            already = list(plan.settings.drop)
+            lines.append(f"drop = [{', '.join(map(toml_text, [*already, *values]))}]")
+        elif key == "strip":
+            lines.append("strip = true")
+        elif key == "quote":
+            lines.append(f"quote = {toml_text(next(iter(values.values())))}")
+        elif key == "kinds":
+            lines += [f"kinds.{toml_key(name)} = {toml_text(value)}" for name, value in values.items()]
+        else:
+            lines.append(_notation_line(key, values, plan))
+    if marks:
+        already = list(plan.settings.also_missing)
+        lines.append(f"also_missing = [{', '.join(map(toml_text, [*already, *marks]))}]")
+    return lines
+
+
+def _notation_line(key: str, values: Mapping[str, str], plan: Plan) -> str:
+    """For all columns at once where no other column could be misread by it, else column by column."""
+    said: Mapping[str, str] = getattr(plan.settings, key)
+    points = {*values.values()} <= {",", " ", "'"} or "number" not in plan.types.values()
+    if key == "thousands":
+        everywhere = points and not said
+    else:
+        everywhere = key == "decimal" and "number" not in plan.types.values() and not said
+    if everywhere and len({*values.values()}) == 1:
+        return f"{key} = {toml_text(next(iter(values.values())))}"
+    merged = {**{name: value for name, value in said.items() if name != EVERY_COLUMN}, **values}
+    pairs = ", ".join(f"{toml_key(name)} = {toml_text(value)}" for name, value in merged.items())
+    return f"{key} = {{ {pairs} }}"
+
+
+def _line(settings: Mapping[str, str], column: str) -> str:
+    """The settings of one column as lines, each for that column alone."""
+    lines = []
+    for key, value in settings.items():
+        if key in ("strip",):
+            lines.append("strip = true")
+        elif key == "kinds":
+            lines.append(f"kinds.{toml_key(column)} = {toml_text(value)}")
+        else:
+            lines.append(f"{key} = {{ {toml_key(column)} = {toml_text(value)} }}")
+    return " and ".join(lines)

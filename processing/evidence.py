@@ -1,0 +1,32 @@
+"""What the values of one block say of a column's type, as the settings say that the column is written."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from column_types import fitting_texts
+from dataset_settings import DatasetSettings
+from notation import PLAIN, stripped
+from source_file import Evidence
+
+UNKNOWN = "?"
+"""Understood as a missing value where all other values of a column are numbers, booleans or timestamps."""
+
+_TEXT = frozenset({"text"})
+
+
+def evidence_of(texts: pa.Array, name: str, settings: DatasetSettings) -> Evidence:
+    """The evidence of texts in which missing values are null already, unless spaces stand around them."""
+    notation = settings.notation(name)
+    values = texts.drop_null()
+    if notation.strip:
+        values = stripped(values)
+        missing = pc.is_in(values, value_set=pa.array(settings.missing_values, pa.string()))
+        values = values.filter(pc.invert(missing))
+    known = values.filter(pc.not_equal(values, UNKNOWN))
+    fitting = fitting_texts(known, notation)
+    if not notation.is_plain:
+        return Evidence(fitting, _TEXT)
+    if notation.amounts or len(known) < len(values):
+        return Evidence(fitting, fitting_texts(values, PLAIN))
+    return Evidence(fitting, fitting)

@@ -1,0 +1,91 @@
+"""The columns and rows of one Parquet file.
+
+Its own types say what a column is, except where the settings say that texts are to be read as something
+else: as numbers with a decimal comma, as dates of a format. There the values decide, as in a CSV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from column_types import ANY, arrow_reads_numbers, fitting_type
+from conversion import is_text
+from csv_source import unique_names
+from dataset_settings import DatasetSettings, InputError
+from evidence import evidence_of
+from source_file import Evidence, SourceFile
+
+_BATCH_ROWS = 32_768
+
+
+def describe(path: Path, name: str, settings: DatasetSettings) -> SourceFile:
+    """The file's columns and what its types, and the first values where they decide, say of them.
+
+    Raises:
+        InputError: this is no Parquet file, or a column's name is there twice.
+    """
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"this is no Parquet file: {str(error).splitlines()[0]}",
+            where=name,
+            remedy="Write it again, or give it another suffix if it is CSV",
+        ) from None
+    columns = unique_names(schema.names, name)
+    types = {column: fitting_type(schema.field(column).type) for column in columns}
+    evidence = {column: Evidence(fitting, fitting) for column, fitting in types.items()}
+    file = SourceFile(path, name, "parquet", False, columns, evidence)
+    judged = judged_by_values(file, settings)
+    evidence |= dict.fromkeys(judged, Evidence(ANY, ANY))
+    for batch in parquet_batches(file, sorted(judged)) if judged else ():
+        evidence |= {
+            column: evidence_of(texts(batch.column(column), settings), column, settings) for column in judged
+        }
+        break
+    return file
+
+
+def judged_by_values(file: SourceFile, settings: DatasetSettings) -> set[str]:
+    """The columns of texts that the settings say to read as something else, and those of a date format."""
+    schema, demanded = pq.read_schema(file.path), settings.demanded_kinds
+    judged = set()
+    for name in file.columns:
+        notation, kind = settings.notation(name), schema.field(name).type
+        if is_text(kind) and demanded.get(name) != "category":
+            written = notation.date_format is not None or not arrow_reads_numbers(notation)
+            if written or demanded.get(name) is not None:
+                judged.add(name)
+        elif name in settings.date_format and pa.types.is_integer(kind):
+            judged.add(name)
+    return judged
+
+
+def texts(array: pa.Array, settings: DatasetSettings) -> pa.Array:
+    """The column's values as texts, null where they mean a missing value."""
+    found = array.cast(pa.string())
+    absent = pc.is_in(found, value_set=pa.array(settings.missing_values, pa.string()))
+    return pc.if_else(absent, pa.scalar(None, pa.string()), found)
+
+
+def parquet_batches(
+    file: SourceFile, names: Sequence[str], dictionaries: Sequence[str] = ()
+) -> Iterator[pa.RecordBatch]:
+    """The file's rows with some of its columns.
+
+    Raises:
+        InputError: the file is broken.
+    """
+    try:
+        with pq.ParquetFile(file.path, read_dictionary=list(dictionaries), pre_buffer=False) as parquet:
+            yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=list(names))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"the Parquet file is broken: {str(error).splitlines()[0]}",
+            where=file.name,
+            remedy="Write it again",
+        ) from error
