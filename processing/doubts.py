@@ -17,6 +17,7 @@ from dates import timestamps
 from evidence import UNKNOWN
 from findings import Finding
 from notation import numbers, toml_key, toml_text
+from number_doubts import notable_numbers
 from reading import texts_of
 from recognition import FEWEST, Recognised, recognise, spaced, surrounded
 from rows import Counts, Plan
@@ -100,7 +101,7 @@ def examine(plan: Plan, counts: Counts) -> list[Finding]:
     if doubts:
         raise _stop(doubts, plan)
     _check_units(counts)
-    return findings + _spaces(plan, counts)
+    return [*findings, *_spaces(plan, counts), *notable_numbers(plan, counts)]
 
 
 def _absent_targets(plan: Plan, counts: Counts) -> list[Finding]:
@@ -120,7 +121,7 @@ def _absent_targets(plan: Plan, counts: Counts) -> list[Finding]:
                 f"{count:,} rows have no value{written} in the target {target!r} and were left out",
                 column=target,
                 count=count,
-                remedy=_kept(mark) if doubtful else None,
+                remedy=f"If it is a class, set {_kept(mark)}" if doubtful else None,
             )
         )
     others = counts.without_target - sum(marks.values())
@@ -156,7 +157,7 @@ def _frequent_marks(plan: Plan, counts: Counts) -> list[Finding]:
             if mark == UNKNOWN and mark not in plan.settings.missing_values:
                 text = f"{count:,} of {rows:,} rows have '?' in column {name!r}; it counts as missing, since"
                 text += f" all other values are {KIND_OF[plan.types[name]]}s"
-                remedy = f'also_missing = ["?"] says that it is, kinds.{toml_key(name)} = "category" that not'
+                remedy = f'Set also_missing = ["?"] if so, kinds.{toml_key(name)} = "category" if not'
                 findings.append(Finding("mark_understood", text, column=name, count=count, remedy=remedy))
             elif is_category and mark in plan.settings.doubtful_marks and name not in plan.settings.kinds:
                 frequent = count >= _FEW_ROWS and count > _FREQUENT_IN_CATEGORY * rows
@@ -164,7 +165,15 @@ def _frequent_marks(plan: Plan, counts: Counts) -> list[Finding]:
                     asked.append((name, mark, count))
                     continue
                 text = f"{count:,} of {rows:,} rows have {mark!r} in column {name!r}; it counts as missing"
-                findings.append(Finding("default_mark", text, column=name, count=count, remedy=_kept(mark)))
+                findings.append(
+                    Finding(
+                        "default_mark",
+                        text,
+                        column=name,
+                        count=count,
+                        remedy=f"If it is a category, set {_kept(mark)}",
+                    )
+                )
     if asked:
         name, mark, count = asked[0]
         others = [other for other, same, _ in asked[1:] if same == mark]
@@ -205,7 +214,7 @@ def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findin
                 f"({shown})",
                 column=name,
                 count=len(texts),
-                remedy=_line(_doubt(name, found, plan).readings[0], name),
+                remedy=f"If so, set {_line(_doubt(name, found, plan).readings[0], name)}",
             )
         )
     _identifiers(name, column.present, column.distinct(), texts, doubts, findings)
@@ -296,7 +305,7 @@ def _identifiers(
             f"column {name!r} has {what} of the training part, as categories",
             column=name,
             count=distinct,
-            remedy=f"drop = [{toml_text(name)}] where they name single rows",
+            remedy=f"Set drop = [{toml_text(name)}] if they name single rows",
         )
     )
 
@@ -346,7 +355,11 @@ def _spellings(plan: Plan, names: Sequence[str], counts: Counts) -> list[Finding
     text = f"classes of the target {settings.target!r} differ only by case, spaces or a dot: {shown}"
     if (settings.task == "binary" and len(names) > 2) or len(folded) < 2:
         raise InputError(text, remedy=f"If they are the same, set {remedy}")
-    return [Finding("classes_alike", text, column=settings.target, count=len(renamed), remedy=remedy)]
+    return [
+        Finding(
+            "classes_alike", text, column=settings.target, count=len(renamed), remedy=f"If so, set {remedy}"
+        )
+    ]
 
 
 def _spaces(plan: Plan, counts: Counts) -> list[Finding]:
@@ -362,7 +375,7 @@ def _spaces(plan: Plan, counts: Counts) -> list[Finding]:
         return []
     columns = ", ".join(f"{name!r} ({text!r})" for name, text in list(found.items())[:_COLUMNS_SHOWN])
     text = f"values begin or end with spaces, which are part of them, in {len(found)} columns: {columns}"
-    return [Finding("spaces", text, count=len(found), remedy="strip = true")]
+    return [Finding("spaces", text, count=len(found), remedy="Set strip = true to take them off")]
 
 
 def _check_units(counts: Counts) -> None:

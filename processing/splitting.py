@@ -5,7 +5,8 @@ neither the order of rows, columns and files nor dropping a column or adding row
 part, unless an added value turns a column of numbers into one of texts. Rows of equal content share a part.
 Equal values hash the same whatever their type: an integer and an equal double, a boolean and 0 or 1.
 An absent value has a hash of its own. With a key column only that column counts, so all rows of one key
-share a part (a row without a key goes by its content). Everything is vectorised: the work in Python is per
+share a part (a row without a key goes by its content); a key is a text, so that no two of them become one
+number (:func:`key_hashes`). Everything is vectorised: the work in Python is per
 batch, not per row.
 """
 

@@ -1,0 +1,126 @@
+"""Numbers that mean something else are noted with the setting that reads them; keys are never numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from program_runs import PARTS, Prepared, as_csv
+
+ROWS = 600
+
+
+def absent(prepared: Prepared, name: str) -> int:
+    return sum(prepared.part(part)[name].null_count for part in PARTS)
+
+
+def column(values: list[Any]) -> str:
+    return as_csv(["x", "n", "y"], [[value, n, n % 2] for n, value in enumerate(values)])
+
+
+@pytest.mark.parametrize(
+    ("mark", "others"),
+    [
+        pytest.param(-999, [n / 8 for n in range(400)], id="-999 among fractions"),
+        pytest.param(-999.0, [n / 8 for n in range(400)], id="-999.0"),
+        pytest.param(9999, list(range(100)), id="9999 among small numbers"),
+        pytest.param(99999, [n * 100 for n in range(410)], id="99999 above a wide range"),
+        pytest.param(-1, list(range(90)), id="-1 among counts"),
+        pytest.param(-99, [n / 3 for n in range(1000)], id="-99 among a wide range from 0"),
+        pytest.param(1e9, [n / 3 for n in range(100)], id="any number far from the rest"),
+    ],
+)
+def test_a_number_that_stands_for_a_missing_value_is_noted(
+    prepare: Callable[..., Prepared], mark: float, others: list[float]
+) -> None:
+    values = [mark if n % 12 == 0 else others[n * 7 % len(others)] for n in range(ROWS)]
+    found = prepare(column(values))
+    assert found.code == 0, found.err
+    line = f'also_missing = ["{mark:.0f}"]'
+    assert f"column 'x' holds {mark:.0f} in " in found.out
+    assert line in found.out
+    fixed = prepare(column(values), also_missing=[f"{mark:.0f}"])
+    assert absent(fixed, "x") == 50
+    assert "column 'x'" not in fixed.out
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param([n - 300 for n in range(ROWS)], id="numbers on both sides of 0"),
+        pytest.param([n % 100 for n in range(ROWS)], id="two digits up to 99"),
+        pytest.param([-1 if n % 2 else 1 for n in range(ROWS)], id="a sign"),
+        pytest.param([0 if n % 2 else n / 3 for n in range(ROWS)], id="many zeros"),
+        pytest.param([2.0 ** (n % 40) for n in range(ROWS)], id="a long tail"),
+    ],
+)
+def test_ordinary_numbers_are_not_noted(prepare: Callable[..., Prepared], values: list[float]) -> None:
+    found = prepare(column(values))
+    assert found.code == 0, found.err
+    assert "column 'x'" not in found.out
+
+
+def test_days_written_as_one_number_are_noted(prepare: Callable[..., Prepared]) -> None:
+    days = [datetime(2020 + n % 5, 1 + n % 12, 1 + n % 28) for n in range(ROWS)]
+    data = column([f"{day:%Y%m%d}" for day in days])
+    assert 'Set date_format = { x = "%Y%m%d" }' in prepare(data).out
+    for form in (
+        data,
+        pa.table({"x": [int(f"{d:%Y%m%d}") for d in days], "y": [n % 2 for n in range(ROWS)]}),
+    ):
+        fixed = prepare(form, date_format={"x": "%Y%m%d"})
+        assert fixed.schema["features"][0] == {"name": "x", "kind": "timestamp"}
+        assert {day for part in PARTS for day in fixed.part(part)["x"].to_pylist()} == set(days)
+
+
+def test_whole_numbers_that_no_double_holds_are_noted(prepare: Callable[..., Prepared]) -> None:
+    for start in (2**60, 2**63, 10**25):
+        found = prepare(column([start + n for n in range(ROWS)]))
+        assert "column 'x' holds whole numbers up to" in found.out
+        assert "they look like identifiers" in found.out
+
+
+@pytest.mark.parametrize("form", ["csv", "uint64", "decimal"])
+def test_keys_beyond_64_bits_stay_apart(prepare: Callable[..., Prepared], form: str) -> None:
+    keys = [2**63 + n // 3 for n in range(3 * ROWS)]
+    columns = {"id": keys, "n": list(range(3 * ROWS)), "y": [n % 2 for n in range(3 * ROWS)]}
+    data: Any = as_csv(list(columns), list(zip(*columns.values(), strict=True)))
+    if form != "csv":
+        kind = pa.uint64() if form == "uint64" else pa.decimal128(38, 0)
+        held = keys if form == "uint64" else [Decimal(key) for key in keys]
+        data = pa.table({**columns, "id": pa.array(held, kind)})
+    found = prepare(data, key="id")
+    assert found.code == 0, found.err
+    parts = [{n // 3 for n in found.part(part)["n"].to_pylist()} for part in PARTS]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == ROWS
+    assert all(len(part) > 50 for part in parts)
+    assert found.rows("test") == prepare(
+        as_csv(list(columns), list(zip(*columns.values(), strict=True))), folder="text", key="id"
+    ).rows("test")
+
+
+def test_a_key_with_zeros_before_it_is_another_key(prepare: Callable[..., Prepared]) -> None:
+    rows = [[text, n, n % 2] for n, text in enumerate(["7", "007", "7.0", "0x7", "+7"] * 300)]
+    found = prepare(as_csv(["id", "n", "y"], rows), key="id")
+    seen = {part: {n % 5 for n in found.part(part)["n"].to_pylist()} for part in PARTS if found.code == 0}
+    hashes = _hashes(["7", "007", "7.0", "0x7", "+7"])
+    assert len(set(hashes)) == 5
+    assert all(len(part) < 5 for part in seen.values())
+
+
+def test_a_key_that_is_a_whole_number_hashes_as_it_did_as_a_number() -> None:
+    from splitting import value_bits
+
+    numbers = [0, 7, -7, 2**63 - 1, -(2**63), 10**17, 10**18]
+    assert _hashes([str(number) for number in numbers]) == value_bits(pa.array(numbers), None).tolist()
+    assert len(set(_hashes([str(2**63 + n) for n in range(600)]))) == 600
+
+
+def _hashes(texts: list[str]) -> list[int]:
+    from splitting import key_hashes
+
+    return key_hashes(pa.array(texts)).view("int64").tolist()
