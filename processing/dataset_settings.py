@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -28,9 +28,23 @@ EVERY_COLUMN = "*"
 
 
 class InputError(Exception):
-    """Something about the data or its settings: what, where, and what to do, as one line."""
+    """Something about the data or its settings: what, where, and what to do, as one line.
 
-    def __init__(self, what: str, *, where: str | None = None, remedy: str | None = None) -> None:
+    Where it is one value of the settings that is wrong, ``key`` and ``value`` say which: the column ``value``
+    that ``drop`` names, for example. The key ``target`` has one value only.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        remedy: str | None = None,
+        key: str | None = None,
+        value: str | None = None,
+    ) -> None:
+        self.what, self.where, self.remedy = what, where, remedy
+        self.key, self.value = key, value
         line = f"{where}: {what}" if where else what
         if remedy:
             line = f"{line}. {remedy}"
@@ -300,11 +314,35 @@ def check_columns(settings: DatasetSettings, source_columns: Sequence[str], wher
     Raises:
         InputError: a named column is not in the data, or no feature is left.
     """
+    for error in column_errors(settings, source_columns, where):
+        raise error
+    features = choose_features(settings, source_columns)
+    if not features:
+        raise InputError("no feature is left", where=where, remedy="Drop fewer columns")
+    return features
+
+
+def choose_features(settings: DatasetSettings, source_columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns that the model sees, in source order."""
+    left_out = {settings.target, *settings.drop}
+    if settings.features is None:
+        left_out.add(settings.key or settings.target)
+    wanted = source_columns if settings.features is None else settings.features
+    return tuple(name for name in source_columns if name in wanted and name not in left_out)
+
+
+def column_errors(
+    settings: DatasetSettings, source_columns: Sequence[str], where: str
+) -> Iterator[InputError]:
+    """An error for each column that the settings name and the data does not have, or that they give two
+    roles."""
     if settings.target not in source_columns:
-        raise InputError(
+        yield InputError(
             f"there is no target column {settings.target!r}",
             where=where,
             remedy=which_one(settings.target, source_columns),
+            key="target",
+            value=settings.target,
         )
     named = {
         "key": (settings.key,) if settings.key else (),
@@ -324,24 +362,22 @@ def check_columns(settings: DatasetSettings, source_columns: Sequence[str], wher
     for key, names in named.items():
         for name in names:
             if name not in source_columns:
-                raise InputError(
+                yield InputError(
                     f"{key} names a column {name!r} that the data does not have",
                     where=where,
                     remedy=which_one(name, source_columns),
+                    key=key,
+                    value=name,
                 )
     for key in ("key", "features", "drop"):
         if settings.target in named[key]:
-            raise InputError(
-                f"{key} names the target {settings.target!r}", where=SETTINGS_FILE, remedy="Take it out"
+            yield InputError(
+                f"{key} names the target {settings.target!r}",
+                where=SETTINGS_FILE,
+                remedy="Take it out",
+                key=key,
+                value=settings.target,
             )
-    left_out = {settings.target, *settings.drop}
-    if settings.features is None:
-        left_out.add(settings.key or settings.target)
-    wanted = source_columns if settings.features is None else settings.features
-    features = tuple(name for name in source_columns if name in wanted and name not in left_out)
-    if not features:
-        raise InputError("no feature is left", where=where, remedy="Drop fewer columns")
-    return features
 
 
 def which_one(name: str, names: Iterable[str]) -> str:

@@ -99,6 +99,8 @@ def _class_names(settings: DatasetSettings, counts: Counts) -> list[str]:
             f"positive_class is {settings.positive_class!r}, but {target!r} has {shown}",
             where=SETTINGS_FILE,
             remedy="Name one of them",
+            key="positive_class",
+            value=settings.positive_class,
         )
     return [name for name in names if name != positive] + [positive]
 
@@ -111,6 +113,7 @@ def _check_floors(settings: DatasetSettings, classes: Sequence[str]) -> None:
             f"{settings.target!r}",
             where=SETTINGS_FILE,
             remedy=which_one(absent[0], classes),
+            key="floor_classes",
         )
 
 

@@ -71,7 +71,7 @@ def _split(raw: Path, output: Path, settings: DatasetSettings, instances: Instan
     features = check_columns(settings, files[0].columns, source)
 
     def split(types: Mapping[str, str], files: list[SourceFile]) -> tuple[Plan, Counts]:
-        _check_supported(types, settings, features)
+        check_supported(types, settings, features)
         plan = Plan(settings, files, types, features, instances, output)
         return plan, split_rows(plan)
 
@@ -82,7 +82,8 @@ def _split(raw: Path, output: Path, settings: DatasetSettings, instances: Instan
     return split(*types_of_all_values(files, settings))
 
 
-def _check_supported(types: Mapping[str, str], settings: DatasetSettings, features: Sequence[str]) -> None:
+def check_supported(types: Mapping[str, str], settings: DatasetSettings, features: Sequence[str]) -> None:
+    """Refuse a column that cannot be used for what the settings want of it."""
     for name in (settings.target, *([settings.key] if settings.key else []), *settings.slices, *features):
         if types[name] == UNSUPPORTED:
             raise InputError(

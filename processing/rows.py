@@ -43,14 +43,14 @@ class Instances:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do with the rows."""
+    """What to do with the rows; without an ``output`` they are counted and not written."""
 
     settings: DatasetSettings
     files: list[SourceFile]
     types: Mapping[str, str]  # of every source column, in source order
     features: tuple[str, ...]
     instances: Instances
-    output: Path
+    output: Path | None
 
 
 @dataclass
@@ -104,12 +104,12 @@ def split_rows(plan: Plan) -> Counts:
     counting = instances.rank == 0
     writers: list[PartWriter] = []
     for number, batch in enumerate(_read(plan, counts.noticed)):
-        writing = number % len(instances.hosts) == instances.rank
+        writing = plan.output is not None and number % len(instances.hosts) == instances.rank
         if not (writing or counting):
             continue
         rows = _hashed(batch, hasher, plan)
         counts.without_target += batch.num_rows - rows.batch.num_rows
-        if not writers:
+        if plan.output is not None and not writers:
             writers = [
                 PartWriter(plan.output / part, instances.current, rows.batch.select(columns[part]).schema)
                 for part in PARTS

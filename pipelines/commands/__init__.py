@@ -26,6 +26,7 @@ INTERRUPTED = 130
 
 SUBCOMMANDS = {
     "run": "Compile, upsert, start and follow the pipeline to its end.",
+    "data": "Show what the data holds, and how it would be read.",
     "definition": "Print the definition document that AWS is given.",
     "plan": "Show what an upsert would change; change nothing.",
     "upsert": "Create the pipeline or bring it up to date.",

@@ -18,8 +18,9 @@ from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
 from pipelines.commands.aws_errors import explain
 from pipelines.commands.local_endpoint import home_folder, opt_ml_of_jobs
-from pipelines.definition.dataset import find_dataset
+from pipelines.commands.looking import doubts_of
 from pipelines.definition.image import check_image, end_of_patches
+from pipelines.definition.look import classes_in_words, look_at
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import Settings, load_settings
 from pipelines.settings.target import Target, resolve_target
@@ -56,7 +57,7 @@ def run_checks(project: str | None, target: str) -> Iterator[Check]:
         return
     yield Check("settings", True, f"{settings.file}, project {found.name}")
     yield image_check(found, date.today())
-    yield _data(found)
+    yield from _data(found, target)
     if target == "local":
         yield _opt_ml()
         yield _disk(settings)
@@ -100,17 +101,25 @@ def image_check(project: Project, today: date) -> Check:
     return Check("image", True, *end_of_patches(project.image_version, today))
 
 
-def _data(project: Project) -> Check:
-    source = project.data.source
-    if source.startswith("s3://"):
-        return Check("data", True, f"{source} (looked at when it is used)")
+def _data(project: Project, target: str) -> Iterator[Check]:
+    """What preprocessing would say of the data, each error by itself."""
+    errors: tuple[GatehouseError, ...]
     try:
-        files = find_dataset(project, resolve_target(project, "local")).files
+        look = look_at(project, resolve_target(project, target))
+        errors = look.errors
     except GatehouseError as error:
-        return Check("data", False, f"{error.where}: {error.what}", error.remedy)
-    size = sum(file.size for file in files)
-    number = f"{len(files)} file{'s' if len(files) > 1 else ''}"
-    return Check("data", True, f"{project.root / source}, {number}, {size / 1e6:.1f} MB")
+        errors = (error,)
+    for wrong in errors:
+        place = f"{wrong.where}: " if wrong.where else ""
+        yield Check("data", False, f"{place}{wrong.what}", wrong.remedy)
+    if errors:
+        return
+    found = [look.said, *classes_in_words(look)]
+    doubts = len(doubts_of(look))
+    remark = f"{doubts} in doubt: gatehouse data {project.name}" if doubts else None
+    source = project.data.source
+    where = source if source.startswith("s3://") else project.root / source
+    yield Check("data", True, f"{where}: {', '.join(found)}", remark)
 
 
 def _opt_ml() -> Check:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import click
 
 from pipelines.commands.local_endpoint import connection
+from pipelines.commands.looking import look_first
 from pipelines.commands.options import project_argument, target_option
 from pipelines.commands.output import Document, Lines, Output, with_json_excluding
 from pipelines.commands.plan_report import plan_document, plan_in_markdown, preview_in_words
@@ -25,7 +26,8 @@ def command(project: str | None, target: str, as_markdown: bool) -> Output:
     """Compare the definition with the live pipeline and say what an upsert would change. Changes nothing.
 
     Says, too, which steps the next start would take from the step cache and which would run, and why.
-    The exit code is 0 with and without changes, and 1 if AWS would not take the definition.
+    The exit code is 0 with and without changes, and 1 if AWS would not take the definition or
+    preprocessing would refuse the data, which it looks at first (gatehouse data).
 
     \b
     Examples:
@@ -47,6 +49,7 @@ def command(project: str | None, target: str, as_markdown: bool) -> Output:
 
 def compile_and_plan(context: ProjectContext, connect: Callable[[], Target]) -> tuple[UpsertPlan, Target]:
     """What an upsert would do, and the target that was read; compiles while the local SageMaker starts."""
+    look_first(context.project, connect, context.target)
     compiled = compile_pipeline(context.project, context.target)
     live = connect()
     return plan_upsert(compiled, live), live

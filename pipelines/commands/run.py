@@ -6,6 +6,7 @@ import click
 
 from pipelines.commands.following import follow_and_report, say_what_is_not_tracked
 from pipelines.commands.local_endpoint import connection
+from pipelines.commands.looking import look_first
 from pipelines.commands.options import (
     parameter_option,
     project_argument,
@@ -49,6 +50,7 @@ def command(project: str | None, parameters: dict[str, str], register_again: boo
     context = find_context(project, target)
     name = context.project.name
     with connection(context.target, context.settings, runs=True) as connect:
+        look_first(context.project, connect, context.target)
         compiled = compile_pipeline(context.project, context.target)
         outline = read_outline(compiled.definition)
         overrides = with_registration(check_overrides(outline, parameters, name), outline, register_again)

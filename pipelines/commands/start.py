@@ -9,6 +9,7 @@ import click
 from aws_formats.errors import GatehouseError
 from pipelines.commands.following import follow_and_report, say_what_is_not_tracked
 from pipelines.commands.local_endpoint import connected, is_kept_up
+from pipelines.commands.looking import look_first
 from pipelines.commands.options import (
     gathered,
     parameter_option,
@@ -107,6 +108,7 @@ def command(options: StartOptions) -> Output:
         say_what_is_not_tracked(outline, live)
         dataset = find_dataset(context.project, live)
         if "InputDataUri" not in overrides:
+            look_first(context.project, lambda: live, live)
             publish(context.project, live)
         execution_arn = executions.start(
             live,

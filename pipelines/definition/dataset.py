@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from aws_formats.errors import GatehouseError
 from pipelines.definition.bucket import ensure_bucket, stored_sizes
 from pipelines.definition.bundles import DIGEST_LENGTH, plain_files
-from pipelines.definition.named_in_data import check_named
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
 
@@ -57,33 +53,40 @@ def find_dataset(project: Project, target: Target) -> Dataset:
     """Look at the project's data source. Reads local files, no network.
 
     Raises:
-        GatehouseError: the source does not exist or holds no data, or lacks what the settings name in it.
+        GatehouseError: the source does not exist or holds no data.
     """
     source, version = project.data.source, project.data.version
     if source.startswith("s3://"):
         return Dataset(uri=source, version=version or UNVERSIONED)
-    path = project.root / Path(source).expanduser()
-    files = _source_files(project, path)
-    stats = [(file, file.stat()) for file in files]
-    if not any(stat.st_size for _, stat in stats):
-        raise _source_error(project, path, "the data is empty")
+    files = local_files(project)
     total = hashlib.sha256()
-    base = path.parent if path.is_file() else path
-    names = [file.relative_to(base).as_posix() for file in files]
-    check_named(project, _with_rows(zip(names, stats, strict=True)))
-    for name, (file, stat) in zip(names, stats, strict=True):
+    for file in files:
         # The name counts: its ending says how the file is read.
-        total.update(name.encode() + b"\0" + _file_digest(file, stat.st_size, stat.st_mtime_ns))
+        total.update(file.key.encode() + b"\0" + _file_digest(file.path, file.size, file.modified_ns))
     digest = total.hexdigest()[:DIGEST_LENGTH]
     prefix = f"{project.name}/data/{digest}/"
     return Dataset(
         uri=f"s3://{target.bucket}/{prefix}",
         version=version or digest,
         prefix=prefix,
-        files=tuple(
-            DataFile(prefix + name, file, stat.st_size, stat.st_mtime_ns)
-            for name, (file, stat) in zip(names, stats, strict=True)
-        ),
+        files=tuple(replace(file, key=prefix + file.key) for file in files),
+    )
+
+
+def local_files(project: Project) -> tuple[DataFile, ...]:
+    """The files of a data source on this machine; their keys are their names below it.
+
+    Raises:
+        GatehouseError: the source does not exist or holds no data.
+    """
+    path = project.root / Path(project.data.source).expanduser()
+    base = path.parent if path.is_file() else path
+    found = [(file, file.stat()) for file in _source_files(project, path)]
+    if not any(stat.st_size for _, stat in found):
+        raise _source_error(project, path, "the data is empty")
+    return tuple(
+        DataFile(file.relative_to(base).as_posix(), file, stat.st_size, stat.st_mtime_ns)
+        for file, stat in found
     )
 
 
@@ -136,11 +139,6 @@ def _source_files(project: Project, path: Path) -> list[Path]:
     if not files:
         raise _source_error(project, path, "the folder holds no data")
     return files
-
-
-def _with_rows(found: Iterable[tuple[str, tuple[Path, os.stat_result]]]) -> list[Path]:
-    """Those that preprocessing reads: it passes over empty files and names that begin with an underscore."""
-    return [file for name, (file, stat) in found if stat.st_size and not re.search(r"(^|/)_", name)]
 
 
 def _source_error(project: Project, path: Path, what: str) -> GatehouseError:

@@ -1,0 +1,197 @@
+"""What is looked at of a project's data: all of it where it is small, else the first part of the first files.
+
+The files are laid out in a folder as a preprocessing job is given them. Files on this machine that are read
+as a whole are linked; of others, and of objects in S3, there are copies of what was read, cut at the end of a
+row. Of a Parquet file that are ranged reads of its footer and of some pages; where these would be too many,
+its columns without rows.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from pipelines.definition.dataset import DataFile
+
+PART_BYTES = 1 << 20
+"""Read at most of a file that is not read as a whole."""
+
+MOST_FILES = 8
+"""Looked at of data that is not read as a whole."""
+
+_PARQUET_ROWS = 5_000
+_PARQUET_BYTES = 12 << 20
+"""Fetched at most of one Parquet file."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One file of the data, wherever it is: its name below the source, its size, and its bytes from one place
+    to before another."""
+
+    name: str
+    size: int
+    read: Callable[[int, int], bytes]
+    path: Path | None = None  # on this machine
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was laid out: `said` is it in words, `whole` whether it is all of the data."""
+
+    said: str
+    whole: bool
+
+
+def stored_here(file: DataFile) -> Stored:
+    def read(start: int, end: int) -> bytes:
+        with file.path.open("rb") as content:
+            content.seek(start)
+            return content.read(end - start)
+
+    return Stored(file.key, file.size, read, file.path)
+
+
+def stored_in_s3(s3: Any, bucket: str, key: str, size: int, name: str) -> Stored:
+    def read(start: int, end: int) -> bytes:
+        wanted = f"bytes={start}-{min(end, size) - 1}"
+        return cast(bytes, s3.get_object(Bucket=bucket, Key=key, Range=wanted)["Body"].read())
+
+    return Stored(name, size, read)
+
+
+def lay_out(files: Sequence[Stored], folder: Path, *, most_bytes: int | None, quote: str) -> Sample:
+    """Lay files out in a folder, as a whole where together they have no more than ``most_bytes``.
+
+    Args:
+        files: those with content that preprocessing reads; at least one.
+        most_bytes: None for no bound.
+        quote: the character around CSV fields that hold line ends; empty where there is none.
+    """
+    total = sum(file.size for file in files)
+    if most_bytes is None or total <= most_bytes:
+        for file in files:
+            _place(folder, file)
+        return Sample(f"all of {_files(len(files))}, {_size(total)}", True)
+    chosen = files[:MOST_FILES]
+    for file in chosen:
+        start = file.read(0, min(4, file.size))
+        if start == b"PAR1":
+            _place_parquet(folder, file)
+        elif file.size <= PART_BYTES:
+            _place(folder, file)
+        else:
+            _write(folder, file, _first_rows(file.read(0, PART_BYTES), quote))
+    of = (
+        f"the first {_files(len(chosen))} of {len(files)}" if len(chosen) < len(files) else _files(len(files))
+    )
+    return Sample(f"the first {_size(PART_BYTES)} of {of}, {_size(total)} in all", False)
+
+
+def _place(folder: Path, file: Stored) -> None:
+    if file.path is None:
+        _write(folder, file, file.read(0, file.size))
+        return
+    place = folder / file.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(file.path.resolve())
+
+
+def _write(folder: Path, file: Stored, content: bytes) -> None:
+    place = folder / file.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)
+
+
+def _first_rows(content: bytes, quote: str) -> bytes:
+    """The beginning of a text file, unpacked if it is gzipped, up to the last line end that ends a row."""
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            content = zlib.decompressobj(wbits=31).decompress(content, 8 * PART_BYTES)
+        except zlib.error:
+            return content  # the program says what is wrong with it
+    mark = b"" if content.lstrip().startswith((b"{", b"[")) else quote.encode()
+    end = len(content)
+    quotes = content.count(mark) if mark else 0
+    while (line_end := content.rfind(b"\n", 0, end)) >= 0:
+        quotes -= content.count(mark, line_end, end) if mark else 0
+        if quotes % 2 == 0:  # else it belongs to a value: it is after an opening and before a closing quote
+            return content[: line_end + 1]
+        end = line_end
+    return content
+
+
+def _place_parquet(folder: Path, file: Stored) -> None:
+    """Some rows of a Parquet file as a file of its own; none where they would be too many bytes to fetch."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(_Ranged(file), buffer_size=64 << 10, pre_buffer=False) as parquet:
+            schema = parquet.schema_arrow
+            try:
+                rows = next(parquet.iter_batches(_PARQUET_ROWS, row_groups=[0]), None)
+            except _TooMuch:
+                rows = None
+    except pa.ArrowInvalid:
+        # The program says what is wrong with it.
+        _write(folder, file, file.read(0, min(file.size, PART_BYTES)))
+        return
+    table = schema.empty_table() if rows is None else pa.Table.from_batches([rows])
+    place = folder / file.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, place)
+
+
+class _TooMuch(OSError):
+    """More of a file was wanted than is fetched for a look."""
+
+
+class _Ranged(io.RawIOBase):
+    """A stored file as Arrow reads one; its bytes are counted."""
+
+    def __init__(self, file: Stored) -> None:
+        self._file = file
+        self._place = self._fetched = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._place = (
+            offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._file.size}[whence]
+        )
+        return self._place
+
+    def read(self, size: int = -1) -> bytes:
+        end = self._file.size if size < 0 else min(self._file.size, self._place + size)
+        if end <= self._place:
+            return b""
+        self._fetched += end - self._place
+        if self._fetched > _PARQUET_BYTES:
+            raise _TooMuch(f"{self._file.name}: more than {_PARQUET_BYTES} bytes")
+        content = self._file.read(self._place, end)
+        self._place += len(content)
+        return content
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
+
+
+def _size(size: int) -> str:
+    """`812 bytes`, `1 MB`, `2.5 GB`."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.1f}".removesuffix(".0") + f" {unit}"
+    return f"{size} bytes"

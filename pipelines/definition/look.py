@@ -1,0 +1,178 @@
+"""A look at the project's data before anything is uploaded, started or paid for.
+
+What the data holds, and whether preprocessing would refuse it, is said by the preprocessing program's own
+functions: ``processing/describe.py`` runs in a process of its own over the data, or over the first part of it
+(``first_parts``). This module lays out what it reads, and says its errors in the terms of the settings file.
+Data that cannot be reached, for want of rights or of a network, is not looked at, which is no error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_absent
+from pipelines import ROOT
+from pipelines.definition.bundles import dataset_settings
+from pipelines.definition.dataset import local_files
+from pipelines.definition.first_parts import Stored, lay_out, stored_here, stored_in_s3
+from pipelines.settings.complaints import all_wrong
+from pipelines.settings.project import Project
+from pipelines.settings.target import Target, boto_session
+
+PROGRAM = ROOT / "processing" / "describe.py"
+
+QUICK_BYTES = 8 << 20
+"""Data of this size is looked at as a whole before every run; it takes a fraction of a second."""
+
+THOROUGH_BYTES = 200_000_000
+"""The same for `gatehouse data`, and data on this machine."""
+
+_MOST_OBJECTS = 1000
+"""Listed in S3: one answer holds as many."""
+
+_IN_GATE = ("slices", "floor_classes")
+"""Keys of ``dataset.json`` that come from the project's gate, not from its data."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found.
+
+    Attributes:
+        said: what was looked at, or why nothing was, in words.
+        whole: whether that is all of the data; None where nothing was looked at.
+        document: what ``describe.py`` printed; empty where nothing was looked at.
+        errors: why preprocessing would refuse the data, all of it, by table and key of the settings.
+    """
+
+    said: str
+    whole: bool | None
+    document: Mapping[str, Any]
+    errors: tuple[GatehouseError, ...] = ()
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """What a person should know although it is no error."""
+        return list(self.document.get("findings", ()))
+
+
+def require(project: Project, look: Look) -> None:
+    """Refuse data that preprocessing would refuse.
+
+    Raises:
+        GatehouseError: all that is wrong.
+    """
+    if look.errors:
+        raise all_wrong(project.file, look.errors)
+
+
+def look_at(project: Project, target: Target, *, most_bytes: int | None = QUICK_BYTES) -> Look:
+    """Look at the project's data. Only reads.
+
+    Args:
+        target: where it lies, if it lies in S3; a local one has its URL, or nothing is looked at.
+        most_bytes: of data on this machine that is looked at as a whole; None for no bound.
+
+    Raises:
+        GatehouseError: the data source does not exist, or is empty.
+    """
+    if project.data.source.startswith("s3://"):
+        return _look_in_s3(project, target)
+    files = [stored_here(file) for file in local_files(project) if file.size and _is_read(file.key)]
+    return look_at_files(project, files, most_bytes)
+
+
+def look_at_files(project: Project, files: list[Stored], most_bytes: int | None) -> Look:
+    with tempfile.TemporaryDirectory(prefix="gatehouse-look-") as folder:
+        raw = Path(folder) / "raw"
+        raw.mkdir()
+        sample = lay_out(files, raw, most_bytes=most_bytes, quote='"') if files else None
+        whole = sample is None or sample.whole
+        document = describe(raw, dataset_settings(project), *(() if whole else ("--first-parts",)))
+    errors = tuple(_error(project, found) for found in document.pop("errors"))
+    return Look(sample.said if sample else "no file", whole, document, errors)
+
+
+def describe(raw: Path, settings: Mapping[str, Any], *options: str) -> dict[str, Any]:
+    """The document of ``describe.py`` about the files in a folder.
+
+    Args:
+        settings: the content of ``dataset.json``.
+    """
+    place = raw.with_name("dataset.json")
+    place.write_text(json.dumps(settings), encoding="utf-8")
+    command = [sys.executable, str(PROGRAM), "--raw", str(raw), "--settings", str(place), *options]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, stdin=subprocess.DEVNULL)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _look_in_s3(project: Project, target: Target) -> Look:
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    uri = project.data.source
+    if target.name == "local" and target.endpoint_url is None:
+        return Look(f"{uri} is not looked at: the local SageMaker is not up", None, {})
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    # A look waits for nobody.
+    config = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
+    try:
+        s3 = boto_session(target).client("s3", config=config)
+        page = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_MOST_OBJECTS)
+        base = len(prefix.rpartition("/")[0]) + 1 if "/" in prefix else 0
+        files = [
+            stored_in_s3(s3, bucket, entry["Key"], entry["Size"], entry["Key"][base:])
+            for entry in page.get("Contents", ())
+            if entry["Size"] and _is_read(entry["Key"][base:])
+        ]
+        if not files:
+            raise _no_data(project, "there is no data")
+        return look_at_files(project, files, QUICK_BYTES)
+    except ClientError as error:
+        if is_absent(error):
+            raise _no_data(project, "the bucket does not exist") from error
+        return Look(f"{uri} is not looked at: {_first_line(error)}", None, {})
+    except BotoCoreError as error:
+        return Look(f"{uri} is not looked at: {_first_line(error)}", None, {})
+
+
+def _no_data(project: Project, what: str) -> GatehouseError:
+    return GatehouseError(
+        what,
+        where=project.data.source,
+        remedy=f"Put it there, or correct source in the data table of {project.name} in {project.file}",
+    )
+
+
+def _is_read(name: str) -> bool:
+    """Whether preprocessing reads a file of that name: it passes over parts that begin with these."""
+    return not re.search(r"(^|/)[._]", name)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _error(project: Project, found: Mapping[str, Any]) -> GatehouseError:
+    """What the program said, at the table of the settings that it is about."""
+    where, key = found.get("where"), found.get("key")
+    if key is not None:
+        table = "gate" if key in _IN_GATE else "data"
+        where = f"{project.file}: [projects.{project.team}.{project.short_name}.{table}]"
+    return GatehouseError(found["what"], where=where, remedy=found.get("remedy"))
+
+
+def classes_in_words(look: Look) -> Iterator[str]:
+    """`malignant 212`, one for each class."""
+    for one in look.document.get("classes", ()):
+        yield f"{one['name']} {one['rows']:,}"

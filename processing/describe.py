@@ -1,0 +1,243 @@
+"""What the preprocessing program makes of some data, before anybody runs it: one JSON document.
+
+    python describe.py --raw FOLDER --settings dataset.json [--first-parts] [--columns-only]
+
+It goes the way of ``preprocess`` with the same functions, so kinds, errors and findings are the same, and
+writes no parts. An error does not end it: what is wrong is left out of the settings and the rest is looked at
+again, so that all mistakes are known at once. The folder is laid out as the job's input is.
+
+With ``--first-parts`` each file may be the beginning of a longer one; what is then wrong with the counts,
+such as a class that is too rare, is a finding, because the rest of the data may mend it. ``--columns-only``
+does not look for the target. Progress goes to standard error. :func:`describe` says what is in the document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import arrow_alone  # noqa: F401  # before Arrow makes an array
+from column_counts import ColumnCounts, count_columns
+from column_types import KIND_OF, UNSUPPORTED
+from dataset_settings import (
+    PARTS,
+    DatasetSettings,
+    InputError,
+    choose_features,
+    column_errors,
+    read_settings,
+)
+from findings import Finding
+from fitness import check_counts
+from preprocess import check_supported
+from process_exit import run_and_exit
+from reading import TypesContradicted, batches, find_files, types_of_all_values, types_of_first_blocks
+from rows import Counts, Instances, Plan, split_rows
+from source_file import SourceFile
+
+Found = TypeVar("Found")
+
+
+class Description:
+    """What is found out step by step; ``settings`` loses what is wrong in it on the way."""
+
+    def __init__(self, settings: DatasetSettings, *, first_parts: bool) -> None:
+        self.settings = settings
+        self.first_parts = first_parts
+        self.errors: list[InputError] = []
+        self.findings: list[Finding] = []
+        self.document: dict[str, Any] = {}
+
+    def attempt(self, step: Callable[[DatasetSettings], Found]) -> Found | None:
+        """The step's result by the settings; where one value of them is wrong, by those without it."""
+        while True:
+            try:
+                return step(self.settings)
+            except InputError as error:
+                self.errors.append(error)
+                if error.key is None or error.key == "target":
+                    return None
+                self.settings = _without(self.settings, error.key, error.value)
+
+
+def describe(
+    raw: Path, settings: DatasetSettings, *, first_parts: bool = False, columns_only: bool = False
+) -> dict[str, Any]:
+    """The document, a JSON object:
+
+    - ``files``: the names of those with rows, and ``rows``: how many there are
+    - ``columns``, in source order: ``name``, ``kind`` (number, category, boolean, timestamp, unsupported),
+      ``role`` (target, key, feature, slice, dropped), ``missing``, ``distinct``, ``all_distinct`` (false
+      where there are more), ``examples`` (texts), ``values`` (``[text, rows]`` where there are few)
+    - ``split``: rows of ``train``, ``validation`` and ``test``, and ``without_target``
+    - ``classes``, in the schema's order: ``name``, ``rows``, and each part's; null for a regression
+    - ``positive_class``, and ``numbers``: ``lowest``, ``highest`` and ``mean`` of a regression's target in
+      the training part
+    - ``findings``: ``kind``, ``text``, ``column``, ``count``, ``remedy``
+    - ``errors``: ``what``, ``where``, ``remedy``, ``key``, ``value``: all for which the job would fail
+
+    What could not be found out, because of an error, is not there.
+    """
+    found = Description(settings, first_parts=first_parts)
+    files = found.attempt(lambda settings: find_files(raw, settings)[0])
+    if files:
+        _describe_files(found, files, columns_only)
+    found.document["findings"] = [asdict(finding) for finding in found.findings]
+    found.document["errors"] = [
+        {name: getattr(error, name) for name in ("what", "where", "remedy", "key", "value")}
+        for error in found.errors
+    ]
+    return found.document
+
+
+def _describe_files(found: Description, files: list[SourceFile], columns_only: bool) -> None:
+    columns = files[0].columns
+    has_target = found.settings.target in columns and not columns_only
+    source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
+    for error in column_errors(found.settings, columns, source):
+        if error.key != "target" or not columns_only:
+            found.errors.append(error)
+        if error.key not in (None, "target"):
+            found.settings = _without(found.settings, error.key, error.value)
+    found.document["files"] = [file.name for file in files]
+    counted = found.attempt(lambda settings: _count(files, settings)) if has_target else None
+    if counted is None:
+        # The target is absent or of the wrong kind; the columns are described all the same.
+        has_target = False
+        try:
+            counted = _count(files, replace(found.settings, task="multiclass", kinds={}))
+        except InputError as error:
+            if not found.errors:
+                found.errors.append(error)
+            return
+    types, by_column = counted
+    found.document["rows"] = max((column.rows for column in by_column.values()), default=0)
+    if has_target:
+        _describe_split(found, files, types)
+    found.document["columns"] = [
+        _column(name, types[name], by_column[name], found.settings, columns) for name in columns
+    ]
+
+
+def _count(
+    files: list[SourceFile], settings: DatasetSettings
+) -> tuple[Mapping[str, str], Mapping[str, ColumnCounts]]:
+    """The types of the columns, as the job ends up with them, and what the columns hold."""
+    types, columns = types_of_first_blocks(files, settings), files[0].columns
+    try:
+        return types, count_columns(columns, batches(files, types, settings))
+    except TypesContradicted:
+        types = types_of_all_values(files, settings)
+    return types, count_columns(columns, batches(files, types, settings))
+
+
+def _describe_split(found: Description, files: list[SourceFile], types: Mapping[str, str]) -> None:
+    columns = files[0].columns
+
+    def counted(settings: DatasetSettings) -> tuple[Plan, Counts]:
+        features = choose_features(settings, columns)
+        if not features:
+            raise InputError("no feature is left", remedy="Drop fewer columns", key="drop")
+        check_supported(types, settings, features)
+        plan = Plan(settings, files, types, features, Instances("here", ("here",)), output=None)
+        return plan, split_rows(plan)
+
+    outcome = found.attempt(counted)
+    if outcome is None:
+        return
+    plan, counts = outcome
+    document, errors = found.document, len(found.errors)
+    document["split"] = {**counts.rows, "without_target": counts.without_target}
+    classes = found.attempt(lambda settings: check_counts(replace(plan, settings=settings), counts))
+    if found.first_parts:
+        # Rows that were not read may have what is missing here.
+        found.findings += [
+            Finding("first_part", f"of what was read: {error.what}", remedy=error.remedy)
+            for error in found.errors[errors:]
+        ]
+        del found.errors[errors:]
+    if found.settings.is_regression:
+        target = counts.quality.numbers[found.settings.target]
+        if target.present:
+            document["numbers"] = {"lowest": target.lowest, "highest": target.highest, "mean": target.mean}
+        return
+    names = classes or sorted({name for part in counts.classes.values() for name in part})
+    document["classes"] = [
+        {
+            "name": name,
+            "rows": sum(counts.classes[part].get(name, 0) for part in PARTS),
+            **{part: counts.classes[part].get(name, 0) for part in PARTS},
+        }
+        for name in names
+    ]
+    if classes and found.settings.task == "binary":
+        document["positive_class"] = classes[1]
+
+
+def _column(
+    name: str, type_: str, counts: ColumnCounts, settings: DatasetSettings, columns: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": KIND_OF.get(type_, UNSUPPORTED),
+        "role": _role(name, settings, choose_features(settings, columns)),
+        "missing": counts.missing,
+        "distinct": len(counts.values),
+        "all_distinct": counts.complete,
+        "examples": counts.examples(),
+        "values": counts.most_frequent(),
+    }
+
+
+def _role(name: str, settings: DatasetSettings, features: Sequence[str]) -> str:
+    if name == settings.target:
+        return "target"
+    if name == settings.key:
+        return "key"
+    if name in features:
+        return "feature"
+    return "slice" if name in settings.slices else "dropped"
+
+
+def _without(settings: DatasetSettings, key: str, value: str | None) -> DatasetSettings:
+    """The settings less one value of a key; the key's default where it has one value only."""
+    given = getattr(settings, key)
+    if isinstance(given, Mapping):
+        rest: Any = {name: one for name, one in given.items() if name != value}
+    elif isinstance(given, tuple):
+        rest = tuple(name for name in given if name != value) if value is not None else ()
+        rest = rest or (None if key == "features" else ())
+    else:
+        rest = None
+    return replace(settings, **{key: rest})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the document; 0, also where it has errors."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--raw", type=Path, required=True, help="the folder of the data's files")
+    parser.add_argument("--settings", type=Path, required=True, help="dataset.json")
+    parser.add_argument("--first-parts", action="store_true", help="files may be beginnings of longer ones")
+    parser.add_argument("--columns-only", action="store_true", help="do not look for the target")
+    given = parser.parse_args(arguments)
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            settings = read_settings(given.settings)
+        except InputError as error:
+            document: dict[str, Any] = {"errors": [{"what": str(error)}]}
+        else:
+            document = describe(
+                given.raw, settings, first_parts=given.first_parts, columns_only=given.columns_only
+            )
+    print(json.dumps(document))
+    return 0
+
+
+if __name__ == "__main__":
+    run_and_exit(main)

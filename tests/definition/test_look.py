@@ -1,0 +1,259 @@
+"""The data is looked at before anything is uploaded or started, by the preprocessing program's own code."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from aws_formats.errors import GatehouseError
+from pipelines import ROOT
+from pipelines.definition.bundles import dataset_settings
+from pipelines.definition.look import Look, look_at, require
+from pipelines.settings.project import Project
+from pipelines.settings.target import Target
+
+MakeProject = Callable[..., Project]
+Content = str | bytes | pa.Table
+
+SHOPS = ("north", "south", "east")
+ROWS = "amount,shop,fraud\n" + "".join(
+    f"{place}.5,{SHOPS[place % 3]},{'' if place % 10 == 9 else 'yes' if place % 4 == 0 else 'no'}\n"
+    for place in range(200)
+)
+TABLE = pa.table(
+    {
+        "amount": [place + 0.5 for place in range(200)],
+        "shop": [SHOPS[place % 3] for place in range(200)],
+        "fraud": [None if place % 10 == 9 else "yes" if place % 4 == 0 else "no" for place in range(200)],
+    }
+)
+
+
+def changed(*gate: str, data: str = "") -> list[tuple[str, str]]:
+    """The fixture's settings with lines for the gate and for the data."""
+    threshold, source = "accuracy_threshold = 0.9", 'source = "payments.csv"'
+    return [(threshold, "\n".join([threshold, *gate])), (source, f"{source}\n{data}")]
+
+
+def write(path: Path, content: Content) -> None:
+    if isinstance(content, pa.Table):
+        pq.write_table(content, path)
+    else:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@pytest.fixture
+def look(tmp_path: Path, make_project: MakeProject, local: Target) -> Callable[..., Look]:
+    """A look at some data with the fixture's settings, changed."""
+
+    def see(content: Content, *replacements: tuple[str, str], **options: Any) -> Look:
+        project = make_project(tmp_path, *replacements)
+        write(project.root / "payments.csv", content)
+        return look_at(project, local, **options)
+
+    return see
+
+
+@pytest.fixture
+def refusal(tmp_path: Path, make_project: MakeProject, local: Target) -> Callable[..., str]:
+    """What is said of settings over some data; empty where nothing is wrong."""
+
+    def ask(content: Content, *replacements: tuple[str, str]) -> str:
+        project = make_project(tmp_path, *replacements)
+        write(project.root / "payments.csv", content)
+        try:
+            require(project, look_at(project, local))
+        except GatehouseError as error:
+            return str(error)
+        return ""
+
+    return ask
+
+
+AS_WRITTEN = {
+    "csv": ROWS,
+    "csv with a byte order mark and blank lines": "\ufeff\n\n" + ROWS,
+    "csv with other line ends": ROWS.replace("\n", "\r\n"),
+    "csv with quotes": ROWS.replace("shop", '"shop"').replace("yes", '"yes"'),
+    "gzipped csv": gzip.compress(ROWS.encode()),
+    "parquet": TABLE,
+}
+
+
+@pytest.mark.parametrize("content", AS_WRITTEN.values(), ids=AS_WRITTEN)
+def test_what_the_data_holds_is_found_however_it_is_written(
+    look: Callable[..., Look], content: Content
+) -> None:
+    found = look(content, *changed("gate.slices = ['shop']", "gate.slice_floor = 0.5"))
+    assert (found.errors, found.whole) == ((), True)
+    seen = found.document
+    assert seen["rows"] == 200
+    assert [
+        (one["name"], one["kind"], one["role"], one["missing"], one["distinct"]) for one in seen["columns"]
+    ] == [
+        ("amount", "number", "feature", 0, 200),
+        ("shop", "category", "feature", 0, 3),
+        ("fraud", "category", "target", 20, 2),
+    ]
+    assert seen["columns"][0]["examples"] == ["0.5", "1.5", "2.5"]
+    assert [(one["name"], one["rows"]) for one in seen["classes"]] == [("no", 130), ("yes", 50)]
+    assert seen["positive_class"] == "yes"
+    parts = [seen["split"][part] for part in ("train", "validation", "test")]
+    assert sum(parts) == 180
+    assert seen["split"]["without_target"] == 20
+    assert [sum(one[part] for one in seen["classes"]) for part in ("train", "validation", "test")] == parts
+
+
+@pytest.mark.parametrize("content", AS_WRITTEN.values(), ids=AS_WRITTEN)
+def test_names_are_looked_for_however_the_data_is_written(
+    refusal: Callable[..., str], content: Content
+) -> None:
+    said = refusal(
+        content,
+        *changed("gate.slices = ['shops']", "gate.slice_floor = 0.5", "gate.floors.recall.yess = 0.5"),
+    )
+    gate = "[projects.rc.fraud-detection.gate]"
+    column = "slices names a column 'shops' that the data does not have. Did you mean 'shop'?"
+    label = "the gate has floors for 'yess', no class of the target 'fraud'. Did you mean 'yes'?"
+    assert said.endswith(f"projects.toml: (1) {gate}: {column} (2) {gate}: {label}")
+
+
+def test_the_job_counts_and_infers_what_the_look_said(
+    tmp_path: Path, make_project: MakeProject, local: Target
+) -> None:
+    """The same rows in the same parts, and the same classes and kinds, as in what the job writes."""
+    project = make_project(tmp_path)
+    write(project.root / "payments.csv", ROWS)
+    seen = look_at(project, local).document
+    inputs = tmp_path / "ml" / "processing" / "input"
+    (inputs / "raw").mkdir(parents=True)
+    (inputs / "settings").mkdir()
+    write(inputs / "raw" / "payments.csv", ROWS)
+    (inputs / "settings" / "dataset.json").write_text(json.dumps(dataset_settings(project)))
+    program = ROOT / "processing" / "preprocess.py"
+    subprocess.run([sys.executable, str(program), "--opt-ml", str(tmp_path / "ml")], check=True)
+    schema = json.loads((inputs.parent / "output" / "schema" / "schema.json").read_text())
+    assert schema["rows"] == {part: seen["split"][part] for part in ("train", "validation", "test")}
+    assert schema["classes"] == [one["name"] for one in seen["classes"]]
+    assert schema["train_rows"] == [one["train"] for one in seen["classes"]]
+    assert [(one["name"], one["kind"]) for one in schema["features"]] == [
+        (one["name"], one["kind"]) for one in seen["columns"] if one["role"] == "feature"
+    ]
+
+
+def test_a_target_that_is_not_there_is_refused_with_the_nearest_right_one(
+    refusal: Callable[..., str],
+) -> None:
+    said = refusal(ROWS, ('target = "fraud"', 'target = "fruad"'))
+    assert said.endswith(
+        "[projects.rc.fraud-detection.data]: there is no target column 'fruad'. Did you mean 'fraud'?"
+    )
+
+
+def test_all_columns_that_are_not_there_are_named_at_once(refusal: Callable[..., str]) -> None:
+    said = refusal(
+        ROWS,
+        ('target = "fraud"', 'target = "frauds"'),
+        *changed(
+            "gate = { slices = ['shop', 'town'], slice_floor = 0.5 }",
+            data='key = "card"\nfeatures = ["amount", "hour"]\ndrop = ["id"]\nkinds = { zip = "category" }',
+        ),
+    )
+    for number, name in enumerate(("frauds", "card", "hour", "id", "zip", "town"), start=1):
+        assert name in said.partition(f"({number}) ")[2].partition(f" ({number + 1}) ")[0]
+    assert "(7)" not in said
+
+
+def test_a_wrong_positive_class_and_a_wrong_floor_are_named_together(refusal: Callable[..., str]) -> None:
+    said = refusal(ROWS, *changed("gate.floors.recall.maybe = 0.5"), ('"yes"', '"yess"'))
+    assert "(1) [projects.rc.fraud-detection.data]: positive_class is 'yess', but 'fraud' has" in said
+    assert "(2) [projects.rc.fraud-detection.gate]: the gate has floors for 'maybe'" in said
+
+
+@pytest.mark.parametrize(
+    ("values", "label"),
+    [(["0", "1"], "1"), (["0.0", "1.0"], "1"), (["False", "TRUE"], "true"), (["a.b", "c"], "a.b")],
+)
+def test_a_class_is_found_by_the_name_that_preprocessing_gives_it(
+    refusal: Callable[..., str], values: Sequence[str], label: str
+) -> None:
+    content = "amount,fraud\n" + "".join(f"{place},{values[place % 2]}\n" for place in range(100))
+    positive = ('positive_class = "yes"', f'positive_class = "{label}"')
+    assert not refusal(content, *changed(f"gate.floors.recall.'{label}' = 0.5"), positive)
+    assert "floors for '2', no class" in refusal(content, *changed("gate.floors.recall.2 = 0.5"), positive)
+
+
+BROKEN = {
+    "not unpackable": (b"\x1f\x8bno gzip", "gzip"),
+    "no parquet": (b"PAR1 and then nothing", "Parquet"),
+    "a short line": ("amount,shop,fraud\n1\n", "payments.csv, line 2: expected 3 fields, found 1"),
+    "an open quote": ('amount,shop,fraud\n1,"north,yes\n', "a quote is opened and never closed"),
+    "only a header": ("amount,shop,fraud\n", "there are no rows, only a header"),
+    "one class": ("amount,shop,fraud\n1,north,yes\n", "has one class only, 'yes'"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), BROKEN.values(), ids=BROKEN)
+def test_data_that_cannot_be_read_is_refused_with_the_words_of_preprocessing(
+    refusal: Callable[..., str], content: str | bytes, words: str
+) -> None:
+    assert words in refusal(content)
+
+
+def test_names_of_columns_in_the_settings_stand_for_a_header(refusal: Callable[..., str]) -> None:
+    named = 'header = false\ncolumns = ["amount", "place", "fraud"]'
+    content = ROWS.split("\n", 1)[1]
+    assert not refusal(content, *changed("gate.floors.recall.yes = 0.5", data=named))
+
+
+def test_files_that_preprocessing_passes_over_do_not_count(
+    tmp_path: Path, make_project: MakeProject, local: Target
+) -> None:
+    project = make_project(tmp_path, ('source = "payments.csv"', 'source = "parts"'))
+    for name, content in (("_log/0.json", "{}"), ("a.csv", ""), ("b.csv", ROWS)):
+        (tmp_path / "parts" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "parts" / name).write_text(content)
+    found = look_at(project, local)
+    assert (found.errors, found.document["files"]) == ((), ["b.csv"])
+
+
+def test_of_large_data_the_beginning_is_looked_at_up_to_the_end_of_a_row(
+    look: Callable[..., Look],
+) -> None:
+    """The class that is only at the end is no error: what was not read may have it."""
+    row = '1.5,"a shop\nof two lines",no\n'
+    content = "amount,shop,fraud\n" + row * 60_000 + '1.5,"a shop",yes\n' * 50
+    found = look(content, most_bytes=1_000_000)
+    assert (found.whole, found.errors) == (False, ())
+    assert found.said == "the first 1 MB of 1 file, 1.7 MB in all"
+    assert found.document["columns"][1]["values"] == [["a shop\nof two lines", found.document["rows"]]]
+    assert found.document["rows"] == ((1 << 20) - len("amount,shop,fraud\n")) // len(row)
+    assert "has one class only" in found.findings[0]["text"]
+    assert look(content, most_bytes=None).whole
+
+
+def test_of_a_large_gzip_file_the_beginning_is_unpacked(look: Callable[..., Look]) -> None:
+    import random
+
+    draw = random.Random(1)
+    rows = "".join(f"{draw.random()},north,{draw.choice(['yes', 'no'])}\n" for _ in range(200_000))
+    found = look(gzip.compress(("amount,shop,fraud\n" + rows).encode()), most_bytes=1_000_000)
+    assert (found.whole, found.errors) == (False, ())
+    assert 50_000 < found.document["rows"] < 200_000
+
+
+def test_of_a_large_parquet_file_some_rows_are_looked_at(look: Callable[..., Look]) -> None:
+    table = pa.concat_tables([TABLE] * 500)
+    found = look(table, most_bytes=1_000)
+    assert (found.whole, found.errors) == (False, ())
+    assert found.document["rows"] == 5_000
+    assert {one["name"] for one in found.document["classes"]} == {"no", "yes"}
