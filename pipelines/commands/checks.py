@@ -114,6 +114,9 @@ def _data(project: Project, target: str) -> Iterator[Check]:
         yield Check("data", False, f"{place}{wrong.what}", wrong.remedy)
     if errors:
         return
+    if look.whole is None:
+        yield Check("data", True, look.said)
+        return
     found = [look.said, *classes_in_words(look)]
     doubts = len(doubts_of(look))
     remark = f"{doubts} in doubt: gatehouse data {project.name}" if doubts else None
