@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 import arrow_alone  # noqa: F401  # before Arrow makes an array
 from column_counts import ColumnCounts, count_columns
 from column_types import KIND_OF, UNSUPPORTED
+from conversion import Noticed
 from dataset_settings import (
     PARTS,
     DatasetSettings,
@@ -33,15 +34,18 @@ from dataset_settings import (
     column_errors,
     read_settings,
 )
+from doubts import examine
 from findings import Finding
 from fitness import check_counts
 from preprocess import check_supported
 from process_exit import run_and_exit
-from reading import TypesContradicted, batches, find_files, types_of_all_values, types_of_first_blocks
+from reading import batches, find_files, types_of_all_values, types_of_first_blocks
 from rows import Counts, Instances, Plan, split_rows
-from source_file import SourceFile
+from source_file import SourceFile, TypesContradicted
 
 Found = TypeVar("Found")
+
+_BY_COLUMN = ("decimal", "thousands", "date_format", "class_names", "kinds")
 
 
 class Description:
@@ -71,7 +75,7 @@ def describe(
 ) -> dict[str, Any]:
     """The document, a JSON object:
 
-    - ``files``: the names of those with rows, and ``rows``: how many there are
+    - ``files``: the names of those with rows; ``names`` of the columns; ``rows``: how many there are
     - ``columns``, in source order: ``name``, ``kind`` (number, category, boolean, timestamp, unsupported),
       ``role`` (target, key, feature, slice, dropped), ``missing``, ``distinct``, ``all_distinct`` (false
       where there are more), ``examples`` (texts), ``values`` (``[text, rows]`` where there are few)
@@ -106,17 +110,18 @@ def _describe_files(found: Description, files: list[SourceFile], columns_only: b
         if error.key not in (None, "target"):
             found.settings = _without(found.settings, error.key, error.value)
     found.document["files"] = [file.name for file in files]
+    found.document["names"] = list(columns)
     counted = found.attempt(lambda settings: _count(files, settings)) if has_target else None
     if counted is None:
         # The target is absent or of the wrong kind; the columns are described all the same.
         has_target = False
         try:
-            counted = _count(files, replace(found.settings, task="multiclass", kinds={}))
+            counted = _count(files, _demanding_nothing(found.settings))
         except InputError as error:
             if not found.errors:
                 found.errors.append(error)
             return
-    types, by_column = counted
+    files, types, by_column = counted
     found.document["rows"] = max((column.rows for column in by_column.values()), default=0)
     if has_target:
         _describe_split(found, files, types)
@@ -127,14 +132,16 @@ def _describe_files(found: Description, files: list[SourceFile], columns_only: b
 
 def _count(
     files: list[SourceFile], settings: DatasetSettings
-) -> tuple[Mapping[str, str], Mapping[str, ColumnCounts]]:
-    """The types of the columns, as the job ends up with them, and what the columns hold."""
-    types, columns = types_of_first_blocks(files, settings), files[0].columns
-    try:
-        return types, count_columns(columns, batches(files, types, settings))
-    except TypesContradicted:
-        types = types_of_all_values(files, settings)
-    return types, count_columns(columns, batches(files, types, settings))
+) -> tuple[list[SourceFile], Mapping[str, str], Mapping[str, ColumnCounts]]:
+    """The files and the types of the columns, as the job ends up with them, and what the columns hold."""
+    columns = files[0].columns
+    for infer in (types_of_first_blocks, types_of_all_values):
+        types, typed = infer(files, settings)
+        try:
+            return typed, types, count_columns(columns, batches(typed, types, settings, Noticed()))
+        except TypesContradicted:
+            continue
+    raise AssertionError("the types of all values fit all values")
 
 
 def _describe_split(found: Description, files: list[SourceFile], types: Mapping[str, str]) -> None:
@@ -154,6 +161,7 @@ def _describe_split(found: Description, files: list[SourceFile], types: Mapping[
     plan, counts = outcome
     document, errors = found.document, len(found.errors)
     document["split"] = {**counts.rows, "without_target": counts.without_target}
+    found.findings += found.attempt(lambda settings: examine(replace(plan, settings=settings), counts)) or []
     classes = found.attempt(lambda settings: check_counts(replace(plan, settings=settings), counts))
     if found.first_parts:
         # Rows that were not read may have what is missing here.
@@ -203,6 +211,12 @@ def _role(name: str, settings: DatasetSettings, features: Sequence[str]) -> str:
     if name in features:
         return "feature"
     return "slice" if name in settings.slices else "dropped"
+
+
+def _demanding_nothing(settings: DatasetSettings) -> DatasetSettings:
+    """The settings by which every column has a type."""
+    nothing: dict[str, Any] = {key: {} for key in _BY_COLUMN}
+    return replace(settings, task="multiclass", key=None, **nothing)
 
 
 def _without(settings: DatasetSettings, key: str, value: str | None) -> DatasetSettings:

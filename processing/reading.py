@@ -180,7 +180,10 @@ def _chosen(
         for name, type_ in types.items()
         if type_ not in ("text", column_types.UNSUPPORTED) and type_ not in evidence[name].plain
     }
-    if not settings.is_regression and types.get(settings.target) != column_types.UNSUPPORTED:
+    if (
+        not settings.is_regression
+        and types.get(settings.target, column_types.UNSUPPORTED) != column_types.UNSUPPORTED
+    ):
         as_text.add(settings.target)  # so that a mark such as None is counted, which may be a class
     return types, [replace(file, as_text=frozenset(as_text)) for file in files]
 

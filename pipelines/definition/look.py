@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from pipelines.definition.dataset import local_files
 from pipelines.definition.first_parts import Stored, lay_out, stored_here, stored_in_s3
 from pipelines.settings.complaints import all_wrong
 from pipelines.settings.project import Project
+from pipelines.settings.tables import which_one
 from pipelines.settings.target import Target, boto_session
 
 PROGRAM = ROOT / "processing" / "describe.py"
@@ -38,9 +39,6 @@ THOROUGH_BYTES = 200_000_000
 
 _MOST_OBJECTS = 1000
 """Listed in S3: one answer holds as many."""
-
-_IN_GATE = ("slices", "floor_classes")
-"""Keys of ``dataset.json`` that come from the project's gate, not from its data."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +93,10 @@ def look_at_files(project: Project, files: list[Stored], most_bytes: int | None)
     with tempfile.TemporaryDirectory(prefix="gatehouse-look-") as folder:
         raw = Path(folder) / "raw"
         raw.mkdir()
-        sample = lay_out(files, raw, most_bytes=most_bytes, quote='"') if files else None
+        sample = lay_out(files, raw, most_bytes=most_bytes, quote=project.data.quote) if files else None
         whole = sample is None or sample.whole
         document = describe(raw, dataset_settings(project), *(() if whole else ("--first-parts",)))
-    errors = tuple(_error(project, found) for found in document.pop("errors"))
-    return Look(sample.said if sample else "no file", whole, document, errors)
+    return Look(sample.said if sample else "no file", whole, document, tuple(_errors(project, document)))
 
 
 def describe(raw: Path, settings: Mapping[str, Any], *options: str) -> dict[str, Any]:
@@ -163,13 +160,33 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _error(project: Project, found: Mapping[str, Any]) -> GatehouseError:
-    """What the program said, at the table of the settings that it is about."""
-    where, key = found.get("where"), found.get("key")
-    if key is not None:
-        table = "gate" if key in _IN_GATE else "data"
-        where = f"{project.file}: [projects.{project.team}.{project.short_name}.{table}]"
-    return GatehouseError(found["what"], where=where, remedy=found.get("remedy"))
+def _errors(project: Project, document: Mapping[str, Any]) -> Iterator[GatehouseError]:
+    """What the program said, at the places of the settings that it is about."""
+    names = document.get("names", ())
+    for found in document["errors"]:
+        key, value, where, remedy = (found.get(name) for name in ("key", "value", "where", "remedy"))
+        if key == "floor_classes":
+            yield from _absent_floors(project, [one["name"] for one in document["classes"]])
+        elif key is None:
+            yield GatehouseError(found["what"], where=where, remedy=remedy)
+        elif value is None or value in names or key == "positive_class":
+            yield _at(project, ("data", key), found["what"], remedy)
+        else:
+            path = ("gate" if key == "slices" else "data", key)
+            yield _at(project, path, f"{where} has no column {value!r}", which_one(value, names, "columns"))
+
+
+def _absent_floors(project: Project, classes: Sequence[str]) -> Iterator[GatehouseError]:
+    for name in project.gate.floors:
+        metric, _, label = name.partition(".")
+        if label and label not in classes:
+            what = f"the target {project.data.target!r} has no class {label!r}"
+            yield _at(project, ("gate", "floors", metric, label), what, which_one(label, classes, "classes"))
+
+
+def _at(project: Project, path: Sequence[str], what: str, remedy: str | None) -> GatehouseError:
+    table = ".".join(("projects", project.team, project.short_name, *path[:-1]))
+    return GatehouseError(what, where=f"{project.file}: [{table}] {path[-1]}", remedy=remedy)
 
 
 def classes_in_words(look: Look) -> Iterator[str]:

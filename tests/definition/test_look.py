@@ -121,10 +121,11 @@ def test_names_are_looked_for_however_the_data_is_written(
         content,
         *changed("gate.slices = ['shops']", "gate.slice_floor = 0.5", "gate.floors.recall.yess = 0.5"),
     )
-    gate = "[projects.rc.fraud-detection.gate]"
-    column = "slices names a column 'shops' that the data does not have. Did you mean 'shop'?"
-    label = "the gate has floors for 'yess', no class of the target 'fraud'. Did you mean 'yes'?"
-    assert said.endswith(f"projects.toml: (1) {gate}: {column} (2) {gate}: {label}")
+    column = (
+        "[projects.rc.fraud-detection.gate] slices: payments.csv has no column 'shops'. Did you mean 'shop'?"
+    )
+    floor = "[projects.rc.fraud-detection.gate.floors.recall] yess: the target 'fraud' has no class 'yess'."
+    assert said.endswith(f"projects.toml: (1) {column} (2) {floor} Did you mean 'yes'?")
 
 
 def test_the_job_counts_and_infers_what_the_look_said(
@@ -155,7 +156,7 @@ def test_a_target_that_is_not_there_is_refused_with_the_nearest_right_one(
 ) -> None:
     said = refusal(ROWS, ('target = "fraud"', 'target = "fruad"'))
     assert said.endswith(
-        "[projects.rc.fraud-detection.data]: there is no target column 'fruad'. Did you mean 'fraud'?"
+        "[projects.rc.fraud-detection.data] target: payments.csv has no column 'fruad'. Did you mean 'fraud'?"
     )
 
 
@@ -168,15 +169,32 @@ def test_all_columns_that_are_not_there_are_named_at_once(refusal: Callable[...,
             data='key = "card"\nfeatures = ["amount", "hour"]\ndrop = ["id"]\nkinds = { zip = "category" }',
         ),
     )
-    for number, name in enumerate(("frauds", "card", "hour", "id", "zip", "town"), start=1):
-        assert name in said.partition(f"({number}) ")[2].partition(f" ({number + 1}) ")[0]
-    assert "(7)" not in said
+    assert [part.split(": ")[0].split("] ")[1] for part in said.split(" (")[1:]] == [
+        *("target", "key", "features", "drop", "kinds", "slices"),
+    ]
+    assert "(1) [projects.rc.fraud-detection.data] target: payments.csv has no column 'frauds'." in said
+    assert "'town'. The columns are: amount, fraud, shop." in said
+
+
+def test_all_classes_that_are_not_there_are_named_at_once(refusal: Callable[..., str]) -> None:
+    said = refusal(ROWS, *changed("gate.floors = { recall = { maybe = 0.5, yes = 0.5 }, f1.perhaps = 0.1 }"))
+    assert "(1) [projects.rc.fraud-detection.gate.floors.recall] maybe: " in said
+    assert "(2) [projects.rc.fraud-detection.gate.floors.f1] perhaps: " in said
+    assert "(3)" not in said
+
+
+def test_a_column_and_a_class_that_are_not_there_are_named_together(refusal: Callable[..., str]) -> None:
+    """Both floors of one metric, which TOML takes with the class's name in quotes."""
+    floors = ("gate.floors.recall = 0.5", "gate.floors.'recall.maybe' = 0.5")
+    said = refusal(ROWS, *changed("gate.slices = ['shops']", "gate.slice_floor = 0.5", *floors))
+    assert "(1) [projects.rc.fraud-detection.gate] slices: payments.csv has no column 'shops'." in said
+    assert "[projects.rc.fraud-detection.gate.floors.recall] maybe: the target 'fraud' has no class" in said
 
 
 def test_a_wrong_positive_class_and_a_wrong_floor_are_named_together(refusal: Callable[..., str]) -> None:
     said = refusal(ROWS, *changed("gate.floors.recall.maybe = 0.5"), ('"yes"', '"yess"'))
-    assert "(1) [projects.rc.fraud-detection.data]: positive_class is 'yess', but 'fraud' has" in said
-    assert "(2) [projects.rc.fraud-detection.gate]: the gate has floors for 'maybe'" in said
+    assert "(1) [projects.rc.fraud-detection.data] positive_class: positive_class is 'yess'" in said
+    assert "(2) [projects.rc.fraud-detection.gate.floors.recall] maybe: " in said
 
 
 @pytest.mark.parametrize(
@@ -189,7 +207,7 @@ def test_a_class_is_found_by_the_name_that_preprocessing_gives_it(
     content = "amount,fraud\n" + "".join(f"{place},{values[place % 2]}\n" for place in range(100))
     positive = ('positive_class = "yes"', f'positive_class = "{label}"')
     assert not refusal(content, *changed(f"gate.floors.recall.'{label}' = 0.5"), positive)
-    assert "floors for '2', no class" in refusal(content, *changed("gate.floors.recall.2 = 0.5"), positive)
+    assert "no class '2'" in refusal(content, *changed("gate.floors.recall.2 = 0.5"), positive)
 
 
 BROKEN = {

@@ -20,9 +20,21 @@ def _failed(shell: Shell, *arguments: str) -> str:
 
 def test_bad_data_is_named_with_its_place_and_remedy(own_shell: Callable[..., Shell]) -> None:
     """One case of many, all the way up; what the programs say of each is tested where they are."""
-    said = _failed(own_shell(data=HEADER + ROWS + "1,2\n"))
-    assert "PreprocessData" in said
+    shell = own_shell(data=HEADER + ROWS + "1,2\n")
+    said = _failed(shell)
+    assert "PreprocessData" not in said  # nothing is started for it
     for words in ("tumors.csv", "line 62", "3"):
+        assert words in said
+    listed = shell.run("executions", "--json")
+    assert listed.code == 1 or listed.document == []
+
+
+def test_bad_data_beyond_what_is_looked_at_first_is_named_by_the_job(
+    own_shell: Callable[..., Shell],
+) -> None:
+    said = _failed(own_shell(data=HEADER + ROWS * 12_000 + "1,2\n"))
+    assert "PreprocessData" in said
+    for words in ("tumors.csv", "line 720002", "3"):
         assert words in said
 
 
