@@ -7,7 +7,8 @@ test part (``processing/input/test/``) through its ``model_fn``, ``input_fn``, `
 ``output_fn``, as the endpoint would, in batches (``scoring``). Into ``processing/output/evaluation/`` come
 ``statistics.json`` (Model Monitor's format, which Studio draws), ``verdict.json`` (what the gate in
 ``processing/input/gate/gate.json`` says of them, which the condition step reads), the plots as PNG, and
-``report.html``, one file that holds everything.
+``report.html``, one file that holds everything. What preprocessing noticed of the data comes in as
+``processing/input/quality/findings.json`` (without it the report has no such section).
 
 If the gate names a champion, the artifact of the version that serves there is
 ``processing/input/champion/model.tar.gz``, and ``--champion-version`` says which one it is, or ``none``.
@@ -110,6 +111,7 @@ def evaluate(
         found.verdict,
         found.numbers,
         found.calibration,
+        _findings(inputs / "quality" / "findings.json"),
     )
     if skipped:
         print(skipped, flush=True)
@@ -185,6 +187,11 @@ def _gate(path: Path, threshold: float | None) -> Gate:
     if not path.is_file():
         raise InputError(f"there is no {path}. Give the gate's settings")
     return read_gate(path, threshold)
+
+
+def _findings(path: Path) -> dict[str, Any]:
+    """What preprocessing noticed of the data (``processing/findings.py`` says in which form)."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _values(document: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, float]:

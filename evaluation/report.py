@@ -74,9 +74,11 @@ def write_report(
     verdict: Mapping[str, Any] | None = None,
     numbers: NumberAnswers | None = None,
     calibration: Calibration | None = None,
+    findings: Mapping[str, Any] | None = None,
 ) -> str | None:
     """Write the plots and ``report.html``; ``curves`` are those of a task with several classes, ``numbers``
-    the answers of a regression, ``calibration`` is of a binary task.
+    the answers of a regression, ``calibration`` is of a binary task, ``findings`` are what preprocessing
+    noticed of the data, as it wrote them.
 
     Returns:
         why there are no plots, or None where there are.
@@ -87,7 +89,8 @@ def write_report(
     except ImportError as error:
         pictures, skipped = [], f"No plots were drawn: matplotlib cannot be imported ({error})."
     (folder / "report.html").write_text(
-        _page(folder, document, schema, importance, pictures, skipped, verdict), encoding="utf-8"
+        _page(folder, document, schema, importance, pictures, skipped, verdict, findings or {}),
+        encoding="utf-8",
     )
     return skipped
 
@@ -100,6 +103,7 @@ def _page(
     pictures: Sequence[str],
     skipped: str | None,
     verdict: Mapping[str, Any] | None,
+    findings: Mapping[str, Any],
 ) -> str:
     task = next(task for task, section in SECTIONS.items() if section in document)
     metrics = document[SECTIONS[task]]
@@ -138,6 +142,8 @@ def _page(
     if importance:
         parts.append(_section("Features", _importance_table(importance, schema)))
     parts.append(_section("Data", _data_table(schema)))
+    if findings.get("findings"):
+        parts.append(_section("What was noticed of the data", _findings_table(findings)))
     title = f"Evaluation: {escape(schema['target'])}"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -264,6 +270,21 @@ def _data_table(schema: Mapping[str, Any]) -> str:
     if schema["classes"]:
         rows.append(["Classes", f"{len(schema['classes']):,}"])
     return _table(["", ""], rows)
+
+
+def _findings_table(findings: Mapping[str, Any]) -> str:
+    """A row for each finding of ``findings.json``, and a line that counts those that are not in it."""
+    rows = []
+    for found in findings["findings"]:
+        remedy = f". {found['remedy']}" if "remedy" in found else ""
+        mark = "no" if found["level"] == "warning" else "yes"
+        rows.append(
+            f'<tr><td><b class="mark {mark}">{escape(found["level"])}</b></td>'
+            f"<td>{escape(found['text'] + remedy)}</td></tr>"
+        )
+    more = sum(findings.get("more", {}).values())
+    note = f'<p class="note">And {more:,} more: see the log of the preprocessing step.</p>' if more else ""
+    return f'<div class="wide"><table class="findings">{"".join(rows)}</table></div>{note}'
 
 
 def _number(value: float | str, kind: MetricKind) -> str:

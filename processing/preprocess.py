@@ -8,8 +8,8 @@ on each row's part and writes it and ``quality`` counts what the training part h
 was counted. Memory does not grow with the data. Under ``processing/output/`` come ``train/``,
 ``validation/`` and ``test/`` (the features in their natural types, and the target: the name of its class, or
 the number of a regression) and what ``results`` writes: ``schema/schema.json`` (what serving needs to know),
-``quality/statistics.json`` (Model Monitor's format) and ``sample/payload.tar.gz`` (some rows as a client
-would send them).
+``quality/statistics.json`` (Model Monitor's format), ``quality/findings.json`` (what a person should know of
+the data) and ``sample/payload.tar.gz`` (some rows as a client would send them).
 
 With several instances every one is given all files and reads them all, so that all agree on the types; each
 writes some of the batches, and the first one does the counting. The split is the same for any number.
@@ -25,8 +25,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from column_types import KIND_OF, UNSUPPORTED
+from count_findings import findings_of_counts
 from dataset_settings import SETTINGS_FILE, DatasetSettings, InputError, check_columns, read_settings
 from doubts import examine
+from findings import Finding, print_findings
 from fitness import check_counts
 from process_exit import run_and_exit
 from reading import find_files, types_of_all_values, types_of_first_blocks
@@ -50,10 +52,11 @@ def prepare(opt_ml: Path) -> str:
     plan, counts = _split(inputs / "raw", opt_ml / "processing" / "output", settings, instances)
     if instances.rank:
         return f"{counts.written:,} rows written by {instances.current}"
-    for finding in examine(plan, counts):
-        _print(finding.text + (f". {finding.remedy}" if finding.remedy else ""))
+    noticed = [*plan.findings, *examine(plan, counts)]
+    findings = [*noticed, *findings_of_counts(plan, counts, {finding.column for finding in noticed})]
+    print_findings(findings)
     classes = check_counts(plan, counts)
-    write_results(plan, counts, classes)
+    write_results(plan, counts, classes, findings)
     rows = counts.rows
     target = "a number as the target" if settings.is_regression else f"{len(classes)} classes"
     return (
@@ -65,14 +68,13 @@ def prepare(opt_ml: Path) -> str:
 def _split(raw: Path, output: Path, settings: DatasetSettings, instances: Instances) -> tuple[Plan, Counts]:
     """Make the plan and carry it out; a second time where the first blocks suggested a wrong type."""
     files, empty = find_files(raw, settings)
-    for name in empty:
-        _print(f"{name} is empty and is passed over")
+    found = [Finding("empty_file", f"{name} is empty and is passed over", level="note") for name in empty]
     source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
     features = check_columns(settings, files[0].columns, source)
 
     def split(types: Mapping[str, str], files: list[SourceFile]) -> tuple[Plan, Counts]:
         check_supported(types, settings, features)
-        plan = Plan(settings, files, types, features, instances, output)
+        plan = Plan(settings, files, types, features, instances, output, tuple(found))
         return plan, split_rows(plan)
 
     try:

@@ -1,7 +1,8 @@
 """What the first instance writes beside the parts: the schema, the quality report and a sample payload.
 
 ``schema/schema.json`` is what training and serving need to know of the columns, ``quality/statistics.json``
-what the training part holds (``quality``), ``sample/payload.tar.gz`` some rows as a client would send them.
+what the training part holds (``quality``), ``quality/findings.json`` what a person should know of the data
+(``findings``), ``sample/payload.tar.gz`` some rows as a client would send them.
 """
 
 from __future__ import annotations
@@ -12,27 +13,25 @@ import io
 import json
 import math
 import tarfile
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from column_types import KIND_OF
 from dataset_settings import DatasetSettings
-from quality import TextColumn
+from findings import Finding, write_findings
 from rows import Counts, Plan
 
 _PAYLOAD_ROWS = 5
-_TEXTS_EXAMINED = 1000
-_LIKE_A_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
-def write_results(plan: Plan, counts: Counts, classes: list[str]) -> None:
-    """Write the three files; warn of each category column that is probably something else."""
-    rows = counts.rows
+def write_results(plan: Plan, counts: Counts, classes: list[str], findings: Sequence[Finding]) -> None:
+    """Write the four files; ``findings`` are all that was noticed."""
     _write_json(plan.output / "schema" / "schema.json", _schema(plan, counts, classes))
-    _write_json(plan.output / "quality" / "statistics.json", counts.quality.report(rows["train"]))
+    _write_json(plan.output / "quality" / "statistics.json", counts.quality.report(counts.rows["train"]))
+    write_findings(plan.output / "quality" / "findings.json", findings)
     sample = counts.quality.sample.table()
     assert sample is not None  # the training part has rows
     _write_payload(
@@ -67,38 +66,11 @@ def _train_target(settings: DatasetSettings, counts: Counts, classes: list[str])
 
 
 def _feature(name: str, plan: Plan, counts: Counts) -> dict[str, Any]:
-    settings, kind = plan.settings, KIND_OF[plan.types[name]]
+    kind = KIND_OF[plan.types[name]]
     if kind != "category":
         return {"name": name, "kind": kind}
-    column = counts.quality.texts[name]
-    if name not in settings.kinds:
-        _warn_of_numbers(name, column)
-    if column.distinct() > settings.max_categories:
-        _warn(
-            f"column {name!r} has {column.distinct():,} distinct texts; the {settings.max_categories:,} most "
-            f"frequent are its categories, others count as missing. Add it to drop if it names single rows, "
-            f"or raise max_categories"
-        )
-    categories = sorted(column.most_frequent(settings.max_categories)[0])
-    return {"name": name, "kind": kind, "categories": categories}
-
-
-def _warn_of_numbers(name: str, column: TextColumn) -> None:
-    """Many different numbers and a few other texts: most likely an unknown marker of missing values."""
-    texts, _ = column.most_frequent(_TEXTS_EXAMINED)
-    numbers = pc.match_substring_regex(pa.array(texts, pa.string()), _LIKE_A_NUMBER)
-    others = pa.array(texts, pa.string()).filter(pc.invert(numbers)).to_pylist()
-    unseen = column.distinct() > len(texts)  # the others are among the rare ones
-    if (others or unseen) and len(others) <= len(texts) / 10:
-        shown = ", ".join(map(repr, others[:5])) or "some of its texts"
-        _warn(
-            f"column {name!r} counts as a category because of {shown}; the others are numbers. If that marks "
-            f"a missing value, add it to missing_values"
-        )
-
-
-def _warn(text: str) -> None:
-    print(f"warning: {text}", flush=True)
+    categories = counts.quality.texts[name].most_frequent(plan.settings.max_categories)[0]
+    return {"name": name, "kind": kind, "categories": sorted(categories)}
 
 
 def _write_json(path: Path, document: Any) -> None:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from column_types import TYPES
 from conversion import Noticed
 from dataset_settings import PARTS, DatasetSettings, InputError
+from findings import Finding
 from quality import Quality
 from reading import batches
 from source_file import SourceFile
@@ -43,7 +44,10 @@ class Instances:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do with the rows; without an ``output`` they are counted and not written."""
+    """What to do with the rows; without an ``output`` they are counted and not written.
+
+    ``findings`` is what was noticed before the first row was read.
+    """
 
     settings: DatasetSettings
     files: list[SourceFile]
@@ -51,6 +55,7 @@ class Plan:
     features: tuple[str, ...]
     instances: Instances
     output: Path | None
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass

@@ -35,6 +35,7 @@ def content(version: VersionDetails) -> dict[str, Any]:
         "pipeline_execution": version.execution,
         **_gate(version),
         "data_quality_statistics": version.data_statistics,
+        "data_findings": version.findings.headline,
     }
     known = {key: value for key, value in facts.items() if value}
     if known:

@@ -20,6 +20,7 @@ from aws_formats.service_errors import is_absent
 from registry import approval_history, model_packages
 from registry.approval_history import Decision
 from registry.clients import Clients
+from registry.data_findings import DataFindings, read_findings
 from registry.model_quality import Metric, metrics_in, read_statistics, rows_in
 from registry.verdicts import Verdict, read_verdict
 
@@ -52,6 +53,7 @@ class VersionDetails:
         metrics: every single-number metric of the test part.
         statistics: where they were read from; `test_rows` is how many rows they are of.
         verdict: the gate's, with every check; None if the version carries none.
+        findings: what preprocessing noticed of the data, from beside ``data_statistics``.
         hyperparameters: by XGBoost's names, as text.
         metadata: customer metadata but for the history of approvals.
         properties: all customer metadata, as SageMaker holds it.
@@ -75,6 +77,7 @@ class VersionDetails:
     statistics: str | None
     verdict: Verdict | None
     data_statistics: str | None
+    findings: DataFindings
     hyperparameters: Mapping[str, str]
     metadata: Mapping[str, str]
     properties: Mapping[str, str]
@@ -114,6 +117,7 @@ def read_arn(clients: Clients, arn: str) -> VersionDetails:
     execution = _execution(properties)
     card = described.get("ModelCard", {})
     data_quality = described.get("ModelMetrics", {}).get("ModelDataQuality", {})
+    data_statistics = data_quality.get("Statistics", {}).get("S3Uri")
     return VersionDetails(
         group=described["ModelPackageGroupName"],
         version=described["ModelPackageVersion"],
@@ -129,7 +133,8 @@ def read_arn(clients: Clients, arn: str) -> VersionDetails:
         test_rows=rows_in(statistics),
         statistics=statistics_uri,
         verdict=read_verdict(clients.client("s3"), properties),
-        data_statistics=data_quality.get("Statistics", {}).get("S3Uri"),
+        data_statistics=data_statistics,
+        findings=read_findings(clients.client("s3"), data_statistics),
         hyperparameters=_hyperparameters(properties),
         metadata={
             key: value for key, value in properties.items() if not key.startswith(approval_history.PREFIX)

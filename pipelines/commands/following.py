@@ -77,6 +77,7 @@ def _document(outcome: ExecutionOutcome) -> dict[str, Any]:
         "threshold": gate.threshold if gate else None,
         "verdict": gate.verdict if gate else None,
         "model_package_arn": outcome.model_package_arn,
+        "findings": outcome.findings.document(),
         "same_version": outcome.same_version.number if outcome.same_version else None,
         "gate_shut": outcome.gate_shut,
         "failure_reason": outcome.failure_reason,
@@ -148,6 +149,15 @@ def _stop(target: Target, execution_arn: str, screen: Screen) -> None:
 
 
 def _report(target: Target, project: str, outcome: ExecutionOutcome) -> Iterator[str]:
+    yield from _report_outcome(target, project, outcome)
+    if noticed := outcome.findings.rows():
+        yield ""
+        yield "What preprocessing noticed of the data:"
+        for level, sentence in noticed:
+            yield f"  {level}: {sentence}"
+
+
+def _report_outcome(target: Target, project: str, outcome: ExecutionOutcome) -> Iterator[str]:
     if outcome.gate_shut:
         yield from _report_gate(project, outcome)
     elif outcome.status == "Succeeded":

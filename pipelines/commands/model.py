@@ -127,6 +127,7 @@ def _document(version: VersionDetails) -> dict[str, object]:
         "test_rows": version.test_rows,
         "statistics": version.statistics,
         "data_statistics": version.data_statistics,
+        "findings": version.findings.document(),
         "hyperparameters": dict(version.hyperparameters),
         "metadata": dict(version.metadata),
         "execution": version.execution,
@@ -175,6 +176,9 @@ def _details(version: VersionDetails, where: tuple[str, ...]) -> Output:
     if version.metrics:
         yield ""
         yield _metrics(version)
+    if noticed := version.findings.rows():
+        yield ""
+        yield Table(("Data", "What preprocessing noticed"), noticed)
     if version.hyperparameters:
         yield ""
         yield Table(("Hyperparameter", "Value"), list(version.hyperparameters.items()))

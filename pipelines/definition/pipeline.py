@@ -349,6 +349,10 @@ def _evaluate(context: Context, preprocess: Any, train: Any, champion: Any, prop
                     "code", context.uri(context.sources.evaluation), f"{PROCESSING}/input/code"
                 ),
                 sdk.processing_input("gate", context.uri(context.sources.gate), f"{PROCESSING}/input/gate"),
+                # What preprocessing noticed of the data, for the report.
+                sdk.processing_input(
+                    "quality", _output_of(preprocess, "quality"), f"{PROCESSING}/input/quality"
+                ),
                 *inputs,
             ],
             outputs=[

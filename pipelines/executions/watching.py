@@ -24,6 +24,8 @@ from pipelines.executions import job_records
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.job_records import StepJob
 from pipelines.executions.outline import Outline, read_outline
+from registry import data_findings
+from registry.data_findings import NOTHING_NOTICED, DataFindings, findings_in
 from registry.model_quality import figure, metric_kind
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ UNDER_WAY = frozenset({"Starting", "Executing", "Stopping"})
 
 NOT_STARTED = "NotStarted"
 """This module's own status for a step of the definition that SageMaker does not list yet."""
+
+PREPROCESS, QUALITY = "PreprocessData", "quality"
+"""The step that reads the data, and that of its outputs which holds what it noticed."""
 
 FIND_SAME_VERSION, IS_NEW = "FindSameVersion", "CheckIfNew"
 """The steps that keep a model from being registered twice."""
@@ -137,7 +142,8 @@ class GateReading:
 class Snapshot:
     """An execution at one moment; `steps` in the order of the definition.
 
-    `gate` is None if its definition has no condition on a metric.
+    `gate` is None if its definition has no condition on a metric; `findings` are what preprocessing noticed
+    of the data, once it has succeeded.
     """
 
     execution_arn: str
@@ -145,6 +151,7 @@ class Snapshot:
     failure_reason: str | None
     steps: tuple[Step, ...]
     gate: GateReading | None
+    findings: DataFindings = NOTHING_NOTICED
 
     @property
     def ended(self) -> bool:
@@ -170,6 +177,7 @@ class ExecutionOutcome:
         gate_shut: the model was evaluated and is not good enough; no error.
         failed_step: the step that ended the execution, if one did.
         same_version: the newest version, where that is this very model; then nothing is registered.
+        findings: what preprocessing noticed of the data; none if it did not succeed.
     """
 
     execution_arn: str
@@ -181,6 +189,7 @@ class ExecutionOutcome:
     failed_step: Step | None
     failure_reason: str | None
     same_version: SameVersion | None = None
+    findings: DataFindings = NOTHING_NOTICED
 
 
 def follow(target: Target, execution_arn: str) -> Iterator[Snapshot]:
@@ -235,6 +244,7 @@ def outcome_of(snapshot: Snapshot) -> ExecutionOutcome:
         failed_step=failed[0] if failed else None,
         failure_reason=snapshot.failure_reason,
         same_version=next(filter(None, map(_same_version, steps)), None),
+        findings=snapshot.findings,
     )
 
 
@@ -253,6 +263,7 @@ class Watch:
         self._logs = job_records.LogReader(target)
         self._outline: Outline = read_outline(executions.definition_of(target, execution_arn))
         self._gate = self._unmeasured_gate()
+        self._findings: DataFindings | None = None
         # A step's result by its name, job and attempt: read once, when the step has succeeded.
         self._produced: dict[tuple[str, str, float | None], str | None] = {}
         # When a step began, by its name and start: known from the first look at it.
@@ -272,12 +283,15 @@ class Watch:
                 steps.append(Step(outlined.name, outlined.display_name, outlined.type, NOT_STARTED))
         steps += [_step(found, found["StepName"], "Unknown") for found in listed.values()]
         self._gate = self._measured(self._gate, steps)
+        if self._findings is None:
+            self._findings = self._read_findings(steps)
         return Snapshot(
             execution_arn=self._arn,
             status=described["PipelineExecutionStatus"],
             failure_reason=described.get("FailureReason"),
             steps=tuple(self._with_details(step) for step in steps),
             gate=self._gate,
+            findings=self._findings or NOTHING_NOTICED,
         )
 
     def _with_details(self, step: Step) -> Step:
@@ -344,6 +358,15 @@ class Watch:
                     verdict = read(gate.verdict_file) if gate.verdict_file else None
                     return replace(reading, value=value, verdict=verdict)
         return reading
+
+    def _read_findings(self, steps: list[Step]) -> DataFindings | None:
+        """What preprocessing noticed; None until its step has succeeded, here or where it is taken from."""
+        for step in steps:
+            if step.name == PREPROCESS and step.status == "Succeeded":
+                job = step.job or self._job_in_source(step)
+                document = job and job_records.read_json(self._target, job, QUALITY, data_findings.FILE)
+                return findings_in(document)
+        return None
 
 
 def _step(found: Mapping[str, Any], display_name: str, kind: str) -> Step:

@@ -48,6 +48,15 @@ class Prepared:
     def statistics(self) -> dict[str, Any]:
         return json.loads((self.output / "quality" / "statistics.json").read_text())
 
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        return json.loads((self.output / "quality" / "findings.json").read_text())["findings"]
+
+    def finding(self, kind: str) -> dict[str, Any]:
+        """The only finding of that kind."""
+        (found,) = (one for one in self.findings if one["kind"] == kind)
+        return found
+
     def part(self, name: str) -> pa.Table:
         paths = sorted((self.output / name).glob("*.parquet"))
         return pa.concat_tables([pq.read_table(path) for path in paths])
@@ -145,6 +154,8 @@ def hand_over_to_evaluation(folder: Path, gate: Mapping[str, Any] | None = None)
         archive.add(folder / "model", arcname=".")
     shutil.rmtree(inputs / "test", ignore_errors=True)
     shutil.copytree(folder / "processing" / "output" / "test", inputs / "test")
+    shutil.rmtree(inputs / "quality", ignore_errors=True)
+    shutil.copytree(folder / "processing" / "output" / "quality", inputs / "quality")
     (inputs / "gate").mkdir(exist_ok=True)
     (inputs / "gate" / "gate.json").write_text(json.dumps(gate or {"metric": "accuracy", "threshold": 0.5}))
 

@@ -15,6 +15,7 @@ from aws_formats.markdown import escaped
 from pipelines.commands.plan_report import _code
 from registry.approval_history import Decision
 from registry.card_pages import markdown, page
+from registry.data_findings import NOTHING_NOTICED
 from registry.version_details import VersionDetails
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -76,6 +77,7 @@ def version(text: str) -> VersionDetails:
         statistics=None,
         verdict=None,
         data_statistics=None,
+        findings=NOTHING_NOTICED,
         hyperparameters={text: text},
         metadata={"owner": text, "dataset_uri": text},
         properties={},
