@@ -31,7 +31,6 @@ LOCAL = [  # what only the local SageMaker needs
 
 PROJECT = [
     "sagemaker==3.27.0",  # compiles the pipeline's definition
-    "matplotlib>=3.10",  # the evaluation's plots (part of the image, too)
     "pydantic>=2.7",  # strict settings with errors that name file and key
     "click>=8.1",  # the command line
     "rich>=13",  # tables and live progress for people

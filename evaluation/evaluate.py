@@ -6,8 +6,8 @@ Unpacks ``processing/input/model/model.tar.gz``, imports the ``code/inference.py
 test part (``processing/input/test/``) through its ``model_fn``, ``input_fn``, ``predict_fn`` and
 ``output_fn``, as the endpoint would, in batches (``scoring``). Into ``processing/output/evaluation/`` come
 ``statistics.json`` (Model Monitor's format, which Studio draws), ``verdict.json`` (what the gate in
-``processing/input/gate/gate.json`` says of them, which the condition step reads), the plots as PNG, and
-``report.html``, one file that holds everything. What preprocessing noticed of the data comes in as
+``processing/input/gate/gate.json`` says of them, which the condition step reads), and ``report.html``, one
+file for people that holds everything. What preprocessing noticed of the data comes in as
 ``processing/input/quality/findings.json`` (without it the report has no such section).
 
 If the gate names a champion, the artifact of the version that serves there is
@@ -22,7 +22,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,34 +30,26 @@ from typing import Any
 import numpy as np
 from artifact import unpack
 from champion import Champion, Tested, check_classes, check_numbers
+from contributions import contributions
 from input_error import InputError
 from measured import measured, measured_numbers
 from metric_table import METRICS, SECTIONS
-from metrics import Calibration, calibration, one_against_rest, regression_statistics, statistics
-from plots import Curve
+from metrics import one_against_rest, regression_statistics, statistics
 from process_exit import run_and_exit
 from regression_verdict import NumberAnswers, judge_numbers
-from report import write_report
+from report import Evaluated, report
 from scoring import score, score_numbers
 from verdict import PASSED, Answers, Gate, judge, read_gate
 
 _MESSAGE_BYTES = 1024
 
 
-@dataclass(frozen=True)
-class _Evaluated:
-    """What is written: ``document`` is ``statistics.json``, ``verdict`` is ``verdict.json``; the report draws
-    the ``calibration`` of two classes, the ``curves`` of several, or the ``numbers`` of a regression."""
-
-    document: dict[str, Any]
-    verdict: dict[str, Any]
-    curves: Sequence[Curve] = ()
-    numbers: NumberAnswers | None = None
-    calibration: Calibration | None = None
-
-
 def evaluate(
-    opt_ml: Path, threshold: float | None = None, champion_version: str = "", champion_sha256: str = ""
+    opt_ml: Path,
+    threshold: float | None = None,
+    champion_version: str = "",
+    champion_sha256: str = "",
+    about: Mapping[str, str] | None = None,
 ) -> str:
     """Do the whole step and return its message, which says why if the gate stays shut.
 
@@ -65,6 +57,7 @@ def evaluate(
         threshold: of the gate's metric, which each start can set; without it, the one in ``gate.json``.
         champion_version: the version that serves, or ``none``; needed if the gate has a champion.
         champion_sha256: of its artifact; empty where it is not known.
+        about: what the report says of the project and its data, by name.
 
     Raises:
         InputError: the artifact or the test part is not what the steps before this one write.
@@ -89,39 +82,29 @@ def evaluate(
         judged = _judged_numbers if schema["task"] == "regression" else _judged_classes
         test = Tested(inputs / "test", schema, origin)
         found = judged(artifact, test, gate, champion)
-        importance_file = artifact / "feature_importance.json"
-        importance = (
-            json.loads(importance_file.read_text(encoding="utf-8"))["features"]
-            if importance_file.is_file()
-            else []
+        found = replace(
+            found,
+            importance=_importance(artifact / "feature_importance.json"),
+            contributions=contributions(artifact, test.folder, schema),
+            origin=_origin(opt_ml, about or {}),
         )
     _write(output / "statistics.json", found.document)
-    about = {
+    digests = {
         "artifact_sha256": origin.sha256,
         "artifact_bytes": origin.bytes,
         "test_sha256": _digest_of_rows(inputs / "test"),
     }
-    _write(output / "verdict.json", {**found.verdict, **about})
-    skipped = write_report(
-        output,
-        found.document,
-        schema,
-        importance,
-        found.curves,
-        found.verdict,
-        found.numbers,
-        found.calibration,
-        _findings(inputs / "quality" / "findings.json"),
-    )
-    if skipped:
-        print(skipped, flush=True)
+    findings = _findings(inputs / "quality" / "findings.json")
+    found = replace(found, verdict={**found.verdict, **digests}, findings=findings)
+    _write(output / "verdict.json", found.verdict)
+    (output / "report.html").write_text(report(found), encoding="utf-8")
     for check in found.verdict["checks"]:
         print(f"{'passed' if check['passed'] else 'REFUSED'}: {check['sentence']}", flush=True)
     message = _headline(_values(found.document, schema), found.document["dataset"]["item_count"])
     return message if found.verdict["verdict"] == PASSED else f"{message}: {found.verdict['sentence']}"
 
 
-def _judged_classes(artifact: Path, test: Tested, gate: Gate, champion: Champion | None) -> _Evaluated:
+def _judged_classes(artifact: Path, test: Tested, gate: Gate, champion: Champion | None) -> Evaluated:
     schema = test.schema
     for name in gate.floors:
         label = name.partition(".")[2]
@@ -141,11 +124,10 @@ def _judged_classes(artifact: Path, test: Tested, gate: Gate, champion: Champion
     curves = one_against_rest(scored.actual, scored.probabilities) if scored.probabilities is not None else []
     more = [check_classes(champion, gate, answers, test)] if champion else []
     verdict = {**judge(gate, answers, more), "metrics": measured(answers)}
-    points = calibration(scored.actual, scored.scores) if scored.scores is not None else None
-    return _Evaluated(document, verdict, curves=curves, calibration=points)
+    return Evaluated(document, verdict, schema, answers, curves)
 
 
-def _judged_numbers(artifact: Path, test: Tested, gate: Gate, champion: Champion | None) -> _Evaluated:
+def _judged_numbers(artifact: Path, test: Tested, gate: Gate, champion: Champion | None) -> Evaluated:
     schema = test.schema
     scored = score_numbers(artifact, test.folder, schema)
     document = regression_statistics(scored.actual, scored.predicted, _now())
@@ -157,7 +139,35 @@ def _judged_numbers(artifact: Path, test: Tested, gate: Gate, champion: Champion
     )
     more = [check_numbers(champion, gate, answers, test)] if champion else []
     verdict = {**judge_numbers(gate, answers, more), "metrics": measured_numbers(answers)}
-    return _Evaluated(document, verdict, numbers=answers)
+    return Evaluated(document, verdict, schema, answers)
+
+
+def _importance(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["features"]
+    return entries
+
+
+def _origin(opt_ml: Path, about: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What the arguments say, and what SageMaker tells the container of its job.
+
+    The job's name must not be an argument: those belong to the step cache's key.
+    """
+    found = [(key, value) for key, value in about.items() if value]
+    path = opt_ml / "config" / "processingjobconfig.json"
+    if not path.is_file():
+        return found
+    config = json.loads(path.read_text(encoding="utf-8"))
+    inputs = {
+        item.get("InputName"): item.get("S3Input") or {} for item in config.get("ProcessingInputs") or ()
+    }
+    told = {
+        "Artifact's place": inputs.get("model", {}).get("S3Uri"),
+        "Test part's place": inputs.get("test", {}).get("S3Uri"),
+        "Evaluation job": config.get("ProcessingJobArn"),
+    }
+    return found + [(key, value) for key, value in told.items() if value]
 
 
 def _now() -> str:
@@ -200,7 +210,7 @@ def _values(document: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str,
     return {name: entry["value"] for name, entry in found.items() if "value" in entry}
 
 
-def _write(path: Path, document: dict[str, Any]) -> None:
+def _write(path: Path, document: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -211,12 +221,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threshold", type=float, help="of the gate's metric; else the one in gate.json")
     parser.add_argument("--champion-version", default="", help="the version that serves, or none")
     parser.add_argument("--champion-sha256", default="", help="of its artifact")
+    parser.add_argument("--project", default="", help="for the report: whose model it is")
+    parser.add_argument("--data-source", default="", help="for the report: where the data came from")
+    parser.add_argument("--data-version", default="", help="for the report: which version of the data")
     options = parser.parse_args(arguments)
+    about = {
+        "Project": options.project,
+        "Data": options.data_source,
+        "Version of the data": options.data_version,
+    }
     opt_ml = options.opt_ml
     message = opt_ml / "output" / "message"
     message.parent.mkdir(parents=True, exist_ok=True)
     try:
-        text = evaluate(opt_ml, options.threshold, options.champion_version, options.champion_sha256)
+        text = evaluate(opt_ml, options.threshold, options.champion_version, options.champion_sha256, about)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         message.write_text(str(error).encode()[:_MESSAGE_BYTES].decode(errors="ignore"), encoding="utf-8")

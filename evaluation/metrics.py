@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.calibration import calibration_curve
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import brier_score_loss, precision_recall_curve, roc_auc_score, roc_curve
 
@@ -91,6 +90,10 @@ def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
     return np.bincount(actual * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
+Curve = tuple[list[list[float]], float]
+"""False and true positive rates, and the area under them."""
+
+
 def area_under_roc(actual: np.ndarray, scores: np.ndarray) -> float:
     """The area under the ROC curve; NaN where one of the classes is absent."""
     positives = int(actual.sum())
@@ -105,7 +108,7 @@ def roc_points(actual: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.n
     return np.nan_to_num(false_rates), np.nan_to_num(true_rates)
 
 
-def one_against_rest(actual: np.ndarray, probabilities: np.ndarray) -> list[tuple[list[list[float]], float]]:
+def one_against_rest(actual: np.ndarray, probabilities: np.ndarray) -> list[Curve]:
     """For each class its probability's ROC curve against all others: thinned false and true positive rates,
     and the area; NaN, and no curve worth the name, for a class without rows.
 
@@ -127,11 +130,13 @@ class Calibration:
     Attributes:
         predicted: the mean score of each group, in rising order.
         observed: the share of its rows that are positive.
+        rows: how many rows each group has.
         brier: the mean squared distance of score and answer (0 or 1) over all rows; 0 is the best.
     """
 
     predicted: list[float]
     observed: list[float]
+    rows: list[int]
     brier: float
 
 
@@ -143,8 +148,18 @@ def calibration(actual: np.ndarray, scores: np.ndarray) -> Calibration:
         scores: of the positive class, 0 to 1.
     """
     groups = max(1, min(_CALIBRATION_GROUPS, len(actual) // _FEWEST_ROWS_IN_A_GROUP))
-    observed, predicted = calibration_curve(actual, scores, n_bins=groups, strategy="quantile")
-    return Calibration(predicted.tolist(), observed.tolist(), float(brier_score_loss(actual, scores)))
+    # The groups of scikit-learn's calibration_curve with strategy="quantile", which does not say their sizes.
+    edges = np.percentile(scores, np.linspace(0, 100, groups + 1))
+    places = np.searchsorted(edges[1:-1], scores)
+    rows = np.bincount(places, minlength=groups)
+    positives, sums = (np.bincount(places, weights, groups) for weights in (actual, scores))
+    some = rows > 0
+    return Calibration(
+        (sums[some] / rows[some]).tolist(),
+        (positives[some] / rows[some]).tolist(),
+        rows[some].tolist(),
+        float(brier_score_loss(actual, scores)),
+    )
 
 
 def thinned(*curves: np.ndarray, points: int = _CURVE_POINTS) -> list[list[float]]:

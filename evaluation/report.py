@@ -1,291 +1,231 @@
-"""One HTML file for people: what was evaluated, how good it is, on what it rests. No script, no link, no
-network."""
+"""One HTML file for people: what was evaluated, how good it is, and on what it rests.
+
+No script, no link, no network, no date: the same model, data and gate give the same bytes, apart from the
+name and the places of the job that evaluated them, where they are known. Its parts are in ``class_report``,
+``number_report`` and ``feature_report``; ``svg`` draws pictures, and ``html_page`` frames the page.
+"""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
-from html import escape
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import html_page
+import svg
+from class_report import several_classes, two_classes
+from contributions import Contributions
+from feature_report import features
+from html_page import facts, name, note, section, table, text
 from metric_table import METRICS, SECTIONS, MetricKind
-from metrics import Calibration
-from plots import Curve, draw
+from metrics import Curve, calibration
+from number_report import numbers
 from regression_verdict import NumberAnswers
+from verdict import Answers
 
-_TITLES = {
-    "roc.png": "ROC curve",
-    "precision_recall.png": "Precision and recall",
-    "calibration.png": "Calibration",
-    "confusion_matrix.png": "Confusion matrix",
-    "predictions.png": "Actual and predicted values",
-    "residuals.png": "Residuals",
-    "residual_histogram.png": "Distribution of the residuals",
-    "feature_importance.png": "Feature importance",
-}
 _HEADLINES = (
     *("accuracy", "auc", "f1", "recall", "precision", "weighted_f1", "weighted_precision"),
     *("rmse", "r2", "mae"),
 )
-_MOST_CLASSES_IN_TABLE = 30
-_FEATURES_IN_TABLE = 30
-_STYLE = """
-:root { color-scheme: light; }
-* { box-sizing: border-box; }
-body { margin: 0; background: #f4f6f8; color: #1f2933; font: 15px/1.5 system-ui, "Segoe UI", sans-serif; }
-main { max-width: 1040px; margin: 0 auto; padding: 32px 20px 64px; }
-h1 { font-size: 26px; margin: 0 0 4px; }
-h2 { font-size: 18px; margin: 0 0 12px; }
-p.lead { color: #52606d; margin: 0 0 24px; }
-section, .card { background: #fff; border: 1px solid #e1e6eb; border-radius: 10px; }
-section { padding: 20px 24px; margin: 0 0 20px; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 12px; }
-.cards { margin: 0 0 20px; }
-.card { padding: 14px 18px; }
-.card b { display: block; font-size: 26px; font-variant-numeric: tabular-nums; }
-.card span, .card small { color: #52606d; font-size: 13px; }
-.card small { display: block; font-variant-numeric: tabular-nums; }
-section.passed { border-left: 6px solid #2f855a; }
-section.refused { border-left: 6px solid #c53030; }
-.mark { border-radius: 9px; padding: 1px 10px; font-size: 13px; }
-.mark.yes { background: #e3f5ea; color: #22543d; }
-.mark.no { background: #fde8e8; color: #9b1c1c; }
-table.checks th { white-space: nowrap; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(380px, 1fr)); gap: 20px; }
-.pictures img { width: 100%; height: auto; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: 5px 14px 5px 0; text-align: left; border-bottom: 1px solid #eef1f4; }
-th { color: #52606d; font-weight: 600; }
-td.number, th.number { text-align: right; }
-td.wrong { background: #fde8e8; font-weight: 600; }
-td.right { background: #e3f0fc; font-weight: 600; }
-.note { color: #52606d; font-size: 13px; margin: 12px 0 0; }
-"""
+_LIMITS = {"threshold": "threshold", "worth": "best constant answer", "champion": "champion"}
+_LONGEST_SENTENCE = 2000
 
 
-def write_report(
-    folder: Path,
-    document: Mapping[str, Any],
-    schema: Mapping[str, Any],
-    importance: Sequence[Mapping[str, Any]],
-    curves: Sequence[Curve] = (),
-    verdict: Mapping[str, Any] | None = None,
-    numbers: NumberAnswers | None = None,
-    calibration: Calibration | None = None,
-    findings: Mapping[str, Any] | None = None,
-) -> str | None:
-    """Write the plots and ``report.html``; ``curves`` are those of a task with several classes, ``numbers``
-    the answers of a regression, ``calibration`` is of a binary task, ``findings`` are what preprocessing
-    noticed of the data, as it wrote them.
+@dataclass(frozen=True)
+class Evaluated:
+    """What a report is written from.
 
-    Returns:
-        why there are no plots, or None where there are.
+    Attributes:
+        document: ``statistics.json``.
+        verdict: ``verdict.json``, with the metrics' intervals.
+        schema: the artifact's ``schema.json``.
+        answers: what the model answered on the test part.
+        curves: of a task with several, but not too many classes, one for each.
+        importance: the entries of the artifact's ``feature_importance.json``; none where it has none.
+        contributions: of some rows of the test part.
+        origin: what is known of project, data and job: names and values, plain text.
+        findings: what preprocessing noticed of the data, as it wrote it; see :func:`findings_section`.
     """
-    skipped = None
-    try:
-        pictures = draw(folder, document, schema["classes"], importance, curves, numbers, calibration)
-    except ImportError as error:
-        pictures, skipped = [], f"No plots were drawn: matplotlib cannot be imported ({error})."
-    (folder / "report.html").write_text(
-        _page(folder, document, schema, importance, pictures, skipped, verdict, findings or {}),
-        encoding="utf-8",
-    )
-    return skipped
+
+    document: Mapping[str, Any]
+    verdict: Mapping[str, Any]
+    schema: Mapping[str, Any]
+    answers: Answers | NumberAnswers
+    curves: Sequence[Curve] = ()
+    importance: Sequence[Mapping[str, Any]] = ()
+    contributions: Contributions | None = None
+    origin: Sequence[tuple[str, str]] = ()
+    findings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _page(
-    folder: Path,
-    document: Mapping[str, Any],
-    schema: Mapping[str, Any],
-    importance: Sequence[Mapping[str, Any]],
-    pictures: Sequence[str],
-    skipped: str | None,
-    verdict: Mapping[str, Any] | None,
-    findings: Mapping[str, Any],
-) -> str:
-    task = next(task for task, section in SECTIONS.items() if section in document)
-    metrics = document[SECTIONS[task]]
-    rows = document["dataset"]["item_count"]
-    classes = list(schema["classes"])
+def report(found: Evaluated) -> str:
+    """The whole page."""
+    schema = found.schema
+    task = schema["task"]
+    metrics = found.document[SECTIONS[task]]
+    known = found.verdict.get("metrics", {})
+    rows = found.document["dataset"]["item_count"]
     lead = f"{rows:,} rows of the test part, scored by the artifact's own serving code"
-    if task != "regression":
-        lead += f"; positive class {escape(classes[1])}" if task == "binary" else f"; {len(classes)} classes"
-    images = "".join(
-        f'<img alt="{_TITLES[name]}" src="data:image/png;base64,'
-        f'{base64.b64encode((folder / name).read_bytes()).decode()}">'
-        for name in pictures
-    )
-    known = verdict.get("metrics", {}) if verdict else {}
-    cards = "".join(
-        _card(kind, metrics[name], known.get(name, {}))
-        for name, kind in METRICS.items()
-        if name in _HEADLINES and name in metrics
+    if task == "binary":
+        lead += f"; positive class {name(schema['classes'][1])}"
+    elif task == "multiclass":
+        lead += f"; {len(schema['classes']):,} classes"
+    tiles = "".join(
+        _tile(kind, metrics[metric], known.get(metric, {}))
+        for metric, kind in METRICS.items()
+        if metric in _HEADLINES and metric in metrics
     )
     parts = [
-        f"<h1>Prediction of {escape(schema['target'])}</h1>",
-        f'<p class="lead">{lead}. {escape(document["dataset"]["evaluation_time"])}</p>',
-        *([_verdict(verdict)] if verdict else []),
-        f'<div class="cards">{cards}</div>',
-        _section("Metrics", _metrics_table(metrics, known, schema)),
+        f"<h1>Prediction of {name(schema['target'])}</h1>",
+        f'<p class="lead">{lead}.</p>',
+        _verdict(found.verdict),
+        f'<div class="tiles">{tiles}</div>',
+        _origin(found),
+        findings_section(found.findings),
+        section("Metrics", _metrics(metrics, known, schema)),
+        *_answers(found, metrics),
+        *features(found.importance, found.contributions, schema),
     ]
-    if task != "regression":
-        table = _confusion_table(metrics["confusion_matrix"], classes, task == "binary")
-        parts.append(_section("Actual and predicted classes", table))
-    parts.append(
-        _section(
-            "Pictures",
-            f'<div class="pictures">{images}</div>' if images else f"<p>{escape(skipped or '')}</p>",
+    return html_page.page(f"Evaluation: {schema['target']}", parts)
+
+
+def findings_section(document: Mapping[str, Any]) -> str:
+    """What preprocessing noticed of the data, as markup; nothing where it noticed nothing.
+
+    Args:
+        document: ``findings``, with ``text``, and perhaps ``column``, ``count`` and ``remedy`` of each, and
+            ``more``, how many of each kind are not listed.
+    """
+    if not document.get("findings"):
+        return ""
+    rows = []
+    for finding in document["findings"]:
+        count = finding.get("count")
+        rows.append(
+            [
+                text(finding["text"], _LONGEST_SENTENCE),
+                f"{count:,}" if isinstance(count, int) else "",
+                text(finding.get("remedy") or "", _LONGEST_SENTENCE),
+            ]
         )
-    )
-    if importance:
-        parts.append(_section("Features", _importance_table(importance, schema)))
-    parts.append(_section("Data", _data_table(schema)))
-    if findings.get("findings"):
-        parts.append(_section("What was noticed of the data", _findings_table(findings)))
-    title = f"Evaluation: {escape(schema['target'])}"
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{_STYLE}</style></head>\n<body><main>\n"
-        + "\n".join(parts)
-        + "\n</main></body></html>\n"
+    more = sum(document.get("more", {}).values())
+    rest = note(f"And {more:,} more of the same kinds.") if more > 0 else ""
+    return section(
+        "What was noticed in the data",
+        table(["Finding", "Rows or values", "What would change it"], rows, words=(0, 2)),
+        rest,
     )
 
 
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{title}</h2>{content}</section>"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of escaped cells; every column but the first holds numbers."""
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        return "".join(
-            f"<{tag}{' class=number' if place else ''}>{cell}</{tag}>" for place, cell in enumerate(cells)
+def _answers(found: Evaluated, metrics: Mapping[str, Any]) -> Iterator[str]:
+    answers = found.answers
+    if isinstance(answers, NumberAnswers):
+        yield from numbers(answers)
+    elif answers.scores is not None:
+        rates, curve = (
+            metrics["receiver_operating_characteristic_curve"],
+            metrics["precision_recall_curve"],
         )
+        yield from two_classes(
+            answers,
+            ([rates["false_positive_rates"], rates["true_positive_rates"]], metrics["auc"]["value"]),
+            (curve["precisions"], curve["recalls"]),
+            calibration(answers.actual, answers.scores),
+        )
+    else:
+        yield from several_classes(answers, found.curves)
 
-    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
-    top = f"<thead><tr>{line(head, 'th')}</tr></thead>"
-    return f'<div class="wide"><table>{top}<tbody>{body}</tbody></table></div>'
 
-
-def _card(kind: MetricKind, metric: Mapping[str, Any], known: Mapping[str, float]) -> str:
+def _tile(kind: MetricKind, metric: Mapping[str, Any], known: Mapping[str, float]) -> str:
     """A headline: the value, its interval, and what a constant answer reaches."""
     lines = [_interval(known, kind)] if "low" in known else []
     if "constant" in known:
         lines.append(f"best constant {_number(known['constant'], kind)}")
     small = "".join(f"<small>{line}</small>" for line in lines)
     return (
-        f'<div class="card"><span>{kind.heading}</span><b>{_number(metric["value"], kind)}</b>{small}</div>'
+        f'<div class="tile"><span>{kind.heading}</span><b>{_number(metric["value"], kind)}</b>{small}</div>'
     )
 
 
-def _metrics_table(
+def _metrics(
     metrics: Mapping[str, Any], known: Mapping[str, Mapping[str, float]], schema: Mapping[str, Any]
 ) -> str:
     rows = []
-    for name, kind in METRICS.items():
-        if name in metrics:
-            twin = metrics.get(f"{name}_best_constant_classifier", {}).get("value", "")
+    for metric, kind in METRICS.items():
+        if metric in metrics:
+            twin = metrics.get(f"{metric}_best_constant_classifier", {}).get("value", "")
             rows.append(
                 [
                     kind.heading,
-                    _number(metrics[name]["value"], kind),
-                    _interval(known.get(name, {}), kind),
-                    _number(known.get(name, {}).get("constant", twin), kind),
+                    _number(metrics[metric]["value"], kind),
+                    _interval(known.get(metric, {}), kind),
+                    _number(known.get(metric, {}).get("constant", twin), kind),
                 ]
             )
     constant = "the most that one and the same answer for every row reaches"
-    if "train_target" in schema:
+    if schema["task"] == "regression":
         mean = f"{schema['train_target']['mean']:.6g}"
         constant = f"what {mean}, the mean of the training part, reaches as the answer for every row"
-    note = (
-        '<p class="note">95 % interval: where these rows place the metric of very many rows of the same kind'
-        f"{'; that of R2 is approximate' if 'r2' in metrics else ''}. Best constant: {constant}.</p>"
+    return table(["Metric", "Value", "95 % interval", "Best constant"], rows) + note(
+        "95 % interval: where these rows place the metric of very many rows of the same kind"
+        f"{'; that of R2 is approximate' if 'r2' in metrics else ''}. Best constant: {constant}."
     )
-    return _table(["Metric", "Value", "95 % interval", "Best constant"], rows) + note
 
 
 def _interval(known: Mapping[str, float], kind: MetricKind) -> str:
     return kind.between(known["low"], known["high"]) if "low" in known else ""
 
 
-def _verdict(verdict: Mapping[str, Any]) -> str:
-    """What the gate decided, and every check in its own words."""
-    passed = verdict["verdict"] == "passed"
-    rows = "".join(
-        f'<tr><td><b class="mark {"yes" if check["passed"] else "no"}">'
-        f"{'passed' if check['passed'] else 'refused'}</b></td>"
-        f"<th>{escape(check['name'])}</th><td>{escape(check['sentence'])}</td></tr>"
-        for check in verdict["checks"]
-    )
-    head = "The gate lets this model pass" if passed else "The gate refuses this model"
-    return (
-        f'<section class="{"passed" if passed else "refused"}"><h2>{head}</h2>'
-        f'<div class="wide"><table class="checks">{rows}</table></div></section>'
-    )
-
-
-def _confusion_table(matrix: Mapping[str, Mapping[str, int]], classes: Sequence[str], binary: bool) -> str:
-    keys = list(matrix)
-    if len(keys) > _MOST_CLASSES_IN_TABLE:
-        return f"<p>{len(keys)} classes: see confusion_matrix in statistics.json.</p>"
-    names = [escape(name) for name in (classes if binary else keys)]
-    head = "".join(f'<th class="number">{name}</th>' for name in names)
-    body = ""
-    for actual, name in zip(keys, names, strict=True):
-        cells = "".join(
-            f'<td class="number{" right" if actual == predicted else ""}">{matrix[actual][predicted]:,}</td>'
-            for predicted in keys
-        )
-        body += f"<tr><th>{name}</th>{cells}</tr>"
-    return f'<div class="wide"><table><tr><th>actual \\ predicted</th>{head}</tr>{body}</table></div>'
-
-
-def _importance_table(importance: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> str:
-    kinds = {feature["name"]: feature["kind"] for feature in schema["features"]}
-    rows = [
-        [
-            escape(entry["name"]),
-            kinds.get(entry["name"], ""),
-            f"{entry['gain']:,.2f}",
-            f"{entry['weight']:,.0f}",
-        ]
-        for entry in importance[:_FEATURES_IN_TABLE]
-    ]
-    more = len(importance) - len(rows)
-    note = (
-        f'<p class="note">And {more} more: see feature_importance.json in the artifact.</p>'
-        if more > 0
-        else ""
-    )
-    return _table(["Feature", "Kind", "Mean gain of its splits", "Splits"], rows) + note
-
-
-def _data_table(schema: Mapping[str, Any]) -> str:
-    rows = [[f"Rows for {name}", f"{count:,}"] for name, count in schema["rows"].items()]
-    rows.append(["Features", f"{len(schema['features']):,}"])
-    if schema["classes"]:
-        rows.append(["Classes", f"{len(schema['classes']):,}"])
-    return _table(["", ""], rows)
-
-
-def _findings_table(findings: Mapping[str, Any]) -> str:
-    """A row for each finding of ``findings.json``, and a line that counts those that are not in it."""
-    rows = []
-    for found in findings["findings"]:
-        remedy = f". {found['remedy']}" if "remedy" in found else ""
-        mark = "no" if found["level"] == "warning" else "yes"
-        rows.append(
-            f'<tr><td><b class="mark {mark}">{escape(found["level"])}</b></td>'
-            f"<td>{escape(found['text'] + remedy)}</td></tr>"
-        )
-    more = sum(findings.get("more", {}).values())
-    note = f'<p class="note">And {more:,} more: see the log of the preprocessing step.</p>' if more else ""
-    return f'<div class="wide"><table class="findings">{"".join(rows)}</table></div>{note}'
-
-
 def _number(value: float | str, kind: MetricKind) -> str:
     return kind.shown(value) if isinstance(value, float) else "not given" if value == "NaN" else str(value)
+
+
+def _verdict(verdict: Mapping[str, Any]) -> str:
+    """What the gate decided, and every check in its own words and drawn."""
+    passed = verdict["verdict"] == "passed"
+    head = "The gate lets this model pass" if passed else "The gate refuses this model"
+    checks = "\n".join(_check(check) for check in verdict["checks"])
+    return section(head, checks, kind="passed" if passed else "refused")
+
+
+def _check(check: Mapping[str, Any]) -> str:
+    passed = check["passed"]
+    mark = f'<b class="mark {"yes" if passed else "no"}">{"passed" if passed else "refused"}</b>'
+    sentence = text(check["sentence"], _LONGEST_SENTENCE)
+    return (
+        f'<div class="check"><p>{mark} <b>{name(check["name"])}</b></p><p>{sentence}</p>{_drawn(check)}</div>'
+    )
+
+
+def _drawn(check: Mapping[str, Any]) -> str:
+    """The check's number, interval and bound as a picture, with their values below; nothing without two."""
+    kind = METRICS.get(str(check.get("metric") or "").partition(".")[0])
+    value, limit, low, high = (check.get(key) for key in ("value", "limit", "low", "high"))
+    if kind is None or value is None or (limit is None and low is None):
+        return ""
+    words = [f"{kind.label} {kind.shown(value)}"]
+    if low is not None and high is not None:
+        words.append(f"95 % interval {kind.shown(low)} to {kind.shown(high)}")
+    if limit is not None:
+        bound = _LIMITS.get(check["name"], "floor" if kind.higher_is_better else "limit")
+        words.append(f"{bound} {kind.shown(limit)}")
+    said = "; ".join(words)
+    looks = [("value", words[0]), *(("span", word) for word in words[1:2] if low is not None)]
+    looks += [("limit", words[-1])] if limit is not None else []
+    return svg.interval(value, low, high, limit, said) + svg.legend_of(looks)
+
+
+def _origin(found: Evaluated) -> str:
+    """Which project, data and job this is of, and how many rows each part has."""
+    schema, verdict = found.schema, found.verdict
+    pairs = [(text(key), text(value, _LONGEST_SENTENCE)) for key, value in found.origin]
+    pairs += [(f"Rows for {text(part)}", f"{count:,}") for part, count in schema["rows"].items()]
+    pairs.append(("Features", f"{len(schema['features']):,}"))
+    if schema["classes"]:
+        pairs.append(("Classes", f"{len(schema['classes']):,}"))
+    if "artifact_sha256" in verdict:
+        size = f"{verdict['artifact_bytes']:,} bytes"
+        pairs.append(("Model artifact", f"SHA-256 {text(verdict['artifact_sha256'])}, {size}"))
+    if "test_sha256" in verdict:
+        pairs.append(("Rows of the test part", f"SHA-256 {text(verdict['test_sha256'])}"))
+    return section("What was evaluated", facts(pairs))

@@ -25,7 +25,7 @@ from input_error import DoesNotFit, InputError
 _BATCH_ROWS = 32_768
 _PROGRESS_SECONDS = 2.0
 _MOST_CLASSES_DRAWN = 20
-_PARQUET, _CSV = "application/x-parquet", "text/csv"
+PARQUET, _CSV = "application/x-parquet", "text/csv"
 
 
 @dataclass(frozen=True)
@@ -138,16 +138,16 @@ def score_numbers(artifact: Path, test: Path, schema: dict[str, Any]) -> ScoredN
 
 def _answered(artifact: Path, test: Path, target: str) -> Iterator[_Answered]:
     """Send every row of the test part through the artifact's own serving code, batch by batch."""
-    serving = _import(artifact / "code")
+    serving = serving_code(artifact / "code")
     model = serving.model_fn(str(artifact))
     done, last_said = 0, time.monotonic()
-    for table in _batches(test):
+    for table in batches(test):
         if target not in table.column_names:
             raise InputError(
                 f"the test part lacks the target column {target!r}. Give the preprocessing step's output"
             )
         try:
-            payload = serving.input_fn(_as_parquet(table.drop_columns([target])), _PARQUET)
+            payload = serving.input_fn(as_parquet(table.drop_columns([target])), PARQUET)
             prediction = serving.predict_fn(payload, model)
             answer = serving.output_fn(prediction, _CSV)
             if not isinstance(answer, tuple):
@@ -163,7 +163,7 @@ def _answered(artifact: Path, test: Path, target: str) -> Iterator[_Answered]:
         raise InputError("the test part has no rows. Give more data, or a larger share for the test part")
 
 
-def _import(code: Path) -> ModuleType:
+def serving_code(code: Path) -> ModuleType:
     """The folder's ``inference.py``. What it imports lies beside it, and is this folder's whatever modules of
     the same names are loaded already; those stay what they were for everybody else."""
     names = {path.stem for path in code.glob("*.py")}
@@ -178,7 +178,8 @@ def _import(code: Path) -> ModuleType:
         sys.modules.update(others)
 
 
-def _batches(test: Path) -> Iterator[pa.Table]:
+def batches(test: Path) -> Iterator[pa.Table]:
+    """All rows of the test part, some thousand at a time."""
     paths = sorted(test.rglob("*.parquet"))
     if not paths:
         raise InputError(f"there is no Parquet file in {test}. Give the preprocessing step's test part")
@@ -193,7 +194,8 @@ def _batches(test: Path) -> Iterator[pa.Table]:
             ) from error
 
 
-def _as_parquet(table: pa.Table) -> bytes:
+def as_parquet(table: pa.Table) -> bytes:
+    """A request's body."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="none", store_schema=False)
     return sink.getvalue().to_pybytes()

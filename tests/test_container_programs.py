@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-IN_THE_IMAGE = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "matplotlib"}
+IN_THE_IMAGE = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost"}
 PROGRAMS = sorted(
     path for name in ("processing", "training", "evaluation") for path in (ROOT / name).glob("*.py")
 )

@@ -3,7 +3,7 @@
 Threads of Arrow's outlive its readers. One that meets an interpreter that is being taken down ends the
 process with SIGABRT, when all outputs are written (apache/arrow#34314): a job that succeeded would fail at
 random. So the interpreter is not taken down. What Python does before that is done here: it calls the
-handlers of `atexit` (matplotlib's removes a temporary folder) and writes out what was printed.
+handlers of `atexit` and writes out what was printed.
 
 The folders `processing`, `training` and `evaluation`, each uploaded by itself, and `pipelines` hold the same
 file.

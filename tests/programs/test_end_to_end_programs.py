@@ -80,40 +80,6 @@ def test_the_written_metrics_are_those_of_scikit_learn(tumors: Finished) -> None
     assert found["accuracy"]["standard_deviation"] == "NaN"  # fewer than 200 rows
 
 
-def test_the_report_is_one_file_with_its_pictures_inside(tumors: Finished) -> None:
-    page = (tumors.evaluation / "report.html").read_text()
-    assert page.count('src="data:image/png;base64,') == 5
-    assert "http" not in page
-    assert "<script" not in page
-    for name in ("roc", "precision_recall", "calibration", "confusion_matrix", "feature_importance"):
-        assert (tumors.evaluation / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_several_classes_are_drawn_each_against_the_rest(wines: Finished) -> None:
-    page = (wines.evaluation / "report.html").read_text()
-    assert page.count('src="data:image/png;base64,') == 3
-    assert 'alt="ROC curve"' in page
-    for name in ("roc", "confusion_matrix", "feature_importance"):
-        assert (wines.evaluation / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_without_matplotlib_the_report_says_so_and_the_metrics_are_there(
-    tumors: Finished, tmp_path: Path
-) -> None:
-    folder = tmp_path
-    shutil.copytree(tumors.folder / "processing" / "input", folder / "processing" / "input")
-    shadow = folder / "shadow" / "matplotlib"
-    shadow.mkdir(parents=True, exist_ok=True)
-    (shadow / "__init__.py").write_text("raise ImportError('broken here')\n")
-    finished = run_program("evaluation/evaluate.py", folder, {"PYTHONPATH": str(shadow.parent)})
-    assert finished.returncode == 0, finished.stderr
-    assert "No plots were drawn: matplotlib cannot be imported (broken here)" in finished.stdout
-    output = folder / "processing" / "output" / "evaluation"
-    assert "matplotlib cannot be imported" in (output / "report.html").read_text()
-    assert (output / "statistics.json").is_file()
-    assert not (output / "roc.png").exists()
-
-
 def test_training_twice_gives_the_same_artifact(tumors: Finished, tmp_path: Path) -> None:
     shutil.copytree(tumors.folder / "input", tmp_path / "input")
     assert run_program("training/train.py", tmp_path).returncode == 0

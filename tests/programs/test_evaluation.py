@@ -346,23 +346,3 @@ def test_groups_of_a_calibration_curve_have_at_least_twenty_rows(rows: int, grou
     actual = np.arange(rows) % 2
     assert len(metrics.calibration(actual, np.linspace(0, 1, rows)).predicted) == groups
     assert len(metrics.calibration(actual, np.full(rows, 0.3)).predicted) == 1
-
-
-def test_text_in_the_report_is_escaped(tmp_path: Path) -> None:
-    import metrics
-    import report
-
-    actual, scores = labels_and_scores(300)
-    evil = "<script>alert(1)</script>"
-    document = metrics.statistics(actual, (scores > 0.5).astype(np.int64), scores, ["no", evil], TIME)
-    schema = {
-        "target": evil,
-        "classes": ["no", evil],
-        "features": [{"name": evil, "kind": "number"}],
-        "rows": {"train": 1, "validation": 1, "test": 300},
-    }
-    importance = [{"name": evil + " $x$", "gain": 2.0, "weight": 1.0, "cover": 1.0}]
-    assert report.write_report(tmp_path, document, schema, importance) is None
-    page = (tmp_path / "report.html").read_text()
-    assert "<script" not in page
-    assert "&lt;script&gt;" in page

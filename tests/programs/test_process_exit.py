@@ -178,15 +178,12 @@ def test_without_standard_output_the_work_is_done_all_the_same(folder: Path, pro
     assert ended(begin(command, folder)) == (0, "", "")
 
 
-def test_a_temporary_folder_of_matplotlib_is_removed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME"):
-        monkeypatch.setenv(name, "/dev/null/none")
-    (folder / "tmp").mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
-    code, _, err = ended(begin(step(EVALUATE, folder), folder))
-    assert code == 0
-    assert "created a temporary cache directory" in err
-    assert list((folder / "tmp").iterdir()) == []
+@pytest.mark.parametrize("program", [PREPROCESS, TRAIN, EVALUATE])
+def test_handlers_of_the_end_are_called(folder: Path, program: str) -> None:
+    handler = "import atexit\natexit.register(print, 'the handler was called', file=sys.stderr)\n"
+    (folder / "witness" / "sitecustomize.py").write_text(WITNESS + handler)
+    code, _, err = ended(begin(step(program, folder), folder))
+    assert (code, err) == (0, "the handler was called\n")
 
 
 @pytest.mark.parametrize("start", [[str(GATEHOUSE)], [sys.executable, "-m", "pipelines"]])

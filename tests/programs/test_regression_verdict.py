@@ -243,7 +243,7 @@ def test_the_written_metrics_are_those_of_scikit_learn(progression: Finished) ->
 
 def test_the_report_draws_predictions_and_residuals(progression: Finished) -> None:
     page = (progression.evaluation / "report.html").read_text()
-    assert page.count('src="data:image/png;base64,') == 4
+    assert page.count("<figure>") == 3
     assert "always answering" in page
     assert "that of R2 is approximate" in page
     assert "classes" not in page
@@ -253,9 +253,7 @@ def test_the_report_draws_predictions_and_residuals(progression: Finished) -> No
         assert found["low"] < found["value"] < found["high"], name
         assert (found["constant"] < found["value"]) is (name == "r2"), name
     rmse = verdict["metrics"]["rmse"]
-    assert page.count(f"{rmse['low']:.6g} to {rmse['high']:.6g}") == 2, "the card and the table"
-    for name in ("predictions", "residuals", "residual_histogram", "feature_importance"):
-        assert (progression.evaluation / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert page.count(f"{rmse['low']:.6g} to {rmse['high']:.6g}") == 4, "card, table, picture and its words"
 
 
 def _with_target(change: Callable[[pa.ChunkedArray], Any]) -> Callable[[Path], None]:

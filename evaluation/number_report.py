@@ -1,0 +1,117 @@
+"""The report's parts on a regression: actual and predicted values, and what lies between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import svg
+from html_page import note, section, table
+from regression_verdict import NumberAnswers
+from svg import Axis, Plot
+
+_MOST_POINTS = 2000
+_GROUPS = 10
+_FEWEST_ROWS_IN_A_GROUP = 20
+_QUANTILES = (0.5, 0.8, 0.9, 0.95, 0.99)
+
+
+def numbers(answers: NumberAnswers) -> Iterator[str]:
+    """The sections of a regression."""
+    residuals = answers.actual - answers.predicted
+    actual, predicted = _some(answers.actual), _some(answers.predicted)
+    both = [
+        float(edge(values)) for values in (answers.actual, answers.predicted) for edge in (np.min, np.max)
+    ]
+    ends = (min(both), max(both))
+    plot = Plot(svg.axis("Actual value", ends), svg.axis("Predicted value", ends))
+    against = svg.picture(
+        plot,
+        [
+            svg.curve(plot, ends, ends, "guide"),
+            svg.curve(plot, ends, (answers.constant,) * 2, 11)
+            if ends[0] <= answers.constant <= ends[1]
+            else "",
+            svg.dots(plot, actual.tolist(), predicted.tolist()),
+        ],
+        "Actual and predicted values",
+        [("guide", "exactly right"), (11, f"mean of the training part, {answers.constant:.4g}")],
+    )
+    across = svg.axis("Predicted value", (float(answers.predicted.min()), float(answers.predicted.max())))
+    plot = Plot(
+        across, svg.axis("Actual less predicted", (float(residuals.min()), float(residuals.max()), 0.0))
+    )
+    spread = svg.picture(
+        plot,
+        [
+            svg.curve(plot, (across.low, across.high), (0.0, 0.0), "guide"),
+            svg.dots(plot, predicted.tolist(), _some(residuals).tolist()),
+        ],
+        "Residuals",
+    )
+    yield section(
+        "Residuals",
+        f'<div class="figures">{against}{spread}{_histogram(residuals)}</div>',
+        note(
+            f"A residual is the actual value less the predicted one. {_drawn(len(residuals))}"
+            "Dots of many rows lie over each other."
+        ),
+        f"<h3>How far off</h3>{_distances(residuals)}",
+        f"<h3>Where it is off</h3>{_groups(answers, residuals)}",
+        note("Rows in the order of their predicted values, in groups of about equally many."),
+    )
+
+
+def _drawn(rows: int) -> str:
+    return f"{_MOST_POINTS:,} of {rows:,} rows are drawn. " if rows > _MOST_POINTS else ""
+
+
+def _histogram(residuals: np.ndarray) -> str:
+    bins = min(40, max(8, round(math.sqrt(len(residuals)))))
+    counts, edges = np.histogram(residuals, bins)
+    plot = Plot(
+        svg.axis("Actual less predicted", (float(edges[0]), float(edges[-1]))),
+        Axis("Rows", 0.0, float(counts.max()) * 1.05),
+    )
+    zero = [svg.curve(plot, (0.0, 0.0), (0.0, plot.y.high), "guide")] if edges[0] < 0 < edges[-1] else []
+    marks = [svg.columns(plot, edges.tolist(), counts.tolist()), *zero]
+    return svg.picture(plot, marks, "Distribution of the residuals")
+
+
+def _distances(residuals: np.ndarray) -> str:
+    sizes = np.abs(residuals)
+    rows = [
+        [f"{100 * share:g} % of the rows are within", f"± {value:.6g}"]
+        for share, value in zip(_QUANTILES, np.quantile(sizes, _QUANTILES).tolist(), strict=True)
+    ]
+    rows.append(["Furthest off", f"{sizes.max():.6g}"])
+    rows.append(["Mean residual", f"{residuals.mean():+.6g}"])
+    return table(["", "Distance"], rows)
+
+
+def _groups(answers: NumberAnswers, residuals: np.ndarray) -> str:
+    count = max(1, min(_GROUPS, len(residuals) // _FEWEST_ROWS_IN_A_GROUP))
+    rows = []
+    for places in np.array_split(np.argsort(answers.predicted, kind="stable"), count):
+        own = residuals[places]
+        rows.append(
+            [
+                f"{answers.predicted[places[0]]:.4g} to {answers.predicted[places[-1]]:.4g}",
+                f"{len(places):,}",
+                f"{answers.predicted[places].mean():.6g}",
+                f"{answers.actual[places].mean():.6g}",
+                f"{own.mean():+.4g}",
+                f"{np.abs(own).mean():.4g}",
+                f"{math.sqrt(float(np.mean(own**2))):.4g}",
+            ]
+        )
+    head = ["Predicted", "Rows", "Mean predicted", "Mean actual", "Mean residual", "MAE", "RMSE"]
+    return table(head, rows)
+
+
+def _some(values: np.ndarray) -> np.ndarray:
+    """At most :data:`_MOST_POINTS` of the rows, the same ones of every array of as many rows."""
+    if len(values) <= _MOST_POINTS:
+        return values
+    return values[np.random.default_rng(0).choice(len(values), _MOST_POINTS, replace=False)]
