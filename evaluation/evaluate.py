@@ -87,6 +87,7 @@ def evaluate(
             importance=_importance(artifact / "feature_importance.json"),
             contributions=contributions(artifact, test.folder, schema),
             origin=_origin(opt_ml, about or {}),
+            findings=_findings(inputs / "quality" / "findings.json"),
         )
     _write(output / "statistics.json", found.document)
     digests = {
@@ -94,8 +95,7 @@ def evaluate(
         "artifact_bytes": origin.bytes,
         "test_sha256": _digest_of_rows(inputs / "test"),
     }
-    findings = _findings(inputs / "quality" / "findings.json")
-    found = replace(found, verdict={**found.verdict, **digests}, findings=findings)
+    found = replace(found, verdict={**found.verdict, **digests})
     _write(output / "verdict.json", found.verdict)
     (output / "report.html").write_text(report(found), encoding="utf-8")
     for check in found.verdict["checks"]:
@@ -149,6 +149,11 @@ def _importance(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
+def _findings(path: Path) -> dict[str, Any]:
+    """What preprocessing noticed of the data: ``findings`` and the number of ``more`` of each kind."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
 def _origin(opt_ml: Path, about: Mapping[str, str]) -> list[tuple[str, str]]:
     """What the arguments say, and what SageMaker tells the container of its job.
 
@@ -197,11 +202,6 @@ def _gate(path: Path, threshold: float | None) -> Gate:
     if not path.is_file():
         raise InputError(f"there is no {path}. Give the gate's settings")
     return read_gate(path, threshold)
-
-
-def _findings(path: Path) -> dict[str, Any]:
-    """What preprocessing noticed of the data (``processing/findings.py`` says in which form)."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _values(document: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, float]:

@@ -44,7 +44,7 @@ class Evaluated:
         importance: the entries of the artifact's ``feature_importance.json``; none where it has none.
         contributions: of some rows of the test part.
         origin: what is known of project, data and job: names and values, plain text.
-        findings: what preprocessing noticed of the data, as it wrote it; see :func:`findings_section`.
+        findings: what preprocessing noticed of the data, as its ``findings.json`` holds it.
     """
 
     document: Mapping[str, Any]
@@ -81,7 +81,7 @@ def report(found: Evaluated) -> str:
         _verdict(found.verdict),
         f'<div class="tiles">{tiles}</div>',
         _origin(found),
-        findings_section(found.findings),
+        findings_section(found.findings.get("findings", ()), sum(found.findings.get("more", {}).values())),
         section("Metrics", _metrics(metrics, known, schema)),
         *_answers(found, metrics),
         *features(found.importance, found.contributions, schema),
@@ -89,32 +89,29 @@ def report(found: Evaluated) -> str:
     return html_page.page(f"Evaluation: {schema['target']}", parts)
 
 
-def findings_section(document: Mapping[str, Any]) -> str:
+def findings_section(findings: Sequence[Mapping[str, Any]], more: int = 0) -> str:
     """What preprocessing noticed of the data, as markup; nothing where it noticed nothing.
 
     Args:
-        document: ``findings``, with ``text``, and perhaps ``column``, ``count`` and ``remedy`` of each, and
-            ``more``, how many of each kind are not listed.
+        findings: ``text`` of each, and perhaps ``level`` (``warning`` or ``note``), ``count`` and ``remedy``.
+        more: how many are not among them.
     """
-    if not document.get("findings"):
+    if not findings:
         return ""
     rows = []
-    for finding in document["findings"]:
-        count = finding.get("count")
+    for finding in findings:
+        count, level = finding.get("count"), finding.get("level", "warning")
         rows.append(
             [
+                f'<b class="mark {"no" if level == "warning" else "yes"}">{text(level)}</b>',
                 text(finding["text"], _LONGEST_SENTENCE),
                 f"{count:,}" if isinstance(count, int) else "",
                 text(finding.get("remedy") or "", _LONGEST_SENTENCE),
             ]
         )
-    more = sum(document.get("more", {}).values())
-    rest = note(f"And {more:,} more of the same kinds.") if more > 0 else ""
-    return section(
-        "What was noticed in the data",
-        table(["Finding", "Rows or values", "What would change it"], rows, words=(0, 2)),
-        rest,
-    )
+    rest = note(f"And {more:,} more: see the log of the preprocessing step.") if more else ""
+    head = ["", "What", "Rows or values", "What would change it"]
+    return section("What was noticed of the data", table(head, rows, words=(0, 1, 3)), rest)
 
 
 def _answers(found: Evaluated, metrics: Mapping[str, Any]) -> Iterator[str]:

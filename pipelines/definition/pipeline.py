@@ -322,7 +322,7 @@ def _train(context: Context, preprocess: Any) -> Any:
 
 
 def _evaluate(context: Context, preprocess: Any, train: Any, champion: Any, property_files: list[Any]) -> Any:
-    """Model artifact and test part -> ``statistics.json``, the gate's verdict, plots, a report for people.
+    """Model artifact and test part -> ``statistics.json``, the gate's verdict, a report for people.
 
     ``champion`` is the step that found the version that serves, whose artifact is one more input; or None.
     """
@@ -339,7 +339,7 @@ def _evaluate(context: Context, preprocess: Any, train: Any, champion: Any, prop
         job_prefix=context.job_prefix(step),
         display_name="Evaluate model",
         description="Scores the test part with the model artifact's own inference code and writes"
-        " statistics.json, the gate's verdict, plots and an HTML report",
+        " statistics.json, the gate's verdict, and an HTML report",
         # One instance: the metrics are of the whole test part.
         step_args=_processor(context, "evaluate.py", 1).run(
             inputs=[
@@ -366,6 +366,13 @@ def _evaluate(context: Context, preprocess: Any, train: Any, champion: Any, prop
                 "--threshold",
                 context.parameters.threshold.to_string(),
                 *arguments,
+                # For the report. What differs in each execution would keep the step from the cache.
+                "--project",
+                context.project.name,
+                "--data-source",
+                context.parameters.input_data_uri,
+                # One argument: a version may begin with a dash.
+                sdk.Join(on="=", values=["--data-version", context.parameters.dataset_version]),
             ],
         ),
         property_files=property_files,

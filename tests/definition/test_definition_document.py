@@ -199,10 +199,24 @@ def test_the_failure_gives_the_evaluations_own_last_words(document: dict[str, An
 
 def test_the_evaluation_is_told_the_threshold_of_each_start(document: dict[str, Any]) -> None:
     arguments = step(document, "EvaluateModel")["Arguments"]["AppSpecification"]["ContainerArguments"]
-    assert arguments[2:] == [
+    assert arguments[2:4] == [
         "--threshold",
         {"Std:Join": {"On": "", "Values": [{"Get": "Parameters.AccuracyThreshold"}]}},
     ]
+
+
+def test_the_evaluation_is_told_whose_data_it_is_and_nothing_that_each_execution_has_anew(
+    document: dict[str, Any],
+) -> None:
+    specification = step(document, "EvaluateModel")["Arguments"]["AppSpecification"]
+    assert specification["ContainerArguments"][4:] == [
+        "--project",
+        "rc-fraud-detection",
+        "--data-source",
+        {"Get": "Parameters.InputDataUri"},
+        {"Std:Join": {"On": "=", "Values": ["--data-version", {"Get": "Parameters.DatasetVersion"}]}},
+    ]
+    assert "Execution." not in json.dumps(specification)
 
 
 def test_every_program_is_told_where_opt_ml_is(document: dict[str, Any]) -> None:
@@ -373,8 +387,8 @@ def test_a_champion_is_found_after_the_training_and_given_to_the_evaluation(with
     found = "Steps.FindChampion.OutputParameters['{}']"
     assert inputs["champion"]["S3Input"]["S3Uri"] == {"Get": found.format("ArtifactUri")}
     arguments = evaluate["AppSpecification"]["ContainerArguments"]
-    assert arguments[4::2] == ["--champion-version", "--champion-sha256"]
-    assert [one["Std:Join"]["Values"] for one in arguments[5::2]] == [
+    assert arguments[4:8:2] == ["--champion-version", "--champion-sha256"]
+    assert [one["Std:Join"]["Values"] for one in arguments[5:8:2]] == [
         [{"Get": found.format("Version")}],
         [{"Get": found.format("Sha256")}],
     ]

@@ -40,6 +40,12 @@ def many_parameters(document: dict[str, Any]) -> None:
     document["Parameters"] = [{**first, "Name": f"P{number}"} for number in range(201)]
 
 
+def long_metadata(document: dict[str, Any]) -> None:
+    default(document, "DatasetVersion", "v" * 200)
+    value = {"Std:Join": {"On": "", "Values": ["v" * 57, {"Get": "Parameters.DatasetVersion"}]}}
+    arguments(document, "RegisterModel")["CustomerMetadataProperties"].update(dataset_version=value)
+
+
 REFUSED: list[tuple[str, Change, str]] = [
     (
         "a container argument that is too long",
@@ -94,8 +100,13 @@ REFUSED: list[tuple[str, Change, str]] = [
         "step PreprocessData: ProcessingInputs[0].S3Input.S3Uri: '/home/me/data' has characters or a form",
     ),
     (
-        "metadata that is too long, once the parameters are filled in",
+        "a container argument that is too long, once the parameters are filled in",
         lambda d: default(d, "DatasetVersion", "v" * 257),
+        "step EvaluateModel: AppSpecification.ContainerArguments[8]: it has 272 characters, at most 256",
+    ),
+    (
+        "metadata that is too long, once the parameters are filled in",
+        long_metadata,
         "step RegisterModel: CustomerMetadataProperties.dataset_version: it has 257 characters, at most 256",
     ),
     (

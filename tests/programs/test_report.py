@@ -303,12 +303,12 @@ def test_the_report_says_which_project_data_and_job(wines: Finished, tmp_path: P
     inputs = [{"InputName": "model", "S3Input": {"S3Uri": "s3://b/model.tar.gz"}}, {"InputName": "code"}]
     config = {"ProcessingJobArn": job, "ProcessingInputs": inputs}
     (tmp_path / "config" / "processingjobconfig.json").write_text(json.dumps(config))
-    words = ["--project", "rc-wines", "--data-source", "s3://b/wines.csv", "--data-version", "2026-01"]
+    words = ["--project", "rc-wines", "--data-source", "s3://b/wines.csv", "--data-version=-2026"]
     assert evaluate.main(["--opt-ml", str(tmp_path), *words]) == 0
     page = Page((tmp_path / "processing/output/evaluation/report.html").read_text(encoding="utf-8"))
     said = page["What was evaluated"].text
     verdict = json.loads((wines.evaluation / "verdict.json").read_text())
-    for text in ("rc-wines", "s3://b/wines.csv", "2026-01", job, "s3://b/model.tar.gz"):
+    for text in ("rc-wines", "s3://b/wines.csv", "-2026", job, "s3://b/model.tar.gz"):
         assert text in said
     assert verdict["artifact_sha256"] in said
     assert f"Rows for train{_schema(wines)['rows']['train']}" in said
@@ -354,13 +354,13 @@ def test_text_in_the_report_is_text(classes: list[str]) -> None:
         importance=[{"name": HOSTILE, "gain": 2.0, "weight": 1.0, "cover": 1.0}],
         contributions=moved,
         origin=[(HOSTILE, HOSTILE)],
-        findings=[{"kind": "k", "text": HOSTILE, "column": HOSTILE, "count": 3, "remedy": HOSTILE}],
+        findings={"findings": [{"text": HOSTILE, "count": 3, "remedy": HOSTILE, "level": HOSTILE}]},
     )
     markup = report.report(found)
     page = Page(markup)
     assert "script" not in page.tags
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", markup)
-    for title in ("What was noticed in the data", "What moved the answers", "Confusion matrix"):
+    for title in ("What was noticed of the data", "What moved the answers", "Confusion matrix"):
         assert "<script>alert(1)</script>" in page[title].text, title
     assert page["The gate refuses this model"].text.count("refused") >= 1
     if len(classes) > 2:
@@ -386,13 +386,11 @@ def test_findings_are_a_section_where_there_are_some() -> None:
     from report import findings_section
 
     assert findings_section([]) == ""
-    finding = {
-        "kind": "rows_without_target",
-        "text": "243 rows have no target",
-        "count": 1243,
-        "remedy": None,
-    }
-    found = Page(findings_section([finding] * 60))["What was noticed in the data"]
-    assert found.tables[0][1] == ["243 rows have no target", "1,243", ""]
-    assert len(found.tables[0]) == 51
+    finding = {"kind": "rows_without_target", "text": "243 rows have no target", "count": 1243}
+    noted = {"text": "amount is taken for a number", "remedy": "Set kinds", "level": "note"}
+    found = Page(findings_section([finding, noted], more=10))["What was noticed of the data"]
+    assert found.tables[0][1:] == [
+        ["warning", "243 rows have no target", "1,243", ""],
+        ["note", "amount is taken for a number", "", "Set kinds"],
+    ]
     assert "And 10 more" in found.text
