@@ -27,7 +27,7 @@ STYLE = """
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI",
   "Noto Sans", sans-serif; }
 main { max-width: 1040px; margin: 0 auto; padding: 28px 16px 56px; }
-h1 { font-size: 25px; line-height: 1.25; margin: 0 0 4px; overflow-wrap: anywhere; }
+h1 { font-size: 25px; line-height: 1.25; margin: 0 0 8px; overflow-wrap: anywhere; }
 h2 { font-size: 18px; line-height: 1.3; margin: 0 0 10px; overflow-wrap: anywhere; }
 h3 { font-size: 15px; margin: 18px 0 6px; }
 p { margin: 0 0 12px; }
@@ -49,7 +49,7 @@ section.refused { border-left: 6px solid var(--no); }
 .note { margin: 10px 0; }
 dl { margin: 0; display: grid; grid-template-columns: minmax(110px, max-content) 1fr; gap: 4px 16px; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
-.wide { overflow-x: auto; margin: 0 0 12px; }
+.wide { overflow-x: auto; margin: 0 0 12px; } dl + .wide { margin-top: 12px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 12px 5px 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
   overflow-wrap: break-word; }

@@ -1,31 +1,39 @@
 """A model card as a page for people: Markdown, or HTML that needs nothing beside it.
 
-Both are written from the same list of sections, so they say the same. What people have stored, in a note or
+Both are written from the same list of sections, so they say the same. The HTML page has the frame of the
+evaluation's report, so that the two look alike. What people have stored, in a note or
 in a card of their own, is text in both of them: nothing in it becomes markup.
 """
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aws_formats.markdown import escaped
 from aws_formats.visible_text import visible
+from evaluation import html_page
+from evaluation.metric_table import METRICS
 from registry import model_cards
-from registry.model_quality import metric_kind
+from registry.model_quality import is_of_constant, metric_kind
 from registry.verdicts import Verdict
 from registry.version_details import VersionDetails
+
+_TILES = 5
+_LONGEST = 1 << 20
+"""Characters of a text: as long as a whole card may be."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, its facts, and perhaps a table whose first row is its headings."""
+    """A heading, its facts, and perhaps a table whose first row is its headings; ``verdict`` is the gate's
+    where the section is about it."""
 
     title: str
     facts: tuple[tuple[str, str], ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    verdict: str = ""
 
 
 def markdown(version: VersionDetails) -> str:
@@ -45,19 +53,31 @@ def markdown(version: VersionDetails) -> str:
 def page(version: VersionDetails) -> str:
     """The card as one self-contained HTML page."""
     title = f"Model card: {version.group}, version {version.version}"
-    parts = [_HEAD.format(title=_html(title))]
+    parts = [f"<h1>{_html(title)}</h1>", _tiles(version.verdict) if version.verdict else ""]
     for section in sections(version):
-        parts.append(f"<h2>{_html(section.title)}</h2>\n")
+        content = []
         if section.facts:
-            facts = "".join(
-                f"<dt>{_html(name)}</dt><dd>{_html(value)}</dd>\n" for name, value in section.facts
-            )
-            parts.append(f"<dl>\n{facts}</dl>\n")
+            content.append(html_page.facts((_html(name), _html(value)) for name, value in section.facts))
         if section.rows:
-            head, *body = section.rows
-            rows = [_cells(head, "th"), *(_cells(row, "td") for row in body)]
-            parts.append("<table>\n" + "".join(rows) + "</table>\n")
-    return "".join(parts) + "</body></html>\n"
+            head, *body = ([_html(cell) for cell in row] for row in section.rows)
+            content.append(html_page.table(head, body, words=range(len(head))))
+        parts.append(html_page.section(visible(section.title), *content, kind=section.verdict))
+    return html_page.page(visible(title), parts)
+
+
+def _tiles(verdict: Verdict) -> str:
+    """The first metrics of the task, each with its interval and the best constant answer."""
+    tiles = []
+    for name in [name for name in METRICS if name in verdict.metrics][:_TILES]:
+        kind, known = METRICS[name], verdict.metrics[name]
+        lines = [known.interval(kind) or ""]
+        if known.constant is not None:
+            lines.append(f"best constant {kind.shown(known.constant)}")
+        small = "".join(f"<small>{line}</small>" for line in lines if line)
+        tiles.append(
+            f'<div class="tile"><span>{kind.heading}</span><b>{kind.shown(known.value)}</b>{small}</div>'
+        )
+    return f'<div class="tiles">{"".join(tiles)}</div>' if tiles else ""
 
 
 def sections(version: VersionDetails) -> list[Section]:
@@ -126,13 +146,17 @@ def _gate(verdict: Verdict) -> Iterator[Section]:
             facts.append(("95 % interval", interval))
         if known.constant is not None:
             facts.append(("Best constant answer", verdict.kind.shown(known.constant)))
-    yield Section("Gate", tuple(facts), (("Check", "Result", "Why"), *verdict.lines()))
+    yield Section("Gate", tuple(facts), (("Check", "Result", "Why"), *verdict.lines()), verdict.verdict)
 
 
 def _evaluation(item: Mapping[str, Any]) -> Section:
     facts = {key: value for key, value in item.items() if key not in ("name", "metric_groups")}
     metrics = [
-        (name := str(metric["name"]), _figure(name, metric.get("value")), str(metric.get("notes", "")))
+        (
+            _called(name := str(metric["name"])),
+            _figure(name, metric.get("value")),
+            str(metric.get("notes", "")),
+        )
         for group in item.get("metric_groups", ())
         for metric in group.get("metric_data", ())
     ]
@@ -153,8 +177,32 @@ def _table(head: tuple[str, str], entries: Any) -> tuple[tuple[str, ...], ...]:
     return (head, *rows) if rows else ()
 
 
+_WORDS = {
+    "container_image": "Container image",
+    "dataset_version": "Version of the data",
+    "evaluation_job_arn": "Evaluation job",
+    "evaluation_observation": "How it was measured",
+    "gate": "Verdict of the gate",
+    "git_commit": "Git commit of the code",
+    "model_creator": "Owner",
+    "report_with_plots": "Report with pictures and tables",
+    "statistics": "Metrics as a file",
+    "data_quality_statistics": "Statistics of the training data",
+    "training_arn": "Training job",
+    "training_datasets": "Training data",
+}
+"""What people call a key of the card, where the key itself does not say it."""
+
+
 def _title(key: str) -> str:
-    return key.replace("_", " ").capitalize()
+    metric = key.removesuffix("_threshold")
+    if metric != key and metric in METRICS:
+        return f"Threshold of {METRICS[metric].label}"
+    return _WORDS.get(key) or key.replace("_", " ").capitalize()
+
+
+def _called(metric: str) -> str:
+    return metric_kind(metric).label if metric in METRICS or is_of_constant(metric) else metric
 
 
 def _figure(metric: str, value: Any) -> str:
@@ -166,20 +214,4 @@ def _row(cells: Any) -> str:
 
 
 def _html(text: str) -> str:
-    return html.escape(visible(text))
-
-
-def _cells(cells: Any, tag: str) -> str:
-    return "<tr>" + "".join(f"<{tag}>{_html(cell)}</{tag}>" for cell in cells) + "</tr>\n"
-
-
-_HEAD = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; }}
-dt {{ font-weight: 600; }} dd {{ margin: 0 0 .4em; overflow-wrap: anywhere; }}
-table {{ border-collapse: collapse; }} th, td {{ text-align: left; padding: .2em 1em .2em 0; }}
-tr {{ border-bottom: 1px solid #ddd; }}
-</style></head><body>
-<h1>{title}</h1>
-"""
+    return html_page.text(visible(text), _LONGEST)

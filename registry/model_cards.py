@@ -2,7 +2,7 @@
 
 The pipeline registers each version with a draft that holds what people wrote in the settings: purpose,
 intended uses, limits, risk. Here the rest is added from the version itself: the artifact, the data and
-the hyperparameters of the training, the metrics with the place of their plots. The content follows
+the hyperparameters of the training, the metrics with the place of their report. The content follows
 AWS's "model package model card schema"; sections that somebody wrote by hand are kept.
 """
 
@@ -46,7 +46,7 @@ def content(version: VersionDetails) -> dict[str, Any]:
 
 
 def report_uri(version: VersionDetails) -> str | None:
-    """The evaluation's HTML report, which is beside the statistics with the plots."""
+    """The evaluation's HTML report, which is beside the statistics."""
     if version.statistics is None or not version.statistics.endswith("/statistics.json"):
         return None
     return version.statistics.removesuffix("statistics.json") + "report.html"

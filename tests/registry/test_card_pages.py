@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -16,6 +17,7 @@ from pipelines.commands.plan_report import _code
 from registry.approval_history import Decision
 from registry.card_pages import markdown, page
 from registry.data_findings import NOTHING_NOTICED
+from registry.verdicts import verdict_in
 from registry.version_details import VersionDetails
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -123,11 +125,43 @@ def test_what_people_wrote_is_text_on_the_card_s_html_page(text: str) -> None:
         "title",
         "style",
         "body",
+        "main",
+        "section",
+        "div",
         "dl",
         "dt",
         "dd",
     }
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", written)
+
+
+def test_a_card_says_the_verdict_and_calls_things_as_people_do() -> None:
+    checks = [{"name": "threshold", "passed": False, "sentence": "AUC 0.71 is not above the threshold 0.9"}]
+    judged = {
+        "verdict": "refused",
+        "sentence": checks[0]["sentence"],
+        "metric": "auc",
+        "checks": checks,
+        "metrics": {
+            "auc": {"value": 0.71, "low": 0.6, "high": 0.8},
+            "accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "constant": 0.7},
+        },
+    }
+    metrics = {"metric_data": [{"name": "true_positive_rate", "value": 0.5}]}
+    card = {"evaluation_details": [{"name": "Test part", "metric_groups": [metrics]}]}
+    metadata = {"dataset_version": "2026-01", "gate_metric": "auc", "auc_threshold": "0.9"}
+    refused = replace(version("text"), verdict=verdict_in(judged), metadata=metadata, card=card)
+    written = page(refused)
+    assert '<section class="refused"><h2>Gate</h2>' in written
+    assert "<td>AUC 0.71 is not above the threshold 0.9</td>" in written
+    tiles = written[written.index('class="tiles"') : written.index("<section")]
+    assert "<span>Accuracy</span><b>0.9000</b><small>0.8000 to 0.9500</small>" in tiles
+    assert "best constant 0.7000" in tiles
+    for card_text in (written, markdown(refused)):
+        text = Read(card_text).text
+        for words in ("Version of the data", "Threshold of AUC", "true positive rate"):
+            assert words in text, words
+        assert "dataset_version" not in text
 
 
 @given(st.text())
