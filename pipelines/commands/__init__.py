@@ -35,6 +35,7 @@ SUBCOMMANDS = {
     "retry": "Run the failed or stopped steps of an execution again.",
     "executions": "List executions, newest first.",
     "logs": "Print what an execution's jobs wrote.",
+    "report": "Fetch the evaluation's report; open it in the browser.",
     "schedule": "Start the pipeline on time: create, show, delete.",
     "groups": "Model package groups: setup, verify, cleanup.",
     "models": "List the registered versions of a model, newest first.",

@@ -76,6 +76,7 @@ def _document(outcome: ExecutionOutcome) -> dict[str, Any]:
         "accuracy": gate.value if gate else None,
         "threshold": gate.threshold if gate else None,
         "verdict": gate.verdict if gate else None,
+        "report": gate.report if gate else None,
         "model_package_arn": outcome.model_package_arn,
         "findings": outcome.findings.document(),
         "same_version": outcome.same_version.number if outcome.same_version else None,
@@ -159,7 +160,7 @@ def _report(target: Target, project: str, outcome: ExecutionOutcome) -> Iterator
 
 def _report_outcome(target: Target, project: str, outcome: ExecutionOutcome) -> Iterator[str]:
     if outcome.gate_shut:
-        yield from _report_gate(project, outcome)
+        yield from _report_gate(target, project, outcome)
     elif outcome.status == "Succeeded":
         yield from _report_success(target, project, outcome)
     elif outcome.status == "Stopped":
@@ -176,6 +177,8 @@ def _report_success(target: Target, project: str, outcome: ExecutionOutcome) -> 
     if outcome.same_version is not None:
         yield f"Nothing new to register: {outcome.same_version.sentence}."
         yield "Artifact, data and evaluation are the same; --register-again registers the model all the same."
+        if outcome.gate and outcome.gate.report:
+            yield f"Report: {outcome.gate.report}"
         yield f"Next: gatehouse model {project} {outcome.same_version.number}{target.option}"
         return
     if outcome.model_package_arn is None:
@@ -188,6 +191,7 @@ def _report_success(target: Target, project: str, outcome: ExecutionOutcome) -> 
         **(_gate_facts(gate) if gate else {}),
         "Status": found["ModelApprovalStatus"],
         "ARN": outcome.model_package_arn,
+        **({"Report": gate.report} if gate and gate.report else {}),
         "Next": f"gatehouse models {project}{target.option}",
     }
     width = max(map(len, facts))
@@ -195,7 +199,7 @@ def _report_success(target: Target, project: str, outcome: ExecutionOutcome) -> 
         yield f"{name:<{width}}  {fact}"
 
 
-def _report_gate(project: str, outcome: ExecutionOutcome) -> Iterator[str]:
+def _report_gate(target: Target, project: str, outcome: ExecutionOutcome) -> Iterator[str]:
     gate = outcome.gate
     if gate is None:
         yield "The gate stayed shut. No model was registered."
@@ -203,8 +207,12 @@ def _report_gate(project: str, outcome: ExecutionOutcome) -> Iterator[str]:
     compared = f"{gate.metric.label} {_value(gate)} is not {gate.side} {gate.threshold_in_words}"
     why = gate.in_words(passed=False) if gate.verdict else compared
     yield f"The gate stayed shut: {why}. No model was registered."
+    look = log_command(project, gate.measured_by)
+    if gate.report:
+        yield f"Report: {gate.report}"
+        look = f"gatehouse report {project} --open"
     yield f"Next: train better (gatehouse run {project} -p MaxDepth=6), or look at the evaluation:"
-    yield f"      {log_command(project, gate.measured_by)}"
+    yield f"      {look}{target.option}"
 
 
 def _gate_facts(gate: GateReading) -> dict[str, str]:

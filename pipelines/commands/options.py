@@ -159,6 +159,22 @@ def which_version(words: tuple[str, ...]) -> tuple[str | None, int]:
     return project, numbers[0]
 
 
+def which_report(words: tuple[str, ...]) -> tuple[str | None, int | None, str | None]:
+    """(project name or None for the default, version number or None, execution ARN or id or None).
+
+    Raises:
+        UsageError: there are more words, or they are not in this order.
+    """
+    last = words[-1] if words else ""
+    if last.isdecimal() and len(last) <= _VERSION_DIGITS:
+        project, version = which_version(words)
+        return project, version, None
+    if len(words) > 2:
+        raise click.UsageError("Give at most a project's name and a version's number or an execution.")
+    project, execution = which_execution(*(*words, None, None)[:2])
+    return project, None, execution
+
+
 def which_versions(words: tuple[str, ...], count: int) -> tuple[str | None, tuple[int, ...]]:
     """(project name or None for the default, that many version numbers).
 

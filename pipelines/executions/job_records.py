@@ -61,20 +61,24 @@ def result_in_words(sagemaker: Any, job: StepJob) -> str | None:
     return ", ".join(words) or None
 
 
-def read_json(target: Target, job: StepJob, output: str, file: str) -> Any:
-    """A JSON file that a processing job wrote into one of its outputs.
-
-    None where it is missing or broken: SageMaker's own condition decides what that means.
-    """
+def output_uri(target: Target, job: StepJob, output: str) -> str | None:
+    """The S3 URI of a processing job's output, without a slash at its end; None if it has no such output."""
     described = target.client("sagemaker").describe_processing_job(ProcessingJobName=job.name)
     for found in described.get("ProcessingOutputConfig", {}).get("Outputs", []):
         if found["OutputName"] == output:
-            uri = f"{found['S3Output']['S3Uri'].rstrip('/')}/{file}"
-            try:
-                return read_document(target.client("s3"), uri)
-            except ClientError:
-                return None
+            return str(found["S3Output"]["S3Uri"]).rstrip("/")
     return None
+
+
+def read_json(target: Target, uri: str) -> Any:
+    """A JSON file that a job wrote.
+
+    None where it is missing or broken: SageMaker's own condition decides what that means.
+    """
+    try:
+        return read_document(target.client("s3"), uri)
+    except ClientError:
+        return None
 
 
 def number_at(value: Any, path: Sequence[str]) -> float | None:

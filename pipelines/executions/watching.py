@@ -43,6 +43,9 @@ PREPROCESS, QUALITY = "PreprocessData", "quality"
 FIND_SAME_VERSION, IS_NEW = "FindSameVersion", "CheckIfNew"
 """The steps that keep a model from being registered twice."""
 
+REPORT = "report.html"
+"""The evaluation's report for people, beside its verdict."""
+
 UNREACHABLE_LIMIT = 600.0
 """Seconds for which an AWS endpoint may be unreachable while an execution is followed."""
 
@@ -109,6 +112,7 @@ class GateReading:
         value: of the metric; None before it is measured, or if it cannot be read.
         threshold: what the value is held against; None if it cannot be told.
         verdict: ``verdict.json`` of the evaluation, with every check; None before it is there, or without.
+        report: the S3 URI of the HTML report that the evaluation writes beside its verdict; None likewise.
     """
 
     metric: MetricKind
@@ -116,6 +120,7 @@ class GateReading:
     value: float | None
     threshold: float | None
     verdict: Mapping[str, Any] | None = None
+    report: str | None = None
 
     def in_words(self, passed: bool) -> str:
         """Why it opened or stayed shut, in the verdict's own words if there is one.
@@ -352,11 +357,13 @@ class Watch:
         for step in steps:
             if step.name == gate.metric_step and step.status == "Succeeded":
                 job = step.job or self._job_in_source(step)
-                if job is not None:
-                    read = functools.partial(job_records.read_json, self._target, job, gate.output)
-                    value = job_records.number_at(read(gate.file), gate.path)
-                    verdict = read(gate.verdict_file) if gate.verdict_file else None
-                    return replace(reading, value=value, verdict=verdict)
+                place = job and job_records.output_uri(self._target, job, gate.output)
+                if place:
+                    read = functools.partial(job_records.read_json, self._target)
+                    value = job_records.number_at(read(f"{place}/{gate.file}"), gate.path)
+                    verdict = read(f"{place}/{gate.verdict_file}") if gate.verdict_file else None
+                    report = f"{place}/{REPORT}" if gate.verdict_file else None
+                    return replace(reading, value=value, verdict=verdict, report=report)
         return reading
 
     def _read_findings(self, steps: list[Step]) -> DataFindings | None:

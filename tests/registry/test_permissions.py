@@ -82,6 +82,8 @@ def calls(serving: Registry) -> dict[str, frozenset[str]]:
         "retry",
         "stop",
         "logs",
+        "report",
+        "report 1",
         "models",
         "model 1 --set ticket=RC-1 --request-review",
         "compare 1 2",

@@ -1,0 +1,96 @@
+"""`gatehouse report`: the evaluation's HTML report, of a registered version or of any execution.
+
+The report lies in S3 beside ``statistics.json``. It is one page that holds its pictures, so a copy of it in a
+local file is all that a browser needs. A model that the gate refused has one as well: it says why.
+"""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+
+import click
+
+from aws_formats.arns import parse_arn
+from aws_formats.errors import GatehouseError
+from pipelines.commands.local_endpoint import home_folder
+from pipelines.commands.model_context import connected_to_model
+from pipelines.commands.options import target_option, which_report
+from pipelines.commands.output import Document, Output, notice, with_json
+from pipelines.commands.project_context import ProjectContext
+from pipelines.executions import lifecycle as executions
+from pipelines.executions import watching
+from registry import model_cards
+from registry.clients import read_object
+from registry.version_details import read_version
+
+
+@click.command("report")
+@click.argument("words", nargs=-1, metavar="[PROJECT] [VERSION | EXECUTION]")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="The file to write; below .gatehouse/reports if left out.",
+)
+@click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
+@target_option
+@with_json
+def command(words: tuple[str, ...], output: Path | None, opens: bool, target: str) -> Output:
+    """Fetch the evaluation's report into a local file, and print the file's path.
+
+    VERSION is a version's number, EXECUTION an ARN or id; of an execution also where the gate stayed shut
+    and so no version was registered. Without either it is the newest execution.
+
+    \b
+    Examples:
+      gatehouse report --open
+      gatehouse report rc-fraud-detection 3 --output report.html
+    """
+    project, version, execution = which_report(words)
+    with connected_to_model(project, target) as at:
+        name = at.project.name
+        if version is not None:
+            which, uri = f"version {version}", _of_version(at, version)
+            file = f"{name}-{version}.html"
+        else:
+            execution = executions.find(at.target, name, execution)
+            known_as = parse_arn(execution).name
+            which, uri = f"execution {known_as}", _of_execution(at, execution)
+            file = f"{name}-{known_as}.html"
+        content = None if uri is None else read_object(at.target.client("s3"), uri)
+    if content is None:
+        raise GatehouseError(
+            f"{which} of {name} has no report" + (f" at {uri}" if uri else ""),
+            remedy=f"The step that evaluates the model writes it: gatehouse logs {name}{at.target.option}",
+        )
+    path = (output or home_folder(at.settings) / "reports" / file).absolute()
+    _write(path, content)
+    yield Document(
+        {
+            "project": name,
+            "version": version,
+            "execution_arn": execution,
+            "report": uri,
+            "file": str(path),
+        }
+    )
+    yield str(path)
+    if opens and not webbrowser.open(path.as_uri()):
+        notice("There is no browser to open it with.")
+
+
+def _of_version(at: ProjectContext, version: int) -> str | None:
+    return model_cards.report_uri(read_version(at.target, at.project.name, version))
+
+
+def _of_execution(at: ProjectContext, execution_arn: str) -> str | None:
+    gate = watching.outcome(at.target, execution_arn).gate
+    return gate.report if gate else None
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_bytes(content)
+    except OSError as error:
+        raise GatehouseError(f"the report cannot be written: {error.strerror}", where=str(path)) from error
