@@ -7,7 +7,7 @@ versions that are shown are read, ten at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,10 +63,9 @@ def list_versions(
         approval: only versions with this approval status.
         limit: no more than this many of the newest; all of them if None.
     """
-    sagemaker, s3 = clients.client("sagemaker"), clients.client("s3")
     found = list(islice(summaries(clients, group, approval=approval, limit=limit), limit))
     with ThreadPoolExecutor(READERS) as readers:
-        versions = list(readers.map(lambda summary: _version(sagemaker, s3, summary), found))
+        versions = list(readers.map(lambda summary: read_listed(clients, summary), found))
     return sorted(versions, key=lambda version: version.version, reverse=True)
 
 
@@ -168,7 +167,9 @@ def no_versions(group: str) -> GatehouseError:
     )
 
 
-def _version(sagemaker: Any, s3: Any, summary: dict[str, Any]) -> ModelVersion:
+def read_listed(clients: Clients, summary: Mapping[str, Any]) -> ModelVersion:
+    """The version that an entry of ListModelPackages is about, with its metrics and its verdict."""
+    sagemaker, s3 = clients.client("sagemaker"), clients.client("s3")
     described = sagemaker.describe_model_package(ModelPackageName=summary["ModelPackageArn"])
     metrics = metrics_in(read_statistics(s3, statistics_uri(described)))
     accuracy = metrics.get("accuracy")

@@ -38,6 +38,7 @@ SUBCOMMANDS = {
     "report": "Fetch the evaluation's report; open it in the browser.",
     "schedule": "Start the pipeline on time: create, show, delete.",
     "groups": "Model package groups: setup, verify, cleanup.",
+    "projects": "Show every project: newest version, what waits, what serves.",
     "models": "List the registered versions of a model, newest first.",
     "model": "Show one version, its card and its notes; add notes.",
     "compare": "Compare two versions, metric by metric.",

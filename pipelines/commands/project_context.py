@@ -37,7 +37,7 @@ class ProjectContext:
 
     def deployed_versions(self) -> dict[str, tuple[str, ...]]:
         """Model package ARN -> the environments that should serve it, without those that we may not read."""
-        return deployed_versions(self.environments(), denied=_report_denied)
+        return deployed_versions(self.environments(), denied=report_denied)
 
 
 def find_context(project: str | None, target: str, *environments: str | None) -> ProjectContext:
@@ -59,5 +59,7 @@ def find_context(project: str | None, target: str, *environments: str | None) ->
     return context
 
 
-def _report_denied(environment: Environment) -> None:
-    notice(f"Environment {environment.name} is left out: there is no permission to look into it.")
+def report_denied(environment: Environment) -> None:
+    """Say that an environment may not be read."""
+    which = f"{environment.name} of {environment.project}"
+    notice(f"Environment {which} is left out: there is no permission to look into it.")

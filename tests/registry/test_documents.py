@@ -11,6 +11,7 @@ from registered_models import Registry
 LINES = {
     "groups setup": ["groups setup"],
     "groups verify": ["groups verify"],
+    "projects": ["projects"],
     "models": ["models", "models --approval Approved --limit 1"],
     "model": [
         "model 1",

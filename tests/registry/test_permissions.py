@@ -84,6 +84,7 @@ def calls(serving: Registry) -> dict[str, frozenset[str]]:
         "logs",
         "report",
         "report 1",
+        "projects",
         "models",
         "model 1 --set ticket=RC-1 --request-review",
         "compare 1 2",
