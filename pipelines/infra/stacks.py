@@ -75,7 +75,9 @@ class Stack:
     @property
     def content(self) -> dict[str, Any]:
         """The template, parsed."""
-        parsed: dict[str, Any] = yaml.safe_load(self.template)
+        # PyYAML built with libyaml is several times as fast; not every build of it has that.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        parsed: dict[str, Any] = yaml.load(self.template, Loader=loader)
         return parsed
 
     def resources(self) -> Iterator[tuple[str, str]]:
