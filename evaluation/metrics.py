@@ -318,7 +318,8 @@ def _named(matrix: np.ndarray, names: Sequence[str]) -> dict[str, dict[str, int]
 
 def _quotient(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """0 where there is no denominator, as in scikit-learn with ``zero_division=0``."""
-    return np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1), 0.0)
+    some = denominator > 0
+    return np.where(some, numerator / np.where(some, denominator, 1), 0.0)
 
 
 def _json_number(value: float) -> float | str:
