@@ -371,8 +371,9 @@ class Watch:
         for step in steps:
             if step.name == PREPROCESS and step.status == "Succeeded":
                 job = step.job or self._job_in_source(step)
-                document = job and job_records.read_json(self._target, job, QUALITY, data_findings.FILE)
-                return findings_in(document)
+                place = job and job_records.output_uri(self._target, job, QUALITY)
+                read = job_records.read_json
+                return findings_in(place and read(self._target, f"{place}/{data_findings.FILE}"))
         return None
 
 

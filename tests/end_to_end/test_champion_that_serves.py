@@ -178,7 +178,7 @@ def test_a_champion_in_an_environment_that_is_not_configured_is_refused_before_a
     assert "[projects.rc.mortality" in refused.err
 
 
-def test_functions_that_a_running_endpoint_lacks_are_named_before_anything_is_paid(
+def test_functions_that_a_running_endpoint_lacks_are_made_when_a_run_needs_them(
     shell: Shell, tmp_path: Path
 ) -> None:
     assert shell.run("local", "up").code == 0
@@ -189,7 +189,4 @@ def test_functions_that_a_running_endpoint_lacks_are_named_before_anything_is_pa
         .replace(PROJECT, "rc-later")
     )
     (tmp_path / "projects.toml").write_text(text)
-    refused = shell.run("run")
-    assert refused.code == 1
-    assert "step FindChampion calls the function rc-later-find-champion, which does not exist" in refused.err
-    assert "gatehouse local down" in refused.err
+    assert shell.run("run").code == 0
