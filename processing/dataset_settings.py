@@ -31,7 +31,8 @@ class InputError(Exception):
     """Something about the data or its settings: what, where, and what to do, as one line.
 
     Where it is one value of the settings that is wrong, ``key`` and ``value`` say which: the column ``value``
-    that ``drop`` names, for example. The key ``target`` has one value only.
+    that ``drop`` names, for example. ``lines`` of the project's data table would mend it, where such are
+    known; of several possible ones these are the first.
     """
 
     def __init__(
@@ -42,9 +43,10 @@ class InputError(Exception):
         remedy: str | None = None,
         key: str | None = None,
         value: str | None = None,
+        lines: Sequence[str] = (),
     ) -> None:
         self.what, self.where, self.remedy = what, where, remedy
-        self.key, self.value = key, value
+        self.key, self.value, self.lines = key, value, tuple(lines)
         line = f"{where}: {what}" if where else what
         if remedy:
             line = f"{line}. {remedy}"

@@ -84,7 +84,8 @@ def describe(
     - ``positive_class``, and ``numbers``: ``lowest``, ``highest`` and ``mean`` of a regression's target in
       the training part
     - ``findings``: ``kind``, ``text``, ``column``, ``count``, ``remedy``
-    - ``errors``: ``what``, ``where``, ``remedy``, ``key``, ``value``: all for which the job would fail
+    - ``errors``: ``what``, ``where``, ``remedy``, ``key``, ``value``, ``lines``: all for which the job would
+      fail
 
     What could not be found out, because of an error, is not there.
     """
@@ -94,7 +95,7 @@ def describe(
         _describe_files(found, files, columns_only)
     found.document["findings"] = [asdict(finding) for finding in found.findings]
     found.document["errors"] = [
-        {name: getattr(error, name) for name in ("what", "where", "remedy", "key", "value")}
+        {name: getattr(error, name) for name in ("what", "where", "remedy", "key", "value", "lines")}
         for error in found.errors
     ]
     return found.document

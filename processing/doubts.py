@@ -410,7 +410,8 @@ def _stop(doubts: Sequence[_Doubt], plan: Plan) -> InputError:
     kinds = [f'kinds.{toml_key(doubt.column)} = "category"' for doubt in sure[:2]]
     if kinds:
         remedies.append(f"Where such texts are categories after all, set {kinds[0]}")
-    return InputError(text, remedy=". ".join(remedies))
+    first = [(doubt.column, doubt.readings[0], doubt.marks) for doubt in doubts]
+    return InputError(text, remedy=". ".join(remedies), lines=_lines(first, plan))
 
 
 def _hold(group: Sequence[_Doubt]) -> str:

@@ -25,6 +25,7 @@ GATE_SHUT = 3
 INTERRUPTED = 130
 
 SUBCOMMANDS = {
+    "init": "Write the settings of a project for your own data.",
     "run": "Compile, upsert, start and follow the pipeline to its end.",
     "data": "Show what the data holds, and how it would be read.",
     "definition": "Print the definition document that AWS is given.",

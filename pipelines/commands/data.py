@@ -122,7 +122,7 @@ def _as_many_as_fit(texts: Sequence[str], width: int) -> str:
     from rich.cells import cell_len
 
     for count in range(len(texts), 1, -1):
-        joined = ", ".join(map(visible, texts[:count]))
+        joined = "; ".join(map(visible, texts[:count]))
         if cell_len(joined) <= width:
             return joined
     return _cut(texts[0], width) if texts else ""

@@ -80,10 +80,21 @@ def local_files(project: Project) -> tuple[DataFile, ...]:
         GatehouseError: the source does not exist or holds no data.
     """
     path = project.root / Path(project.data.source).expanduser()
-    base = path.parent if path.is_file() else path
-    found = [(file, file.stat()) for file in _source_files(project, path)]
-    if not any(stat.st_size for _, stat in found):
+    if not path.exists():
+        raise _source_error(project, path, "the data does not exist")
+    found = files_below(path)
+    if not found:
+        raise _source_error(project, path, "the folder holds no data")
+    if not any(file.size for file in found):
         raise _source_error(project, path, "the data is empty")
+    return found
+
+
+def files_below(path: Path) -> tuple[DataFile, ...]:
+    """The files of a folder, or the one file; their keys are their names below it."""
+    base = path.parent if path.is_file() else path
+    paths = [path] if path.is_file() else plain_files(path)
+    found = [(file, file.stat()) for file in paths]
     return tuple(
         DataFile(file.relative_to(base).as_posix(), file, stat.st_size, stat.st_mtime_ns)
         for file, stat in found
@@ -128,17 +139,6 @@ def publish(project: Project, target: Target) -> str:
         ensure_bucket(target, s3)
         publish_data(dataset, target.bucket, s3)
     return dataset.uri
-
-
-def _source_files(project: Project, path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise _source_error(project, path, "the data does not exist")
-    files = plain_files(path)
-    if not files:
-        raise _source_error(project, path, "the folder holds no data")
-    return files
 
 
 def _source_error(project: Project, path: Path, what: str) -> GatehouseError:

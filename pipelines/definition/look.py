@@ -22,7 +22,7 @@ from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
 from pipelines import ROOT
 from pipelines.definition.bundles import dataset_settings
-from pipelines.definition.dataset import local_files
+from pipelines.definition.dataset import DataFile, local_files
 from pipelines.definition.first_parts import Stored, lay_out, stored_here, stored_in_s3
 from pipelines.settings.complaints import all_wrong
 from pipelines.settings.project import Project
@@ -85,21 +85,36 @@ def look_at(project: Project, target: Target, *, most_bytes: int | None = QUICK_
     """
     if project.data.source.startswith("s3://"):
         return _look_in_s3(project, target)
-    files = [stored_here(file) for file in local_files(project) if file.size and _is_read(file.key)]
-    return look_at_files(project, files, most_bytes)
+    return _look_at_files(project, stored_files(local_files(project)), most_bytes)
 
 
-def look_at_files(project: Project, files: list[Stored], most_bytes: int | None) -> Look:
+def stored_files(files: Sequence[DataFile]) -> list[Stored]:
+    """Those of the local files that preprocessing reads."""
+    return [stored_here(file) for file in files if file.size and _is_read(file.key)]
+
+
+def describe_files(
+    files: Sequence[Stored], settings: Mapping[str, Any], most_bytes: int | None
+) -> dict[str, Any]:
+    """What the columns hold, whatever the target."""
+    with tempfile.TemporaryDirectory(prefix="gatehouse-look-") as folder:
+        raw = Path(folder) / "raw"
+        raw.mkdir()
+        lay_out(files, raw, most_bytes=most_bytes, quote=settings.get("quote", '"'))
+        return _describe(raw, settings, "--columns-only")
+
+
+def _look_at_files(project: Project, files: list[Stored], most_bytes: int | None) -> Look:
     with tempfile.TemporaryDirectory(prefix="gatehouse-look-") as folder:
         raw = Path(folder) / "raw"
         raw.mkdir()
         sample = lay_out(files, raw, most_bytes=most_bytes, quote=project.data.quote) if files else None
         whole = sample is None or sample.whole
-        document = describe(raw, dataset_settings(project), *(() if whole else ("--first-parts",)))
+        document = _describe(raw, dataset_settings(project), *(() if whole else ("--first-parts",)))
     return Look(sample.said if sample else "no file", whole, document, tuple(_errors(project, document)))
 
 
-def describe(raw: Path, settings: Mapping[str, Any], *options: str) -> dict[str, Any]:
+def _describe(raw: Path, settings: Mapping[str, Any], *options: str) -> dict[str, Any]:
     """The document of ``describe.py`` about the files in a folder.
 
     Args:
@@ -134,7 +149,7 @@ def _look_in_s3(project: Project, target: Target) -> Look:
         ]
         if not files:
             raise _no_data(project, "there is no data")
-        return look_at_files(project, files, QUICK_BYTES)
+        return _look_at_files(project, files, QUICK_BYTES)
     except ClientError as error:
         if is_absent(error):
             raise _no_data(project, "the bucket does not exist") from error

@@ -1,0 +1,61 @@
+"""How a CSV is written, guessed from its first lines: the delimiter, and whether it begins with names.
+
+Only for a person's first settings (`gatehouse init`), who sees the guess in them. What runs never guesses.
+"""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from typing import Any
+
+_DELIMITERS = ",;\t|"
+_LINES = 50
+
+
+def how_written(start: bytes) -> dict[str, Any]:
+    """Keys of the data table that are needed: ``delimiter``, ``quote``, ``header`` and ``columns``.
+
+    Args:
+        start: the beginning of the file; one that is no CSV needs none of them.
+    """
+    if start.startswith(b"\x1f\x8b"):
+        try:
+            start = zlib.decompressobj(wbits=31).decompress(start, 1 << 20)
+        except zlib.error:
+            return {}
+    if start.startswith((b"PAR1", b"{", b"PK\x03\x04", b"BZh")) or b"\0" in start:
+        return {}
+    lines = start.decode("utf-8-sig", errors="replace").splitlines()[:-1] or [""]
+    lines = [line for line in lines if line][:_LINES]
+    delimiter = max(_DELIMITERS, key=lambda one: _columns(lines, one))
+    found: dict[str, Any] = {} if delimiter == "," else {"delimiter": delimiter}
+    if _has_quote(lines, delimiter, "'"):
+        found["quote"] = "'"
+    first = next(csv.reader(lines, delimiter=delimiter, quotechar=found.get("quote", '"')), [])
+    if any(map(_is_number, first)):
+        found |= {"header": False, "columns": [f"column_{place}" for place in range(1, len(first) + 1)]}
+    return found
+
+
+def _columns(lines: list[str], delimiter: str) -> int:
+    """How many columns the delimiter makes of the lines; 1 where that differs from line to line."""
+    widths = {len(row) for row in csv.reader(lines, delimiter=delimiter)}
+    return widths.pop() if len(widths) == 1 else 1
+
+
+def _has_quote(lines: list[str], delimiter: str, quote: str) -> bool:
+    """Whether the values of one column all stand between these quotes; its name need not."""
+    rows = [line.split(delimiter) for line in lines[1:]]
+    return any(
+        all(len(text) > 1 and text[0] == quote == text[-1] for text in column)
+        for column in zip(*rows, strict=False)
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True

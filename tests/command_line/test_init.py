@@ -1,0 +1,244 @@
+"""`gatehouse init`: a settings file for one's own data that is right at first try, and never overwrites."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from promised_documents import promised
+
+from pipelines.settings.projects_file import load_settings
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def gatehouse(tmp_path: Path) -> Call:
+    """Run a command line in an empty folder of its own."""
+    unset = ("AWS_", "GATEHOUSE_", "SAGEMAKER_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(unset)}
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pipelines", *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
+        )
+
+    return call
+
+
+def payments(rows: int = 2_000, positives: float = 0.05) -> list[dict[str, Any]]:
+    """Card payments of which the large ones are more often fraud."""
+    draw = random.Random(7)
+    found = []
+    for place in range(rows):
+        fraud = draw.random() < positives
+        found.append(
+            {
+                "payment_id": 700_000 + place * 3,
+                "card_id": f"c{draw.randrange(300)}",
+                "amount": round(draw.uniform(500, 2_000) if fraud else draw.uniform(1, 1_000), 2),
+                "country": draw.choice(["FR", "DE", "ES"]),
+                "currency": "EUR",
+                "label": "fraud" if fraud else "ok",
+            }
+        )
+    return found
+
+
+def as_csv(rows: list[dict[str, Any]], delimiter: str = ",", decimal: str = ".") -> str:
+    lines = [delimiter.join(rows[0])]
+    for row in rows:
+        lines.append(
+            delimiter.join(
+                str(one).replace(".", decimal) if isinstance(one, float) else str(one) for one in row.values()
+            )
+        )
+    return "\n".join(lines) + "\n"
+
+
+def table(folder: Path, team: str = "my", name: str = "payments") -> dict[str, Any]:
+    """The project's table, from a file that the settings' own check has accepted."""
+    load_settings(folder / "projects.toml")
+    return tomllib.loads((folder / "projects.toml").read_text())["projects"][team][name]
+
+
+def test_a_project_for_rare_fraud_runs_as_it_is_written(gatehouse: Call, tmp_path: Path) -> None:
+    (tmp_path / "payments.csv").write_text(as_csv(payments()))
+    done = gatehouse("init", "payments.csv", "--target", "label", "--team", "rc", "--name", "fraud-detection")
+    assert done.returncode == 0, done.stderr
+    assert "Next: gatehouse data rc-fraud-detection, gatehouse run rc-fraud-detection" in done.stdout
+    written = table(tmp_path, "rc", "fraud-detection")
+    assert written["task"] == "binary"
+    assert written["gate"] == {"metric": "auc", "threshold": 0.6}
+    assert written["data"] == {
+        "source": "payments.csv",
+        "target": "label",
+        "positive_class": "fraud",
+        "drop": ["payment_id", "currency"],
+        "key": "card_id",
+    }
+    text = (tmp_path / "projects.toml").read_text()
+    assert "# payment_id: names single rows; currency: the same in every row" in text
+    assert "# floors.recall = 0.5" in text
+    assert max(map(len, text.splitlines())) <= 100
+    run = gatehouse("run", "--json")
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["model_package_arn"]
+
+
+def written_as(tmp_path: Path, form: str) -> str:
+    """The payments in a file of that form; its name."""
+    rows = payments(800, 0.3)
+    match form:
+        case "gzip":
+            (tmp_path / "payments.csv.gz").write_bytes(gzip.compress(as_csv(rows).encode()))
+            return "payments.csv.gz"
+        case "parquet":
+            pq.write_table(pa.Table.from_pylist(rows), tmp_path / "payments.parquet")
+            return "payments.parquet"
+        case "folder":
+            (tmp_path / "payments").mkdir()
+            for place in range(2):
+                part = tmp_path / "payments" / f"{place}.csv"
+                part.write_text(as_csv(rows[place::2]))
+            return "payments"
+        case "tabs":
+            (tmp_path / "payments.tsv").write_text(as_csv(rows, "\t"))
+            return "payments.tsv"
+    (tmp_path / "payments.csv").write_text(as_csv(rows, ";", ","))
+    return "payments.csv"
+
+
+@pytest.mark.parametrize(
+    ("form", "more"),
+    [
+        ("gzip", {}),
+        ("parquet", {}),
+        ("folder", {}),
+        ("tabs", {"delimiter": "\t"}),
+        ("semicolons and decimal commas", {"delimiter": ";", "decimal": ","}),
+    ],
+)
+def test_a_file_of_any_form_gets_settings_that_preprocessing_accepts(
+    gatehouse: Call, tmp_path: Path, form: str, more: dict[str, str]
+) -> None:
+    file = written_as(tmp_path, form)
+    assert gatehouse("init", file, "--target", "label").returncode == 0
+    data = table(tmp_path)["data"]
+    assert {key: data[key] for key in data if key in ("delimiter", "decimal")} == more
+    assert (data["positive_class"], data["drop"]) == ("fraud", ["payment_id", "currency"])
+    seen = json.loads(gatehouse("data", "--json").stdout)
+    assert (seen["errors"], seen["rows"]) == ([], 800)
+    assert {one["name"]: one["kind"] for one in seen["columns"] if one["role"] == "feature"} == {
+        "amount": "number",
+        "country": "category",
+    }
+
+
+def test_a_file_without_a_header_gets_names_for_its_columns(gatehouse: Call, tmp_path: Path) -> None:
+    lines = as_csv(payments(300, 0.3)).splitlines()[1:]
+    quoted = [line.rpartition(",")[0] + f",'{line.rpartition(',')[2]}'" for line in lines]
+    (tmp_path / "payments.csv").write_text("\n".join(quoted) + "\n")
+    listed = gatehouse("init", "payments.csv")
+    assert "column_6" in listed.stdout
+    assert gatehouse("init", "payments.csv", "--target", "column_6").returncode == 0
+    data = table(tmp_path)["data"]
+    assert (data["header"], data["quote"], data["positive_class"]) == (False, "'", "fraud")
+    assert data["columns"] == [f"column_{place}" for place in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "gate"),
+    [
+        ([place * 0.37 % 11 for place in range(300)], "regression", {"metric": "r2", "threshold": 0.1}),
+        (["a", "b", "c"] * 100, "multiclass", {"metric": "accuracy", "threshold": 0.33}),
+        (["a", "b"] * 146 + ["c"] * 8, "multiclass", {"metric": "weighted_f1", "threshold": 0.49}),
+        (["yes", "yes", "no"] * 100, "binary", {"metric": "accuracy", "threshold": 0.67}),
+    ],
+)
+def test_task_and_gate_follow_from_the_target(
+    gatehouse: Call, tmp_path: Path, values: list[Any], task: str, gate: dict[str, Any]
+) -> None:
+    lines = [f"{place * 7 % 31},{value}" for place, value in enumerate(values)]
+    (tmp_path / "payments.csv").write_text("\n".join(["size,kind", *lines]) + "\n")
+    gatehouse("init", "payments.csv", "--target", "kind")
+    written = table(tmp_path)
+    assert (written["task"], written["gate"]) == (task, gate)
+    assert written["data"].get("positive_class") == ("yes" if task == "binary" else None)
+
+
+def test_without_a_target_the_columns_are_listed_and_nothing_is_written(
+    gatehouse: Call, tmp_path: Path
+) -> None:
+    (tmp_path / "my payments.csv").write_text(as_csv(payments(200)))
+    done = gatehouse("init", "my payments.csv")
+    assert done.returncode == 0
+    assert "gatehouse init 'my payments.csv' --target label" in done.stdout
+    assert not (tmp_path / "projects.toml").exists()
+    document = json.loads(gatehouse("init", "my payments.csv", "--json").stdout)
+    assert set(document) == promised("The pipeline")["init"][1]
+    assert [one["name"] for one in document["columns"]] == list(payments(1)[0])
+
+
+def test_a_wrong_target_is_refused_with_the_nearest_right_one(gatehouse: Call, tmp_path: Path) -> None:
+    (tmp_path / "payments.csv").write_text(as_csv(payments(200)))
+    done = gatehouse("init", "payments.csv", "--target", "labl")
+    assert done.returncode == 1
+    assert "Did you mean 'label'?" in done.stderr
+    assert not (tmp_path / "projects.toml").exists()
+
+
+def test_settings_that_are_there_are_left_as_they_are_unless_the_project_is_to_be_added(
+    gatehouse: Call, tmp_path: Path
+) -> None:
+    (tmp_path / "payments.csv").write_text(as_csv(payments(400, 0.3)))
+    assert gatehouse("init", "payments.csv", "--target", "label").returncode == 0
+    first = (tmp_path / "projects.toml").read_text().rstrip()  # without a line end, as some editors leave it
+    (tmp_path / "projects.toml").write_text(first)
+    second = ("init", "payments.csv", "--target", "country", "--name", "countries")
+    refused = gatehouse(*second)
+    assert refused.returncode == 1
+    assert "[projects.my.countries.data]" in refused.stdout
+    assert "Add --append" in refused.stdout
+    assert (tmp_path / "projects.toml").read_text() == first
+    assert gatehouse(*second, "--append").returncode == 0
+    assert (tmp_path / "projects.toml").read_text().startswith(first + "\n")
+    assert table(tmp_path, name="countries")["task"] == "multiclass"
+    again = gatehouse(*second, "--append")
+    assert again.returncode == 1
+    assert "my-countries" in again.stderr
+    assert not list(tmp_path.glob(".gatehouse-*"))
+
+
+def test_what_only_a_person_can_decide_is_said(gatehouse: Call, tmp_path: Path) -> None:
+    """`None` may be a class or no value."""
+    lines = [f"{place * 7 % 31},{('None', 'mild', 'severe')[place % 3]}" for place in range(300)]
+    (tmp_path / "payments.csv").write_text("\n".join(["size,kind", *lines]) + "\n")
+    done = gatehouse("init", "payments.csv", "--target", "kind")
+    assert done.returncode == 1
+    assert "is it a class, or a missing value?" in done.stdout
+    assert table(tmp_path)["data"]["target"] == "kind"
+
+
+def test_names_with_any_character_are_written_as_toml(gatehouse: Call, tmp_path: Path) -> None:
+    header = '"a ""quoted"" name","spaces = # [x]","客户_id",\x1b[31mred,klass\n'
+    rows = "".join(
+        f"{place},{place % 5},k{place},{place % 7},{'x' if place % 3 else 'y'}\n" for place in range(200)
+    )
+    (tmp_path / "payments.csv").write_text(header + rows)
+    done = gatehouse("init", "payments.csv", "--target", "klass")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\x1b" not in done.stdout
+    assert table(tmp_path)["data"]["drop"] == ["客户_id"]
