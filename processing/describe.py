@@ -34,10 +34,9 @@ from dataset_settings import (
     column_errors,
     read_settings,
 )
-from doubts import examine
 from findings import Finding
 from fitness import check_counts
-from preprocess import check_supported
+from preprocess import check_supported, findings_of
 from process_exit import run_and_exit
 from reading import batches, find_files, types_of_all_values, types_of_first_blocks
 from rows import Counts, Instances, Plan, split_rows
@@ -162,7 +161,9 @@ def _describe_split(found: Description, files: list[SourceFile], types: Mapping[
     plan, counts = outcome
     document, errors = found.document, len(found.errors)
     document["split"] = {**counts.rows, "without_target": counts.without_target}
-    found.findings += found.attempt(lambda settings: examine(replace(plan, settings=settings), counts)) or []
+    found.findings += (
+        found.attempt(lambda settings: findings_of(replace(plan, settings=settings), counts)) or []
+    )
     classes = found.attempt(lambda settings: check_counts(replace(plan, settings=settings), counts))
     if found.first_parts:
         # Rows that were not read may have what is missing here.

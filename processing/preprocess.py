@@ -52,8 +52,7 @@ def prepare(opt_ml: Path) -> str:
     plan, counts = _split(inputs / "raw", opt_ml / "processing" / "output", settings, instances)
     if instances.rank:
         return f"{counts.written:,} rows written by {instances.current}"
-    noticed = [*plan.findings, *examine(plan, counts)]
-    findings = [*noticed, *findings_of_counts(plan, counts, {finding.column for finding in noticed})]
+    findings = findings_of(plan, counts)
     print_findings(findings)
     classes = check_counts(plan, counts)
     write_results(plan, counts, classes, findings)
@@ -63,6 +62,16 @@ def prepare(opt_ml: Path) -> str:
         f"{sum(rows.values())} rows: {rows['train']} train, {rows['validation']} validation, "
         f"{rows['test']} test; {len(plan.features)} features, {target}"
     )
+
+
+def findings_of(plan: Plan, counts: Counts) -> list[Finding]:
+    """All that was noticed of the data.
+
+    Raises:
+        InputError: a column is most probably misread.
+    """
+    noticed = [*plan.findings, *examine(plan, counts)]
+    return [*noticed, *findings_of_counts(plan, counts, {finding.column for finding in noticed})]
 
 
 def _split(raw: Path, output: Path, settings: DatasetSettings, instances: Instances) -> tuple[Plan, Counts]:
