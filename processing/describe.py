@@ -82,7 +82,7 @@ def describe(
     - ``classes``, in the schema's order: ``name``, ``rows``, and each part's; null for a regression
     - ``positive_class``, and ``numbers``: ``lowest``, ``highest`` and ``mean`` of a regression's target in
       the training part
-    - ``findings``: ``kind``, ``text``, ``column``, ``count``, ``remedy``
+    - ``findings``: the fields of each :class:`findings.Finding`
     - ``errors``: ``what``, ``where``, ``remedy``, ``key``, ``value``, ``lines``: all for which the job would
       fail
 

@@ -6,6 +6,8 @@ import gzip
 import json
 import os
 import random
+import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -18,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from promised_documents import promised
 
+from pipelines import ROOT
 from pipelines.settings.projects_file import load_settings
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -74,7 +77,7 @@ def table(folder: Path, team: str = "my", name: str = "payments") -> dict[str, A
     return tomllib.loads((folder / "projects.toml").read_text())["projects"][team][name]
 
 
-def test_a_project_for_rare_fraud_runs_as_it_is_written(gatehouse: Call, tmp_path: Path) -> None:
+def test_rare_fraud_gets_a_gate_a_key_and_no_identifiers(gatehouse: Call, tmp_path: Path) -> None:
     (tmp_path / "payments.csv").write_text(as_csv(payments()))
     done = gatehouse("init", "payments.csv", "--target", "label", "--team", "rc", "--name", "fraud-detection")
     assert done.returncode == 0, done.stderr
@@ -93,9 +96,17 @@ def test_a_project_for_rare_fraud_runs_as_it_is_written(gatehouse: Call, tmp_pat
     assert "# payment_id: names single rows; currency: the same in every row" in text
     assert "# floors.recall = 0.5" in text
     assert max(map(len, text.splitlines())) <= 100
-    run = gatehouse("run", "--json")
-    assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout)["model_package_arn"]
+
+
+def test_what_readme_says_of_ones_own_data_works_as_it_is_typed(gatehouse: Call, tmp_path: Path) -> None:
+    (tmp_path / "payments.csv").write_text(as_csv(payments()))
+    section = (ROOT / "README.md").read_text().partition("## Your own data\n")[2].partition("\n## ")[0]
+    lines = re.findall(r"^    gatehouse (.*)$", section, re.MULTILINE)
+    assert [line.split()[0] for line in lines] == ["init", "data", "run"]
+    for line in lines:
+        done = gatehouse(*shlex.split(line, comments=True))
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "Registered  rc-fraud-detection version 1" in done.stdout
 
 
 def written_as(tmp_path: Path, form: str) -> str:
