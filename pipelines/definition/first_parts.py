@@ -8,12 +8,14 @@ its columns without rows.
 
 from __future__ import annotations
 
+import bz2
 import io
+import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from pipelines.definition.dataset import DataFile
 
@@ -22,6 +24,9 @@ PART_BYTES = 1 << 20
 
 MOST_FILES = 8
 """Looked at of data that is not read as a whole."""
+
+_UNPACKED_BYTES = 4 << 20
+"""Taken at most of a packed file."""
 
 _PARQUET_ROWS = 5_000
 _PARQUET_BYTES = 12 << 20
@@ -85,7 +90,7 @@ def lay_out(files: Sequence[Stored], folder: Path, *, most_bytes: int | None, qu
         elif file.size <= PART_BYTES:
             _place(folder, file)
         else:
-            _write(folder, file, _first_rows(file.read(0, PART_BYTES), quote))
+            _write(folder, file, _first_rows(_beginning(file), quote))
     of = (
         f"the first {_files(len(chosen))} of {len(files)}" if len(chosen) < len(files) else _files(len(files))
     )
@@ -107,13 +112,25 @@ def _write(folder: Path, file: Stored, content: bytes) -> None:
     place.write_bytes(content)
 
 
+def _beginning(file: Stored) -> bytes:
+    """The first bytes of a file, unpacked; as they are where that fails: the program says what is wrong."""
+    content = file.read(0, PART_BYTES)
+    try:
+        if content.startswith(b"\x1f\x8b"):
+            return zlib.decompressobj(wbits=31).decompress(content, _UNPACKED_BYTES)
+        if content.startswith(b"BZh"):
+            return bz2.BZ2Decompressor().decompress(content, _UNPACKED_BYTES)
+        if content.startswith(b"PK\x03\x04"):
+            archive = zipfile.ZipFile(cast(IO[bytes], _Ranged(file)))
+            with archive, archive.open(archive.infolist()[0]) as first:
+                return first.read(_UNPACKED_BYTES)
+    except (zlib.error, zipfile.BadZipFile, OSError, IndexError):
+        pass
+    return content
+
+
 def _first_rows(content: bytes, quote: str) -> bytes:
-    """The beginning of a text file, unpacked if it is gzipped, up to the last line end that ends a row."""
-    if content.startswith(b"\x1f\x8b"):
-        try:
-            content = zlib.decompressobj(wbits=31).decompress(content, 8 * PART_BYTES)
-        except zlib.error:
-            return content  # the program says what is wrong with it
+    """The beginning of a text file up to the last line end that ends a row."""
     mark = b"" if content.lstrip().startswith((b"{", b"[")) else quote.encode()
     end = len(content)
     quotes = content.count(mark) if mark else 0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
 import json
+import random
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -259,12 +263,20 @@ def test_of_large_data_the_beginning_is_looked_at_up_to_the_end_of_a_row(
     assert look(content, most_bytes=None).whole
 
 
-def test_of_a_large_gzip_file_the_beginning_is_unpacked(look: Callable[..., Look]) -> None:
-    import random
+def zipped(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("payments.csv", content)
+    return packed.getvalue()
 
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, zipped])
+def test_of_a_large_packed_file_the_beginning_is_unpacked(
+    look: Callable[..., Look], pack: Callable[[bytes], bytes]
+) -> None:
     draw = random.Random(1)
     rows = "".join(f"{draw.random()},north,{draw.choice(['yes', 'no'])}\n" for _ in range(200_000))
-    found = look(gzip.compress(("amount,shop,fraud\n" + rows).encode()), most_bytes=1_000_000)
+    found = look(pack(("amount,shop,fraud\n" + rows).encode()), most_bytes=1_000_000)
     assert (found.whole, found.errors) == (False, ())
     assert 50_000 < found.document["rows"] < 200_000
 
