@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from byte_stream import open_bytes
 from dataset_settings import DatasetSettings, InputError
-from notation import stripped, toml_text
+from notation import stripped
+from settings_lines import toml_text
 from source_file import SourceFile, TypesContradicted
 
 FIRST_BLOCK_BYTES = 1 << 20

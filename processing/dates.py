@@ -8,6 +8,7 @@ the 31st of February a meaning. Here such a text is no date.
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -61,7 +62,7 @@ def timestamps(texts: pa.Array, date_format: str) -> pa.TimestampArray:
     What the format leaves out is that of 1970-01-01 00:00:00, so that a time alone is the time of that day.
     A year of two digits is that of 1969 to 2068.
     """
-    found = pc.extract_regex(texts, pattern=_pattern(date_format))
+    found = pc.extract_regex(texts, pattern=f"^{_pattern(date_format)}$")
     fits = pc.is_valid(found)
     fields = {found.type.field(i).name: pc.struct_field(found, i) for i in range(found.type.num_fields)}
 
@@ -99,6 +100,40 @@ def timestamps(texts: pa.Array, date_format: str) -> pa.TimestampArray:
     return pa.array(micros, mask=~keep).cast(pa.timestamp("us"))
 
 
+def seconds(text: str, date_format: str) -> float | None:
+    """Seconds since 1970 UTC of the one text that ``timestamps`` gives; None where it is not of that
+    format."""
+    found = re.fullmatch(_pattern(date_format), text)
+    if found is None:
+        return None
+    parts = found.groupdict()
+    year = int(parts.get("Y") or 1970)
+    if "y" in parts:
+        year = int(parts["y"]) + (2000 if int(parts["y"]) < 69 else 1900)
+    month = int(parts.get("m") or 1)
+    for name in ("b", "B"):
+        if name in parts:
+            month = _MONTHS.index(parts[name][:3].lower()) + 1
+    hour = int(parts.get("H") or 0)
+    if "I" in parts:
+        hour = int(parts["I"]) % 12
+    if "p" in parts:
+        hour = hour % 12 + (12 if parts["p"].lower().startswith("p") else 0)
+    clock = (
+        hour,
+        int(parts.get("M") or 0),
+        int(parts.get("S") or 0),
+        int((parts.get("f") or "").ljust(6, "0")[:6]),
+    )
+    zone = parts.get("z", "Z").replace(":", "").replace("Z", "+0000")
+    offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5])) * (-1 if zone[0] == "-" else 1)
+    try:
+        moment = datetime(year, month, int(parts.get("d") or 1), *clock)
+    except ValueError:  # there is no 31st of February
+        return None
+    return (moment - offset - datetime(1970, 1, 1)) // timedelta(microseconds=1) / 1e6
+
+
 def _offsets(fields: dict[str, pa.Array]) -> np.ndarray | int:
     """Seconds east of UTC, by ``%z``."""
     if "z" not in fields:
@@ -121,4 +156,4 @@ def _expanded(date_format: str) -> str:
 def _pattern(date_format: str) -> str:
     parts = re.split(r"(%.)", _expanded(date_format))
     written = [_DIRECTIVES[part[1]] if part.startswith("%") else re.escape(part) for part in parts if part]
-    return f"^{''.join(written)}$"
+    return "".join(written)

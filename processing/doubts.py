@@ -16,11 +16,12 @@ from dataset_settings import EVERY_COLUMN, MISSING_VALUES, DatasetSettings, Inpu
 from dates import timestamps
 from evidence import UNKNOWN
 from findings import Finding
-from notation import numbers, toml_key, toml_text
+from notation import numbers
 from number_doubts import notable_numbers
 from reading import texts_of
 from recognition import FEWEST, Recognised, recognise, spaced, surrounded
 from rows import Counts, Plan
+from settings_lines import toml_key, toml_text
 
 _MOST_TEXTS = 400_000
 _MANY = 20  # distinct numbers that no category has

@@ -15,15 +15,18 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_SPACE = "[ \t\u00a0\u2009\u202f]*"
 _THOUSANDS = {"": "", ",": ",", ".": r"\.", "'": "['\u2019]", " ": "[ \u00a0\u2009\u202f]"}
 _DECIMAL = {".": r"\.", ",": ","}
-_SIGN = "[+\\-\u2212]"
+_MINUS = ("-", "\u2212")
+_SIGN = "[+\\-\u2212]?"
+_SYMBOLS = "$\u00a2-\u00a5\u0e3f\u20a0-\u20c0"
 _CODES = (
     "USD|EUR|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|TRY|RUB|UAH|ILS|AED|SAR|ZAR|BRL|MXN|ARS|CLP|"
     "COP|AUD|NZD|CAD|SGD|HKD|KRW|TWD|THB|IDR|MYR|PHP|VND"
 )
-CURRENCY = rf"(?:(?:[A-Z]{{1,3}})?\p{{Sc}}|{_CODES}|kr\.?|z\x{{142}}|K\x{{10d}}|Fr\.?|Rs\.?)"
-_UNIT = rf"(?:{CURRENCY}|%|[A-Za-z\x{{b0}}\x{{b5}}][A-Za-z\x{{b2}}\x{{b3}}/]{{0,4}})"
+CURRENCY = f"(?:(?:[A-Z]{{1,3}})?[{_SYMBOLS}]|{_CODES}|kr\\.?|z\u0142|K\u010d|Fr\\.?|Rs\\.?)"
+_UNIT = f"(?:{CURRENCY}|%|[A-Za-z\u00b0\u00b5][A-Za-z\u00b2\u00b3/]{{0,4}})"
 _SPACES = " \t\n\r\x0b\x0c\u00a0\u2009\u202f"
 
 
@@ -69,30 +72,50 @@ def stripped(texts: pa.Array) -> pa.Array:
     return pc.utf8_trim(texts, characters=_SPACES)
 
 
+def stripped_text(text: str) -> str:
+    """The one text without spaces around it."""
+    return text.strip(_SPACES)
+
+
 def numbers(texts: pa.Array, notation: Notation) -> Numbers:
     """What the texts (without nulls) are as numbers in this notation."""
-    found = pc.extract_regex(texts, pattern=_pattern(notation.decimal, notation.thousands, notation.amounts))
+    pattern = f"^{_pattern(notation.decimal, notation.thousands, notation.amounts)}$"
+    found = pc.extract_regex(texts, pattern=pattern)
     digits = pc.struct_field(found, "number")
     if notation.thousands:
         digits = pc.replace_substring_regex(digits, pattern=_THOUSANDS[notation.thousands], replacement="")
     if notation.decimal != ".":
         digits = pc.replace_substring(digits, pattern=notation.decimal, replacement=".")
-    negative = pc.is_in(pc.struct_field(found, "sign"), value_set=pa.array(["-", "\u2212"]))
+    minus = pa.array(_MINUS)
+    negative = pc.is_in(pc.struct_field(found, "sign"), value_set=minus)
+    units = pc.if_else(pc.is_valid(digits), pa.scalar("", pa.string()), pa.scalar(None, pa.string()))
     if notation.amounts:
         for name in ("inner", "after"):
-            other = pc.is_in(pc.struct_field(found, name), value_set=pa.array(["-", "\u2212"]))
-            negative = pc.or_(negative, other)
+            negative = pc.or_(negative, pc.is_in(pc.struct_field(found, name), value_set=minus))
         opened = pc.or_(_has(found, "open"), _has(found, "opened"))
-        closed = _has(found, "close")
         negative = pc.or_(negative, opened)
-        digits = pc.if_else(pc.equal(opened, closed), digits, pa.scalar(None, pa.string()))
+        digits = pc.if_else(pc.equal(opened, _has(found, "close")), digits, pa.scalar(None, pa.string()))
         units = pc.binary_join_element_wise(
             pc.struct_field(found, "before"), pc.struct_field(found, "unit"), ""
         )
-    else:
-        units = pc.if_else(pc.is_valid(digits), pa.scalar("", pa.string()), pa.scalar(None, pa.string()))
     signs = pc.if_else(negative, "-", "")
     return Numbers(pc.binary_join_element_wise(signs, digits, ""), units)
+
+
+def number(text: str, notation: Notation) -> str | None:
+    """The one text's number as ``numbers`` gives it."""
+    found = re.fullmatch(_pattern(notation.decimal, notation.thousands, notation.amounts), text)
+    if found is None:
+        return None
+    digits, parts = found["number"], found.groupdict()
+    if notation.thousands:
+        digits = re.sub(_THOUSANDS[notation.thousands], "", digits)
+    digits = digits.replace(notation.decimal, ".")
+    opened = bool(parts.get("open") or parts.get("opened"))
+    if opened != bool(parts.get("close")):
+        return None
+    negative = opened or any(parts.get(name) in _MINUS for name in ("sign", "inner", "after"))
+    return f"-{digits}" if negative else digits
 
 
 def _has(found: pa.StructArray, name: str) -> pa.BooleanArray:
@@ -101,33 +124,20 @@ def _has(found: pa.StructArray, name: str) -> pa.BooleanArray:
 
 @lru_cache(maxsize=64)
 def _pattern(decimal: str, thousands: str, amounts: bool) -> str:
-    """RE2's pattern with groups ``sign`` and ``number``; with amounts also what may stand around them."""
+    """A pattern for Python and for RE2 with groups ``sign`` and ``number``; with amounts also what may stand
+    around them."""
     point = _DECIMAL[decimal]
     whole = "[0-9]+"
     if thousands:
         group = _THOUSANDS[thousands]
         # Groups of two digits: India counts 12,34,567.
         whole = f"[1-9][0-9]{{0,2}}(?:{group}[0-9]{{2,3}})*{group}[0-9]{{3}}|[0-9]+"
-    number = f"(?:(?:{whole})(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+    digits = f"(?:(?:{whole})(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
     if not amounts:
         word = "(?i:inf(?:inity)?|nan)"
-        return rf"^[ \t]*(?P<sign>{_SIGN}?)(?P<number>{number}|{word})[ \t]*$"
+        return f"[ \t]*(?P<sign>{_SIGN})(?P<number>{digits}|{word})[ \t]*"
     return (
-        rf"^\s*(?P<open>\(?)(?P<sign>{_SIGN}?)\s*(?P<before>(?:{CURRENCY})?)[\s\x{{a0}}]*(?P<opened>\(?)"
-        rf"(?P<inner>{_SIGN}?)\s*(?P<number>{number})[\s\x{{a0}}\x{{202f}}]*(?P<unit>(?:{_UNIT})?)\s*"
-        rf"(?P<after>[-\x{{2212}}]?)(?P<close>\)?)\s*$"
+        f"{_SPACE}(?P<open>\\(?)(?P<sign>{_SIGN}){_SPACE}(?P<before>(?:{CURRENCY})?){_SPACE}(?P<opened>\\(?)"
+        f"(?P<inner>{_SIGN}){_SPACE}(?P<number>{digits}){_SPACE}(?P<unit>(?:{_UNIT})?){_SPACE}"
+        f"(?P<after>[-\u2212]?)(?P<close>\\)?){_SPACE}"
     )
-
-
-def toml_key(name: str) -> str:
-    """A column's name as a key of a TOML table."""
-    if re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        return name
-    return toml_text(name)
-
-
-def toml_text(text: str) -> str:
-    """A text as TOML writes it."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    escaped = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped)
-    return f'"{escaped}"'

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from dates import timestamps
 from findings import Finding
-from notation import toml_key, toml_text
 from rows import Counts, Plan
+from settings_lines import toml_key, toml_text
 
 _EXACT = 2**53  # float64 holds every whole number up to here
 _FEWEST, _SHARE = 5, 0.002  # how often a number must be there to stand for a missing value

@@ -14,6 +14,7 @@ import json
 import math
 import tarfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from typing import Any
 import pyarrow as pa
 from column_types import KIND_OF
 from dataset_settings import DatasetSettings
+from evidence import UNKNOWN
 from findings import Finding, write_findings
+from notation import PLAIN, Notation
 from rows import Counts, Plan
 
 _PAYLOAD_ROWS = 5
@@ -50,6 +53,8 @@ def _schema(plan: Plan, counts: Counts, classes: list[str]) -> dict[str, Any]:
         "source_columns": list(plan.types),
         "header": settings.header,
         "delimiter": settings.delimiter,
+        **({"quote": settings.quote} if settings.quote != '"' else {}),
+        **({"strip": True} if settings.strip else {}),
         "missing_values": list(settings.missing_values),
         "features": [_feature(name, plan, counts) for name in plan.features],
         "rows": counts.rows,
@@ -68,9 +73,20 @@ def _train_target(settings: DatasetSettings, counts: Counts, classes: list[str])
 def _feature(name: str, plan: Plan, counts: Counts) -> dict[str, Any]:
     kind = KIND_OF[plan.types[name]]
     if kind != "category":
-        return {"name": name, "kind": kind}
+        return {"name": name, "kind": kind, **_notation(name, plan, counts)}
     categories = counts.quality.texts[name].most_frequent(plan.settings.max_categories)[0]
     return {"name": name, "kind": kind, "categories": sorted(categories)}
+
+
+def _notation(name: str, plan: Plan, counts: Counts) -> dict[str, Any]:
+    """How a request writes the feature, as far as that is not Arrow's notation: as the source does."""
+    notation, plain = asdict(plan.settings.notation(name)), asdict(PLAIN)
+    notation = {key: value for key, value in notation.items() if value != plain[key] and key != "strip"}
+    understood = UNKNOWN in counts.noticed.marks.get(name, ())
+    return {
+        **({"notation": notation} if notation else {}),
+        **({"also_missing": [UNKNOWN]} if understood and UNKNOWN not in plan.settings.missing_values else {}),
+    }
 
 
 def _write_json(path: Path, document: Any) -> None:
@@ -80,9 +96,10 @@ def _write_json(path: Path, document: Any) -> None:
 
 def _write_payload(path: Path, rows: pa.Table, settings: DatasetSettings) -> None:
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=settings.delimiter, lineterminator="\n")
+    quoting = {"quotechar": settings.quote} if settings.quote else {"quoting": csv.QUOTE_NONE}
+    writer = csv.writer(text, delimiter=settings.delimiter, lineterminator="\n", **quoting)
     for row in rows.slice(0, _PAYLOAD_ROWS).to_pylist():
-        writer.writerow([_csv_value(value) for value in row.values()])
+        writer.writerow([_csv_value(value, settings.notation(name)) for name, value in row.items()])
     data = text.getvalue().encode()
     entry = tarfile.TarInfo("payload.csv")
     entry.size = len(data)
@@ -95,9 +112,12 @@ def _write_payload(path: Path, rows: pa.Table, settings: DatasetSettings) -> Non
         archive.addfile(entry, io.BytesIO(data))
 
 
-def _csv_value(value: Any) -> str:
+def _csv_value(value: Any, notation: Notation) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value.isoformat(sep=" ") if isinstance(value, datetime) else str(value)
+    if isinstance(value, datetime):
+        format_ = notation.date_format
+        return value.isoformat(sep=" ") if format_ is None else value.strftime(format_)
+    return str(value).replace(".", notation.decimal) if isinstance(value, float) else str(value)

@@ -26,6 +26,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from dates import seconds
+from notation import PLAIN, Notation, stripped, stripped_text
+from notation import number as number_of
 
 TRUE, FALSE = ("true", "True", "TRUE", "1"), ("false", "False", "FALSE", "0")
 
@@ -51,6 +54,9 @@ class Feature:
     codes: Mapping[str, float]
     number_codes: Mapping[float, float]
     from_text: Callable[[str], float]  # one CSV field to its number; ValueError if it is none
+    missing_numbers: frozenset[float] = frozenset()  # of a number: those that mean a missing value
+    strip: bool = False  # whether spaces around a text are no part of it
+    in_notation: bool = False  # whether texts of it must be read by `from_text`
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Schema:
     missing_values: frozenset[str]
     features: tuple[Feature, ...]
     layouts: Mapping[int, tuple[str, ...]]
+    quote: str = '"'
+    strip: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -81,7 +89,8 @@ def read_schema(path: Path) -> Schema:
     """Read ``schema.json`` and prepare what turns a row into numbers fast."""
     document = json.loads(path.read_text(encoding="utf-8"))
     missing = frozenset(document["missing_values"])
-    features = tuple(_feature(entry, missing) for entry in document["features"])
+    strip = bool(document.get("strip"))
+    features = tuple(_feature(entry, missing, strip) for entry in document["features"])
     source = tuple(document["source_columns"])
     target = document["target"]
     without_target = tuple(name for name in source if name != target)
@@ -95,52 +104,91 @@ def read_schema(path: Path) -> Schema:
         missing_values=missing,
         features=features,
         layouts={len(layout): layout for layout in (source, without_target, alone)},
+        quote=document.get("quote", '"'),
+        strip=strip,
     )
 
 
-def _feature(entry: Mapping[str, Any], missing: frozenset[str]) -> Feature:
+def _feature(entry: Mapping[str, Any], missing: frozenset[str], strip: bool) -> Feature:
     categories = tuple(entry.get("categories", ()))
     codes = {value: float(place) for place, value in enumerate(categories)}
     numbers = {text: float(text) for text in categories if _NUMBER(text) and text[-1] != ")"}
     often = Counter(numbers.values())
     number_codes = {number: codes[text] for text, number in numbers.items() if often[number] == 1}
-    read = _text_reader(entry["kind"], codes, missing)
-    return Feature(entry["name"], entry["kind"], categories, codes, number_codes, read)
+    kind, notation = entry["kind"], Notation(**{"strip": strip, **entry.get("notation", {})})
+    missing = missing | frozenset(entry.get("also_missing", ()))
+    missing_numbers = frozenset(float(text) for text in missing if _NUMBER(text) and text[-1] != ")")
+    missing_numbers = missing_numbers if kind == "number" else frozenset()
+    return Feature(
+        entry["name"],
+        kind,
+        categories,
+        codes,
+        number_codes,
+        _text_reader(kind, codes, missing, missing_numbers, notation),
+        missing_numbers,
+        strip,
+        in_notation=notation != PLAIN or "also_missing" in entry,
+    )
 
 
-def _text_reader(kind: str, codes: Mapping[str, float], missing: frozenset[str]) -> Callable[[str], float]:
+def _text_reader(
+    kind: str,
+    codes: Mapping[str, float],
+    missing: frozenset[str],
+    missing_numbers: frozenset[float],
+    notation: Notation,
+) -> Callable[[str], float]:
+    by_arrow = notation.decimal == "." and not notation.thousands
+
     def number(text: str) -> float:
-        if text in missing:
-            return _NAN
-        text = text.strip(" \t")
-        if _NUMBER(text):
-            return _NAN if text[-1] == ")" else float(text)
-        if _HEXADECIMAL(text):  # Arrow reads these as integers, so preprocessing does
-            return float(int(text, 16))
-        raise ValueError(f"{text!r} is not a number")
+        written = text.strip(" \t")
+        if not by_arrow or (notation.amounts and not _NUMBER(written)):
+            found = number_of(text, notation)
+            if found is None:
+                raise ValueError(f"{text!r} is not a number as the data writes them")
+            return float(found)
+        if _NUMBER(written):
+            return _NAN if written[-1] == ")" else float(written)
+        if _HEXADECIMAL(written):  # Arrow reads these as integers, so preprocessing does
+            return float(int(written, 16))
+        raise ValueError(f"{written!r} is not a number")
 
     def category(text: str) -> float:
-        return _NAN if text in missing else codes.get(text, _NAN)
+        return codes.get(text, _NAN)
 
     def boolean(text: str) -> float:
-        if text in missing:
-            return _NAN
         try:
             return _BOOLEANS[text]
         except KeyError:
             raise ValueError(f"{text!r} is not a boolean (true, false, 0 or 1)") from None
 
     def timestamp(text: str) -> float:
-        if text in missing:
-            return _NAN
+        if notation.date_format is not None:
+            found = seconds(text, notation.date_format)
+            if found is not None:
+                return found
         for zone in (None, "UTC"):
             try:
                 return float(_seconds(pa.array([text]).cast(pa.timestamp("us", zone)))[0])
             except pa.ArrowInvalid:
                 continue
-        raise ValueError(f"{text!r} is not a timestamp (2026-01-31, or 2026-01-31T12:00:00Z)")
+        written = "2026-01-31, or 2026-01-31T12:00:00Z"
+        if notation.date_format is not None:
+            written = notation.date_format
+        raise ValueError(f"{text!r} is not a timestamp ({written})")
 
-    return {"number": number, "category": category, "boolean": boolean, "timestamp": timestamp}[kind]
+    read = {"number": number, "category": category, "boolean": boolean, "timestamp": timestamp}[kind]
+
+    def present(text: str) -> float:
+        if notation.strip:
+            text = stripped_text(text)
+        if text in missing:
+            return _NAN
+        value = read(text)
+        return _NAN if value in missing_numbers else value
+
+    return present
 
 
 # Typed columns to the matrix
@@ -190,6 +238,8 @@ def _numbers(column: pa.Array | pa.ChunkedArray, feature: Feature) -> np.ndarray
         if not pa.types.is_float64(kind):
             array = array.cast(pa.float64(), safe=False)
         numbers = array.to_numpy(zero_copy_only=False)
+        if feature.missing_numbers:
+            numbers = np.where(np.isin(numbers, list(feature.missing_numbers)), _NAN, numbers)
         if feature.kind == "boolean" and not np.isin(numbers[~np.isnan(numbers)], (0.0, 1.0)).all():
             raise ValueError(f"column {feature.name!r}: a boolean is true, false, 0 or 1")
         return numbers
@@ -220,7 +270,9 @@ def _codes(array: pa.Array, feature: Feature) -> np.ndarray:
     if _is_number(values.type):
         found = pa.array([code_of_number(value, feature) for value in values.to_pylist()], pa.float64())
     else:
-        found = pc.index_in(values.cast(pa.string()), pa.array(feature.categories, pa.string()))
+        texts = values.cast(pa.string())
+        texts = stripped(texts) if feature.strip else texts
+        found = pc.index_in(texts, pa.array(feature.categories, pa.string()))
     return found.take(distinct.indices).cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 

@@ -20,7 +20,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,7 @@ from feature_encoding import (
     lacking,
     without_infinity,
 )
+from notation import stripped_text
 
 CSV, JSON, PARQUET = "text/csv", "application/json", "application/x-parquet"
 
@@ -120,9 +121,10 @@ def _matrix(data: Payload, schema: Schema) -> np.ndarray:
 
 def _csv_matrix(text: str, schema: Schema) -> np.ndarray:
     text = text.lstrip("\r\n")
-    first = _first_row(text, schema.delimiter)
+    first = _first_row(text, schema)
     if not first:
         return np.empty((0, len(schema.features)), dtype=np.float32)
+    first = [stripped_text(name) for name in first] if schema.strip else first
     header = _is_header(first, schema)
     names = tuple(first) if header else schema.layouts.get(len(first))
     if names is None:
@@ -132,7 +134,7 @@ def _csv_matrix(text: str, schema: Schema) -> np.ndarray:
             return _csv_matrix_by_arrow(text, names, header, schema)
         except pa.ArrowInvalid:
             pass  # reading by hand finds the row and the column
-    rows = _fields(text, schema.delimiter)
+    rows = _fields(text, schema)
     return _rows_matrix(rows[1:] if header else rows, names, schema)
 
 
@@ -143,20 +145,24 @@ def _is_header(row: Sequence[str], schema: Schema) -> bool:
     return schema.features[0].name in row and set(schema.names) <= set(row)
 
 
-def _first_row(text: str, delimiter: str) -> list[str]:
+def _first_row(text: str, schema: Schema) -> list[str]:
     end = text.find("\n")
     line = text if end < 0 else text[:end]
-    if '"' in line:  # it may go on over several lines
-        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    return next(iter(_fields(line, delimiter)), [])
+    if schema.quote and schema.quote in line:  # it may go on over several lines
+        return next(_csv_rows(text, schema))
+    return next(iter(_fields(line, schema)), [])
 
 
-def _fields(text: str, delimiter: str) -> list[list[str]]:
-    if '"' in text:
-        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+def _fields(text: str, schema: Schema) -> list[list[str]]:
+    if schema.quote and schema.quote in text:
+        return [row for row in _csv_rows(text, schema) if row]
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return [line.split(delimiter) for line in text.split("\n") if line]
+    return [line.split(schema.delimiter) for line in text.split("\n") if line]
+
+
+def _csv_rows(text: str, schema: Schema) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=schema.delimiter, quotechar=schema.quote)
 
 
 def _rows_matrix(rows: Sequence[Sequence[str]], names: Sequence[str], schema: Schema) -> np.ndarray:
@@ -194,9 +200,16 @@ def _csv_matrix_by_arrow(text: str, names: Sequence[str], header: bool, schema: 
     table = pa_csv.read_csv(
         pa.BufferReader(text.encode()),
         pa_csv.ReadOptions(column_names=list(names), skip_rows_after_names=int(header), use_threads=False),
-        pa_csv.ParseOptions(delimiter=schema.delimiter, newlines_in_values=True),
+        pa_csv.ParseOptions(
+            delimiter=schema.delimiter, quote_char=schema.quote or False, newlines_in_values=True
+        ),
         pa_csv.ConvertOptions(
-            column_types={feature.name: arrow[feature.kind] for feature in schema.features},
+            column_types={
+                feature.name: pa.string()
+                if feature.in_notation and feature.kind != "category"
+                else arrow[feature.kind]
+                for feature in schema.features
+            },
             include_columns=schema.names,
             null_values=sorted(schema.missing_values),
             true_values=list(TRUE),
@@ -278,9 +291,10 @@ def _from_value(value: Any, feature: Feature) -> float:
     if isinstance(value, (bool, int, float)):
         if feature.kind == "number":
             try:
-                return float(value)
+                number = float(value)
             except OverflowError:
                 return _NAN
+            return _NAN if number in feature.missing_numbers else number
         if feature.kind == "category":
             return code_of_number(value, feature)
         if feature.kind == "boolean" and value in (0, 1):

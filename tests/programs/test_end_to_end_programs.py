@@ -52,8 +52,10 @@ def test_the_artifact_holds_all_that_serving_needs(tumors: Finished) -> None:
     found = sorted(path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file())
     assert found == [
         "code/code_wheel.py",
+        "code/dates.py",
         "code/feature_encoding.py",
         "code/inference.py",
+        "code/notation.py",
         "code/pyproject.toml",
         "code/request_rows.py",
         "feature_importance.json",

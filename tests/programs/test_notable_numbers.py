@@ -73,7 +73,7 @@ def test_days_written_as_one_number_are_noted(prepare: Callable[..., Prepared]) 
         pa.table({"x": [int(f"{d:%Y%m%d}") for d in days], "y": [n % 2 for n in range(ROWS)]}),
     ):
         fixed = prepare(form, date_format={"x": "%Y%m%d"})
-        assert fixed.schema["features"][0] == {"name": "x", "kind": "timestamp"}
+        assert fixed.schema["features"][0]["kind"] == "timestamp"
         assert {day for part in PARTS for day in fixed.part(part)["x"].to_pylist()} == set(days)
 
 

@@ -46,7 +46,13 @@ def artifact() -> bytes:
             "schema.json": json.dumps(schema).encode(),
             **{
                 f"code/{name}": (TRAINING / name).read_bytes()
-                for name in ("inference.py", "request_rows.py", "feature_encoding.py")
+                for name in (
+                    "inference.py",
+                    "request_rows.py",
+                    "feature_encoding.py",
+                    "notation.py",
+                    "dates.py",
+                )
             },
         }
     )
