@@ -1,4 +1,4 @@
-"""The bytes of a CSV file as Arrow's reader is given them, unpacked, in blocks that it reads right.
+"""The text of a CSV file as Arrow's reader is given it: unpacked, in UTF-8, in blocks that it reads right.
 
 Where a block ends between the two bytes of a ``\\r\\n``, Arrow's reader leaves out the ``\\n``, also inside
 a quoted field (https://github.com/apache/arrow/issues/51368). So no block here ends with ``\\r``: that byte
@@ -7,14 +7,40 @@ comes with the next one, and what is read does not depend on where blocks end.
 
 from __future__ import annotations
 
+import io
+import lzma
+import zipfile
+from typing import IO, Any, cast
+
+import json_lines
 import pyarrow as pa
 from source_file import SourceFile
 
 
 def open_bytes(file: SourceFile) -> pa.NativeFile:
-    """The file's content, unpacked."""
-    stream = pa.input_stream(str(file.path), compression="gzip" if file.compressed else None)
-    return pa.PythonFile(_WholeLineEnds(stream), mode="r")
+    """The file's content, unpacked, as UTF-8; JSON lines as CSV."""
+    return pa.PythonFile(_WholeLineEnds(_content(file)), mode="r")
+
+
+def open_lines(file: SourceFile) -> IO[bytes]:
+    """The same, for reading line by line."""
+    return cast("IO[bytes]", io.BufferedReader(cast("Any", _content(file))))
+
+
+def _content(file: SourceFile) -> pa.NativeFile:
+    kind, path = file.kind, str(file.path)
+    if kind.packed == "zip":
+        stream = pa.PythonFile(zipfile.ZipFile(path).open(kind.member), mode="r")  # noqa: SIM115
+    elif kind.packed == "xz":
+        stream = pa.PythonFile(lzma.open(path), mode="r")  # noqa: SIM115
+    else:
+        stream = pa.input_stream(path, compression=kind.packed or None)
+    if kind.encoding != "utf-8":
+        stream = pa.transcoding_input_stream(stream, kind.encoding, "utf-8")
+    if kind.format == "json":
+        lines = io.BufferedReader(cast("Any", stream))
+        stream = pa.PythonFile(json_lines.CsvOfJsonLines(lines, file.name, file.stored), mode="r")
+    return stream
 
 
 class _WholeLineEnds:

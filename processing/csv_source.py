@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import lzma
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import column_types
 import faults
+import json_lines
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 from byte_stream import open_bytes
@@ -16,6 +21,8 @@ from settings_lines import toml_text
 from source_file import SourceFile, TypesContradicted
 
 FIRST_BLOCK_BYTES = 1 << 20
+_BROKEN_PACKING = (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
+_BROKEN = (pa.ArrowInvalid, UnicodeDecodeError, *_BROKEN_PACKING)
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", ":": "colon", "^": "caret"}
 _LARGEST_BLOCK_BYTES = 1 << 30
 
@@ -26,6 +33,7 @@ def csv_columns(file: SourceFile, settings: DatasetSettings) -> tuple[str, ...]:
     Raises:
         InputError: there is no header where one is needed, a name is there twice, or the delimiter is wrong.
     """
+    settings = settings_of(file, settings)
     read = pa_csv.ReadOptions(block_size=FIRST_BLOCK_BYTES, autogenerate_column_names=not settings.header)
     _check_delimiter(file, settings)
     reader = _open_csv(file, read, settings, pa_csv.ConvertOptions())
@@ -53,6 +61,15 @@ def csv_columns(file: SourceFile, settings: DatasetSettings) -> tuple[str, ...]:
     return unique_names(found, file.name)
 
 
+def settings_of(file: SourceFile, settings: DatasetSettings) -> DatasetSettings:
+    """How this file is written: JSON lines come as a CSV of their own form."""
+    if file.kind.format != "json":
+        return settings
+    return replace(
+        settings, delimiter=json_lines.DELIMITER, quote=json_lines.QUOTE, header=True, columns=None
+    )
+
+
 def unique_names(names: list[str], where: str) -> tuple[str, ...]:
     """The names of columns, if none is there twice.
 
@@ -73,6 +90,7 @@ def unique_names(names: list[str], where: str) -> tuple[str, ...]:
 def lines_above_data(file: SourceFile, settings: DatasetSettings) -> int:
     """How many rows Arrow must skip: the header, and blank lines before it, which Arrow ignores but counts
     among rows to skip."""
+    settings = settings_of(file, settings)
     if not settings.header:
         return 0
     with open_bytes(file) as stream:
@@ -93,7 +111,7 @@ def csv_batches(
 
     A block that is too small for a row is made larger: the batches before it stay as they were.
     """
-    rows = 0
+    rows, settings = 0, settings_of(file, settings)
     while True:
         try:
             for batch in _blocks(file, types, settings, block_size, null_texts, rows):
@@ -119,7 +137,7 @@ def _blocks(
     """The batches of one reader, less the first ``done`` rows."""
     read = pa_csv.ReadOptions(
         block_size=block_size,
-        column_names=list(file.columns),
+        column_names=list(file.stored),
         skip_rows_after_names=file.lines_above,  # unlike skip_rows it knows of newlines inside quotes
     )
     convert = pa_csv.ConvertOptions(
@@ -141,13 +159,13 @@ def _blocks(
             yield batch.slice(skipped)
     except StopIteration:
         pass
-    except (pa.ArrowInvalid, OSError) as error:
+    except _BROKEN as error:
         if "straddling object" in str(error) and block_size < _LARGEST_BLOCK_BYTES:
             raise _RowTooLong from error
         raise _csv_error(error, file, settings) from error
     if last is not None and "\n" in str(last.column(last.num_columns - 1)[-1]):
         # Arrow takes a quote that is never closed for a field up to the end of the file.
-        fault = faults.malformed_line(file, settings, len(file.columns))
+        fault = faults.malformed_line(file, settings, len(file.stored))
         if fault:
             raise fault
 
@@ -160,10 +178,10 @@ def _open_csv(
     )
     try:
         return pa_csv.open_csv(open_bytes(file), read, parse, convert)
-    except (pa.ArrowInvalid, OSError) as error:
+    except _BROKEN as error:
         if "straddling object" in str(error):
             raise
-        if file.columns and "Empty CSV file" in str(error):
+        if file.stored and "Empty CSV file" in str(error):
             return None  # a header and no rows
         raise _csv_error(error, file, settings) from error
 
@@ -195,17 +213,22 @@ def _csv_error(error: Exception, file: SourceFile, settings: DatasetSettings) ->
     if "conversion error" in text and "invalid UTF8" not in text:
         column = re.search(r"In CSV column #(\d+)", text)
         if column:
-            text = text.replace(column[0], f"column {file.columns[int(column[1])]!r}", 1)
+            text = text.replace(column[0], f"column {file.stored[int(column[1])]!r}", 1)
         return TypesContradicted(f"{file.name}: {text}")
     if "Empty CSV file" in text:
         return InputError("the file is empty", where=file.name, remedy="Give a file with rows in it")
-    if file.compressed and ("zlib" in text or "Truncated" in text or isinstance(error, OSError)):
+    if isinstance(error, InputError):
+        return error
+    unpacking = isinstance(error, _BROKEN_PACKING) or re.search("zlib|Truncated|decompress", text)
+    if file.kind.packed and unpacking:
         return InputError(
-            f"the gzip file cannot be unpacked: {text}", where=file.name, remedy="Compress it again"
+            f"the {file.kind.packed} file cannot be unpacked: {text}",
+            where=file.name,
+            remedy="Compress it again",
         )
     fault = faults.undecodable_line(file)
     if fault is None:
-        columns = len(file.columns) or len(faults.first_row(file, settings, settings.delimiter))
+        columns = len(file.stored) or len(faults.first_row(file, settings, settings.delimiter))
         fault = faults.malformed_line(file, settings, columns)
     return fault or InputError(
         f"the CSV cannot be read: {text}", where=file.name, remedy="Check its quotes and its delimiter"

@@ -375,7 +375,6 @@ def column_errors(
         if settings.target in named[key]:
             yield InputError(
                 f"{key} names the target {settings.target!r}",
-                where=SETTINGS_FILE,
                 remedy="Take it out",
                 key=key,
                 value=settings.target,

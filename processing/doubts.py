@@ -268,7 +268,7 @@ def _numbers_and_marks(texts: Sequence[str], plan: Plan, name: str) -> Recognise
 
 def _doubt(name: str, found: Recognised, plan: Plan) -> _Doubt:
     readings = []
-    is_csv = plan.files[0].format == "csv"
+    is_csv = not plan.files[0].is_parquet
     for reading in found.readings:
         settings = dict(reading.settings)
         if settings.get("kinds") and found.what == "numbers" and is_csv:
@@ -329,7 +329,21 @@ def _target_texts(plan: Plan, counts: Counts) -> list[Finding]:
                 f"rows ({', '.join(map(repr, found.fits))}): this is a regression",
                 remedy=f'Set task = "regression"{f" and {lines}" if lines else ""}',
             )
+    if len(names) > _MANY and _are_fractions(names):
+        raise InputError(
+            f"the target {settings.target!r} holds {len(names)} different numbers in {rows} rows, from "
+            f"{min(map(float, names)):g} to {max(map(float, names)):g}: this is a regression",
+            remedy='Set task = "regression", or group the numbers into classes',
+        )
     return _spellings(plan, names, counts)
+
+
+def _are_fractions(names: Sequence[str]) -> bool:
+    """Whether all names are numbers, and half of them no whole ones."""
+    try:
+        return sum(not float(name).is_integer() for name in names) >= len(names) / 2
+    except ValueError:
+        return False
 
 
 def _spellings(plan: Plan, names: Sequence[str], counts: Counts) -> list[Finding]:

@@ -7,10 +7,10 @@ memory.
 from __future__ import annotations
 
 import csv
-import gzip
 from collections.abc import Callable, Iterator
-from typing import IO, Any, cast
+from typing import IO, Any
 
+from byte_stream import open_lines
 from dataset_settings import DatasetSettings, InputError
 from source_file import SourceFile
 
@@ -21,7 +21,7 @@ _FIELD_LIMIT = 1 << 30
 def malformed_line(file: SourceFile, settings: DatasetSettings, expected: int) -> InputError | None:
     """The error for the first line without ``expected`` fields, or with a quote that is never closed."""
     csv.field_size_limit(_FIELD_LIMIT)
-    with _open(file) as lines:
+    with open_lines(file) as lines:
         rows = csv.reader(_decoded(lines), strict=True, **_dialect(settings))
         while True:
             start = rows.line_num + 1
@@ -53,7 +53,7 @@ def _remedy(line: str, settings: DatasetSettings, expected: int) -> str:
 
 def undecodable_line(file: SourceFile) -> InputError | None:
     """The error for the first line that is not UTF-8."""
-    with _open(file) as lines:
+    with open_lines(file) as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 line.decode("utf-8")
@@ -61,9 +61,14 @@ def undecodable_line(file: SourceFile) -> InputError | None:
                 return InputError(
                     f"byte {error.start + 1} is not UTF-8 (0x{line[error.start]:02x})",
                     where=f"{file.name}, line {number}",
-                    remedy="If this is a CSV, convert it to UTF-8, for example with iconv -f latin1 -t utf-8",
+                    remedy=f"Convert it to UTF-8: iconv -f {_encoding(line)} -t utf-8 FILE > NEW_FILE",
                 )
     return None
+
+
+def _encoding(line: bytes) -> str:
+    """Windows-1252 has letters where Latin-1 has none."""
+    return "windows-1252" if any(0x80 <= byte < 0xA0 for byte in line) else "latin1"
 
 
 def unfitting_value(
@@ -71,7 +76,7 @@ def unfitting_value(
 ) -> tuple[str, str] | None:
     """``(file and line, value)`` of the first value in column ``place`` (from 0) that does not fit."""
     csv.field_size_limit(_FIELD_LIMIT)
-    with _open(file) as lines:
+    with open_lines(file) as lines:
         rows = csv.reader(_decoded(lines), **_dialect(settings))
         for number, row in enumerate(row for row in rows if row):
             if (number or not settings.header) and not fits(row[place]):
@@ -82,22 +87,18 @@ def unfitting_value(
 def first_row(file: SourceFile, settings: DatasetSettings, delimiter: str) -> list[str]:
     """The fields of the first row that is not empty, by that delimiter; none where there is no such row."""
     csv.field_size_limit(_FIELD_LIMIT)
-    with _open(file) as lines:
+    with open_lines(file) as lines:
         try:
             return next(
                 (row for row in csv.reader(_decoded(lines), **_dialect(settings, delimiter)) if row), []
             )
-        except (csv.Error, OSError, EOFError):
+        except (csv.Error, OSError, EOFError, ValueError):
             return []
 
 
 def _dialect(settings: DatasetSettings, delimiter: str | None = None) -> dict[str, Any]:
     quoting = {"quotechar": settings.quote} if settings.quote else {"quoting": csv.QUOTE_NONE}
     return {"delimiter": delimiter or settings.delimiter, **quoting}
-
-
-def _open(file: SourceFile) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(file.path, "rb")) if file.compressed else file.path.open("rb")
 
 
 def _decoded(lines: IO[bytes]) -> Iterator[str]:

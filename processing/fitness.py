@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dataset_settings import PARTS, SETTINGS_FILE, DatasetSettings, InputError, which_one
+from dataset_settings import PARTS, DatasetSettings, InputError, which_one
 from rows import Counts, Plan
 
 _CLASSES_SHOWN = 10
@@ -97,7 +97,6 @@ def _class_names(settings: DatasetSettings, counts: Counts) -> list[str]:
     if positive is None:
         raise InputError(
             f"positive_class is {settings.positive_class!r}, but {target!r} has {shown}",
-            where=SETTINGS_FILE,
             remedy="Name one of them",
             key="positive_class",
             value=settings.positive_class,
@@ -111,7 +110,6 @@ def _check_floors(settings: DatasetSettings, classes: Sequence[str]) -> None:
         raise InputError(
             f"the gate has floors for {', '.join(map(repr, absent))}, no class of the target "
             f"{settings.target!r}",
-            where=SETTINGS_FILE,
             remedy=which_one(absent[0], classes),
             key="floor_classes",
         )

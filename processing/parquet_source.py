@@ -7,7 +7,7 @@ else: as numbers with a decimal comma, as dates of a format. There the values de
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,24 +22,24 @@ from source_file import Evidence, SourceFile
 _BATCH_ROWS = 32_768
 
 
-def describe(path: Path, name: str, settings: DatasetSettings) -> SourceFile:
+def describe(file: SourceFile, settings: DatasetSettings) -> SourceFile:
     """The file's columns and what its types, and the first values where they decide, say of them.
 
     Raises:
         InputError: this is no Parquet file, or a column's name is there twice.
     """
     try:
-        schema = pq.read_schema(path)
+        schema = pq.read_schema(file.path)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"this is no Parquet file: {str(error).splitlines()[0]}",
-            where=name,
+            where=file.name,
             remedy="Write it again, or give it another suffix if it is CSV",
         ) from None
-    columns = unique_names(schema.names, name)
+    columns = unique_names(schema.names, file.name)
     types = {column: fitting_type(schema.field(column).type) for column in columns}
     evidence = {column: Evidence(fitting, fitting) for column, fitting in types.items()}
-    file = SourceFile(path, name, "parquet", False, columns, evidence)
+    file = replace(file, stored=columns, evidence=evidence)
     judged = judged_by_values(file, settings)
     evidence |= dict.fromkeys(judged, Evidence(ANY, ANY))
     for batch in parquet_batches(file, sorted(judged)) if judged else ():
@@ -54,7 +54,7 @@ def judged_by_values(file: SourceFile, settings: DatasetSettings) -> set[str]:
     """The columns of texts that the settings say to read as something else, and those of a date format."""
     schema, demanded = pq.read_schema(file.path), settings.demanded_kinds
     judged = set()
-    for name in file.columns:
+    for name in file.stored:
         notation, kind = settings.notation(name), schema.field(name).type
         if is_text(kind) and demanded.get(name) != "category":
             written = notation.date_format is not None or not arrow_reads_numbers(notation)

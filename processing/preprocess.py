@@ -76,8 +76,7 @@ def findings_of(plan: Plan, counts: Counts) -> list[Finding]:
 
 def _split(raw: Path, output: Path, settings: DatasetSettings, instances: Instances) -> tuple[Plan, Counts]:
     """Make the plan and carry it out; a second time where the first blocks suggested a wrong type."""
-    files, empty = find_files(raw, settings)
-    found = [Finding("empty_file", f"{name} is empty and is passed over", level="note") for name in empty]
+    files, found = find_files(raw, settings)
     source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
     features = check_columns(settings, files[0].columns, source)
 

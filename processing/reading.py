@@ -1,10 +1,13 @@
 """From a folder of files to a stream of typed batches, in constant memory.
 
-CSV, gzipped CSV and Parquet, told apart by their first bytes; one file or a tree of many, in the order of
-their paths. Types are first inferred from the first block of every file (``column_types``). If a value
-further down contradicts them, :class:`TypesContradicted` is raised; the caller then infers them from all
-values (:func:`types_of_all_values`) and starts again, so there is at most one restart and the types are
-those of the whole data.
+CSV, JSON lines and Parquet, told apart by their first bytes (``file_kind``), CSV and JSON lines also
+compressed; one file or a tree of many, in the order of their paths. Folders may name columns, as Hive does
+(``country=ch/part.parquet``).
+
+Types are first inferred from the first block of every file (``column_types``). If a value further down
+contradicts them, :class:`TypesContradicted` is raised; the caller then infers them from all values
+(:func:`types_of_all_values`) and starts again, so there is at most one restart and the types are those of
+the whole data.
 """
 
 from __future__ import annotations
@@ -15,26 +18,32 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import column_types
 import faults
+import json_lines
+import numpy as np
 import parquet_source
 import pyarrow as pa
+from byte_stream import open_lines
 from conversion import ColumnReading, Noticed, Unfitting, convert
-from csv_source import csv_batches, csv_columns, lines_above_data
+from csv_source import csv_batches, csv_columns, lines_above_data, settings_of
 from dataset_settings import DatasetSettings, InputError
 from evidence import evidence_of
+from file_kind import is_stray, kind_of
+from findings import Finding
 from source_file import Evidence, SourceFile, TypesContradicted
 
 _BLOCK_BYTES = 3 << 20  # what Arrow parses at a time; several are in memory at once
 _FIRST_BLOCK_BYTES = 1 << 20
-_PARQUET_SUFFIXES = (".parquet", ".pq")
+_HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"
 _ANYTHING = Evidence(column_types.ANY, column_types.ANY)
 
 
-def find_files(folder: Path, settings: DatasetSettings) -> tuple[list[SourceFile], list[str]]:
-    """Every data file under ``folder`` and the names of the empty ones; files whose path has a part that
-    begins with ``.`` or ``_`` are ignored.
+def find_files(folder: Path, settings: DatasetSettings) -> tuple[list[SourceFile], list[Finding]]:
+    """Every data file under ``folder``, and what is passed over: empty files, and those that are no data by
+    their names. Files whose path has a part that begins with ``.`` or ``_`` are ignored.
 
     Raises:
         InputError: there are no data, a file cannot be read, or the files have different columns.
@@ -48,24 +57,34 @@ def find_files(folder: Path, settings: DatasetSettings) -> tuple[list[SourceFile
         raise InputError(
             "there is no data: no file was given", where=str(folder), remedy="Check the data's URI or path"
         )
-    empty = [path.relative_to(folder).as_posix() for path in paths if not path.stat().st_size]
-    files = [_describe(path, folder, settings) for path in paths if path.stat().st_size]
-    if not files:
-        raise InputError(
-            "the file is empty", where=", ".join(empty[:3]), remedy="Give a file with rows in it"
-        )
+    names = {path: path.relative_to(folder).as_posix() for path in paths}
+    full = [path for path in paths if path.stat().st_size]
+    if not full:
+        shown = ", ".join(list(names.values())[:3])
+        raise InputError("the file is empty", where=shown, remedy="Give a file with rows in it")
+    data = [path for path in full if not is_stray(names[path])] or full
+    findings = []
+    for path in paths:
+        if path not in data:
+            why = "is empty" if path not in full else "is no data by its name"
+            findings.append(Finding("file_passed_over", f"{names[path]} {why} and is passed over", level="note"))
+    files = [_describe(path, names[path], settings) for path in data]
     for file in files[1:]:
-        lacking = sorted(set(files[0].columns) - set(file.columns))
-        extra = sorted(set(file.columns) - set(files[0].columns))
-        if lacking or extra:
-            parts = [f"lacks {', '.join(map(repr, lacking))}"] if lacking else []
-            parts += [f"has also {', '.join(map(repr, extra))}"] if extra else []
-            raise InputError(
-                f"its columns are not those of {files[0].name}: it {' and '.join(parts)}",
-                where=file.name,
-                remedy="Give all files the same columns",
-            )
-    return files, empty
+        _check_same_columns(files[0], file)
+    return files, findings
+
+
+def _check_same_columns(first: SourceFile, file: SourceFile) -> None:
+    lacking = sorted(set(first.columns) - set(file.columns))
+    extra = sorted(set(file.columns) - set(first.columns))
+    if lacking or extra:
+        parts = [f"lacks {', '.join(map(repr, lacking))}"] if lacking else []
+        parts += [f"has also {', '.join(map(repr, extra))}"] if extra else []
+        raise InputError(
+            f"its columns are not those of {first.name}: it {' and '.join(parts)}",
+            where=file.name,
+            remedy="Give all files the same columns, and leave out what is no data",
+        )
 
 
 def types_of_first_blocks(
@@ -83,19 +102,19 @@ def types_of_all_values(
     """As ``types_of_first_blocks``, by every value; reads everything once."""
     evidence = {name: [_ANYTHING] for name in files[0].columns}
     for file in files:
-        if file.format == "parquet":
+        if file.is_parquet:
             judged = parquet_source.judged_by_values(file, settings)
-            for name in set(file.columns) - judged:
-                evidence[name].append(file.evidence[name])
             source = parquet_source.parquet_batches(file, sorted(judged)) if judged else iter(())
         else:
-            judged = set(file.columns)
-            text = dict.fromkeys(file.columns, pa.string())
+            judged = set(file.stored)
+            text = dict.fromkeys(file.stored, pa.string())
             source = csv_batches(file, text, settings, _BLOCK_BYTES, null_texts=True)
+        for name in set(file.columns) - judged:
+            evidence[name].append(file.evidence[name])
         for batch in source:
             for name in judged:
                 texts = batch.column(name)
-                if file.format == "parquet":
+                if file.is_parquet:
                     texts = parquet_source.texts(texts, settings)
                 evidence[name] = [_joint(evidence[name]), evidence_of(texts, name, settings)]
     return _chosen({name: _joint(found) for name, found in evidence.items()}, files, settings)
@@ -116,15 +135,17 @@ def batches(
     readings = [_column_reading(name, types[name], settings) for name in names]
     schema = None
     for file in files:
-        if file.format == "parquet":
-            source = parquet_source.parquet_batches(file, names, [n for n in names if types[n] == "text"])
+        stored = _stored(file, names)
+        if file.is_parquet:
+            source = parquet_source.parquet_batches(file, stored, [n for n in stored if types[n] == "text"])
         else:
-            arrow = {name: column_types.TYPES[types[name]] for name in names}
-            arrow |= dict.fromkeys(file.as_text, column_types.TYPES["text"])
+            arrow = {name: column_types.TYPES[types[name]] for name in stored}
+            arrow |= {name: column_types.TYPES["text"] for name in file.as_text if name in arrow}
             source = csv_batches(file, arrow, settings, _BLOCK_BYTES, null_texts=False)
         for batch in source:
             if not batch.num_rows:
                 continue
+            batch = _with_partition(batch, file)
             arrays = [_converted(batch, file, reading, noticed) for reading in readings]
             schema = schema or pa.schema(
                 [(name, array.type) for name, array in zip(names, arrays, strict=True)]
@@ -135,7 +156,9 @@ def batches(
 def texts_of(files: list[SourceFile], name: str, settings: DatasetSettings) -> Iterator[pa.StringArray]:
     """One column's values as texts, as they stand in the source, null where they mean a missing value."""
     for file in files:
-        if file.format == "parquet":
+        if name in file.partition:
+            yield pa.array([file.partition[name]], pa.string())
+        elif file.is_parquet:
             for batch in parquet_source.parquet_batches(file, [name]):
                 yield parquet_source.texts(batch.column(name), settings)
         else:
@@ -210,10 +233,10 @@ def _unfitting_kind(
             return not fits.isdisjoint(evidence_of(pa.array([value], pa.string()), name, settings).fitting)
 
         for file in files:
-            if file.format == "parquet":
+            if file.is_parquet or name in file.partition:
                 continue
-            place = file.columns.index(name)
-            found = faults.unfitting_value(file, settings, place, is_of_kind)
+            place = file.stored.index(name)
+            found = faults.unfitting_value(file, settings_of(file, settings), place, is_of_kind)
             if found:
                 where, value = found
                 return _of_other_kind(name, kind, f"this is {value!r}", where, settings)
@@ -236,18 +259,46 @@ def _of_other_kind(name: str, kind: str, found: str, where: str, settings: Datas
     )
 
 
-def _describe(path: Path, folder: Path, settings: DatasetSettings) -> SourceFile:
-    name = path.relative_to(folder).as_posix()
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start == b"PAR1" or path.suffix.lower() in _PARQUET_SUFFIXES:
-        return parquet_source.describe(path, name, settings)
-    bare = SourceFile(path, name, "csv", start[:2] == b"\x1f\x8b", (), {})
-    columns = csv_columns(bare, settings)
-    described = replace(bare, columns=columns, lines_above=lines_above_data(bare, settings))
-    text = dict.fromkeys(columns, pa.string())
-    evidence = dict.fromkeys(columns, _ANYTHING)
-    for batch in csv_batches(described, text, settings, _FIRST_BLOCK_BYTES, null_texts=True):
-        evidence = {column: evidence_of(batch.column(column), column, settings) for column in columns}
-        break
-    return replace(described, evidence=evidence)
+def _describe(path: Path, name: str, settings: DatasetSettings) -> SourceFile:
+    bare = SourceFile(path, name, kind_of(path, name))
+    if bare.is_parquet:
+        described = parquet_source.describe(bare, settings)
+    else:
+        if bare.kind.format == "json":
+            with open_lines(replace(bare, kind=replace(bare.kind, format="csv"))) as lines:
+                bare = replace(bare, stored=json_lines.columns_of(lines, name))
+        columns = csv_columns(bare, settings)
+        described = replace(bare, stored=columns, lines_above=lines_above_data(bare, settings))
+        text = dict.fromkeys(columns, pa.string())
+        evidence = dict.fromkeys(columns, _ANYTHING)
+        for batch in csv_batches(described, text, settings, _FIRST_BLOCK_BYTES, null_texts=True):
+            evidence = {column: evidence_of(batch.column(column), column, settings) for column in columns}
+            break
+        described = replace(described, evidence=evidence)
+    return _with_folders(described, settings)
+
+
+def _with_folders(file: SourceFile, settings: DatasetSettings) -> SourceFile:
+    """The file with the columns that its folders name, whose values are read as a CSV's are."""
+    partition: dict[str, str | None] = {}
+    for folder in file.name.split("/")[:-1]:
+        name, equals, value = map(unquote, folder.partition("="))
+        if equals and name and name not in file.stored:
+            partition[name] = None if value in (_HIVE_MISSING, *settings.missing_values) else value
+    evidence = {
+        name: evidence_of(pa.array([value], pa.string()), name, settings) for name, value in partition.items()
+    }
+    return replace(file, partition=partition, evidence={**file.evidence, **evidence})
+
+
+def _stored(file: SourceFile, names: Iterable[str]) -> list[str]:
+    """Those of the columns to read from the file itself; one at least, for the number of rows."""
+    return [name for name in names if name in file.stored] or list(file.stored[:1])
+
+
+def _with_partition(batch: pa.RecordBatch, file: SourceFile) -> pa.RecordBatch:
+    for name, value in file.partition.items():
+        texts = pa.array([value or ""], pa.string())
+        places = pa.array(np.zeros(batch.num_rows, np.int32), mask=np.full(batch.num_rows, value is None))
+        batch = batch.append_column(name, pa.DictionaryArray.from_arrays(places, texts))
+    return batch

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from file_kind import FileKind
 
 
 class TypesContradicted(Exception):
@@ -25,13 +27,32 @@ class Evidence:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """``name`` is the file's path inside the input folder, as messages show it."""
+    """``name`` is the file's path inside the input folder, as messages show it.
+
+    Attributes:
+        stored: the columns in the file itself, in its own order.
+        partition: columns and values that the folders around the file name (``country=ch/``), as Hive writes
+            them; None for a missing value.
+        evidence: by the first block, or by Parquet's own types.
+        lines_above: a CSV's rows above the data: its header, and blank lines before that.
+        as_text: columns that Arrow reads as text although their type is another.
+    """
 
     path: Path
     name: str
-    format: str  # csv or parquet
-    compressed: bool
-    columns: tuple[str, ...]  # in the file's own order
-    evidence: Mapping[str, Evidence]  # by the first block, or by Parquet's own types
-    lines_above: int = 0  # a CSV's rows above the data: its header, and blank lines before that
-    as_text: frozenset[str] = frozenset()  # columns that Arrow reads as text although their type is another
+    kind: FileKind
+    stored: tuple[str, ...] = ()
+    partition: Mapping[str, str | None] = field(default_factory=dict)
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    lines_above: int = 0
+    as_text: frozenset[str] = frozenset()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns: those in the file, then those of its folders."""
+        return (*self.stored, *self.partition)
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether this is Parquet; else it is read as a CSV."""
+        return self.kind.format == "parquet"

@@ -8,11 +8,11 @@ as well, because only here are both at hand. ``settings`` reads the file and wor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from aws_formats.step_cache import parse_duration
@@ -111,8 +111,10 @@ ThousandsMark = Literal["", ",", ".", "'", " "]
 DateFormat = Annotated[str, AfterValidator(_date_format)]
 
 
-def _of_column(notation: str | Mapping[str, str], column: str, default: str) -> str:
-    return notation if isinstance(notation, str) else notation.get(column, default)
+EVERY_COLUMN = "*"
+"""Stands, in a notation, for all columns that it does not name; a text alone is for this one."""
+
+ByColumn = BeforeValidator(lambda value: {EVERY_COLUMN: value} if isinstance(value, str) else value)
 
 
 class Data(Table):
@@ -130,9 +132,9 @@ class Data(Table):
     quote: Annotated[str, Field(max_length=1)] = '"'
     missing_values: Names = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
     also_missing: Names = ()
-    decimal: DecimalMark | dict[str, DecimalMark] = "."
-    thousands: ThousandsMark | dict[str, ThousandsMark] = ""
-    date_format: DateFormat | dict[str, DateFormat] | None = None
+    decimal: Annotated[dict[str, DecimalMark], ByColumn] = Field(default_factory=dict)
+    thousands: Annotated[dict[str, ThousandsMark], ByColumn] = Field(default_factory=dict)
+    date_format: Annotated[dict[str, DateFormat], ByColumn] = Field(default_factory=dict)
     strip: bool = False
     class_names: dict[str, Text] = Field(default_factory=dict)
     kinds: dict[str, Kind] = Field(default_factory=dict)
@@ -140,6 +142,16 @@ class Data(Table):
     split: Split = Split()
     seed: Annotated[int, Field(ge=0)] = 0
     max_categories: Annotated[int, Field(ge=2)] = 1000
+
+    @property
+    def notations(self) -> dict[str, tuple[str, ...]]:
+        """The columns that each key of a notation names."""
+        written: dict[str, Iterable[str]] = {
+            "decimal": self.decimal,
+            "thousands": self.thousands,
+            "date_format": self.date_format,
+        }
+        return {key: tuple(name for name in names if name != EVERY_COLUMN) for key, names in written.items()}
 
     @model_validator(mode="after")
     def _consistent(self) -> Data:
@@ -152,8 +164,7 @@ class Data(Table):
             "drop": self.drop,
             "kinds": tuple(self.kinds),
         }
-        written = {"decimal": self.decimal, "thousands": self.thousands, "date_format": self.date_format}
-        by_column = {key: tuple(value) for key, value in written.items() if isinstance(value, dict)}
+        by_column = self.notations
         if self.columns is not None:
             for key, names in {"target": (self.target,), **named, **by_column}.items():
                 for name in names:
@@ -165,8 +176,11 @@ class Data(Table):
         for name in features:
             if name in self.drop:
                 raise ValueError(f"{name!r} is in both features and drop")
-        for column in (*by_column.get("decimal", ()), *by_column.get("thousands", ()), ""):
-            point, group = _of_column(self.decimal, column, "."), _of_column(self.thousands, column, "")
+        for column in {*by_column["decimal"], *by_column["thousands"], EVERY_COLUMN}:
+            point, group = (
+                notation.get(column, notation.get(EVERY_COLUMN, default))
+                for notation, default in ((self.decimal, "."), (self.thousands, ""))
+            )
             if point == group:
                 raise ValueError(f"decimal and thousands are both {point!r}; give one of them another")
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ FIELDS = ["a\r\nb", "a\rb", "a\nb", "\r\n", "\r", "x\r\n\r\ny", 'say ""\r\n""', 
 def read(path: Path, block: int, settings: dict[str, Any] | None = None) -> list[Any]:
     from csv_source import csv_batches, csv_columns, lines_above_data
     from dataset_settings import DatasetSettings
+    from file_kind import kind_of
     from source_file import SourceFile
 
     found = DatasetSettings("binary", "y", **(settings or {}))
-    file = SourceFile(path, path.name, "csv", path.suffix == ".gz", ("t", "y"), {})
+    file = SourceFile(path, path.name, kind_of(path, path.name))
     assert csv_columns(file, found) == ("t", "y")
-    file = SourceFile(path, path.name, "csv", file.compressed, ("t", "y"), {}, lines_above_data(file, found))
+    file = replace(file, stored=("t", "y"), lines_above=lines_above_data(file, found))
     types = dict.fromkeys(("t", "y"), pa.string())
     batches = csv_batches(file, types, found, block, null_texts=True)
     return [tuple(row.values()) for batch in batches for row in batch.to_pylist()]
