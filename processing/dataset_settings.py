@@ -49,7 +49,7 @@ class InputError(Exception):
         self.key, self.value, self.lines = key, value, tuple(lines)
         line = f"{where}: {what}" if where else what
         if remedy:
-            line = f"{line}. {remedy}"
+            line = f"{line} {remedy}" if line.endswith("?") else f"{line}. {remedy}"
         super().__init__(" ".join(line.split()))
 
 

@@ -29,4 +29,9 @@ def evidence_of(texts: pa.Array, name: str, settings: DatasetSettings) -> Eviden
         return Evidence(fitting, _TEXT)
     if notation.amounts or len(known) < len(values):
         return Evidence(fitting, fitting_texts(values, PLAIN))
-    return Evidence(fitting, fitting)
+    return Evidence(fitting, fitting, _with_zeros(values) if "whole number" in fitting else None)
+
+
+def _with_zeros(values: pa.StringArray) -> str | None:
+    found = values.filter(pc.match_substring_regex(values, "^0[0-9]"))
+    return found[0].as_py() if len(found) else None

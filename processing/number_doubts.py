@@ -35,6 +35,11 @@ def notable_numbers(plan: Plan, counts: Counts) -> Iterator[Finding]:
         values = values[np.isfinite(values)]
         if not len(values):
             continue
+        zeros = next(
+            (one.evidence[name].with_zeros for one in plan.files if one.evidence[name].with_zeros), None
+        )
+        if zeros is not None:
+            yield _codes(name, zeros)
         whole = bool((values == np.floor(values)).all())
         column = counts.quality.numbers[name]
         if whole and max(-column.lowest, column.highest) > _EXACT:
@@ -52,6 +57,15 @@ def _identifiers(name: str, highest: float) -> Finding:
         ": they look like identifiers",
         column=name,
         remedy=f'Set drop = [{toml_text(name)}], or kinds.{toml_key(name)} = "category"',
+    )
+
+
+def _codes(name: str, zeros: str) -> Finding:
+    return Finding(
+        "zeros_before_numbers",
+        f"column {name!r} counts as a number, but holds {zeros!r}, whose zeros are lost: it may hold codes",
+        column=name,
+        remedy=f'If so, set kinds.{toml_key(name)} = "category"',
     )
 
 

@@ -33,6 +33,8 @@ from dataset_settings import DatasetSettings, InputError
 from evidence import evidence_of
 from file_kind import is_stray, kind_of
 from findings import Finding
+from recognition import recognise
+from settings_lines import toml_key, toml_text
 from source_file import Evidence, SourceFile, TypesContradicted
 
 _BLOCK_BYTES = 3 << 20  # what Arrow parses at a time; several are in memory at once
@@ -239,23 +241,38 @@ def _unfitting_kind(
             found = faults.unfitting_value(file, settings_of(file, settings), place, is_of_kind)
             if found:
                 where, value = found
-                return _of_other_kind(name, kind, f"this is {value!r}", where, settings)
+                remedy = _written_otherwise(name, kind, value, settings)
+                return _of_other_kind(name, kind, f"this is {value!r}", where, settings, remedy)
         if name == settings.target:
             return _of_other_kind(name, kind, "its values are not", files[0].name, settings)
     return None
 
 
-def _of_other_kind(name: str, kind: str, found: str, where: str, settings: DatasetSettings) -> InputError:
+def _written_otherwise(name: str, kind: str, value: str, settings: DatasetSettings) -> str | None:
+    """The settings that read the value, where it is of the kind in another notation."""
+    found = recognise([value], settings.notation(name))
+    lines = []
+    for reading in found.readings if found else ():
+        keys = {key: text for key, text in reading.settings.items() if key != "kinds"}
+        if keys and ("date_format" in keys) == (kind == "timestamp"):
+            pairs = [f"{key} = {{ {toml_key(name)} = {toml_text(text)} }}" for key, text in keys.items()]
+            lines.append(f"{' and '.join(pairs)} if that is {reading.example}")
+    return f"Set {', or '.join(lines)}" if lines else None
+
+
+def _of_other_kind(
+    name: str, kind: str, found: str, where: str, settings: DatasetSettings, remedy: str | None = None
+) -> InputError:
     if name == settings.target:
         return InputError(
             f"the target {name!r} of a regression must be a number, but {found}",
             where=where,
-            remedy="Correct it, add it to also_missing, or set the task of a classification",
+            remedy=remedy or "Correct it, add it to also_missing, or set the task of a classification",
         )
     return InputError(
         f"kinds says that column {name!r} is a {kind}, but {found}",
         where=where,
-        remedy="Correct it, add it to also_missing, or take the kind out",
+        remedy=remedy or "Correct it, add it to also_missing, or take the kind out",
     )
 
 

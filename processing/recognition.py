@@ -26,7 +26,7 @@ _WRITTEN = ((",", ""), (".", ","), (",", "."), (".", "'"), (".", " "), (",", " "
 _FORMATS_FROM = 20  # texts
 _TIME = re.compile(
     r"(?<![0-9:])[0-9]{1,2}:[0-9]{2}(?P<seconds>:[0-9]{2}(?P<fraction>[.,][0-9]{1,9})?)?"
-    r"(?P<half> ?[AaPp]\.?[Mm]\.?)?(?P<zone> ?(?:Z|[+-][0-9]{2}:?[0-9]{2}))?$"
+    r"(?P<half> ?[AaPp]\.?[Mm]\.?)?(?P<zone> ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?$"
 )
 _SHORT_MONTH = re.compile(r"(jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)\.?", re.IGNORECASE)
 _LONG_MONTH = re.compile(
@@ -146,7 +146,9 @@ def formats_of(text: str) -> list[str]:
         time += ":%S" if clock["seconds"] else ""
         time += f"{clock['fraction'][0]}%f" if clock["fraction"] else ""
         time += f"{' ' * clock['half'].startswith(' ')}%p" if clock["half"] else ""
-        time += f"{' ' * clock['zone'].startswith(' ')}%z" if clock["zone"] else ""
+        if clock["zone"]:
+            letter = "Z" if clock["zone"].strip() in ("UTC", "GMT") else "z"
+            time += f"{' ' * clock['zone'].startswith(' ')}%{letter}"
         text = text[: clock.start()]
         if not text:
             return [time]

@@ -16,13 +16,16 @@ class TypesContradicted(Exception):
 @dataclass(frozen=True)
 class Evidence:
     """The types that a column's values fit as the settings say they are written, and those as which Arrow
-    reads them without help."""
+    reads them without help; a whole number with zeros before it, if there is one."""
 
     fitting: frozenset[str]
     plain: frozenset[str]
+    with_zeros: str | None = None
 
     def __and__(self, other: Evidence) -> Evidence:
-        return Evidence(self.fitting & other.fitting, self.plain & other.plain)
+        return Evidence(
+            self.fitting & other.fitting, self.plain & other.plain, self.with_zeros or other.with_zeros
+        )
 
 
 @dataclass(frozen=True)

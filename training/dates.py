@@ -35,6 +35,7 @@ _DIRECTIVES = {
     "b": f"(?P<b>(?i:{'|'.join(_MONTHS)}|sept)\\.?)",
     "B": f"(?P<B>(?i:{'|'.join(_LONG_MONTHS)}))",
     "z": "(?P<z>Z|[+-][0-9]{2}:?[0-9]{2})",
+    "Z": "(?:UTC|GMT|Z)",
     "a": _WEEKDAYS,
     "A": _LONG_WEEKDAYS,
     "%": "%",

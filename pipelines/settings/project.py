@@ -98,7 +98,7 @@ class Split(Table):
 
 def _date_format(text: str) -> str:
     """Checked again, with the same letters, by ``processing/dates.py``."""
-    unknown = re.findall(r"%[^YymdeHIMSfpbBzaATRFD%]", text)
+    unknown = re.findall(r"%[^YymdeHIMSfpbBzZaATRFD%]", text)
     if unknown:
         raise ValueError(f"there is no {unknown[0]}; a date is written like %d/%m/%Y, a time like %H:%M:%S")
     if not re.search(r"%[YymdeHIMSbBTRFD]", text):

@@ -104,6 +104,7 @@ POSITIVE = [abs(number) for number in numbers()]
         pytest.param(
             [f"{day:%b %d, %Y %I:%M %p}" for day in DAYS], DAYS, "%b %d, %Y %I:%M %p", id="Jan 3, 2024"
         ),
+        pytest.param([f"{day:%Y-%m-%d %H:%M:%S} UTC" for day in DAYS], DAYS, "%H:%M:%S %Z", id="UTC"),
         pytest.param([f"{day:%d-%b-%y %H:%M}" for day in DAYS], DAYS, "%d-%b-%y %H:%M", id="03-Jan-24"),
         pytest.param(
             [f"{day:%H:%M}" for day in DAYS],
@@ -232,6 +233,32 @@ def test_identifiers_and_free_texts_stop_the_run_and_either_decision_goes_on(
 def test_categories_stay_categories(prepare: Callable[..., Prepared], texts: list[str]) -> None:
     column = [texts[n % len(texts)] for n in range(ROWS)]
     assert values(prepare(table(column, "csv"))) == set(column)
+
+
+def test_a_target_and_a_kind_in_another_notation_name_the_settings_that_read_them(
+    prepare: Callable[..., Prepared],
+) -> None:
+    rows = [[n % 3, f"{n / 8}".replace(".", ",")] for n in range(ROWS)]
+    data = as_csv(["a", "y"], rows)
+    for settings, name in (({"task": "regression"}, "y"), ({"target": "a", "task": "multiclass"}, "y")):
+        kinds = {"kinds": {"y": "number"}} if name != settings.get("target", "y") else {}
+        found = prepare(data, **settings, **kinds)
+        assert found.code == 1
+        assert remedies(found.message) == [{"decimal": {"y": ","}}]
+        fixed = prepare(data, **settings, **kinds, decimal={"y": ","})
+        assert values(fixed, "y") == {n / 8 for n in range(ROWS)}
+    days = as_csv(["d", "n", "y"], [[f"{day:%d.%m.%Y %H:%M}", n, n % 2] for n, day in enumerate(DAYS)])
+    found = prepare(days, kinds={"d": "timestamp"})
+    assert any("d" in line["date_format"] for line in remedies(found.message))
+
+
+def test_whole_numbers_with_zeros_before_them_are_noted(prepare: Callable[..., Prepared]) -> None:
+    codes = [f"{n * 7919 % 99_999:05d}" for n in range(ROWS)]
+    found = prepare(table(codes, "csv"))
+    assert "column 'x' counts as a number, but holds '00000', whose zeros are lost" in found.out
+    assert "column 'n'" not in found.out
+    kept = prepare(table(codes, "csv"), kinds={"x": "category"})
+    assert values(kept) == set(codes)
 
 
 def test_a_wrong_delimiter_is_named(prepare: Callable[..., Prepared]) -> None:
