@@ -156,7 +156,7 @@ def _frequent_marks(plan: Plan, counts: Counts) -> list[Finding]:
         for mark, count in sorted(counts.noticed.marks.get(name, {}).items()):
             is_category = KIND_OF[plan.types[name]] == "category"
             if mark == UNKNOWN and mark not in plan.settings.missing_values:
-                text = f"{count:,} of {rows:,} rows have '?' in column {name!r}; it counts as missing, since"
+                text = f"column {name!r} holds '?' in {count:,} of {rows:,} rows; it counts as missing, since"
                 text += f" all other values are {KIND_OF[plan.types[name]]}s"
                 remedy = f'Set also_missing = ["?"] if so, kinds.{toml_key(name)} = "category" if not'
                 findings.append(Finding("mark_understood", text, column=name, count=count, remedy=remedy))

@@ -68,8 +68,10 @@ def find_files(folder: Path, settings: DatasetSettings) -> tuple[list[SourceFile
     findings = []
     for path in paths:
         if path not in data:
-            why = "is empty" if path not in full else "is no data by its name"
-            findings.append(Finding("file_passed_over", f"{names[path]} {why} and is passed over", level="note"))
+            kind, why = (
+                ("stray_file", "is no data by its name") if path in full else ("empty_file", "is empty")
+            )
+            findings.append(Finding(kind, f"{names[path]} {why} and is passed over", level="note"))
     files = [_describe(path, names[path], settings) for path in data]
     for file in files[1:]:
         _check_same_columns(files[0], file)

@@ -44,15 +44,15 @@ def test_a_wide_table_lists_some_findings_of_a_kind_and_counts_the_others(
     assert prepared.code == 0, prepared.err
     document = json.loads((prepared.output / "quality" / "findings.json").read_text())
     kinds = [found["kind"] for found in document["findings"]]
-    assert kinds.count("numbers_in_category") == 8
+    assert kinds.count("mark_understood") == 8
     assert kinds.count("rows_without_target") == 1
-    assert document["more"] == {"numbers_in_category": 62}
+    assert document["more"] == {"mark_understood": 62}
     assert all(found.keys() <= KEYS for found in document["findings"])
     assert prepared.out.count("warning: column") == 8
-    assert "note: not listed: 62 more of numbers_in_category" in prepared.out
+    assert "note: not listed: 62 more of mark_understood" in prepared.out
     read = findings_in(document)
     assert read.headline == "9 warnings, and 62 more"
-    assert read.rows()[-1] == ("note", "not listed: 62 of numbers_in_category")
+    assert read.rows()[-1] == ("note", "not listed: 62 of mark_understood")
 
 
 def test_warnings_come_before_notes(prepare: Callable[..., Prepared]) -> None:

@@ -281,7 +281,7 @@ def test_a_question_mark_among_numbers_means_missing_and_is_counted(
     data = as_csv(["n", "c", "y"], rows)
     found = prepare(data)
     assert found.code == 0, found.err
-    assert "45 of 400 rows have '?' in column 'n'; it counts as missing" in found.out
+    assert "column 'n' holds '?' in 45 of 400 rows; it counts as missing" in found.out
     assert found.schema["features"][0] == {"name": "n", "kind": "number", "also_missing": ["?"]}
     assert sum(found.part(part)["n"].null_count for part in PARTS) == 45
     assert "'c'" not in found.out
