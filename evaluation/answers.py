@@ -3,9 +3,9 @@
     python answers.py ARTIFACT TEST OUTPUT --code inference.py=DIGEST [--code NAME=DIGEST ...]
 
 Scores the Parquet files of the folder TEST as the evaluation does and writes OUTPUT, which
-``paired_metrics.py`` reads: a file of NumPy arrays, in the order of the files' rows. The artifact's
-``code/inference.py`` is run only if the files beside it are those given, by their SHA-256: whoever runs this
-says which code they trust.
+``paired_metrics.py`` reads: a file of NumPy arrays, in an order of the rows that is the same for every
+artifact. The artifact's ``code/inference.py`` is run only if the files beside it are those given, by their
+SHA-256: whoever runs this says which code they trust.
 """
 
 from __future__ import annotations

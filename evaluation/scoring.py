@@ -1,7 +1,8 @@
 """The test part, scored by the artifact's own serving code: actual and predicted target of every row.
 
 The artifact's ``code/inference.py`` is imported and given each batch as the endpoint would be given it. A
-batch has some thousand rows; per row only what the metrics need stays in memory.
+batch has some thousand rows; per row only what the metrics need stays in memory. The rows come in an order
+that follows from what they hold (``content_order``).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from content_order import content_hashes
 from input_error import DoesNotFit, InputError
 
 _BATCH_ROWS = 32_768
@@ -68,7 +70,7 @@ def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[s
     classes = pa.array(schema["classes"], pa.string())
     binary = schema["task"] == "binary"
     few = not binary and len(classes) <= _MOST_CLASSES_DRAWN
-    actual, predicted, scores, probabilities = [], [], [], []
+    actual, predicted, scores, probabilities, hashes = [], [], [], [], []
     groups: dict[str, list[np.ndarray]] = {column: [] for column in slices}
     for batch in _answered(artifact, test, schema["target"]):
         for column in slices:
@@ -90,7 +92,9 @@ def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[s
             scores.append(np.where(chosen == 1, probability, 1.0 - probability))
         if few:  # as exact as XGBoost's own
             probabilities.append(batch.prediction.probabilities.astype(np.float32))
-    labels = np.concatenate(actual).astype(np.int64)
+        hashes.append(content_hashes(batch.table))
+    order = np.argsort(np.concatenate(hashes))
+    labels = np.concatenate(actual)[order].astype(np.int64)
     if binary and labels.min() == labels.max():
         raise InputError(
             f"all rows of the test part are of class {schema['classes'][labels[0]]!r}. "
@@ -98,10 +102,10 @@ def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[s
         )
     return Scored(
         labels,
-        np.concatenate(predicted),
-        np.concatenate(scores) if binary else None,
-        np.concatenate(probabilities) if few else None,
-        {column: np.concatenate(parts) for column, parts in groups.items()},
+        np.concatenate(predicted)[order],
+        np.concatenate(scores)[order] if binary else None,
+        np.concatenate(probabilities)[order] if few else None,
+        {column: np.concatenate(parts)[order] for column, parts in groups.items()},
     )
 
 
@@ -113,7 +117,7 @@ def score_numbers(artifact: Path, test: Path, schema: dict[str, Any]) -> ScoredN
             or the model answers something else than a finite number for each row.
     """
     target = schema["target"]
-    actual, predicted = [], []
+    actual, predicted, hashes = [], [], []
     for batch in _answered(artifact, test, target):
         if not pa.types.is_floating(batch.target.type):
             raise InputError(
@@ -127,7 +131,9 @@ def score_numbers(artifact: Path, test: Path, schema: dict[str, Any]) -> ScoredN
             )
         actual.append(numbers)
         predicted.append(_read_numbers(batch.body, batch.table.num_rows))
-    found = ScoredNumbers(np.concatenate(actual).astype(np.float64), np.concatenate(predicted))
+        hashes.append(content_hashes(batch.table))
+    order = np.argsort(np.concatenate(hashes))
+    found = ScoredNumbers(np.concatenate(actual)[order].astype(np.float64), np.concatenate(predicted)[order])
     if found.actual.min() == found.actual.max():
         raise InputError(
             f"the target {target!r} is {found.actual[0]:g} in all rows of the test part. "

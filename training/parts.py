@@ -1,14 +1,16 @@
 """The training job's rows: Parquet parts in, XGBoost's quantised matrix out, in bounded memory.
 
 XGBoost pulls batches from a :class:`xgboost.DataIter` several times (size, quantiles, bins) and keeps only
-the bins, one byte a value. So what is in memory is one row group and the bins, not the table; a part that
-is small anyway is encoded once and kept until the matrix is complete. With several workers each takes every
-n-th row group, or, where there are too few for that, every n-th row of each.
+the bins, one byte a value. A part of up to 1 GiB of encoded rows is encoded once, kept until the matrix is
+complete, and given in an order that follows from what the rows hold (``row_order``); with several workers
+each takes every n-th row of that order. Of a larger part one row group is in memory at a time, in the order
+of the files; each of several workers takes every n-th row group, or, where there are too few for that, every
+n-th row of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,11 @@ import pyarrow.parquet as pq
 import xgboost as xgb
 from feature_encoding import Schema, encode
 from hyperparameters import InputError
+from row_order import content_hashes
 from workers import Worker
 
-_KEPT_BYTES = 128 << 20
+_SORTED_BYTES = 1 << 30
+_BATCH_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -92,48 +96,90 @@ def quantised(
     return xgb.QuantileDMatrix(batches, max_bin=max_bin, ref=reference, enable_categorical=True)
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """Rows as XGBoost takes them: features (float32, rows x features) and labels (float32)."""
+
+    data: np.ndarray
+    label: np.ndarray
+
+
 class _Batches(xgb.DataIter):  # type: ignore[misc]
-    """Row groups as XGBoost asks for them."""
+    """The worker's rows, batch by batch, as often as XGBoost asks for them."""
 
     def __init__(
         self, part: Part, schema: Schema, names: list[str], worker: Worker, weights: np.ndarray | None
     ) -> None:
         super().__init__()
         self.part, self.schema, self.names, self.worker, self.weights = part, schema, names, worker, weights
-        small = part.rows * len(names) * 4 <= _KEPT_BYTES
-        self.kept = list(self._encoded()) if small else None
-        self.batches: Iterator[Mapping[str, Any]] = iter(())
+        sortable = part.rows * (len(names) + 1) * 4 <= _SORTED_BYTES
+        self.kept = _all_rows(part, schema) if sortable else None
+        self.batches: Iterator[_Rows] = iter(())
+        if not sortable and worker.rank == 0:
+            print(
+                f"{part.name}: {part.rows:,} rows are too many to be sorted in memory; with them in another"
+                " order the model may differ a little",
+                flush=True,
+            )
 
     def next(self, input_data: Callable[..., Any]) -> bool:
         """Give XGBoost the next batch; False at the end."""
-        batch = next(self.batches, None)
-        if batch is None:
+        rows = next(self.batches, None)
+        if rows is None:
             return False
-        input_data(feature_names=self.names, feature_types=self.schema.types, **batch)
+        weight = None if self.weights is None else self.weights[rows.label.astype(np.int64)]
+        input_data(
+            data=rows.data,
+            label=rows.label,
+            weight=weight,
+            feature_names=self.names,
+            feature_types=self.schema.types,
+        )
         return True
 
     def reset(self) -> None:
         """Start from the first batch again."""
-        self.batches = iter(self.kept) if self.kept is not None else self._encoded()
+        if self.kept is not None:
+            self.batches = _in_order(*self.kept, self.worker)
+        else:
+            self.batches = _in_order_of_files(self.part, self.schema, self.worker)
 
-    def _encoded(self) -> Iterator[Mapping[str, Any]]:
-        empty = True
-        for table in _tables(self.part, [*self.schema.names, self.schema.target], self.worker):
-            empty = False
-            yield self._batch(table)
-        if empty:  # XGBoost needs one batch even from a worker without rows
-            columns = [*self.schema.names, self.schema.target]
-            yield self._batch(pa.table({name: pa.array([], pa.string()) for name in columns}))
 
-    def _batch(self, table: pa.Table) -> Mapping[str, Any]:
-        data = encode({name: table[name] for name in self.schema.names}, self.schema.features)
-        if self.schema.task == "regression":
-            return {"data": data, "label": _numbers(table, self.schema)}
-        classes = _classes(table, self.schema)
-        batch = {"data": data, "label": classes.astype(np.float32)}
-        if self.weights is not None:
-            batch["weight"] = self.weights[classes].astype(np.float32)
-        return batch
+def _all_rows(part: Part, schema: Schema) -> tuple[_Rows, np.ndarray]:
+    """The part's rows, and the places of them (int64) in the order that follows from what they hold."""
+    found = _Rows(np.empty((part.rows, len(schema.features)), np.float32), np.empty(part.rows, np.float32))
+    hashes = np.empty(part.rows, np.uint64)
+    done = 0
+    for table in _tables(part, [*schema.names, schema.target], Worker(0, 1)):
+        rows, end = _encoded(table, schema), done + table.num_rows
+        found.data[done:end], found.label[done:end] = rows.data, rows.label
+        hashes[done:end] = content_hashes(rows.data, rows.label)
+        done = end
+    return found, np.argsort(hashes)
+
+
+def _in_order(rows: _Rows, order: np.ndarray, worker: Worker) -> Iterator[_Rows]:
+    own = order[worker.rank :: worker.world_size]
+    for start in range(0, max(len(own), 1), _BATCH_ROWS):  # XGBoost needs one batch even of no rows
+        places = own[start : start + _BATCH_ROWS]
+        yield _Rows(rows.data[places], rows.label[places])
+
+
+def _in_order_of_files(part: Part, schema: Schema, worker: Worker) -> Iterator[_Rows]:
+    columns = [*schema.names, schema.target]
+    empty = True
+    for table in _tables(part, columns, worker):
+        empty = False
+        yield _encoded(table, schema)
+    if empty:
+        yield _encoded(pa.table({name: pa.array([], pa.string()) for name in columns}), schema)
+
+
+def _encoded(table: pa.Table, schema: Schema) -> _Rows:
+    data = encode({name: table[name] for name in schema.names}, schema.features)
+    regression = schema.task == "regression"
+    label = _numbers(table, schema) if regression else _classes(table, schema).astype(np.float32)
+    return _Rows(data, label)
 
 
 def _tables(part: Part, columns: list[str], worker: Worker) -> Iterator[pa.Table]:

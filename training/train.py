@@ -6,12 +6,13 @@ Reads the channels ``input/data/{train,validation,schema}`` and ``input/config/h
 XGBoost (``hist``, native categories and missing values, early stopping on the validation part), prints the
 metrics of every round as XGBoost does, and a last line with the best one. Into ``model/`` come ``model.ubj``
 (the trees up to the best round), ``schema.json``, ``code/`` (what serves the model, and encoded the rows for
-this training; see ``serving_code``) and ``feature_importance.json``. The same input and hyperparameters give
-the same model. An error becomes the job's failure reason, ``output/failure``.
+this training; see ``serving_code``) and ``feature_importance.json``. The same rows and hyperparameters give
+the same model, whatever the order of the rows and their files, up to the size that ``parts`` names. An error
+becomes the job's failure reason, ``output/failure``.
 
 With several instances the hosts of ``resourceconfig.json`` train one model together (``workers``): every
-host reads a part of the rows (``parts``), gradients and metrics are summed over all, so that all stop at the
-same round, and the first host writes the model.
+host trains on a part of the rows (``parts``), gradients and metrics are summed over all, so that all stop at
+the same round, and the first host writes the model. Another number of hosts is another model, by a little.
 """
 
 from __future__ import annotations

@@ -209,7 +209,7 @@ def test_the_saved_model_ends_with_its_best_round(tumors: Finished) -> None:
 
 
 def test_batches_read_again_and_batches_kept_give_the_same_matrix(
-    tumors: Finished, monkeypatch: pytest.MonkeyPatch
+    tumors: Finished, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import parts
     from feature_encoding import read_schema
@@ -224,8 +224,10 @@ def test_batches_read_again_and_batches_kept_give_the_same_matrix(
         return [array.tolist() for array in matrix.get_quantile_cut()]
 
     kept = cuts()
-    monkeypatch.setattr(parts, "_KEPT_BYTES", 0)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(parts, "_SORTED_BYTES", 0)
     assert cuts() == kept
+    assert f"train: {part.rows} rows are too many to be sorted in memory" in capsys.readouterr().out
 
 
 def test_two_instances_train_one_model_together(tmp_path: Path, tumors: Finished) -> None:

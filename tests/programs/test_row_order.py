@@ -1,0 +1,101 @@
+"""The same rows give the same model and the same statistics: in any order, any files, any number of
+instances."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from program_runs import (
+    as_csv,
+    hand_over_to_evaluation,
+    hand_over_to_training,
+    lay_out,
+    mixed_rows,
+)
+
+
+def run(
+    folder: Path,
+    rows: Sequence[Sequence[Any]],
+    settings: Mapping[str, Any],
+    hyperparameters: Mapping[str, str],
+    gate: Mapping[str, Any],
+    *,
+    header: Sequence[str],
+    files: int,
+    instances: int,
+) -> dict[str, Any]:
+    """What the three programs make of the rows, spread over files and preprocessing instances."""
+    import evaluate
+    import preprocess
+    import train
+
+    data = {f"{place}.csv": as_csv(header, rows[place::files]) for place in range(files)}
+    hosts = [f"algo-{number}" for number in range(1, instances + 1)]
+    for host in hosts:
+        own = lay_out(folder / host, data, settings)
+        config = own / "config" / "resourceconfig.json"
+        config.parent.mkdir(exist_ok=True)
+        config.write_text(json.dumps({"current_host": host, "hosts": hosts}))
+        assert preprocess.main(["--opt-ml", str(own)]) == 0
+    first = folder / hosts[0]
+    for host in hosts[1:]:  # as SageMaker brings the instances' outputs together
+        shutil.copytree(folder / host / "processing/output", first / "processing/output", dirs_exist_ok=True)
+    hand_over_to_training(first, hyperparameters)
+    assert train.main(["--opt-ml", str(first)]) == 0
+    hand_over_to_evaluation(first, gate)
+    assert evaluate.main(["--opt-ml", str(first)]) == 0
+    evaluation = first / "processing/output/evaluation"
+    statistics = json.loads((evaluation / "statistics.json").read_text())
+    del statistics["dataset"]["evaluation_time"]
+    verdict = json.loads((evaluation / "verdict.json").read_text())
+    schema = json.loads((first / "model/schema.json").read_text())
+    schema.pop("train_target", None)  # a mean, whose last digit is that of the order of its sum
+    return {
+        "schema": schema,
+        "model": (first / "model/model.ubj").read_bytes(),
+        "importance": (first / "model/feature_importance.json").read_text(),
+        "statistics": statistics,
+        "checks": [(check["passed"], check["sentence"]) for check in verdict["checks"]],
+    }
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_the_same_rows_give_the_same_model_and_statistics(tmp_path: Path, task: str) -> None:
+    header, rows = mixed_rows(1500)
+    rows = [*rows, *rows[:200]]  # some are there twice
+    settings: dict[str, Any] = {"task": task, "target": "y", "slices": ["shop"] if task == "binary" else []}
+    gate: dict[str, Any] = {"metric": "accuracy", "threshold": 0.5}
+    hyperparameters = {"num_round": "30", "subsample": "0.7", "max_depth": "4", "seed": "3"}
+    if task == "binary":
+        gate |= {"slices": ["shop"], "slice_floor": 0.1}
+    if task == "multiclass":
+        rows = [[*row[:-1], f"class {(row[1] + len(row[2])) % 3}"] for row in rows]
+        hyperparameters["class_weights"] = "balanced"
+    if task == "regression":
+        rows = [[*row[:-1], (float(row[0] or 0) + row[1] / 7) / 3] for row in rows]
+        gate = {"metric": "rmse", "threshold": 100.0}
+    shuffled = list(rows)
+    random.Random(1).shuffle(shuffled)
+    found = [
+        run(
+            tmp_path / str(place),
+            *how,
+            settings,
+            hyperparameters,
+            gate,
+            header=header,
+            files=files,
+            instances=instances,
+        )
+        for place, (*how, files, instances) in enumerate(
+            [(rows, 1, 1), (shuffled, 1, 1), (shuffled[::-1], 3, 3)]
+        )
+    ]
+    assert found[0] == found[1] == found[2]
