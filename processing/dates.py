@@ -101,8 +101,8 @@ def timestamps(texts: pa.Array, date_format: str) -> pa.TimestampArray:
     return pa.array(micros, mask=~keep).cast(pa.timestamp("us"))
 
 
-def seconds(text: str, date_format: str) -> float | None:
-    """Seconds since 1970 UTC of the one text that ``timestamps`` gives; None where it is not of that
+def microseconds(text: str, date_format: str) -> int | None:
+    """Microseconds since 1970 UTC of the one text that ``timestamps`` gives; None where it is not of that
     format."""
     found = re.fullmatch(_pattern(date_format), text)
     if found is None:
@@ -132,7 +132,7 @@ def seconds(text: str, date_format: str) -> float | None:
         moment = datetime(year, month, int(parts.get("d") or 1), *clock)
     except ValueError:  # there is no 31st of February
         return None
-    return (moment - offset - datetime(1970, 1, 1)) // timedelta(microseconds=1) / 1e6
+    return (moment - offset - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 
 
 def _offsets(fields: dict[str, pa.Array]) -> np.ndarray | int:

@@ -18,6 +18,7 @@ from evidence import UNKNOWN
 from findings import Finding
 from notation import numbers
 from number_doubts import notable_numbers
+from origins import close_values
 from reading import texts_of
 from recognition import FEWEST, Recognised, recognise, spaced, surrounded
 from rows import Counts, Plan
@@ -102,7 +103,12 @@ def examine(plan: Plan, counts: Counts) -> list[Finding]:
     if doubts:
         raise _stop(doubts, plan)
     _check_units(counts)
-    return [*findings, *_spaces(plan, counts), *notable_numbers(plan, counts)]
+    return [
+        *findings,
+        *_spaces(plan, counts),
+        *notable_numbers(plan, counts),
+        *close_values(plan, counts),
+    ]
 
 
 def _absent_targets(plan: Plan, counts: Counts) -> list[Finding]:

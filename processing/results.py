@@ -25,6 +25,7 @@ from dataset_settings import DatasetSettings
 from evidence import UNKNOWN
 from findings import Finding, write_findings
 from notation import PLAIN, Notation
+from origins import scales
 from rows import Counts, Plan
 
 _PAYLOAD_ROWS = 5
@@ -43,7 +44,7 @@ def write_results(plan: Plan, counts: Counts, classes: list[str], findings: Sequ
 
 
 def _schema(plan: Plan, counts: Counts, classes: list[str]) -> dict[str, Any]:
-    settings = plan.settings
+    settings, origins = plan.settings, scales(plan, counts)
     return {
         "version": 1,
         "task": settings.task,
@@ -56,7 +57,7 @@ def _schema(plan: Plan, counts: Counts, classes: list[str]) -> dict[str, Any]:
         **({"quote": settings.quote} if settings.quote != '"' else {}),
         **({"strip": True} if settings.strip else {}),
         "missing_values": list(settings.missing_values),
-        "features": [_feature(name, plan, counts) for name in plan.features],
+        "features": [{**_feature(name, plan, counts), **origins.get(name, {})} for name in plan.features],
         "rows": counts.rows,
         **_train_target(settings, counts, classes),
     }

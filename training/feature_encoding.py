@@ -3,11 +3,11 @@
 Nothing is fitted here: ``schema.json``, written beside the booster, says which columns there are, their
 kinds, and the categories seen in training.
 
-A number is itself; a category is its place in the schema's list; a boolean is 0 or 1; a timestamp is seconds
-since 1970 UTC (one without a zone is UTC). A number sent for a category is the one that it spells: 1 is "1",
-or else the only other spelling, such as "1.0" or "001". An absent value (null, an empty field, one of the
-schema's ``missing_values``), a category never seen in training, and a number that float32 cannot hold are
-missing (NaN), which XGBoost handles itself.
+A number is itself, and a timestamp (one without a zone is UTC) seconds since 1970, unless the schema counts
+them from elsewhere (``scale``); a category is its place in the schema's list; a boolean is 0 or 1. A number
+sent for a category is the one that it spells: 1 is "1", or else the only other spelling, such as "1.0" or
+"001". An absent value (null, an empty field, one of the schema's ``missing_values``), a category never seen
+in training, and a number that float32 cannot hold are missing (NaN), which XGBoost handles itself.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from dates import seconds
+from dates import microseconds
 from notation import PLAIN, Notation, stripped, stripped_text
 from notation import number as number_of
+from scale import Scale, scale_of
 
 TRUE, FALSE = ("true", "True", "TRUE", "1"), ("false", "False", "FALSE", "0")
 
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan(?:\(\w*\))?)", re.IGNORECASE
 ).fullmatch
+_WHOLE = re.compile(r"[+-]?[0-9]{1,400}").fullmatch
 _HEXADECIMAL = re.compile(r"-?0[xX][0-9a-fA-F]+").fullmatch
 _NAN = math.nan
 _BOOLEANS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
@@ -54,6 +56,7 @@ class Feature:
     codes: Mapping[str, float]
     number_codes: Mapping[float, float]
     from_text: Callable[[str], float]  # one CSV field to its number; ValueError if it is none
+    scale: Scale
     missing_numbers: frozenset[float] = frozenset()  # of a number: those that mean a missing value
     strip: bool = False  # whether spaces around a text are no part of it
     in_notation: bool = False  # whether texts of it must be read by `from_text`
@@ -119,16 +122,19 @@ def _feature(entry: Mapping[str, Any], missing: frozenset[str], strip: bool) -> 
     missing = missing | frozenset(entry.get("also_missing", ()))
     missing_numbers = frozenset(float(text) for text in missing if _NUMBER(text) and text[-1] != ")")
     missing_numbers = missing_numbers if kind == "number" else frozenset()
+    scale = scale_of(entry)
+    by_whole_numbers = kind == "number" and scale.by_whole_numbers
     return Feature(
         entry["name"],
         kind,
         categories,
         codes,
         number_codes,
-        _text_reader(kind, codes, missing, missing_numbers, notation),
+        _text_reader(kind, codes, missing, missing_numbers, notation, scale),
+        scale,
         missing_numbers,
         strip,
-        in_notation=notation != PLAIN or "also_missing" in entry,
+        in_notation=notation != PLAIN or "also_missing" in entry or by_whole_numbers,
     )
 
 
@@ -138,20 +144,23 @@ def _text_reader(
     missing: frozenset[str],
     missing_numbers: frozenset[float],
     notation: Notation,
+    scale: Scale,
 ) -> Callable[[str], float]:
     by_arrow = notation.decimal == "." and not notation.thousands
 
-    def number(text: str) -> float:
+    def number(text: str) -> int | float:
         written = text.strip(" \t")
         if not by_arrow or (notation.amounts and not _NUMBER(written)):
             found = number_of(text, notation)
             if found is None:
                 raise ValueError(f"{text!r} is not a number as the data writes them")
-            return float(found)
+            written = found
+        if scale.by_whole_numbers and _WHOLE(written):
+            return int(written)
         if _NUMBER(written):
             return _NAN if written[-1] == ")" else float(written)
         if _HEXADECIMAL(written):  # Arrow reads these as integers, so preprocessing does
-            return float(int(written, 16))
+            return int(written, 16)
         raise ValueError(f"{written!r} is not a number")
 
     def category(text: str) -> float:
@@ -163,14 +172,14 @@ def _text_reader(
         except KeyError:
             raise ValueError(f"{text!r} is not a boolean (true, false, 0 or 1)") from None
 
-    def timestamp(text: str) -> float:
+    def timestamp(text: str) -> int:
         if notation.date_format is not None:
-            found = seconds(text, notation.date_format)
+            found = microseconds(text, notation.date_format)
             if found is not None:
                 return found
         for zone in (None, "UTC"):
             try:
-                return float(_seconds(pa.array([text]).cast(pa.timestamp("us", zone)))[0])
+                return int(_microseconds(pa.array([text]).cast(pa.timestamp("us", zone)))[0].as_py())
             except pa.ArrowInvalid:
                 continue
         written = "2026-01-31, or 2026-01-31T12:00:00Z"
@@ -178,6 +187,7 @@ def _text_reader(
             written = notation.date_format
         raise ValueError(f"{text!r} is not a timestamp ({written})")
 
+    place = scale.of if kind in ("number", "timestamp") else float
     read = {"number": number, "category": category, "boolean": boolean, "timestamp": timestamp}[kind]
 
     def present(text: str) -> float:
@@ -186,7 +196,7 @@ def _text_reader(
         if text in missing:
             return _NAN
         value = read(text)
-        return _NAN if value in missing_numbers else value
+        return _NAN if value in missing_numbers else place(value)
 
     return present
 
@@ -231,15 +241,16 @@ def _numbers(column: pa.Array | pa.ChunkedArray, feature: Feature) -> np.ndarray
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _from_texts(array, feature)
     if feature.kind == "timestamp" and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        return _seconds(array)
+        return feature.scale.of_column(_microseconds(array))
     if feature.kind != "timestamp" and _is_number(kind):
         if pa.types.is_boolean(kind):
             array = array.cast(pa.int8())
-        if not pa.types.is_float64(kind):
-            array = array.cast(pa.float64(), safe=False)
-        numbers = array.to_numpy(zero_copy_only=False)
-        if feature.missing_numbers:
-            numbers = np.where(np.isin(numbers, list(feature.missing_numbers)), _NAN, numbers)
+        numbers = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        if feature.kind == "number":
+            absent = np.isin(numbers, list(feature.missing_numbers)) if feature.missing_numbers else None
+            numbers = feature.scale.of_column(array)
+            if absent is not None:
+                numbers = np.where(absent, _NAN, numbers)
         if feature.kind == "boolean" and not np.isin(numbers[~np.isnan(numbers)], (0.0, 1.0)).all():
             raise ValueError(f"column {feature.name!r}: a boolean is true, false, 0 or 1")
         return numbers
@@ -303,11 +314,10 @@ def _from_texts(array: pa.Array, feature: Feature) -> np.ndarray:
     return numbers[distinct.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)]
 
 
-def _seconds(array: pa.Array) -> np.ndarray:
+def _microseconds(array: pa.Array) -> pa.Int64Array:
     if pa.types.is_timestamp(array.type) and array.type.tz is not None:
         array = array.cast(pa.timestamp(array.type.unit, "UTC"))
-    microseconds = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-    return microseconds.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) / 1e6
+    return array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
 
 
 def without_infinity(numbers: np.ndarray) -> np.ndarray:

@@ -290,11 +290,7 @@ def _from_value(value: Any, feature: Feature) -> float:
         return _NAN
     if isinstance(value, (bool, int, float)):
         if feature.kind == "number":
-            try:
-                number = float(value)
-            except OverflowError:
-                return _NAN
-            return _NAN if number in feature.missing_numbers else number
+            return _NAN if value in feature.missing_numbers else feature.scale.of(value)
         if feature.kind == "category":
             return code_of_number(value, feature)
         if feature.kind == "boolean" and value in (0, 1):

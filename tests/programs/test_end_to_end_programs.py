@@ -58,6 +58,7 @@ def test_the_artifact_holds_all_that_serving_needs(tumors: Finished) -> None:
         "code/notation.py",
         "code/pyproject.toml",
         "code/request_rows.py",
+        "code/scale.py",
         "feature_importance.json",
         "model.ubj",
         "schema.json",

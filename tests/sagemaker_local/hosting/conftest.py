@@ -52,6 +52,7 @@ def artifact() -> bytes:
                     "feature_encoding.py",
                     "notation.py",
                     "dates.py",
+                    "scale.py",
                 )
             },
         }
