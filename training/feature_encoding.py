@@ -64,7 +64,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Schema:
-    """``schema.json``, ready to use. ``layouts`` maps a CSV row's width to the features' positions in it."""
+    """``schema.json``, ready to use. ``layouts`` maps the width of a row without names to its columns."""
 
     task: str
     target: str
@@ -96,7 +96,6 @@ def read_schema(path: Path) -> Schema:
     features = tuple(_feature(entry, missing, strip) for entry in document["features"])
     source = tuple(document["source_columns"])
     target = document["target"]
-    without_target = tuple(name for name in source if name != target)
     alone = tuple(feature.name for feature in features)
     return Schema(
         task=document["task"],
@@ -106,7 +105,7 @@ def read_schema(path: Path) -> Schema:
         delimiter=document["delimiter"],
         missing_values=missing,
         features=features,
-        layouts={len(layout): layout for layout in (source, without_target, alone)},
+        layouts={len(layout): layout for layout in (source, alone)},
         quote=document.get("quote", '"'),
         strip=strip,
     )
@@ -326,6 +325,11 @@ def without_infinity(numbers: np.ndarray) -> np.ndarray:
     if infinite.any():  # XGBoost refuses infinity
         numbers[infinite] = _NAN
     return numbers
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number in plain notation, infinite ones and NaN included."""
+    return _NUMBER(text) is not None
 
 
 def lacking(name: str) -> str:

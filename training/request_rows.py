@@ -2,8 +2,10 @@
 
 ``text/csv``
     The schema's delimiter; with or without a header line, which names source columns only, or every feature
-    and whatever else. Without one the width tells what was sent: the features alone, all source columns, or
-    all source columns but the target, each in source order.
+    and whatever else. Without one the width tells what was sent: the features alone, or all source columns,
+    in source order. All source columns but the target are as many as all but another one, so that without a
+    header they are refused, unless the target is the only column that is no feature. A blank line is no row,
+    but where rows have one column it is one whose value is missing.
 ``application/json``
     ``[{"column": value, ...}, ...]``, ``{"instances": [...]}``, ``{"columns": {"column": [value, ...]}}``, or
     one bare object for one row. An instance may also be a list of values, in the order of a CSV row.
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +38,7 @@ from feature_encoding import (
     Schema,
     code_of_number,
     encode,
+    is_number,
     lacking,
     without_infinity,
 )
@@ -43,6 +47,7 @@ from notation import stripped_text
 CSV, JSON, PARQUET = "text/csv", "application/json", "application/x-parquet"
 
 _ARROW_FROM_ROWS = 48  # for fewer, splitting by hand is faster than starting Arrow's reader (about 1 ms)
+_NAMES_LISTED = 20
 _NAN = math.nan
 
 
@@ -81,12 +86,15 @@ def parse(body: str | bytes, content_type: str) -> Payload:
     if kind == CSV:
         return Payload(kind, text)
     try:
-        return Payload(kind, json.loads(text))
+        return Payload(kind, json.loads(text, object_pairs_hook=_named_once))
     except json.JSONDecodeError as error:
         raise BadRequest(
             f"the body is no JSON: line {error.lineno}, column {error.colno}: {error.msg}"
         ) from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits; thousands of brackets
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # numbers of thousands of digits, as many brackets, a name twice
         raise BadRequest(f"the JSON cannot be read: {_first_line(error)}") from error
 
 
@@ -120,29 +128,63 @@ def _matrix(data: Payload, schema: Schema) -> np.ndarray:
 
 
 def _csv_matrix(text: str, schema: Schema) -> np.ndarray:
-    text = text.lstrip("\r\n")
-    first = _first_row(text, schema)
-    if not first:
-        return np.empty((0, len(schema.features)), dtype=np.float32)
+    after_blanks = text.lstrip("\r\n")
+    first = _first_row(after_blanks, schema)
     first = [stripped_text(name) for name in first] if schema.strip else first
     header = _is_header(first, schema)
-    names = tuple(first) if header else schema.layouts.get(len(first))
-    if names is None:
-        raise ValueError(_width(1, len(first), schema))
-    if text.count("\n") > _ARROW_FROM_ROWS:
+    if header:
+        names = tuple(first)
+    elif first:
+        _refuse_half_a_header(first, schema)
+        names = _layout(1, len(first), schema)
+    else:
+        names = tuple(schema.names)
+    if header or len(names) > 1:
+        text = after_blanks
+    if text.count("\n") > _ARROW_FROM_ROWS and not (schema.quote and text.count(schema.quote) % 2):
         try:
             return _csv_matrix_by_arrow(text, names, header, schema)
         except pa.ArrowInvalid:
             pass  # reading by hand finds the row and the column
     rows = _fields(text, schema)
+    rows = [row or [""] for row in rows] if len(names) == 1 else [row for row in rows if row]
     return _rows_matrix(rows[1:] if header else rows, names, schema)
 
 
 def _is_header(row: Sequence[str], schema: Schema) -> bool:
-    """Does the row name source columns only, or every feature, whatever else it names?"""
+    """Does the row name source columns only, or every feature, whatever else it names?
+
+    Columns may have numbers as names. So numbers alone are a header only if they are all columns in their
+    order, or all features.
+    """
+    if not row:
+        return False
+    if all(map(is_number, row)):
+        return tuple(row) in (schema.source_columns, tuple(schema.names))
     if row[0] in schema.source_columns and set(row) <= set(schema.source_columns):
         return True
     return schema.features[0].name in row and set(schema.names) <= set(row)
+
+
+def _refuse_half_a_header(row: Sequence[str], schema: Schema) -> None:
+    """Raises ValueError for a first line that would be read as a row, and that in half of its fields names
+    columns, in whatever case."""
+    known = {name.strip().casefold() for name in schema.source_columns}
+    named = [text for text in row if text.strip().casefold() in known and not is_number(text)]
+    if 2 * len(named) >= len(row):
+        other = next((text for text in row if text not in schema.source_columns), row[0])
+        raise ValueError(
+            f"row 1 reads like a header, but {other!r} is no column. Name every feature as the data does:"
+            f" {_listed(schema.names)}"
+        )
+
+
+def _layout(row: int, found: int, schema: Schema) -> tuple[str, ...]:
+    """The columns of a row without names, by its width."""
+    names = schema.layouts.get(found)
+    if names is None:
+        raise ValueError(_width(row, found, schema))
+    return names
 
 
 def _first_row(text: str, schema: Schema) -> list[str]:
@@ -154,15 +196,25 @@ def _first_row(text: str, schema: Schema) -> list[str]:
 
 
 def _fields(text: str, schema: Schema) -> list[list[str]]:
+    """The fields of each line; none of a blank one. The end of the last line begins no further one."""
     if schema.quote and schema.quote in text:
-        return [row for row in _csv_rows(text, schema) if row]
+        return list(_csv_rows(text, schema))
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return [line.split(schema.delimiter) for line in text.split("\n") if line]
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return [line.split(schema.delimiter) if line else [] for line in lines]
 
 
 def _csv_rows(text: str, schema: Schema) -> Iterator[list[str]]:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=schema.delimiter, quotechar=schema.quote)
+    """Raises ValueError if a quotation mark is not closed: the reader would make one row of all the rest."""
+    lines = itertools.chain(io.StringIO(text, newline=""), ["\n"])
+    rows = csv.reader(lines, delimiter=schema.delimiter, quotechar=schema.quote)
+    row = next(rows)
+    for following in rows:
+        yield row
+        row = following
+    if row:  # and not the blank line that was added
+        raise ValueError(f"a quotation mark ({schema.quote}) is opened and not closed")
 
 
 def _rows_matrix(rows: Sequence[Sequence[str]], names: Sequence[str], schema: Schema) -> np.ndarray:
@@ -201,7 +253,10 @@ def _csv_matrix_by_arrow(text: str, names: Sequence[str], header: bool, schema: 
         pa.BufferReader(text.encode()),
         pa_csv.ReadOptions(column_names=list(names), skip_rows_after_names=int(header), use_threads=False),
         pa_csv.ParseOptions(
-            delimiter=schema.delimiter, quote_char=schema.quote or False, newlines_in_values=True
+            delimiter=schema.delimiter,
+            quote_char=schema.quote or False,
+            newlines_in_values=True,
+            ignore_empty_lines=len(names) > 1,
         ),
         pa_csv.ConvertOptions(
             column_types={
@@ -248,9 +303,7 @@ def _json_matrix(document: Any, schema: Schema) -> np.ndarray:
         if isinstance(instance, dict):
             row, names = list(instance.values()), tuple(instance)
         elif isinstance(instance, list):
-            row, names = instance, schema.layouts.get(len(instance), ())
-            if not names:
-                raise ValueError(_width(number + 1, len(instance), schema))
+            row, names = instance, _layout(number + 1, len(instance), schema)
         else:
             raise ValueError(f"row {number + 1}: neither an object nor a list of values")
         try:
@@ -312,10 +365,29 @@ def _twice(names: Sequence[str]) -> str:
 
 
 def _width(row: int, found: int, schema: Schema) -> str:
+    features, columns = len(schema.features), len(schema.source_columns)
+    if found == columns - 1:
+        return (
+            f"row {row}: {found} values without names may be all source columns but the target, or all but "
+            f"another one. Send a header line, or objects in JSON; or the {features} features alone "
+            f"({_listed(schema.names)}), or all {columns} source columns"
+        )
     return (
-        f"row {row}: {found} values; expected {len(schema.features)} (the features) or "
-        f"{len(schema.source_columns)} (all source columns), separated by {schema.delimiter!r}"
+        f"row {row}: {found} values; expected {features} (the features) or {columns} (all source columns), "
+        f"separated by {schema.delimiter!r}"
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMES_LISTED]) + (", ..." if len(names) > _NAMES_LISTED else "")
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; without this, of two values of one name the last one would count."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(_twice([name for name, _ in pairs]))
+    return found
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,13 +1,15 @@
 """Rows of a file as payloads for an endpoint: whole rows, at most 6 MB each.
 
 CSV is read as it streams in, so a file may be of any size. Each payload of a CSV with a header repeats it,
-so that every request says which columns it holds. pyarrow is imported for Parquet only.
+so that every request says which columns it holds. A blank line is a row only where rows have one column: its
+value is missing. pyarrow is imported for Parquet only.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -70,12 +72,20 @@ def read_payloads(
 
 def _csv_payloads(source: BinaryIO, name: str, header: bool | None, delimiter: str) -> Iterator[Payload]:
     rows = _csv_rows(source, name)
+    blank: list[bytes] = []
     first = next(rows, None)
+    while first is not None and _is_blank(first):
+        blank.append(first)
+        first = next(rows, None)
     if first is None:
         return
-    judged = _looks_like_header(first, delimiter) if header is None else header
+    fields = _fields(first, delimiter)
+    judged = _looks_like_header(fields) if header is None else header
+    if len(fields) != 1:
+        rows = (row for row in rows if not _is_blank(row))
+        blank = []
     if not judged:
-        rows = _put_back(first, rows)
+        rows = itertools.chain(blank, [first], rows)
     payloads = _packed(rows, first if judged else b"", name)
     one = next(payloads, None)
     if one is None and header is None:
@@ -90,7 +100,7 @@ def _csv_payloads(source: BinaryIO, name: str, header: bool | None, delimiter: s
 
 
 def _csv_rows(source: BinaryIO, name: str) -> Iterator[bytes]:
-    """Rows with their line end; a quoted field may hold line ends of its own (RFC 4180)."""
+    """Rows with their line end, blank lines too; a quoted field may hold line ends of its own (RFC 4180)."""
     row = b""
     start = 1
     for number, line in enumerate(source, 1):
@@ -100,8 +110,7 @@ def _csv_rows(source: BinaryIO, name: str) -> Iterator[bytes]:
             start = number
         row += line
         if row.count(b'"') % 2 == 0:
-            if row.strip(b"\r\n"):
-                yield row if row.endswith(b"\n") else row + b"\n"
+            yield row if row.endswith(b"\n") else row + b"\n"
             row = b""
         elif len(row) > BODY_LIMIT:
             break
@@ -109,14 +118,22 @@ def _csv_rows(source: BinaryIO, name: str) -> Iterator[bytes]:
         raise GatehouseError("a quotation mark is opened and not closed", where=f"{name}, line {start}")
 
 
-def _looks_like_header(row: bytes, delimiter: str) -> bool:
-    """Names: none empty, none twice, none a number or a truth value."""
+def _is_blank(row: bytes) -> bool:
+    return not row.strip(b"\r\n")
+
+
+def _fields(row: bytes, delimiter: str) -> list[str]:
     text = row.decode("utf-8", "replace").rstrip("\r\n")
     try:
-        fields = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-    except csv.Error:  # a field of 128 KB or more is no column's name
-        return False
-    return len(set(fields)) == len(fields) and not any(_is_value(field.strip()) for field in fields)
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    except csv.Error:  # a field of 128 KB or more
+        return []
+
+
+def _looks_like_header(fields: list[str]) -> bool:
+    """Names: none empty, none twice, none a number or a truth value."""
+    distinct = len(set(fields)) == len(fields) > 0
+    return distinct and not any(_is_value(field.strip()) for field in fields)
 
 
 def _is_value(field: str) -> bool:
@@ -146,11 +163,6 @@ def _packed(rows: Iterable[bytes], head: bytes, name: str) -> Iterator[Payload]:
         size += len(row)
     if held:
         yield Payload(head + b"".join(held), CSV, len(held), first)
-
-
-def _put_back(first: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rows
 
 
 # --- JSON ------------------------------------------------------------------------------------------

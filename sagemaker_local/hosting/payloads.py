@@ -56,7 +56,10 @@ def read_plan(document: Document) -> TransformPlan:
 
 
 def payloads(source: BinaryIO, plan: TransformPlan) -> Iterator[bytes]:
-    """One object's content in the pieces that the model is sent; empty lines are no records.
+    """One object's content in the pieces that the model is sent.
+
+    Split by line, an empty line is no record; one of nothing but spaces or tabs is, since those may be
+    delimiters.
 
     Raises:
         JobFailure: a record is larger than a payload may be.
@@ -69,7 +72,7 @@ def payloads(source: BinaryIO, plan: TransformPlan) -> Iterator[bytes]:
     batch: list[bytes] = []
     size = 0
     for number, line in enumerate(source, 1):
-        if not line.strip():
+        if not line.strip(b"\r\n"):
             continue
         _check_size(len(line), plan, f"line {number}")
         full = plan.largest is not None and size + len(line) > plan.largest

@@ -78,7 +78,6 @@ def test_the_width_or_the_header_tells_what_a_csv_row_holds(schema: Any, count: 
     time_ = "1970-01-01 00:01:40"
     assert matrix(schema, f"2.5,blue,true,{time_}\n" * count) == expected
     assert matrix(schema, f"7,2.5,blue,yes,true,{time_}\n" * count) == expected
-    assert matrix(schema, f"7,2.5,blue,true,{time_}\n" * count) == expected
     assert matrix(schema, "day,colour,size,open\n" + f"{time_},blue,2.5,true\n" * count) == expected
     header = "day,new,colour,size,open,newer\n"
     assert matrix(schema, header + f"{time_},1,blue,2.5,true,x\n" * count) == expected

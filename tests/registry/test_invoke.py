@@ -209,6 +209,26 @@ def test_every_payload_of_a_csv_repeats_its_header() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "bodies"),
+    [
+        (b"5\n\n7\n", [b"5\n\n", b"7\n"]),
+        (b"\n5\r\n\r\n", [b"\n5\r\n", b"\r\n"]),
+        (b"\nx\n\n5", [b"x\n\n5\n"]),
+        (b"\n1,2\n\n,\n\n", [b"1,2\n,\n"]),
+        (b"\na,b\n\n1,2\n\n", [b"a,b\n1,2\n"]),
+    ],
+)
+def test_a_blank_line_is_a_row_where_rows_have_one_column(
+    monkeypatch: pytest.MonkeyPatch, text: bytes, bodies: list[bytes]
+) -> None:
+    monkeypatch.setattr("pipelines.commands.payloads.MOST_ROWS", 2)
+    payloads = list(read_payloads(io.BytesIO(text), "csv", "-"))
+    assert [payload.body for payload in payloads] == bodies
+    named = any(body.startswith((b"x", b"a")) for body in bodies)
+    assert [payload.rows for payload in payloads] == [body.count(b"\n") - named for body in bodies]
+
+
+@pytest.mark.parametrize(
     ("form", "content"),
     [("csv", b"1," + b"x" * BODY_LIMIT), ("json", json.dumps([{"a": "x" * BODY_LIMIT}]).encode())],
 )

@@ -105,6 +105,13 @@ def test_a_line_ends_after_each_answer_also_after_one_that_has_an_end_of_its_own
     assert output(upper, "ended", "a.csv") == b"a\n\nb\n\n"
 
 
+def test_a_line_of_delimiters_is_a_record_and_an_empty_one_is_none(upper: Place) -> None:
+    upper.put("blanks/in/a.csv", b"a\tb\n\t\n\n\r\nc\td\n")
+    start(upper, "blanks", TransformInput={"SplitType": "Line"}, TransformOutput={"Accept": "text/csv"})
+    assert ended(upper, "blanks")["TransformJobStatus"] == "Completed"
+    assert output(upper, "blanks", "a.csv") == b"A\tB|\t|C\tD"
+
+
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
