@@ -16,18 +16,29 @@ from quality import TextColumn
 from rows import Counts, Plan
 
 _TEXTS_EXAMINED = 1000
+_SHARE_OF_REPEATED = 0.01
 _LIKE_A_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
 def findings_of_counts(plan: Plan, counts: Counts, named: Collection[str | None]) -> Iterator[Finding]:
-    """All that the counts show of columns that are probably something else.
+    """All that the counts show: rows that repeat, and columns that are probably something else.
 
     Args:
         named: columns of which a finding says already what their values look like.
     """
+    yield from _repeated_rows(counts)
     for name in plan.features:
         if KIND_OF[plan.types[name]] == "category":
             yield from _of_category(name, plan, counts, is_named=name in named)
+
+
+def _repeated_rows(counts: Counts) -> Iterator[Finding]:
+    repeated, rows = counts.quality.occurrences.repeated, counts.rows["train"]
+    if repeated >= _SHARE_OF_REPEATED * rows > 0:
+        text = f"{repeated:,} of {rows:,} rows of the training part repeat another one in every column"
+        yield Finding(
+            "repeated_rows", f"{text}; identical rows share a part of the split", count=repeated, level="note"
+        )
 
 
 def _of_category(name: str, plan: Plan, counts: Counts, *, is_named: bool) -> Iterator[Finding]:

@@ -3,8 +3,8 @@
 One pass over batches in bounded memory. Exact: counts, missing values, mean, sum, standard deviation,
 minimum and maximum, and the counts of texts as long as a column has at most :data:`_MOST_TEXTS` distinct
 ones; beyond that the rarest are dropped now and then and the counts are lower bounds. Estimated: the
-buckets and the sketch of a numeric column with more than :data:`_SAMPLE_ROWS` rows, which come from the
-rows with the smallest content hashes (a uniform sample that does not depend on the order of the rows), and
+buckets and the sketch of a numeric column with more than :data:`SAMPLE_ROWS` rows, which come from the
+uniform sample of the rows that ``row_sample`` draws, and
 the number of distinct texts above :data:`_SKETCH_VALUES`, from the smallest hashes of values (k minimum
 values, standard error 1.6 %).
 
@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from row_sample import SAMPLE_ROWS, Occurrences, RowSample
 
 _MOST_TEXTS = 400_000
 _TEXTS_KEPT = 200_000
 _SKETCH_VALUES = 4096
-_SAMPLE_ROWS = 2048
 _BUCKETS = 10
 _TEXT_BUCKETS = 100
 
@@ -92,7 +92,7 @@ class NumberColumn:
             ],
             # In a KLL sketch an item of level n stands for 2**n values.
             "sketch": {
-                "parameters": {"c": 0.64, "k": float(_SAMPLE_ROWS)},
+                "parameters": {"c": 0.64, "k": float(SAMPLE_ROWS)},
                 "data": [[] for _ in range(level)] + [sample.tolist()],
             },
         }
@@ -169,42 +169,6 @@ class TextColumn:
             self._counted_texts = self._waiting_texts = _TEXTS_KEPT
 
 
-class RowSample:
-    """The rows with the smallest content hashes: a uniform sample, the same in whatever order they come."""
-
-    def __init__(self, rows: int = _SAMPLE_ROWS) -> None:
-        self.rows = rows
-        self._kept: list[pa.Table] = []
-        self._hashes = np.empty(0, np.uint64)
-
-    def add(self, batch: pa.RecordBatch, hashes: np.ndarray) -> None:
-        """Add a batch with a uint64 hash of each row."""
-        if len(self._hashes) >= self.rows:
-            places = np.flatnonzero(hashes < self._hashes[self.rows - 1])
-        else:
-            places = np.arange(len(hashes))
-        if len(places) > self.rows:
-            places = places[np.argsort(hashes[places], kind="stable")[: self.rows]]
-        if not len(places):
-            return
-        self._kept.append(_plain(pa.Table.from_batches([batch.take(pa.array(places))])))
-        # The first `rows` entries are sorted; later ones wait until there are as many again.
-        self._hashes = np.append(self._hashes, hashes[places])
-        if len(self._hashes) >= 2 * self.rows or len(self._kept) == 1:
-            self._shrink()
-
-    def table(self) -> pa.Table | None:
-        """The sampled rows, by hash; None where no row was seen."""
-        if self._kept:
-            self._shrink()
-        return self._kept[0] if self._kept else None
-
-    def _shrink(self) -> None:
-        order = np.argsort(self._hashes, kind="stable")[: self.rows]
-        self._kept = [pa.concat_tables(self._kept).take(pa.array(order)).combine_chunks()]
-        self._hashes = self._hashes[order]
-
-
 class Quality:
     """The statistics of the training part's columns, batch by batch."""
 
@@ -219,6 +183,7 @@ class Quality:
                 whole = pa.types.is_integer(entry.type) or pa.types.is_boolean(entry.type)
                 self.numbers[entry.name] = NumberColumn(whole)
         self.sample = RowSample()
+        self.occurrences = Occurrences()
 
     def add(self, batch: pa.RecordBatch, hashes: np.ndarray, texts: Mapping[str, np.ndarray]) -> None:
         """Add rows of the training part, their content hashes, and the hashes of each dictionary."""
@@ -228,7 +193,7 @@ class Quality:
             array = batch.column(name)
             numbers.missing += array.null_count
             numbers.add(_floats(array.drop_null() if array.null_count else array))
-        self.sample.add(batch, hashes)
+        self.sample.add(batch, self.occurrences.priorities(hashes))
 
     def present(self, name: str) -> int:
         """How many values the column has in the training part."""
@@ -256,12 +221,6 @@ def _most_frequent(texts: pa.Array, counts: np.ndarray, most: int) -> pa.Table:
     table = pa.table({"text": texts, "count": counts})
     order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("text", "ascending")])
     return table.take(order[:most])
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """Dictionaries as text: a sample of rows must not keep whole dictionaries in memory."""
-    fields = [pa.string() if pa.types.is_dictionary(f.type) else f.type for f in table.schema]
-    return table.cast(pa.schema(list(zip(table.column_names, fields, strict=True))))
 
 
 def _floats(array: pa.Array) -> np.ndarray:

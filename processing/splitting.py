@@ -55,10 +55,10 @@ def text_hashes(texts: pa.Array) -> np.ndarray:
         left = lengths[active] - done
         last = left < 8
         words[last] &= (np.uint64(1) << (left[last] * 8).astype(np.uint64)) - np.uint64(1)
-        hashes[active] = _mix(hashes[active] ^ words) + _ODD
+        hashes[active] = mixed(hashes[active] ^ words) + _ODD
         done += 8
         active = active[left > 8]
-    return _mix(hashes)
+    return mixed(hashes)
 
 
 def key_hashes(texts: pa.Array) -> np.ndarray:
@@ -156,7 +156,7 @@ class RowHasher:
         return bits
 
     def _salted(self, sums: np.ndarray) -> np.ndarray:
-        return _mix(sums ^ _name_hash(f"seed {self.seed}"))
+        return mixed(sums ^ _name_hash(f"seed {self.seed}"))
 
 
 class PartWriter:
@@ -218,7 +218,8 @@ def _name_hash(name: str) -> np.uint64:
     return np.uint64(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little"))
 
 
-def _mix(bits: np.ndarray) -> np.ndarray:
+def mixed(bits: np.ndarray) -> np.ndarray:
+    """The bits of uint64 hashes, mixed one to one: small changes change about half of them."""
     bits = bits ^ (bits >> np.uint64(30))
     bits *= _MIX_1
     bits ^= bits >> np.uint64(27)

@@ -48,10 +48,10 @@ def test_a_wide_table_lists_some_findings_of_a_kind_and_counts_the_others(
     assert kinds.count("rows_without_target") == 1
     assert document["more"] == {"mark_understood": 62}
     assert all(found.keys() <= KEYS for found in document["findings"])
-    assert prepared.out.count("warning: column") == 8
+    assert prepared.out.count("it counts as missing") == 8
     assert "note: not listed: 62 more of mark_understood" in prepared.out
     read = findings_in(document)
-    assert read.headline == "9 warnings, and 62 more"
+    assert read.headline == "9 warnings, 1 note, and 62 more"
     assert read.rows()[-1] == ("note", "not listed: 62 of mark_understood")
 
 
@@ -60,6 +60,18 @@ def test_warnings_come_before_notes(prepare: Callable[..., Prepared]) -> None:
     prepared = prepare({"a.csv": as_csv(["n", "y"], rows), "b.csv": ""})
     assert [found["level"] for found in prepared.findings] == ["warning", "note"]
     assert prepared.finding("empty_file")["text"] == "b.csv is empty and is passed over"
+
+
+def test_rows_that_repeat_are_counted(prepare: Callable[..., Prepared]) -> None:
+    rows = [[n * 7919 % 1009, n % 2] for n in range(300)]
+    prepared = prepare(as_csv(["n", "y"], [*rows, *rows[:100], *rows[:100]]))
+    train = prepared.part("train").to_pylist()
+    repeated = len(train) - len({tuple(row.items()) for row in train})
+    finding = prepared.finding("repeated_rows")
+    assert (finding["count"], finding["level"]) == (repeated, "note")
+    assert 100 < repeated < 200
+    assert f"{repeated} of {len(train)} rows of the training part repeat another one" in finding["text"]
+    assert [one["kind"] for one in prepare(as_csv(["n", "y"], rows)).findings] == []
 
 
 def test_only_the_first_instance_writes_the_findings(prepare: Callable[..., Prepared]) -> None:

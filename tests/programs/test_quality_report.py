@@ -118,6 +118,51 @@ def test_a_sample_does_not_depend_on_the_order_of_the_rows() -> None:
     assert samples[0] == samples[1] == samples[2] == values[np.argsort(hashes)[:500]].tolist()
 
 
+def sample_of(values: np.ndarray, order: np.ndarray, pieces: int) -> pa.Table:
+    """What a report's sample holds of rows whose content is one value, in that order and so many batches."""
+    from quality import Quality
+    from splitting import mixed
+
+    quality = Quality(pa.schema([("x", pa.float64())]))
+    for piece in np.array_split(order, pieces):
+        batch = pa.RecordBatch.from_arrays([pa.array(values[piece])], ["x"])
+        quality.add(batch, mixed(values[piece].view(np.uint64)), {})
+    table = quality.sample.table()
+    assert table is not None
+    return table
+
+
+@pytest.mark.parametrize("most", [500_000, 2000], ids=["all contents counted", "more than can be counted"])
+def test_copies_of_a_row_enter_the_sample_one_by_one(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """5 rows above 0 come 1 200 times each, and 11 000 others lie below it: the median is -0.860."""
+    import row_sample
+
+    monkeypatch.setattr(row_sample, "_MOST_DIFFERENT", most)
+    generator = np.random.default_rng(3)
+    single = -2.019 + 1.5 * generator.random(11_000)
+    values = np.concatenate([single, np.repeat([0.5, 0.54, 0.58, 0.62, 0.66], 1200)])
+    assert np.median(values) == pytest.approx(-0.860, abs=0.02)
+    true = {share: np.quantile(values, share) for share in (0.25, 0.5, 0.75)}
+    found = sample_of(values, generator.permutation(len(values)), 17)["x"].to_numpy()
+    assert len(found) == 2048
+    for share, value in true.items():
+        below, up_to = np.mean(found < value), np.mean(found <= value)
+        assert below - 0.045 <= share <= up_to + 0.045  # 4 standard errors of a share in 2 048 rows
+    # One by one: of 6 000 copies about as many are in it as there are of any other 6 000 rows.
+    assert np.sum(found > 0) == pytest.approx(2048 * 6000 / 17_000, abs=4 * math.sqrt(2048 * 0.35 * 0.65))
+
+
+def test_the_sample_of_rows_that_repeat_does_not_depend_on_their_order_or_batches() -> None:
+    generator = np.random.default_rng(4)
+    values = generator.integers(0, 3000, 20_000) / 7
+    rows = np.arange(len(values))
+    samples = [
+        sample_of(values, order, pieces)["x"].to_pylist()
+        for order, pieces in ((rows, 1), (rows[::-1], 13), (generator.permutation(rows), 200))
+    ]
+    assert samples[0] == samples[1] == samples[2]
+
+
 def test_distinct_texts_beyond_memory_are_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
     import quality
     from splitting import text_hashes

@@ -1,0 +1,122 @@
+"""A bounded sample of the rows in which every row is as likely as any other, also where rows are identical.
+
+Each row gets a priority, a hash of its content and of its number among the rows of the same content; the rows
+with the smallest priorities are the sample. Without that number all copies of a row would enter the sample
+together, or none of them would. Which rows are in the sample depends on the rows alone, neither on their
+order nor on the batches that they come in, as long as at most :data:`_MOST_DIFFERENT` of them differ. Copies
+of contents that come later are not counted, and the place of the row stands for its number: the sample stays
+uniform, but depends on the order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from splitting import mixed
+
+SAMPLE_ROWS = 2048
+_SLOTS = 1 << 20
+_MOST_DIFFERENT = 500_000  # a batch may bring some more
+_MOST_PROBES = 200
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_PLACES = np.uint64(1) << np.uint64(63)
+
+
+class Occurrences:
+    """Counts how often each content has come, in a hash table of fixed size (12 MB).
+
+    ``repeated`` is the number of rows that repeat an earlier one; only of the contents that are counted.
+    """
+
+    def __init__(self) -> None:
+        self.rows = self.repeated = 0
+        self._keys = np.zeros(_SLOTS, np.uint64)  # 0 where a slot is free
+        self._counts = np.zeros(_SLOTS, np.uint32)
+        self._different = 0
+
+    def priorities(self, hashes: np.ndarray) -> np.ndarray:
+        """A uint64 priority for each row of a batch, by the uint64 hashes of the rows' content."""
+        places = self._places(np.maximum(hashes, np.uint64(1)))
+        counted = np.flatnonzero(places >= 0)
+        numbers = np.arange(self.rows, self.rows + len(hashes), dtype=np.uint64) | _PLACES
+        numbers[counted] = self._numbered(places[counted])
+        self.rows += len(hashes)
+        return mixed(hashes + (numbers + np.uint64(1)) * _ODD)
+
+    def _places(self, keys: np.ndarray) -> np.ndarray:
+        """The slot of each key, which new keys are given; -1 for a key that comes when the table is full."""
+        places = np.full(len(keys), -1, np.int64)
+        left = np.arange(len(keys))
+        slots = (keys & np.uint64(_SLOTS - 1)).astype(np.int64)
+        for _ in range(_MOST_PROBES):
+            wanted = keys[left]
+            found = self._keys[slots]
+            free = found == 0
+            if self._different < _MOST_DIFFERENT and free.any():
+                self._keys[slots[free]] = wanted[free]  # of several for one slot the last one gets it
+                found = self._keys[slots]
+            mine = found == wanted
+            places[left[mine]] = slots[mine]
+            others = ~mine & (found != 0)
+            left, slots = left[others], (slots[others] + 1) & (_SLOTS - 1)
+            if not len(left):
+                break
+        return places
+
+    def _numbered(self, places: np.ndarray) -> np.ndarray:
+        """The number of each row among the rows of its slot, from 0."""
+        before = self._counts[places]
+        np.add.at(self._counts, places, np.uint32(1))
+        numbers = before.astype(np.uint64)
+        several = np.flatnonzero(self._counts[places] > before + 1)
+        if len(several):
+            order = several[np.argsort(places[several], kind="stable")]
+            starts = np.flatnonzero(np.append(True, np.diff(places[order]) != 0))
+            lengths = np.diff(np.append(starts, len(order)))
+            numbers[order] += (np.arange(len(order)) - np.repeat(starts, lengths)).astype(np.uint64)
+        repeated = int(np.count_nonzero(numbers))
+        self.repeated += repeated
+        self._different += len(numbers) - repeated
+        return numbers
+
+
+class RowSample:
+    """The rows with the smallest priorities, which are distinct and as good as random: a uniform sample."""
+
+    def __init__(self, rows: int = SAMPLE_ROWS) -> None:
+        self.rows = rows
+        self._kept: list[pa.Table] = []
+        self._priorities = np.empty(0, np.uint64)
+
+    def add(self, batch: pa.RecordBatch, priorities: np.ndarray) -> None:
+        """Add a batch with the uint64 priority of each row."""
+        if len(self._priorities) >= self.rows:
+            places = np.flatnonzero(priorities < self._priorities[self.rows - 1])
+        else:
+            places = np.arange(len(priorities))
+        if len(places) > self.rows:
+            places = places[np.argsort(priorities[places], kind="stable")[: self.rows]]
+        if not len(places):
+            return
+        self._kept.append(_plain(pa.Table.from_batches([batch.take(pa.array(places))])))
+        # The first `rows` entries are sorted; later ones wait until there are as many again.
+        self._priorities = np.append(self._priorities, priorities[places])
+        if len(self._priorities) >= 2 * self.rows or len(self._kept) == 1:
+            self._shrink()
+
+    def table(self) -> pa.Table | None:
+        """The sampled rows, by priority; None where no row was seen."""
+        if self._kept:
+            self._shrink()
+        return self._kept[0] if self._kept else None
+
+    def _shrink(self) -> None:
+        order = np.argsort(self._priorities, kind="stable")[: self.rows]
+        self._kept = [pa.concat_tables(self._kept).take(pa.array(order)).combine_chunks()]
+        self._priorities = self._priorities[order]
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Dictionaries as text: a sample of rows must not keep whole dictionaries in memory."""
+    fields = [pa.string() if pa.types.is_dictionary(f.type) else f.type for f in table.schema]
+    return table.cast(pa.schema(list(zip(table.column_names, fields, strict=True))))
