@@ -60,7 +60,8 @@ class DatasetSettings:
     ``slices`` are columns that the evaluation looks at, so the test part keeps them, features or not;
     ``floor_classes`` are classes that the gate has floors for, so the target must have them. ``decimal``,
     ``thousands`` and ``date_format`` hold one notation for each column named in them, and under
-    :data:`EVERY_COLUMN` the one of all others; ``missing_values`` includes ``also_missing``.
+    :data:`EVERY_COLUMN` the one of all others; ``missing_values`` includes ``also_missing``. With
+    ``leaks`` at ``error`` a column that gives the target away stops the run (``leaks``).
     """
 
     task: str
@@ -86,6 +87,7 @@ class DatasetSettings:
     max_categories: int = 1000
     slices: tuple[str, ...] = ()
     floor_classes: tuple[str, ...] = ()
+    leaks: str = "warn"
 
     @property
     def is_regression(self) -> bool:
@@ -303,6 +305,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "max_categories": _whole_number(2),
     "slices": _texts,
     "floor_classes": _texts,
+    "leaks": _one_of("warn", "error"),
 }
 """For each key of ``dataset.json`` what makes its field of :class:`DatasetSettings` out of the JSON value, or
 raises a ValueError that says what the value must be."""

@@ -39,6 +39,7 @@ from fitness import check_counts
 from preprocess import check_supported, findings_of
 from process_exit import run_and_exit
 from reading import batches, find_files, types_of_all_values, types_of_first_blocks
+from row_numbers import find_row_numbers, row_number_findings
 from rows import Counts, Instances, Plan, split_rows
 from source_file import SourceFile, TypesContradicted
 
@@ -109,6 +110,9 @@ def _describe_files(found: Description, files: list[SourceFile], columns_only: b
             found.errors.append(error)
         if error.key not in (None, "target"):
             found.settings = _without(found.settings, error.key, error.value)
+    row_numbers = find_row_numbers(files, found.settings)
+    found.findings += row_number_findings(row_numbers, found.settings)
+    found.settings = replace(found.settings, drop=(*found.settings.drop, *row_numbers))
     found.document["files"] = [file.name for file in files]
     found.document["names"] = list(columns)
     counted = found.attempt(lambda settings: _count(files, settings)) if has_target else None
@@ -124,7 +128,7 @@ def _describe_files(found: Description, files: list[SourceFile], columns_only: b
     files, types, by_column = counted
     found.document["rows"] = max((column.rows for column in by_column.values()), default=0)
     if has_target:
-        _describe_split(found, files, types)
+        _describe_split(found, files, types, tuple(row_numbers))
     found.document["columns"] = [
         _column(name, types[name], by_column[name], found.settings, columns) for name in columns
     ]
@@ -144,7 +148,9 @@ def _count(
     raise AssertionError("the types of all values fit all values")
 
 
-def _describe_split(found: Description, files: list[SourceFile], types: Mapping[str, str]) -> None:
+def _describe_split(
+    found: Description, files: list[SourceFile], types: Mapping[str, str], row_numbers: tuple[str, ...]
+) -> None:
     columns = files[0].columns
 
     def counted(settings: DatasetSettings) -> tuple[Plan, Counts]:
@@ -152,7 +158,7 @@ def _describe_split(found: Description, files: list[SourceFile], types: Mapping[
         if not features:
             raise InputError("no feature is left", remedy="Drop fewer columns", key="drop")
         check_supported(types, settings, features)
-        plan = Plan(settings, files, types, features, Instances("here", ("here",)), output=None)
+        plan = Plan(settings, files, types, features, Instances("here", ("here",)), None, row_numbers)
         return plan, split_rows(plan)
 
     outcome = found.attempt(counted)

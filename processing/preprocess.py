@@ -22,6 +22,7 @@ import errno
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from column_types import KIND_OF, UNSUPPORTED
@@ -30,9 +31,11 @@ from dataset_settings import SETTINGS_FILE, DatasetSettings, InputError, check_c
 from doubts import examine
 from findings import print_findings
 from fitness import check_counts
+from leaks import find_leaks
 from process_exit import run_and_exit
 from reading import find_files, types_of_all_values, types_of_first_blocks
 from results import write_results
+from row_numbers import find_row_numbers, row_number_findings
 from rows import Counts, Instances, Plan, split_rows
 from source_file import SourceFile, TypesContradicted
 
@@ -68,21 +71,27 @@ def findings_of(plan: Plan, counts: Counts) -> list[Finding]:
     """All that was noticed of the data.
 
     Raises:
-        InputError: a column is most probably misread.
+        InputError: a column is most probably misread; or gives the target away, and the settings say
+            ``leaks = "error"``.
     """
     noticed = [*plan.findings, *examine(plan, counts)]
-    return [*noticed, *findings_of_counts(plan, counts, {finding.column for finding in noticed})]
+    noticed += findings_of_counts(plan, counts, {finding.column for finding in noticed})
+    return [*find_leaks(plan, counts), *noticed]
 
 
 def _split(raw: Path, output: Path, settings: DatasetSettings, instances: Instances) -> tuple[Plan, Counts]:
     """Make the plan and carry it out; a second time where the first blocks suggested a wrong type."""
     files, found = find_files(raw, settings)
     source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
+    check_columns(settings, files[0].columns, source)
+    row_numbers = find_row_numbers(files, settings)
+    found += row_number_findings(row_numbers, settings)
+    settings = replace(settings, drop=(*settings.drop, *row_numbers))
     features = check_columns(settings, files[0].columns, source)
 
     def split(types: Mapping[str, str], files: list[SourceFile]) -> tuple[Plan, Counts]:
         check_supported(types, settings, features)
-        plan = Plan(settings, files, types, features, instances, output, tuple(found))
+        plan = Plan(settings, files, types, features, instances, output, tuple(row_numbers), tuple(found))
         return plan, split_rows(plan)
 
     try:

@@ -26,6 +26,8 @@ from row_sample import SAMPLE_ROWS, Occurrences, RowSample
 _MOST_TEXTS = 400_000
 _TEXTS_KEPT = 200_000
 _SKETCH_VALUES = 4096
+_DISTINCT_KEPT = 4096
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 _BUCKETS = 10
 _TEXT_BUCKETS = 100
 
@@ -96,6 +98,30 @@ class NumberColumn:
                 "data": [[] for _ in range(level)] + [sample.tolist()],
             },
         }
+
+
+class Distinct:
+    """Whether all whole numbers of a column differ, by looking at those with a small hash.
+
+    All rows of one value are looked at or none, so in a column in which a value repeats now and then a sample
+    of its values shows it, however long the column is. ``all_differ`` holds for what was looked at.
+    """
+
+    def __init__(self) -> None:
+        self.all_differ = True
+        self._kept = np.empty(0, np.uint64)
+        self._limit = np.uint64(2**64 - 1)
+
+    def add(self, values: np.ndarray) -> None:
+        """Add int64 values."""
+        if not self.all_differ:
+            return
+        hashes = values.view(np.uint64) * _ODD
+        self._kept = np.append(self._kept, hashes[hashes <= self._limit])
+        self.all_differ = len(np.unique(self._kept)) == len(self._kept)
+        while len(self._kept) > _DISTINCT_KEPT:
+            self._limit //= np.uint64(2)
+            self._kept = self._kept[self._kept <= self._limit]
 
 
 class TextColumn:
@@ -175,6 +201,7 @@ class Quality:
     def __init__(self, schema: pa.Schema) -> None:
         self.numbers: dict[str, NumberColumn] = {}
         self.texts: dict[str, TextColumn] = {}
+        self.whole = {entry.name: Distinct() for entry in schema if pa.types.is_integer(entry.type)}
         self.names = schema.names
         for entry in schema:
             if pa.types.is_dictionary(entry.type):
@@ -192,7 +219,10 @@ class Quality:
         for name, numbers in self.numbers.items():
             array = batch.column(name)
             numbers.missing += array.null_count
-            numbers.add(_floats(array.drop_null() if array.null_count else array))
+            array = array.drop_null() if array.null_count else array
+            numbers.add(floats(array))
+            if name in self.whole:
+                self.whole[name].add(array.to_numpy(zero_copy_only=False))
         self.sample.add(batch, self.occurrences.priorities(hashes))
 
     def present(self, name: str) -> int:
@@ -209,7 +239,7 @@ class Quality:
                 features.append({"name": name, "inferred_type": "String", "string_statistics": statistics})
                 continue
             column = self.numbers[name]
-            values = _floats(sample[name].combine_chunks()) if sample is not None else np.empty(0)
+            values = floats(sample[name].combine_chunks()) if sample is not None else np.empty(0)
             kind = "Integral" if column.integral else "Fractional"
             features.append(
                 {"name": name, "inferred_type": kind, "numerical_statistics": column.statistics(values)}
@@ -223,7 +253,8 @@ def _most_frequent(texts: pa.Array, counts: np.ndarray, most: int) -> pa.Table:
     return table.take(order[:most])
 
 
-def _floats(array: pa.Array) -> np.ndarray:
+def floats(array: pa.Array) -> np.ndarray:
+    """Numbers, booleans (0 and 1) and timestamps (seconds since 1970) as float64, NaN for missing ones."""
     if pa.types.is_timestamp(array.type):
         return array.cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) / 1e6
     if pa.types.is_boolean(array.type):

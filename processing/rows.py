@@ -46,7 +46,8 @@ class Instances:
 class Plan:
     """What to do with the rows; without an ``output`` they are counted and not written.
 
-    ``findings`` is what was noticed before the first row was read.
+    ``row_numbers`` are columns that are no part of what a row holds, ``findings`` is what was noticed before
+    the first row was read.
     """
 
     settings: DatasetSettings
@@ -55,6 +56,7 @@ class Plan:
     features: tuple[str, ...]
     instances: Instances
     output: Path | None
+    row_numbers: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
@@ -101,7 +103,8 @@ def split_rows(plan: Plan) -> Counts:
         InputError: a file is broken, there are no rows, or the target has too many different values.
     """
     settings, instances = plan.settings, plan.instances
-    hasher = RowHasher(list(plan.types), settings.key, settings.seed, settings.split)
+    content = [name for name in plan.types if name not in plan.row_numbers]
+    hasher = RowHasher(content, settings.key, settings.seed, settings.split)
     columns = _columns(plan)
     types = {name: TYPES[plan.types[name]] for name in plan.features}
     types[settings.target] = TYPES["number" if settings.is_regression else "text"]

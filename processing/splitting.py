@@ -1,13 +1,13 @@
 """Which part a row belongs to, decided by what the row holds, and the Parquet files of the parts.
 
-A row's 64-bit hash is the sum, over all columns of the source, of a hash of column name and value; so
-neither the order of rows, columns and files nor dropping a column or adding rows moves a row to another
-part, unless an added value turns a column of numbers into one of texts. Rows of equal content share a part.
+A row's 64-bit hash is the sum, over all columns of the source but those that number its rows, of a hash of
+column name and value; so neither the order of rows, columns and files nor dropping a column or adding rows
+moves a row to another part, unless an added value turns a column of numbers into one of texts. Rows of equal
+content share a part.
 Equal values hash the same whatever their type: an integer and an equal double, a boolean and 0 or 1.
 An absent value has a hash of its own. With a key column only that column counts, so all rows of one key
 share a part (a row without a key goes by its content); a key is a text, so that no two of them become one
-number (:func:`key_hashes`). Everything is vectorised: the work in Python is per
-batch, not per row.
+number (:func:`key_hashes`). Everything is vectorised: the work in Python is per batch, not per row.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class RowHasher:
     """Hashes of rows and the parts that follow from them.
 
     Args:
-        columns: the names of all columns of the source.
+        columns: the names of the columns that count; a batch may have others.
         key: the column that decides alone, if there is one.
         seed: another seed is another split.
         proportions: train, validation, test.
@@ -132,6 +132,8 @@ class RowHasher:
         """``(content, deciding)``: uint64 hashes of each row's content and of what decides on its part."""
         total = np.zeros(batch.num_rows, np.uint64)
         for name in batch.schema.names:
+            if name not in self._salts:
+                continue
             total += self._column(batch, name, texts)
         content = self._salted(total)
         if self.key is None:

@@ -142,6 +142,7 @@ class Data(Table):
     split: Split = Split()
     seed: Annotated[int, Field(ge=0)] = 0
     max_categories: Annotated[int, Field(ge=2)] = 1000
+    leaks: Literal["warn", "error"] = "warn"
 
     @property
     def notations(self) -> dict[str, tuple[str, ...]]:
