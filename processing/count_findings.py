@@ -6,30 +6,68 @@ Nothing here reads a file or ends the run; ``fitness`` refuses what is not fit f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from column_types import KIND_OF
+from dataset_settings import PARTS
 from findings import Finding
 from quality import TextColumn
 from rows import Counts, Plan
 
 _TEXTS_EXAMINED = 1000
 _SHARE_OF_REPEATED = 0.01
+_FAR = 0.02  # of the rows; less does not matter in a large table
 _LIKE_A_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
 def findings_of_counts(plan: Plan, counts: Counts, named: Collection[str | None]) -> Iterator[Finding]:
-    """All that the counts show: rows that repeat, and columns that are probably something else.
+    """All that the counts show: of the split, of rows that repeat, of columns that are something else.
 
     Args:
         named: columns of which a finding says already what their values look like.
     """
+    yield from _shares(plan, counts)
+    yield from _ranked(counts)
     yield from _repeated_rows(counts)
     for name in plan.features:
         if KIND_OF[plan.types[name]] == "category":
             yield from _of_category(name, plan, counts, is_named=name in named)
+
+
+def _shares(plan: Plan, counts: Counts) -> Iterator[Finding]:
+    """Parts, or a class's rows in them, that chance does not put so far from the shares."""
+    asked = dict(zip(PARTS, plan.settings.split, strict=True))
+    together = "rows of one key" if plan.settings.key else "identical rows"
+    rows = sum(counts.rows.values())
+    if any(_is_far(counts.rows[part], rows, share) for part, share in asked.items()):
+        found = ", ".join(f"{counts.rows[part] / rows:.1%} {part}" for part in PARTS)
+        wanted = ", ".join(f"{share:.1%}" for share in asked.values())
+        text = f"the split is {found}, far from the shares {wanted}, because {together} share a part"
+        yield Finding("split_shares", text, remedy="Another seed gives others")
+        return
+    for name in sorted({name for part in counts.classes.values() for name in part}):
+        of = sum(counts.classes[part].get(name, 0) for part in PARTS)
+        for part, share in asked.items():
+            held = counts.classes[part].get(name, 0)
+            if _is_far(held, of, share):
+                text = f"class {name!r} has {held:,} of its {of:,} rows in {part}, far from the share "
+                text += f"{share:.1%}, because {together} share a part"
+                yield Finding("split_shares", text, count=of, remedy="Another seed gives another share")
+
+
+def _is_far(held: int, of: int, share: float) -> bool:
+    """Five standard deviations of the binomial distribution, which chance passes once in a million."""
+    distance = abs(held - of * share)
+    return distance > 5 * math.sqrt(of * share * (1 - share)) and distance > _FAR * of
+
+
+def _ranked(counts: Counts) -> Iterator[Finding]:
+    for name, rows in sorted(counts.ranked.items()):
+        text = f"class {name!r} has {rows} rows only, which are split by rank, so that each part has some"
+        yield Finding("split_by_rank", text, count=rows, level="note")
 
 
 def _repeated_rows(counts: Counts) -> Iterator[Finding]:

@@ -61,7 +61,8 @@ class DatasetSettings:
     ``floor_classes`` are classes that the gate has floors for, so the target must have them. ``decimal``,
     ``thousands`` and ``date_format`` hold one notation for each column named in them, and under
     :data:`EVERY_COLUMN` the one of all others; ``missing_values`` includes ``also_missing``. With
-    ``leaks`` at ``error`` a column that gives the target away stops the run (``leaks``).
+    ``leaks`` at ``error`` a column that gives the target away stops the run (``leaks``). Where ``stratify``
+    is None, only classes that a part would be without are split by rank (``small_classes``).
     """
 
     task: str
@@ -88,11 +89,17 @@ class DatasetSettings:
     slices: tuple[str, ...] = ()
     floor_classes: tuple[str, ...] = ()
     leaks: str = "warn"
+    stratify: bool | None = None
 
     @property
     def is_regression(self) -> bool:
         """Whether the target is a number; else it is a class."""
         return self.task == "regression"
+
+    @property
+    def is_stratified(self) -> bool:
+        """Whether classes with few rows may be split by rank; a key decides on its rows alone."""
+        return self.stratify is not False and self.key is None and not self.is_regression
 
     @property
     def demanded_kinds(self) -> Mapping[str, str]:
@@ -306,6 +313,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "slices": _texts,
     "floor_classes": _texts,
     "leaks": _one_of("warn", "error"),
+    "stratify": _truth,
 }
 """For each key of ``dataset.json`` what makes its field of :class:`DatasetSettings` out of the JSON value, or
 raises a ValueError that says what the value must be."""

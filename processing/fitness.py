@@ -6,13 +6,17 @@ names in the order of ``schema.json`` or an :class:`InputError` goes out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 from dataset_settings import PARTS, DatasetSettings, InputError, which_one
+from notation import toml_key, toml_text
 from rows import Counts, Plan
+from small_classes import MOST_ROWS
 
 _CLASSES_SHOWN = 10
 _MOST_NUMBERS_AS_CLASSES = 10
+_MOST_DECIMALS_AS_CLASSES, _MOST_WHOLE_NUMBERS_AS_CLASSES = 20, 100
 _FEWEST_ROWS_OF_A_CLASS = 5  # on average
 
 
@@ -61,16 +65,20 @@ def _check_numbers(settings: DatasetSettings, counts: Counts) -> None:
 
 
 def _quantity(settings: DatasetSettings, names: Sequence[str], rows: int) -> InputError | None:
-    """The error for a target of numbers that nearly all differ, which makes every class too rare."""
-    if len(names) <= _MOST_NUMBERS_AS_CLASSES or rows >= _FEWEST_ROWS_OF_A_CLASS * len(names):
-        return None
+    """The error for a target of numbers that are most probably no classes: nearly all differ, or there are
+    many, or some and with decimals."""
     try:
-        lowest, highest = min(map(float, names)), max(map(float, names))
+        numbers = [float(name) for name in names]
     except ValueError:
+        return None
+    with_decimals = any(number != round(number) for number in numbers if math.isfinite(number))
+    most = _MOST_DECIMALS_AS_CLASSES if with_decimals else _MOST_WHOLE_NUMBERS_AS_CLASSES
+    nearly_all_differ = rows < _FEWEST_ROWS_OF_A_CLASS * len(names)
+    if len(names) <= _MOST_NUMBERS_AS_CLASSES or not (nearly_all_differ or len(names) > most):
         return None
     return InputError(
         f"the target {settings.target!r} holds {len(names)} different numbers in {rows} rows, "
-        f"from {lowest:g} to {highest:g}: this is a regression",
+        f"from {min(numbers):g} to {max(numbers):g}: this is a regression",
         remedy='Set task = "regression", or group the numbers into classes',
     )
 
@@ -96,8 +104,8 @@ def _class_names(settings: DatasetSettings, counts: Counts) -> list[str]:
     positive = next((name for name in names if _same_class(name, settings.positive_class)), None)
     if positive is None:
         raise InputError(
-            f"positive_class is {settings.positive_class!r}, but {target!r} has {shown}",
-            remedy="Name one of them",
+            f"positive_class is {settings.positive_class!r}, but the target {target!r} has {shown}",
+            remedy="Set positive_class to one of them",
             key="positive_class",
             value=settings.positive_class,
         )
@@ -116,15 +124,31 @@ def _check_floors(settings: DatasetSettings, classes: Sequence[str]) -> None:
 
 
 def _check_every_part(settings: DatasetSettings, counts: Counts, classes: Sequence[str]) -> None:
+    totals = {name: sum(part.get(name, 0) for part in counts.classes.values()) for name in classes}
     for name in classes:
         lacking = [part for part in PARTS if name not in counts.classes[part]]
         if lacking:
-            rows = sum(part.get(name, 0) for part in counts.classes.values())
-            raise _quantity(settings, classes, sum(counts.rows.values())) or InputError(
-                f"class {name!r} of the target {settings.target!r} is too rare: of its {rows} rows none fell "
-                f"into {' and '.join(lacking)} ({_together(settings)} share a part)",
-                remedy="Give more rows of it, leave it out, merge it with another class, or try another seed",
+            raise _quantity(settings, classes, sum(totals.values())) or InputError(
+                f"class {name!r} of the target {settings.target!r} is too rare: of its {totals[name]:,} rows "
+                f"none fell into {' and '.join(lacking)} ({_together(settings)} share a part)",
+                remedy=_more_of_a_class(settings, name, totals),
             )
+
+
+def _more_of_a_class(settings: DatasetSettings, name: str, totals: Mapping[str, int]) -> str:
+    """What brings a class into every part."""
+    others = [other for other in totals if other != name]
+    merged = ""
+    if len(others) > 1:
+        into = max(others, key=lambda other: (totals[other], other))
+        pairs = {**settings.class_names, name: into}
+        table = ", ".join(f"{toml_key(one)} = {toml_text(other)}" for one, other in pairs.items())
+        merged = f", or merge it with another class, as class_names = {{ {table} }} does"
+    if settings.is_stratified and totals[name] <= MOST_ROWS:
+        return f"Give three different rows of it at least{merged}"
+    if not settings.is_stratified and settings.key is None:
+        return f"Take stratify = false out{merged}"
+    return f"Try another seed, give more rows of it{merged}"
 
 
 def _together(settings: DatasetSettings) -> str:

@@ -29,7 +29,7 @@ from column_types import KIND_OF, UNSUPPORTED
 from count_findings import findings_of_counts
 from dataset_settings import SETTINGS_FILE, DatasetSettings, InputError, check_columns, read_settings
 from doubts import examine
-from findings import print_findings
+from findings import Finding, print_findings
 from fitness import check_counts
 from leaks import find_leaks
 from process_exit import run_and_exit

@@ -98,7 +98,7 @@ class RowSample:
             places = places[np.argsort(priorities[places], kind="stable")[: self.rows]]
         if not len(places):
             return
-        self._kept.append(_plain(pa.Table.from_batches([batch.take(pa.array(places))])))
+        self._kept.append(plain(pa.Table.from_batches([batch.take(pa.array(places))])))
         # The first `rows` entries are sorted; later ones wait until there are as many again.
         self._priorities = np.append(self._priorities, priorities[places])
         if len(self._priorities) >= 2 * self.rows or len(self._kept) == 1:
@@ -116,7 +116,7 @@ class RowSample:
         self._priorities = self._priorities[order]
 
 
-def _plain(table: pa.Table) -> pa.Table:
+def plain(table: pa.Table) -> pa.Table:
     """Dictionaries as text: a sample of rows must not keep whole dictionaries in memory."""
     fields = [pa.string() if pa.types.is_dictionary(f.type) else f.type for f in table.schema]
     return table.cast(pa.schema(list(zip(table.column_names, fields, strict=True))))

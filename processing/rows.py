@@ -21,6 +21,7 @@ from dataset_settings import PARTS, DatasetSettings, InputError
 from findings import Finding
 from quality import Quality
 from reading import batches
+from small_classes import SmallClasses
 from source_file import SourceFile
 from splitting import PartWriter, RowHasher, key_hashes, text_hashes
 
@@ -65,13 +66,15 @@ class Counts:
     """What the pass has counted: rows of each part, and in ``classes[part]`` those of each class.
 
     ``rows``, ``classes`` (of a classification) and ``quality`` are filled on the first instance only;
-    ``written`` counts what this instance wrote, ``noticed`` what the reader noticed.
+    ``written`` counts what this instance wrote, ``noticed`` what the reader noticed, ``ranked`` the rows of
+    each class that was split by rank (``small_classes``).
     """
 
     quality: Quality  # of the training part
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
     classes: dict[str, dict[str, int]] = field(default_factory=lambda: {part: {} for part in PARTS})
     without_target: int = 0
+    ranked: dict[str, int] = field(default_factory=dict)
     noticed: Noticed = field(default_factory=Noticed)
     written: int = 0
 
@@ -87,6 +90,11 @@ class _Rows:
     content: np.ndarray  # uint64, a hash of each row's content
     parts: np.ndarray  # int8, each row's place in PARTS
     text_hashes: Mapping[str, np.ndarray]  # of each text column's dictionary
+
+    def where(self, chosen: np.ndarray) -> _Rows:
+        """Those of them for which ``chosen`` is True."""
+        batch = self.batch.filter(pa.array(chosen))
+        return _Rows(batch, self.content[chosen], self.parts[chosen], self.text_hashes)
 
     def routed_to(self, place: int, columns: list[str]) -> _Rows:
         """Those of them whose part is ``PARTS[place]``, with some of the columns."""
@@ -111,17 +119,8 @@ def split_rows(plan: Plan) -> Counts:
     counts = Counts(Quality(pa.schema(types)))
     counting = instances.rank == 0
     writers: list[PartWriter] = []
-    for number, batch in enumerate(_read(plan, counts.noticed)):
-        writing = plan.output is not None and number % len(instances.hosts) == instances.rank
-        if not (writing or counting):
-            continue
-        rows = _hashed(batch, hasher, plan)
-        counts.without_target += batch.num_rows - rows.batch.num_rows
-        if plan.output is not None and not writers:
-            writers = [
-                PartWriter(plan.output / part, instances.current, rows.batch.select(columns[part]).schema)
-                for part in PARTS
-            ]
+
+    def route(rows: _Rows, *, writing: bool) -> None:
         for place, part in enumerate(PARTS):
             routed = rows.routed_to(place, columns[part])
             if writing:
@@ -133,15 +132,65 @@ def split_rows(plan: Plan) -> Counts:
                     _count(counts.classes[part], routed.batch.column(settings.target))
                 if part == "train":
                     counts.quality.add(routed.batch, routed.content, routed.text_hashes)
-        if len(counts.classes["train"]) > _MOST_CLASSES:
+
+    small = SmallClasses() if settings.is_stratified else None
+    for number, batch in enumerate(_read(plan, counts.noticed)):
+        writing = plan.output is not None and number % len(instances.hosts) == instances.rank
+        if not (writing or counting):
+            if small is not None:  # every instance has to know which rows the first one holds
+                small.held(
+                    _classes(batch.column(settings.target).filter(_has_target(batch, settings.target)))
+                )
+            continue
+        rows = _hashed(batch, hasher, plan)
+        counts.without_target += batch.num_rows - rows.batch.num_rows
+        if plan.output is not None and not writers:
+            writers = [
+                PartWriter(plan.output / part, instances.current, rows.batch.select(columns[part]).schema)
+                for part in PARTS
+            ]
+        if small is not None:
+            held = small.held(rows.batch.column(settings.target))
+            if held.any():
+                if counting:
+                    small.hold(rows.batch.filter(pa.array(held)), rows.content[held])
+                rows = rows.where(~held)
+        route(rows, writing=writing)
+        if len(small.counts if small else counts.classes["train"]) > _MOST_CLASSES:
             raise InputError(
                 f"the target {settings.target!r} has more than {_MOST_CLASSES:,} different values",
                 remedy='If it is a quantity, this is a regression: set task = "regression"; else group its '
                 "values, or name another target",
             )
+    if small is not None and counting:
+        rows = _of_small_classes(small, hasher, plan)
+        if rows is not None:
+            route(rows, writing=plan.output is not None)
+        counts.ranked = small.ranked
     for writer in writers:
         writer.close()
     return counts
+
+
+def _of_small_classes(small: SmallClasses, hasher: RowHasher, plan: Plan) -> _Rows | None:
+    """The rows that were held back, now that it is known how many rows each class has."""
+    found = small.rows()
+    if found is None:
+        return None
+    table, content = found
+    arrays = [table[name].combine_chunks() for name in table.column_names]
+    arrays = [array.dictionary_encode() if pa.types.is_string(array.type) else array for array in arrays]
+    batch = pa.RecordBatch.from_arrays(arrays, table.column_names)
+    texts = {
+        name: text_hashes(batch.column(name).dictionary)
+        for name in batch.schema.names
+        if pa.types.is_dictionary(batch.schema.field(name).type)
+    }
+    parts = hasher.parts(content)
+    settings = plan.settings
+    names = table[settings.target].to_pylist()
+    small.rank(names, content, parts, settings.split, all_=settings.stratify is True)
+    return _Rows(batch, content, parts, texts)
 
 
 def _columns(plan: Plan) -> dict[str, list[str]]:
@@ -179,10 +228,10 @@ def _hashed(batch: pa.RecordBatch, hasher: RowHasher, plan: Plan) -> _Rows:
         if pa.types.is_dictionary(batch.schema.field(name).type)
     }
     content, deciding = hasher.hashes(batch, texts)
-    absent = batch.column(target).is_null(nan_is_null=True)
-    if absent.true_count:
-        present = ~absent.to_numpy(zero_copy_only=False)
-        batch, content, deciding = batch.filter(pa.array(present)), content[present], deciding[present]
+    mask = _has_target(batch, target)
+    if mask.false_count:
+        present = mask.to_numpy(zero_copy_only=False)
+        batch, content, deciding = batch.filter(mask), content[present], deciding[present]
     labels = _numbers(batch, target) if plan.settings.is_regression else _classes(batch.column(target))
     names = _columns(plan)["test"]
     arrays = [labels if name == target else batch.column(name) for name in names]
@@ -190,6 +239,10 @@ def _hashed(batch: pa.RecordBatch, hasher: RowHasher, plan: Plan) -> _Rows:
     if not plan.settings.is_regression:
         texts[target] = text_hashes(labels.dictionary)
     return _Rows(rows, content, hasher.parts(deciding), texts)
+
+
+def _has_target(batch: pa.RecordBatch, target: str) -> pa.BooleanArray:
+    return pc.invert(batch.column(target).is_null(nan_is_null=True))
 
 
 def _numbers(batch: pa.RecordBatch, target: str) -> pa.DoubleArray:

@@ -91,7 +91,17 @@ def dataset_settings(project: Project) -> dict[str, Any]:
     return {"task": project.task, **data, **{key: names for key, names in named.items() if names}}
 
 
-_LEFT_OUT = ("quote", "also_missing", "decimal", "thousands", "date_format", "strip", "class_names", "leaks")
+_LEFT_OUT = (
+    "quote",
+    "also_missing",
+    "decimal",
+    "thousands",
+    "date_format",
+    "strip",
+    "class_names",
+    "leaks",
+    "stratify",
+)
 """Keys of the data table that ``dataset.json`` names only where they differ from their defaults, so that the
 settings of a project which uses none of them keep their digest."""
 

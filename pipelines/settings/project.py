@@ -143,6 +143,7 @@ class Data(Table):
     seed: Annotated[int, Field(ge=0)] = 0
     max_categories: Annotated[int, Field(ge=2)] = 1000
     leaks: Literal["warn", "error"] = "warn"
+    stratify: bool | None = None
 
     @property
     def notations(self) -> dict[str, tuple[str, ...]]:
