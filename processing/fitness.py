@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from dataset_settings import PARTS, DatasetSettings, InputError, which_one
-from notation import toml_key, toml_text
 from rows import Counts, Plan
+from settings_lines import toml_key, toml_text
 from small_classes import MOST_ROWS
 
 _CLASSES_SHOWN = 10

@@ -15,6 +15,8 @@ def command(words: tuple[str, ...], note: str, force: bool, target: str) -> Outp
     """Approve a registered version: its status, with who, when and why.
 
     VERSION is its number, as `gatehouse models` lists it. Only an approved version can be deployed.
-    The model card is completed and set to Approved.
+    Where the automation runs (in AWS once it is deployed, on this machine while `gatehouse local up` is
+    up) it deploys the version by itself, as far as the environments' `promotion` says; elsewhere
+    `gatehouse deploy` does. The model card is completed and set to Approved.
     """
     return review(words, APPROVED, note, force, target)

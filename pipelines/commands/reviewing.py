@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import takewhile
 
 import click
+from botocore.exceptions import ClientError
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_absent, is_denied
+from pipelines.commands.local_endpoint import is_kept_up
 from pipelines.commands.model_context import connected_to_model
 from pipelines.commands.options import note_option, target_option, version_arguments, which_version
 from pipelines.commands.output import Document, Output, Remark, with_json
+from pipelines.commands.project_context import ProjectContext
 from registry.model_packages import APPROVED
 from registry.review import apply_review, plan_review
 
@@ -32,6 +37,7 @@ def review(words: tuple[str, ...], status: str, note: str, force: bool, target: 
         for line in plan.notes:
             yield Remark(line)
         ended = apply_review(plan, at.target)
+        follows = _what_follows(at, number) if status == APPROVED else None
     if ended.overtaken_by is not None:
         other = ended.overtaken_by
         raise GatehouseError(
@@ -56,5 +62,30 @@ def review(words: tuple[str, ...], status: str, note: str, force: bool, target: 
         }
     )
     yield f"Version {number} of model {name} is {ended.approval}."
-    if status == APPROVED:
-        yield Remark(f"Next: gatehouse deploy {name} --env ENVIRONMENT --version {number}")
+    if follows is not None:
+        yield Remark(follows)
+
+
+def _what_follows(at: ProjectContext, number: int) -> str:
+    """Who deploys an approved version: the automation where there is one, else a person."""
+    name = at.project.name
+    entered = [*takewhile(lambda one: at.project.promotion(one) == "automatic", at.project.environments)]
+    if entered and _is_automated(at):
+        where = " and then ".join(entered)
+        see = f"gatehouse environments {name}{at.target.option}"
+        return f"The automation deploys it to {where}; what serves where: {see}"
+    return f"Next: gatehouse deploy {name} --env ENVIRONMENT --version {number}{at.target.option}"
+
+
+def _is_automated(at: ProjectContext) -> bool:
+    """Whether the decision's event is handled: on this machine only while an endpoint is kept up."""
+    if at.target.name == "local" and not is_kept_up(at.settings):
+        return False
+    function = f"{at.project.name}-version-decided"  # as automation/templates/automation.yaml names it
+    try:
+        at.target.client("lambda").get_function_configuration(FunctionName=function)
+    except ClientError as error:
+        if is_absent(error) or is_denied(error):
+            return False
+        raise
+    return True

@@ -89,7 +89,9 @@ def test_one_version_is_deployed_up_to_test_and_another_rolled_back_by_events_al
     until(lambda: f"please review version {first}" in inbox.read())
     assert played.parameter("dev") is None
 
-    played.done("approve", first)
+    approved = played.done("approve", first)
+    assert "The automation deploys it to dev and then test" in approved.err
+    assert "gatehouse deploy" not in approved.err
     until(lambda: f"version {first} serves in test" in inbox.read())
     assert [played.parameter(name) for name in ("dev", "test", "prod")] == [
         played.arn(first),

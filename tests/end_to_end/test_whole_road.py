@@ -31,45 +31,6 @@ def test_the_run_ends_with_a_registered_version_that_waits_for_approval(
     assert (version["version"], version["approval"]) == (1, "PendingManualApproval")
 
 
-def test_the_report_is_fetched_of_an_execution_also_where_the_gate_stayed_shut(
-    shell: Shell, first_run: Finished, tmp_path: Path
-) -> None:
-    """A second run whose evaluation alone is another: it stays outside, and its report can be read."""
-    shut = shell.run("start", TUMORS, "--wait", "-p", "AccuracyThreshold=0.999")
-    assert shut.code == 3, shut.err
-    [place] = [line for line in shut.out.splitlines() if line.startswith("Report: s3://")]
-    assert f"gatehouse report {TUMORS} --open" in shut.out
-    newest = shell.run("report", TUMORS, "--json").document
-    assert newest["report"] == place.removeprefix("Report: ")
-    assert newest["version"] is None
-    assert newest["file"] == shell.run("report", TUMORS).out.strip()
-    assert Path(newest["file"]).read_text().startswith("<!doctype html>")
-    assert Path(newest["file"]).is_relative_to(shell.home)
-
-    registered, execution = tmp_path / "version.html", tmp_path / "execution.html"
-    of_version = shell.run("report", TUMORS, "1", "--output", str(registered), "--json").document
-    assert of_version["report"] == first_run.document["report"] != newest["report"]
-    shell.run("report", first_run.document["execution_arn"], "--output", str(execution))
-    assert registered.read_bytes() == execution.read_bytes() != Path(newest["file"]).read_bytes()
-    missing = shell.run("report", TUMORS, "999")
-    assert (missing.code, "has no version 999" in missing.err) == (1, True)
-
-
-def test_the_report_opens_in_the_browser(
-    shell: Shell, first_run: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The page itself, as a file, to whatever browser the environment names."""
-    assert first_run.code == 0
-    page, opened = tmp_path / "report.html", tmp_path / "opened"
-    browser = tmp_path / "browser"
-    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\n')
-    browser.chmod(0o755)
-    monkeypatch.setenv("BROWSER", str(browser))
-    done = shell.run("report", TUMORS, "1", "--output", str(page), "--open")
-    assert done.code == 0, done.err
-    assert opened.read_text() == page.as_uri()
-
-
 def test_a_second_run_takes_every_job_from_the_step_cache_and_says_so(
     shell: Shell, first_run: Finished
 ) -> None:
