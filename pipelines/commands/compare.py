@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import click
@@ -50,9 +51,10 @@ def command(words: tuple[str, ...], rescore: bool | None, target: str) -> Output
         yield Remark("Neither version carries readable metrics.")
     else:
         yield Table(
-            ("Metric", f"Version {first}", f"Version {second}", "Difference", "More than chance"),
+            ("Metric", f"Version {first}", f"Version {second}", "Difference", "Better"),
             [_row(metric) for metric in compared.metrics],
         )
+        yield from _answers(compared)
     yield from _verdicts(compared)
     parameters = _different_hyperparameters(compared)
     if parameters:
@@ -69,9 +71,7 @@ def command(words: tuple[str, ...], rescore: bool | None, target: str) -> Output
 
 
 def _row(metric: MetricComparison) -> tuple[str, ...]:
-    answer = {None: "unknown", True: "yes", False: "no"}[metric.more_than_noise]
-    if metric.better is not None:
-        answer += f", {metric.better} is better"
+    answer = metric.better or {None: "unknown", True: "yes", False: "neither"}[metric.more_than_noise]
     kind = metric_kind(metric.name)
     difference = "-" if metric.difference is None else kind.shown(metric.difference, signed=True)
     if metric.low is not None and metric.high is not None:
@@ -81,8 +81,25 @@ def _row(metric: MetricComparison) -> tuple[str, ...]:
         figure(metric.first.value if metric.first else None, kind),
         figure(metric.second.value if metric.second else None, kind),
         difference,
-        answer + (", on the same rows" if metric.method == BY_SAME_ROWS else ""),
+        answer,
     )
+
+
+def _answers(compared: Comparison) -> Output:
+    """By which metrics one of them is better by more than chance, and which have a paired test."""
+    yield ""
+    for which in ("first", "second"):
+        if by := _labels(one for one in compared.metrics if one.better == which):
+            yield f"By more than chance, {which} is better in: {', '.join(by)}."
+    if not any(one.better for one in compared.metrics):
+        yield "No metric shows one of them to be better by more than chance."
+    if paired := _labels(one for one in compared.metrics if one.method == BY_SAME_ROWS):
+        every = len(paired) == len(compared.metrics)
+        yield f"Compared on the same rows: {'every metric' if every else ', '.join(paired)}."
+
+
+def _labels(metrics: Iterable[MetricComparison]) -> list[str]:
+    return [metric_kind(one.name).label for one in metrics]
 
 
 def _verdicts(compared: Comparison) -> Output:
@@ -93,6 +110,7 @@ def _verdicts(compared: Comparison) -> Output:
             yield Table(
                 (f"Gate, version {version.version}", version.verdict.verdict, "Why"),
                 list(version.verdict.lines()),
+                wrapped=True,
             )
 
 

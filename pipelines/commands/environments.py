@@ -6,7 +6,7 @@ import click
 
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import project_argument, target_option
-from pipelines.commands.output import Document, Output, Remark, Table, moment, remark_on, with_json
+from pipelines.commands.output import Document, Output, Remark, Table, known_as, moment, remark_on, with_json
 from pipelines.commands.project_context import find_context
 from registry.deployment_history import DeploymentRecord, nothing_deployed, read_history
 from registry.environment_state import State, read_state
@@ -48,7 +48,13 @@ def _history(environment: Environment, deployments: tuple[DeploymentRecord, ...]
     yield Table(
         ("Version", "When", "By", "How", "Note"),
         [
-            (_version_in_words(found), moment(found.when), found.by, found.action or "-", found.note)
+            (
+                _version_in_words(found),
+                moment(found.when),
+                known_as(found.by),
+                found.action or "-",
+                found.note,
+            )
             for found in deployments
         ],
     )
@@ -56,7 +62,7 @@ def _history(environment: Environment, deployments: tuple[DeploymentRecord, ...]
 
 def _state_row(state: State) -> tuple[str, ...]:
     deployed, endpoint = state.deployed, state.endpoint
-    there = f"{endpoint.name} {endpoint.status}" if endpoint else "none"
+    there = endpoint.status if endpoint else "none"
     if deployed is None:
         return (state.environment.name, "-", "-", "-", "-", there)
     how = f"{deployed.action}: {deployed.note}" if deployed.note else deployed.action
@@ -64,7 +70,7 @@ def _state_row(state: State) -> tuple[str, ...]:
         state.environment.name,
         _version_in_words(deployed),
         moment(deployed.when),
-        deployed.by,
+        known_as(deployed.by),
         how or "-",
         there,
     )

@@ -99,6 +99,7 @@ def verify(projects: tuple[str, ...], env_file: Path | None, target: str) -> Out
     yield Table(
         ("Group", "State"),
         [(state.spec.name, "; ".join(state.differences) or "as it should be") for state in states],
+        wrapped=True,
     )
     if wrong:
         words = [state.spec.name for state in wrong]

@@ -172,7 +172,7 @@ def _details(version: VersionDetails, where: tuple[str, ...]) -> Output:
             yield f"  {name:<{width}} {value}"
     if version.verdict:
         yield ""
-        yield Table(("Gate", version.verdict.verdict, "Why"), list(version.verdict.lines()))
+        yield Table(("Gate", version.verdict.verdict, "Why"), list(version.verdict.lines()), wrapped=True)
     if version.metrics:
         yield ""
         yield _metrics(version)
@@ -181,15 +181,16 @@ def _details(version: VersionDetails, where: tuple[str, ...]) -> Output:
         yield Table(("Data", "What preprocessing noticed"), noticed)
     if version.hyperparameters:
         yield ""
-        yield Table(("Hyperparameter", "Value"), list(version.hyperparameters.items()))
+        yield Table(("Hyperparameter", "Value"), list(version.hyperparameters.items()), wrapped=True)
     if version.metadata:
         yield ""
-        yield Table(("Note", "Value"), sorted(version.metadata.items()))
+        yield Table(("Note", "Value"), sorted(version.metadata.items()), wrapped=True)
     if version.decisions:
         yield ""
         yield Table(
             ("When", "Decision", "Who", "Note"),
             [(moment(item.when), item.status, item.who, item.note) for item in version.decisions],
+            wrapped=True,
         )
 
 

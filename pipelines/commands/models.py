@@ -77,6 +77,7 @@ def _table(shown: Sequence[ModelVersion], where: Mapping[str, tuple[str, ...]]) 
             )
             for version in shown
         ],
+        optional="Constant",
     )
 
 

@@ -9,13 +9,15 @@ Whatever is printed for people may hold text that anybody has stored, so its con
 never sent to the terminal; a part that has several lines is given as :class:`Lines`.
 
 A notice, such as progress, goes to standard error in both cases, so that standard output can always be
-piped. rich is imported only when a table is drawn.
+piped. Of rich, only a table imports anything.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import shutil
+import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +27,7 @@ import click
 
 from aws_formats.errors import GatehouseError
 from aws_formats.visible_text import visible
+from pipelines.commands.table_layout import lay_out
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,16 @@ class Lines:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under headings for people."""
+    """Rows under headings for people, fitted to the terminal.
+
+    `wrapped` continues a text that is too long in further lines; otherwise it is cut, and each row is a line.
+    `optional` is the heading of a column that is left out where the terminal is too narrow.
+    """
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
+    wrapped: bool = False
+    optional: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,8 +150,11 @@ def _print_for_people(part: Lines | Table | CheckLine | Remark | str) -> None:
         case Lines(lines):
             for line in lines:
                 click.echo(visible(line))
-        case Table(headings, rows):
-            _draw(headings, rows)
+        case Table(headings, rows, wrapped, optional):
+            cells = [[visible(cell) for cell in row] for row in rows]
+            shown = [visible(heading) for heading in headings]
+            for line in lay_out(shown, cells, _terminal_width(), wrapped=wrapped, optional=optional):
+                click.echo(line)
         case CheckLine(ok, line):
             mark = click.style("ok  ", fg="green") if ok else click.style("FAIL", fg="red")
             click.echo(f"{mark}  {visible(line)}")
@@ -152,22 +164,9 @@ def _print_for_people(part: Lines | Table | CheckLine | Remark | str) -> None:
             click.echo(visible(part))
 
 
-def _draw(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table that is fitted to the terminal, or has its full width where the output is piped."""
-    import sys
-
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as Grid
-    from rich.text import Text
-
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for heading in headings:
-        grid.add_column(Text(visible(heading)), overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(visible(cell)) for cell in row))  # brackets are no markup
-    # A pipe has no width: never break a value that a script may be looking for.
-    Console(width=None if sys.stdout.isatty() else 1000, highlight=False).print(grid)
+def _terminal_width() -> int | None:
+    """Of standard output; None where it is no terminal, and nothing is cut that a script may look for."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _json_text(content: object) -> str:
@@ -183,6 +182,11 @@ def _iso_time(value: object) -> str:
 def moment(value: datetime) -> str:
     """A point in time for people, in their own time zone: `2026-05-01 14:03:22`."""
     return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def known_as(arn: str) -> str:
+    """Who an ARN names, without the account that a list need not repeat: `user/ann`."""
+    return arn.rpartition(":")[2] if arn.startswith("arn:") else arn
 
 
 def duration(seconds: float | None) -> str:
