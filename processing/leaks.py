@@ -29,9 +29,9 @@ import numpy as np
 import pyarrow as pa
 from dataset_settings import DatasetSettings, InputError
 from findings import Finding
-from notation import toml_text
 from quality import floats
 from rows import Counts, Plan
+from settings_lines import toml_text
 
 _CHANCE = 0.001
 _WRONG, _WRONG_OF_A_CLASS = 0.02, 0.10

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from csv_source import FIRST_BLOCK_BYTES, csv_batches
 from dataset_settings import DatasetSettings
 from findings import Finding
-from notation import toml_text
 from parquet_source import parquet_batches
+from settings_lines import toml_text
 from source_file import SourceFile
 
 _WITHOUT_NAME = re.compile(r"\s*|unnamed: ?\d+|__index_level_\d+__", re.IGNORECASE)
