@@ -39,7 +39,7 @@ def find_row_numbers(files: Sequence[SourceFile], settings: DatasetSettings) -> 
     named = {settings.target, settings.key, *(settings.features or ()), *settings.demanded_kinds}
     found = {}
     for name in files[0].columns:
-        if name in named:
+        if name in named or any(name in file.partition for file in files):
             continue
         if all(name in _pandas_indexes(file) for file in files):
             found[name] = "is the index of a pandas table"
@@ -68,7 +68,7 @@ def _pandas_indexes(file: SourceFile) -> set[str]:
 
     https://pandas.pydata.org/docs/development/developer.html
     """
-    if file.format != "parquet":
+    if not file.is_parquet:
         return set()
     try:
         document = json.loads((pq.read_schema(file.path).metadata or {})[b"pandas"])
@@ -79,7 +79,7 @@ def _pandas_indexes(file: SourceFile) -> set[str]:
 
 def _first_values(file: SourceFile, name: str, settings: DatasetSettings) -> Iterator[pa.Array]:
     """The column in the first block of the file, as texts or numbers."""
-    if file.format == "parquet":
+    if file.is_parquet:
         batches = parquet_batches(file, [name])
     else:
         batches = csv_batches(file, {name: pa.string()}, settings, FIRST_BLOCK_BYTES, null_texts=True)
