@@ -119,6 +119,8 @@ class Distinct:
         hashes = values.view(np.uint64) * _ODD
         self._kept = np.append(self._kept, hashes[hashes <= self._limit])
         self.all_differ = len(np.unique(self._kept)) == len(self._kept)
+        if not self.all_differ:
+            self._kept = np.empty(0, np.uint64)
         while len(self._kept) > _DISTINCT_KEPT:
             self._limit //= np.uint64(2)
             self._kept = self._kept[self._kept <= self._limit]

@@ -185,3 +185,11 @@ def test_the_report_counts_the_training_part_only(prepare: Callable[..., Prepare
     classes = by_name(prepared)["y"]["string_statistics"]["distribution"]["categorical"]["buckets"]
     assert sum(bucket["count"] for bucket in classes) == prepared.part("train").num_rows
     assert sum(prepared.part(part).num_rows for part in PARTS) == 300
+
+
+def test_a_whole_number_may_be_in_many_rows(prepare: Callable[..., Prepared]) -> None:
+    count = 30_000
+    rows = pa.table(
+        {"a": [n % 2 for n in range(count)], "b": range(count), "y": ["no", "yes", "yes"] * 10_000}
+    )
+    assert sum(prepare(rows, drop=["b"]).schema["rows"].values()) == count
