@@ -82,7 +82,8 @@ def unique_names(names: list[str], where: str) -> tuple[str, ...]:
             raise InputError(
                 f"the column name {name!r} is used more than once (columns {', '.join(places)})",
                 where=where,
-                remedy="Rename one of them, or give all names in columns",
+                remedy="Rename one of them, or give all names in columns; if these are values, set header = "
+                "false, too",
             )
     return tuple(names)
 
@@ -189,6 +190,15 @@ def _open_csv(
 def _check_delimiter(file: SourceFile, settings: DatasetSettings) -> None:
     """A header that is one column only, or lacks the target, although another delimiter would not."""
     header = faults.first_row(file, settings, settings.delimiter)
+    line = settings.delimiter.join(header)
+    said = re.fullmatch("sep=(.)", line)
+    if said:
+        raise InputError(
+            f"the first line, {line!r}, is for Excel alone and no header",
+            where=file.name,
+            remedy="Remove it: tail -n +2 FILE > NEW_FILE"
+            + ("" if said[1] == settings.delimiter else f", and set delimiter = {toml_text(said[1])}"),
+        )
     if len(header) > 1 and (settings.target in header or settings.columns is not None or not settings.header):
         return
     for delimiter, name in _DELIMITERS.items():
@@ -205,6 +215,13 @@ def _check_delimiter(file: SourceFile, settings: DatasetSettings) -> None:
                 where=file.name,
                 remedy=f"Set delimiter = {toml_text(delimiter)}",
             )
+    words = line.split()
+    if len(header) == 1 < len(words) and settings.target in words:
+        raise InputError(
+            f"its {len(words)} columns are separated by spaces",
+            where=file.name,
+            remedy="Write one delimiter between them: sed -E 's/^ +//; s/ +/,/g' FILE > NEW_FILE",
+        )
 
 
 def _csv_error(error: Exception, file: SourceFile, settings: DatasetSettings) -> Exception:
@@ -215,8 +232,10 @@ def _csv_error(error: Exception, file: SourceFile, settings: DatasetSettings) ->
         if column:
             text = text.replace(column[0], f"column {file.stored[int(column[1])]!r}", 1)
         return TypesContradicted(f"{file.name}: {text}")
-    if "Empty CSV file" in text:
-        return InputError("the file is empty", where=file.name, remedy="Give a file with rows in it")
+    if "Empty CSV file" in text:  # also where one line is all that there is
+        header = faults.first_row(file, settings, settings.delimiter)
+        what = "there are no rows, only a header" if header else "the file is empty"
+        return InputError(what, where=file.name, remedy="Give a file with rows in it")
     if isinstance(error, InputError):
         return error
     unpacking = isinstance(error, _BROKEN_PACKING) or re.search("zlib|Truncated|decompress", text)
@@ -224,7 +243,7 @@ def _csv_error(error: Exception, file: SourceFile, settings: DatasetSettings) ->
         return InputError(
             f"the {file.kind.packed} file cannot be unpacked: {text}",
             where=file.name,
-            remedy="Compress it again",
+            remedy="Fetch it or compress it again",
         )
     fault = faults.undecodable_line(file)
     if fault is None:

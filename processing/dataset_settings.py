@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -331,7 +332,11 @@ def check_columns(settings: DatasetSettings, source_columns: Sequence[str], wher
         raise error
     features = choose_features(settings, source_columns)
     if not features:
-        raise InputError("no feature is left", where=where, remedy="Drop fewer columns")
+        alone = set(source_columns) <= {settings.target, settings.key}
+        remedy = (
+            "Give a file with other columns, too, or name the delimiter" if alone else "Drop fewer columns"
+        )
+        raise InputError("no feature is left", where=where, remedy=remedy)
     return features
 
 
@@ -353,7 +358,7 @@ def column_errors(
         yield InputError(
             f"there is no target column {settings.target!r}",
             where=where,
-            remedy=which_one(settings.target, source_columns),
+            remedy=_which_target(settings.target, source_columns),
             key="target",
             value=settings.target,
         )
@@ -390,6 +395,18 @@ def column_errors(
                 key=key,
                 value=settings.target,
             )
+
+
+def _which_target(target: str, columns: Sequence[str]) -> str:
+    """The remedy for a target that is no column; that the file has no header where names look like values."""
+    remedy = which_one(target, columns)
+    numbers = [name for name in columns if re.fullmatch(r"[+-]?[0-9]*[.,]?[0-9]+(e[+-]?[0-9]+)?", name)]
+    if not numbers or not remedy.startswith("There are"):
+        return remedy
+    return (
+        f"Its first line holds {numbers[0]!r}: if that is a value, the file has no header; set header = "
+        f"false and give all {len(columns)} names in columns. If these are names: {remedy[0].lower()}{remedy[1:]}"
+    )
 
 
 def which_one(name: str, names: Iterable[str]) -> str:

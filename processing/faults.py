@@ -7,7 +7,9 @@ memory.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
 from byte_stream import open_lines
@@ -23,6 +25,7 @@ def malformed_line(file: SourceFile, settings: DatasetSettings, expected: int) -
     csv.field_size_limit(_FIELD_LIMIT)
     with open_lines(file) as lines:
         rows = csv.reader(_decoded(lines), strict=True, **_dialect(settings))
+        above = 0  # rows
         while True:
             start = rows.line_num + 1
             try:
@@ -40,15 +43,26 @@ def malformed_line(file: SourceFile, settings: DatasetSettings, expected: int) -
                 return InputError(
                     f"expected {expected} fields, found {len(row)}: {shown!r}",
                     where=f"{file.name}, line {start}",
-                    remedy=_remedy(text, settings, expected),
+                    remedy=_remedy(row, start, above, settings, expected),
                 )
+            above += bool(row)
 
 
-def _remedy(line: str, settings: DatasetSettings, expected: int) -> str:
-    quoted = next(csv.reader([line], delimiter=settings.delimiter, quotechar="'"), [])
+def _remedy(row: list[str], line: int, above: int, settings: DatasetSettings, expected: int) -> str:
+    delimiter = settings.delimiter
+    quoted = next(csv.reader([delimiter.join(row)], delimiter=delimiter, quotechar="'"), [])
     if len(quoted) == expected and settings.quote != "'":
         return 'Set quote = "\'", for values are quoted by that character'
-    return "Correct that line, or name the right delimiter"
+    if settings.target in map(str.strip, row):
+        return f"If this is the header, remove the lines above it: tail -n +{line} FILE > NEW_FILE"
+    if len(row) == expected + 1 and above == 1 and settings.header:
+        if not row[-1] and delimiter != "/":
+            return f"If all lines end with {delimiter!r}, remove it: sed 's/{delimiter}$//' FILE > NEW_FILE"
+        return (
+            "If the header lacks the name of the first column, as R writes row names, give it one: "
+            f"sed '1s/^/row{delimiter}/' FILE > NEW_FILE"
+        )
+    return "Correct that line or remove it, or name the right delimiter"
 
 
 def undecodable_line(file: SourceFile) -> InputError | None:
@@ -61,14 +75,35 @@ def undecodable_line(file: SourceFile) -> InputError | None:
                 return InputError(
                     f"byte {error.start + 1} is not UTF-8 (0x{line[error.start]:02x})",
                     where=f"{file.name}, line {number}",
-                    remedy=f"Convert it to UTF-8: iconv -f {_encoding(line)} -t utf-8 FILE > NEW_FILE",
+                    remedy=_converted(itertools.chain([line], lines)),
                 )
     return None
 
 
-def _encoding(line: bytes) -> str:
-    """Windows-1252 has letters where Latin-1 has none."""
-    return "windows-1252" if any(0x80 <= byte < 0xA0 for byte in line) else "latin1"
+def _converted(lines: Iterable[bytes]) -> str:
+    """How text in no encoding of Unicode becomes UTF-8, by what these lines hold.
+
+    Windows-1252 has letters where Latin-1 has none. In both, letters beyond ASCII stand among ASCII ones;
+    where most have another one beside them, the language is not written in Latin letters.
+    """
+    high = beside = 0
+    western = "latin1"
+    for line in lines:
+        high += sum(map(len, found := _HIGH.findall(line)))
+        beside += sum(len(one) for one in found if len(one) > 1)
+        if western != "" and _NO_LATIN_1.search(line):
+            western = "" if _NO_WINDOWS_1252.search(line) else "windows-1252"
+    if western and 2 * beside <= high:
+        return f"Convert it to UTF-8: iconv -f {western} -t utf-8 FILE > NEW_FILE"
+    return (
+        "Convert it to UTF-8 from the encoding in which it was written (windows-1251, gb18030, shift_jis, "
+        "macintosh?): iconv -f ENCODING -t utf-8 FILE > NEW_FILE"
+    )
+
+
+_HIGH = re.compile(rb"[\x80-\xff]+")
+_NO_LATIN_1 = re.compile(rb"[\x80-\x9f]")
+_NO_WINDOWS_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 
 
 def unfitting_value(

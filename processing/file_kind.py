@@ -16,7 +16,6 @@ from pathlib import Path
 from dataset_settings import InputError
 
 _START_BYTES = 4096
-_PARQUET_SUFFIXES = (".parquet", ".pq")
 _PACKED = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bz2",
@@ -49,9 +48,13 @@ _OTHERS = (
     (b"\xff\xd8\xff", "a picture", "Give a table"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it"),
     (b"Rar!", "a RAR archive", "Unpack it"),
+    (b"version https://git-lfs", "a pointer of Git LFS in place of the file", "Fetch the file: git lfs pull"),
+    (b"{\\rtf", "a text of a word processor (RTF)", _EXPORT),
 )
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
-_HTML = re.compile(rb"\s*<(!doctype html|html|head|body)", re.IGNORECASE)
+_HTML = re.compile(r"(<!--.*?-->\s*)*<(!doctype html|html|head|body|table)", re.IGNORECASE | re.DOTALL)
+_MARKUP = re.compile(r"<([?!]|[A-Za-z][^,;|\t\n]*>)")
+_BINARY = re.compile("[\x02-\x08\x0e-\x19]")  # \x01 separates fields of Hive
 _STRAY_SUFFIXES = (
     *(".md", ".rst", ".pdf", ".html", ".htm", ".doc", ".docx", ".png", ".jpg", ".jpeg", ".gif", ".svg"),
     *(".py", ".r", ".ipynb", ".sh", ".sql", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".log", ".lock"),
@@ -89,9 +92,9 @@ def kind_of(path: Path, name: str) -> FileKind:
     """
     with path.open("rb") as file:
         start = file.read(_START_BYTES)
-    if start.startswith(b"PAR1") or path.suffix.lower() in _PARQUET_SUFFIXES:
+    if start.startswith(b"PAR1"):
         return FileKind("parquet")
-    if start.startswith(b"PK\x03\x04"):
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zipped(path, name)
     for mark, packed in _PACKED.items():
         if start.startswith(mark):
@@ -105,6 +108,10 @@ def _plain(start: bytes, name: str, packed: str, member: str = "") -> FileKind:
         raise InputError(
             "this is a Parquet file that is compressed as a whole", where=name, remedy="Unpack it"
         )
+    if packed and start.startswith((b"PK\x03\x04", *_PACKED)):
+        raise InputError(
+            f"inside the {packed} file is another compressed one", where=name, remedy="Unpack it"
+        )
     if start[257:262] == b"ustar":
         raise InputError(f"this is a tar archive{inside}", where=name, remedy="Unpack it")
     for mark, what, remedy in _OTHERS:
@@ -116,23 +123,38 @@ def _plain(start: bytes, name: str, packed: str, member: str = "") -> FileKind:
         raise InputError(f"this is a pickle of Python{inside}", where=name, remedy=_EXPORT)
     encoding = _encoding(start)
     text = start.decode(encoding, errors="ignore").removeprefix("\ufeff").lstrip()
-    if _HTML.match(text[:200].encode()):
+    if _HTML.match(text):
         raise InputError(
             f"this is a page of HTML{inside}, no data",
             where=name,
             remedy="Perhaps a download answered with an error or a login page: give the file itself",
         )
-    if text.startswith("<?xml"):
-        raise InputError(f"this is XML{inside}, no CSV, JSON lines or Parquet", where=name, remedy=_EXPORT)
-    if re.match(r'\[\s*(\{|\[|\]|"|$)', text):
+    if _MARKUP.match(text):
         raise InputError(
-            f"this is a JSON array{inside}",
+            f"this is XML{inside}, no CSV, JSON lines or Parquet",
             where=name,
-            remedy="Write one JSON object a line: jq -c '.[]' FILE > FILE.jsonl",
+            remedy=f"{_EXPORT}; or, if a download answered with an error, give the file itself",
+        )
+    if re.match(r'\[\s*(\{|\[|\]|"|$)', text):
+        raise InputError(f"this is a JSON array{inside}", where=name, remedy=_of_array(text))
+    if _BINARY.search(text[:200]):
+        raise InputError(
+            f"this is no text{inside}: it holds control characters, and is no Parquet file either",
+            where=name,
+            remedy=_EXPORT,
         )
     if re.match(r'\{\s*("|\}|$)', text):
         return FileKind("json", packed, member, encoding)
     return FileKind("csv", packed, member, encoding)
+
+
+def _of_array(text: str) -> str:
+    """How an array of objects, an array of rows, or arrays of values one a line become a table."""
+    if re.match(r"\[\s*\[", text):
+        return "Write it as CSV: jq -r '.[] | @csv' FILE > FILE.csv"
+    if re.match(r"\[\s*\{", text):
+        return "Write one JSON object a line: jq -c '.[]' FILE > FILE.jsonl"
+    return "Write its lines as CSV: jq -r '@csv' FILE > FILE.csv"
 
 
 def _encoding(start: bytes) -> str:
@@ -183,5 +205,7 @@ def _zipped(path: Path, name: str) -> FileKind:
             with archive.open(members[0]) as member:
                 start = member.read(_START_BYTES)
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise InputError(f"the zip cannot be unpacked: {error}", where=name, remedy="Pack it again") from None
+        raise InputError(
+            f"the zip cannot be unpacked: {error}", where=name, remedy="Fetch it or pack it again"
+        ) from None
     return _plain(start, name, "zip", members[0])

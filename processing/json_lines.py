@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 from dataset_settings import InputError
@@ -77,23 +77,40 @@ def _objects(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, dict[str,
         if not line.strip():
             continue
         try:
-            row = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+            pairs = json.loads(
+                line, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_Pairs
+            )
         except ValueError as error:
             raise InputError(
                 f"this line is no JSON object: {error}",
                 where=f"{name}, line {number}",
-                remedy="Write one JSON object a line: jq -c . FILE > FILE.jsonl",
+                remedy="Write one JSON object a line: jq -c . FILE > FILE.jsonl"
+                if number == 1
+                else "Correct or remove that line; if it is the last one, the file is cut off",
             ) from None
-        if not isinstance(row, dict):
+        if not isinstance(pairs, _Pairs):
             raise InputError(
                 "this line is JSON, but no object",
                 where=f"{name}, line {number}",
                 remedy='Write {"column": value, ...} in each line',
             )
-        yield number, {key: _field(value, key, name, number) for key, value in row.items()}
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise InputError(
+                f"the key {twice!r} is there more than once",
+                where=f"{name}, line {number}",
+                remedy="Correct or remove that line",
+            )
+        yield number, {key: _field(value, key, row, f"{name}, line {number}") for key, value in row.items()}
 
 
-def _field(value: Any, key: str, name: str, number: int) -> str:
+class _Pairs(list[tuple[str, Any]]):
+    """An object's keys and values; an array is a plain list."""
+
+
+def _field(value: Any, key: str, row: Mapping[str, Any], where: str) -> str:
     if isinstance(value, str):
         return value
     if value is None:
@@ -101,7 +118,24 @@ def _field(value: Any, key: str, name: str, number: int) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     raise InputError(
-        f"the value of {key!r} is {'a list' if isinstance(value, list) else 'an object'}",
-        where=f"{name}, line {number}",
-        remedy="Give every value a key of its own, for example with jq",
+        f"the value of {key!r} is {'an object' if isinstance(value, _Pairs) else 'a list'}",
+        where=where,
+        remedy=_remedy(value, key, row),
+    )
+
+
+def _remedy(value: Any, key: str, row: Mapping[str, Any]) -> str:
+    """The command that makes lines of the one document that the file most probably is, or flat objects."""
+    if isinstance(value, list) and value and all(isinstance(one, _Pairs) for one in value):
+        return f"Write one JSON object a line: jq -c '.[{json.dumps(key)}][]' FILE > FILE.jsonl"
+    if all(isinstance(one, list) for one in row.values()):
+        return (
+            "If these are columns, write one JSON object a line: "
+            f"jq -c '. as $all | (.[{json.dumps(key)}] | keys_unsorted[]) as $row | $all"
+            " | map_values(.[$row])' FILE > FILE.jsonl"
+        )
+    return (
+        "Give every value a key of its own: "
+        'jq -c \'[paths(type != "object" and type != "array") as $p | '
+        '{($p | map(tostring) | join(".")): getpath($p)}] | add\' FILE > FILE.jsonl'
     )

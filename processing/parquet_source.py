@@ -31,10 +31,11 @@ def describe(file: SourceFile, settings: DatasetSettings) -> SourceFile:
     try:
         schema = pq.read_schema(file.path)
     except (pa.ArrowInvalid, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(
-            f"this is no Parquet file: {str(error).splitlines()[0]}",
+            f"it begins as a Parquet file, but is cut off or broken: {reason}",
             where=file.name,
-            remedy="Write it again, or give it another suffix if it is CSV",
+            remedy="Fetch it or write it again",
         ) from None
     columns = unique_names(schema.names, file.name)
     types = {column: fitting_type(schema.field(column).type) for column in columns}

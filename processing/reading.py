@@ -40,6 +40,7 @@ from source_file import Evidence, SourceFile, TypesContradicted
 _BLOCK_BYTES = 3 << 20  # what Arrow parses at a time; several are in memory at once
 _FIRST_BLOCK_BYTES = 1 << 20
 _HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"
+_HIDDEN = "if it is no data, move it away, or begin its name with _"
 _ANYTHING = Evidence(column_types.ANY, column_types.ANY)
 
 
@@ -72,9 +73,18 @@ def find_files(folder: Path, settings: DatasetSettings) -> tuple[list[SourceFile
                 ("stray_file", "is no data by its name") if path in full else ("empty_file", "is empty")
             )
             findings.append(Finding(kind, f"{names[path]} {why} and is passed over", level="note"))
-    files = [_describe(path, names[path], settings) for path in data]
-    for file in files[1:]:
-        _check_same_columns(files[0], file)
+    files: list[SourceFile] = []
+    for path in data:
+        try:
+            files.append(_describe(path, names[path], settings))
+        except InputError as error:
+            if len(data) == 1 or _HIDDEN in str(error):
+                raise
+            remedy = f"{error.remedy}; {_HIDDEN}"
+            raise InputError(error.what, where=error.where, remedy=remedy, lines=error.lines) from None
+    model = next((file for file in files if settings.target in file.columns), files[0])
+    for file in files:
+        _check_same_columns(model, file)
     return files, findings
 
 
@@ -87,7 +97,7 @@ def _check_same_columns(first: SourceFile, file: SourceFile) -> None:
         raise InputError(
             f"its columns are not those of {first.name}: it {' and '.join(parts)}",
             where=file.name,
-            remedy="Give all files the same columns, and leave out what is no data",
+            remedy=f"Give all files the same columns; {_HIDDEN}",
         )
 
 

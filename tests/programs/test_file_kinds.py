@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import sqlite3
 import subprocess
 import zipfile
@@ -22,6 +23,7 @@ import pytest
 from program_runs import PARTS, Prepared, as_csv, mixed_rows
 
 HEADER, ROWS = mixed_rows(300)
+FULL = [row for row in ROWS if "" not in row]
 GOOD = as_csv(HEADER, ROWS)
 UMLAUTS = GOOD.replace("shop", "Gesch\u00e4ft")
 
@@ -97,6 +99,7 @@ def test_json_lines_are_read_as_a_csv_of_the_same_rows(prepare: Callable[..., Pr
         pytest.param('{"a": {"b": 1}, "y": 1}', ["line 2: the value of 'a' is an object"], id="object"),
         pytest.param("{oops", ["line 2: this line is no JSON object"], id="broken"),
         pytest.param("[1, 2]", ["line 2: this line is JSON, but no object"], id="array"),
+        pytest.param('{"a": 1, "a": 2}', ["line 2: the key 'a' is there more than once"], id="twice"),
     ],
 )
 def test_json_lines_that_are_no_table_are_named(
@@ -138,6 +141,15 @@ def arrow(write: Callable[[pa.Table, Any], Any]) -> bytes:
         pytest.param(
             gzip.compress(arrow(pq.write_table)), "a Parquet file that is compressed as a whole", id="pq"
         ),
+        pytest.param(
+            arrow(pq.write_table)[:-20], "begins as a Parquet file, but is cut off", id="cut parquet"
+        ),
+        pytest.param(gzip.compress(gzip.compress(GOOD.encode())), "another compressed one", id="gzip twice"),
+        pytest.param(b"\x7fELF\x02\x01" + bytes(99), "holds control characters", id="binary"),
+        pytest.param(b"<Error><Code>AccessDenied</Code></Error>", "this is XML", id="an error of S3"),
+        pytest.param(b"<!-- x --><table><tr>", "this is a page of HTML", id="a table of HTML"),
+        pytest.param(b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull", id="git lfs"),
+        pytest.param(b"a,y", "there are no rows, only a header", id="a line without an end"),
         pytest.param(bz2.compress(GOOD.encode())[:-99], "bz2 file cannot be unpacked", id="cut bzip2"),
         pytest.param(lzma.compress(GOOD.encode())[:-99], "xz file cannot be unpacked", id="cut xz"),
     ],
@@ -153,6 +165,49 @@ def test_what_cannot_be_read_is_named_for_what_it_is(
 
 def test_a_database_is_named(prepare: Callable[..., Prepared], tmp_path: Path) -> None:
     assert "this is an SQLite database" in prepare({"data.db": sqlite(tmp_path / "x.db")}).message
+
+
+def as_written(opened: str, between: str, closed: str, *, arrays: bool = False) -> str:
+    rows = [list(row) if arrays else dict(zip(HEADER, row, strict=True)) for row in ROWS]
+    return opened + between.join(map(json.dumps, [HEADER, *rows] if arrays else rows)) + closed
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(as_written("[", ",\n", "]"), id="array of objects"),
+        pytest.param(as_written("[\n", ",", "]", arrays=True), id="array of rows"),
+        pytest.param(as_written("", "\n", "\n", arrays=True), id="rows one a line"),
+        pytest.param(as_written('{"data": [', ",", "]}"), id="records"),
+        pytest.param(json.dumps(dict(zip(HEADER, zip(*ROWS, strict=True), strict=True))), id="columns"),
+        pytest.param(
+            re.sub(r'"shop": ("[^"]*")', r'"shop": {"name": \1}', as_written("", "\n", "\n")), id="nested"
+        ),
+        pytest.param("sep=,\n" + GOOD, id="a line for Excel"),
+        pytest.param("# A title\n\n" + GOOD, id="a title"),
+        pytest.param(GOOD.replace("\n", ",\n").replace(",\n", "\n", 1), id="delimiters at the end"),
+        pytest.param(
+            "".join(f"{n},{line}\n" for n, line in enumerate(GOOD.splitlines()))[2:], id="row names of R"
+        ),
+        pytest.param(
+            as_csv(HEADER, FULL).replace("shop ", "shop").replace(" 10:", "T10:").replace(",", "  "),
+            id="spaces",
+        ),
+    ],
+)
+def test_the_command_that_mends_a_file_works(
+    prepare: Callable[..., Prepared], tmp_path: Path, data: str
+) -> None:
+    found = prepare({"data.csv": data})
+    assert found.code == 1
+    command = re.search("((jq|tail|sed) .* FILE > [A-Z_]*(FILE[.a-z]*))", found.message)
+    assert command, found.message
+    (tmp_path / "FILE").write_text(data)
+    subprocess.run(command[1], shell=True, check=True, cwd=tmp_path)
+    name = command[1].rpartition(" ")[2]
+    mended = prepare({"data.csv": (tmp_path / name).read_bytes()}, folder="mended")
+    assert mended.code == 0, mended.err
+    assert sum(mended.schema["rows"].values()) in (len(ROWS), len(FULL))
 
 
 @pytest.mark.parametrize("text", ["Gesch\u00e4ft", "20 \u20ac"])
@@ -177,6 +232,32 @@ def test_what_lies_beside_the_data_is_passed_over_and_named(prepare: Callable[..
     assert "README.md is no data by its name and is passed over" in found.out
     assert prepare({"readings.txt": GOOD}, folder="other").code == 0
     assert prepare({"README.txt": GOOD}, folder="other").code == 0  # alone, it must be the data
+    for beside in ("a,b\n1,2\n", "a,b\n1,2,3\n"):  # in order before the data, which names the columns
+        found = prepare({"codebook.csv": beside, "data.csv": GOOD}, folder="beside")
+        assert found.message.startswith("codebook.csv")
+        assert "if it is no data, move it away" in found.message
+
+
+@pytest.mark.parametrize("name", ["data.parquet", "data.zip", "data.csv.gz"])
+def test_the_content_counts_and_not_the_name(prepare: Callable[..., Prepared], name: str) -> None:
+    same(prepare(GOOD, folder="plain"), prepare({name: GOOD}, folder="other"))
+
+
+def test_a_file_without_a_header_is_told_so(prepare: Callable[..., Prepared]) -> None:
+    found = prepare(as_csv(None, FULL))
+    assert "set header = false and give all 6 names in columns" in found.message
+    assert "set header = false, too" in prepare(as_csv(None, ROWS)).message
+    assert prepare(as_csv(None, ROWS), header=False, columns=HEADER).code == 0
+
+
+def test_letters_that_are_not_latin_ask_for_their_encoding(prepare: Callable[..., Prepared]) -> None:
+    for encoding, text in (
+        ("windows-1251", "\u041c\u043e\u0441\u043a\u0432\u0430"),
+        ("gb18030", "\u4e2d\u56fd"),
+    ):
+        message = prepare(GOOD.replace("shop", text).encode(encoding)).message
+        assert encoding in message
+        assert "iconv -f ENCODING" in message
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
@@ -212,5 +293,5 @@ def test_a_continuous_target_is_a_regression(prepare: Callable[..., Prepared], t
 
 def test_an_error_names_keys_as_the_settings_file_does(prepare: Callable[..., Prepared]) -> None:
     found = prepare(GOOD, positive_class="maybe")
-    assert found.message.startswith("positive_class is 'maybe', but 'y' has 'no', 'yes'")
+    assert found.message.startswith("positive_class is 'maybe', but the target 'y' has 'no', 'yes'")
     assert "dataset.json" not in prepare(GOOD, key="y").message

@@ -116,10 +116,10 @@ def check(prepared: Prepared, *texts: str) -> None:
             id="open quote",
         ),
         pytest.param(
-            {"x.parquet": b"not parquet"}, {}, ["x.parquet: this is no Parquet file"], id="no Parquet"
+            {"x.parquet": b"not parquet\n1"}, {}, ["x.parquet: there is no target column"], id="no Parquet"
         ),
         pytest.param(
-            {"x.parquet": b"PAR1" + b"x" * 99}, {}, ["x.parquet: this is no Parquet"], id="cut Parquet"
+            {"x.parquet": b"PAR1" + b"x" * 99}, {}, ["x.parquet: it begins as a Parquet"], id="cut Parquet"
         ),
         pytest.param(
             GOOD.replace("visits", "b\xe9suche", 1).encode("latin-1"),
