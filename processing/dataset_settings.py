@@ -405,7 +405,7 @@ def _which_target(target: str, columns: Sequence[str]) -> str:
         return remedy
     return (
         f"Its first line holds {numbers[0]!r}: if that is a value, the file has no header; set header = "
-        f"false and give all {len(columns)} names in columns. If these are names: {remedy[0].lower()}{remedy[1:]}"
+        f"false and give all {len(columns)} names in columns. If these are names: there{remedy[5:]}"
     )
 
 

@@ -1,16 +1,17 @@
 """Whether what was counted is fit for training: the target, and a value for every feature.
 
-Nothing here reads or writes a file: the counts of the one pass over the rows (``rows``) come in, the class
-names in the order of ``schema.json`` or an :class:`InputError` goes out.
+The counts of the one pass over the rows (``rows``) come in, the class names in the order of ``schema.json``
+or an :class:`InputError` goes out. Only for the remedy of an error are the rows read again (``seeds``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from dataset_settings import PARTS, DatasetSettings, InputError, which_one
 from rows import Counts, Plan
+from seeds import deciding_sums, seed_for_all
 from settings_lines import toml_key, toml_text
 from small_classes import MOST_ROWS
 
@@ -34,11 +35,11 @@ def check_counts(plan: Plan, counts: Counts) -> list[str]:
         raise InputError(f"no row has a value in the target {settings.target!r}", remedy="Give labelled rows")
     classes: list[str] = []
     if settings.is_regression:
-        _check_numbers(settings, counts)
+        _check_numbers(plan, counts)
     else:
         classes = _class_names(settings, counts)
         _check_floors(settings, classes)
-        _check_every_part(settings, counts, classes)
+        _check_every_part(plan, counts, classes)
     for name in plan.features:
         if not counts.quality.present(name):
             raise InputError(
@@ -48,13 +49,14 @@ def check_counts(plan: Plan, counts: Counts) -> list[str]:
     return classes
 
 
-def _check_numbers(settings: DatasetSettings, counts: Counts) -> None:
+def _check_numbers(plan: Plan, counts: Counts) -> None:
+    settings = plan.settings
     empty = [part for part, rows in counts.rows.items() if not rows]
     if empty:
-        rows = sum(counts.rows.values())
+        rows, seed = sum(counts.rows.values()), seed_for_all(plan, deciding_sums(plan), {})
         raise InputError(
             f"of {rows} rows none fell into {' and '.join(empty)} ({_together(settings)} share a part)",
-            remedy="Give more rows, or try another seed",
+            remedy="Give more rows" if seed is None else f"Give more rows, or set seed = {seed}",
         )
     target = counts.quality.numbers[settings.target]
     if target.lowest == target.highest:
@@ -123,32 +125,73 @@ def _check_floors(settings: DatasetSettings, classes: Sequence[str]) -> None:
         )
 
 
-def _check_every_part(settings: DatasetSettings, counts: Counts, classes: Sequence[str]) -> None:
+def _check_every_part(plan: Plan, counts: Counts, classes: Sequence[str]) -> None:
+    settings = plan.settings
     totals = {name: sum(part.get(name, 0) for part in counts.classes.values()) for name in classes}
-    for name in classes:
-        lacking = [part for part in PARTS if name not in counts.classes[part]]
-        if lacking:
-            raise _quantity(settings, classes, sum(totals.values())) or InputError(
-                f"class {name!r} of the target {settings.target!r} is too rare: of its {totals[name]:,} rows "
-                f"none fell into {' and '.join(lacking)} ({_together(settings)} share a part)",
-                remedy=_more_of_a_class(settings, name, totals),
-            )
+    lacking = {
+        name: parts
+        for name in classes
+        if (parts := [part for part in PARTS if name not in counts.classes[part]])
+    }
+    if not lacking:
+        return
+    error = _quantity(settings, classes, sum(totals.values())) or _names_rows(settings, totals, lacking)
+    if error:
+        raise error
+    name, parts = next(iter(lacking.items()))
+    more = f"; {len(lacking)} classes are" if len(lacking) > 1 else ""
+    raise InputError(
+        f"class {name!r} of the target {settings.target!r} is too rare: of its {totals[name]:,} rows "
+        f"none fell into {' and '.join(parts)} ({_together(settings)} share a part){more}",
+        remedy=_more_of_a_class(plan, list(lacking), totals),
+    )
 
 
-def _more_of_a_class(settings: DatasetSettings, name: str, totals: Mapping[str, int]) -> str:
-    """What brings a class into every part."""
-    others = [other for other in totals if other != name]
-    merged = ""
-    if len(others) > 1:
-        into = max(others, key=lambda other: (totals[other], other))
-        pairs = {**settings.class_names, name: into}
-        table = ", ".join(f"{toml_key(one)} = {toml_text(other)}" for one, other in pairs.items())
-        merged = f", or merge it with another class, as class_names = {{ {table} }} does"
-    if settings.is_stratified and totals[name] <= MOST_ROWS:
-        return f"Give three different rows of it at least{merged}"
-    if not settings.is_stratified and settings.key is None:
+def _names_rows(
+    settings: DatasetSettings, totals: Mapping[str, int], lacking: Collection[str]
+) -> InputError | None:
+    """The error for a target most of whose many classes have hardly any rows."""
+    rows = sum(totals.values())
+    if len(lacking) <= _MOST_NUMBERS_AS_CLASSES or rows >= _FEWEST_ROWS_OF_A_CLASS * len(totals):
+        return None
+    return InputError(
+        f"the target {settings.target!r} holds {len(totals):,} different texts in {rows:,} rows, most of "
+        "them too rare to be classes",
+        remedy="Name another target, or group its values into classes",
+    )
+
+
+def _more_of_a_class(plan: Plan, lacking: Sequence[str], totals: Mapping[str, int]) -> str:
+    """What brings the classes that a part is without into every part."""
+    settings, sums = plan.settings, deciding_sums(plan)
+    few = [name for name in lacking if len(sums[name]) < len(PARTS)]
+    merged = _merged(settings, lacking, totals)
+    if few:
+        wanted = "rows of three different keys" if settings.key else "three different rows"
+        return f"Give {wanted} of {'it' if len(lacking) == 1 else repr(few[0])} at least{merged}"
+    if (
+        settings.stratify is False
+        and settings.key is None
+        and all(totals[one] <= MOST_ROWS for one in lacking)
+    ):
         return f"Take stratify = false out{merged}"
-    return f"Try another seed, give more rows of it{merged}"
+    seed = seed_for_all(plan, sums, totals)
+    if seed is not None:
+        return f"Set seed = {seed}, by which every class is in every part{merged}"
+    return f"Give more {'keys' if settings.key else 'different rows'} of {lacking[0]!r}{merged}"
+
+
+def _merged(settings: DatasetSettings, lacking: Sequence[str], totals: Mapping[str, int]) -> str:
+    """The line that merges these classes with another one, where two remain."""
+    others = [name for name in totals if name not in lacking]
+    if len(others) < 2:
+        return ""
+    into = max(others, key=lambda other: (totals[other], other))
+    pairs = {old: into if new in lacking else new for old, new in settings.class_names.items()}
+    pairs |= dict.fromkeys(lacking, into)
+    table = ", ".join(f"{toml_key(one)} = {toml_text(other)}" for one, other in pairs.items())
+    them = "it" if len(lacking) == 1 else "them"
+    return f", or merge {them} with another class, as class_names = {{ {table} }} does"
 
 
 def _together(settings: DatasetSettings) -> str:

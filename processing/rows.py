@@ -111,8 +111,7 @@ def split_rows(plan: Plan) -> Counts:
         InputError: a file is broken, there are no rows, or the target has too many different values.
     """
     settings, instances = plan.settings, plan.instances
-    content = [name for name in plan.types if name not in plan.row_numbers]
-    hasher = RowHasher(content, settings.key, settings.seed, settings.split)
+    hasher = row_hasher(plan)
     columns = _columns(plan)
     types = {name: TYPES[plan.types[name]] for name in plan.features}
     types[settings.target] = TYPES["number" if settings.is_regression else "text"]
@@ -139,7 +138,7 @@ def split_rows(plan: Plan) -> Counts:
         if not (writing or counting):
             if small is not None:  # every instance has to know which rows the first one holds
                 small.held(
-                    _classes(batch.column(settings.target).filter(_has_target(batch, settings.target)))
+                    class_labels(batch.column(settings.target).filter(has_target(batch, settings.target)))
                 )
             continue
         rows = _hashed(batch, hasher, plan)
@@ -221,18 +220,13 @@ def _read(plan: Plan, noticed: Noticed) -> Iterator[pa.RecordBatch]:
 
 
 def _hashed(batch: pa.RecordBatch, hasher: RowHasher, plan: Plan) -> _Rows:
-    target = plan.settings.target
-    texts = {
-        name: (key_hashes if name == plan.settings.key else text_hashes)(batch.column(name).dictionary)
-        for name in batch.schema.names
-        if pa.types.is_dictionary(batch.schema.field(name).type)
-    }
+    target, texts = plan.settings.target, texts_hashed(batch, plan)
     content, deciding = hasher.hashes(batch, texts)
-    mask = _has_target(batch, target)
+    mask = has_target(batch, target)
     if mask.false_count:
         present = mask.to_numpy(zero_copy_only=False)
         batch, content, deciding = batch.filter(mask), content[present], deciding[present]
-    labels = _numbers(batch, target) if plan.settings.is_regression else _classes(batch.column(target))
+    labels = _numbers(batch, target) if plan.settings.is_regression else class_labels(batch.column(target))
     names = _columns(plan)["test"]
     arrays = [labels if name == target else batch.column(name) for name in names]
     rows = pa.RecordBatch.from_arrays(arrays, names)
@@ -241,7 +235,24 @@ def _hashed(batch: pa.RecordBatch, hasher: RowHasher, plan: Plan) -> _Rows:
     return _Rows(rows, content, hasher.parts(deciding), texts)
 
 
-def _has_target(batch: pa.RecordBatch, target: str) -> pa.BooleanArray:
+def row_hasher(plan: Plan) -> RowHasher:
+    """What decides on the rows' parts by the plan's settings."""
+    settings = plan.settings
+    content = [name for name in plan.types if name not in plan.row_numbers]
+    return RowHasher(content, settings.key, settings.seed, settings.split)
+
+
+def texts_hashed(batch: pa.RecordBatch, plan: Plan) -> dict[str, np.ndarray]:
+    """A uint64 hash of each text in the dictionary of each text column."""
+    return {
+        name: (key_hashes if name == plan.settings.key else text_hashes)(batch.column(name).dictionary)
+        for name in batch.schema.names
+        if pa.types.is_dictionary(batch.schema.field(name).type)
+    }
+
+
+def has_target(batch: pa.RecordBatch, target: str) -> pa.BooleanArray:
+    """True for the rows that have a value in the target."""
     return pc.invert(batch.column(target).is_null(nan_is_null=True))
 
 
@@ -262,7 +273,7 @@ def _numbers(batch: pa.RecordBatch, target: str) -> pa.DoubleArray:
     return numbers
 
 
-def _classes(target: pa.Array) -> pa.DictionaryArray:
+def class_labels(target: pa.Array) -> pa.DictionaryArray:
     """The names of the rows' classes: 1 and 1.0 are both "1", a boolean is "true" or "false"."""
     if pa.types.is_dictionary(target.type):
         return target

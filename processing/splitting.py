@@ -130,18 +130,22 @@ class RowHasher:
 
     def hashes(self, batch: pa.RecordBatch, texts: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """``(content, deciding)``: uint64 hashes of each row's content and of what decides on its part."""
+        content, deciding = self.sums(batch, texts)
+        hashes = self.salted(content, self.seed)
+        return hashes, hashes if deciding is content else self.salted(deciding, self.seed)
+
+    def sums(self, batch: pa.RecordBatch, texts: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """The same before the seed comes in."""
         total = np.zeros(batch.num_rows, np.uint64)
         for name in batch.schema.names:
             if name not in self._salts:
                 continue
             total += self._column(batch, name, texts)
-        content = self._salted(total)
         if self.key is None:
-            return content, content
+            return total, total
         column = batch.column(self.key)
-        deciding = self._salted(self._column(batch, self.key, texts))
         absent = column.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
-        return content, np.where(absent, content, deciding)
+        return total, np.where(absent, total, self._column(batch, self.key, texts))
 
     def parts(self, deciding: np.ndarray) -> np.ndarray:
         """0, 1 or 2 for each row: its place in :data:`dataset_settings.PARTS`."""
@@ -157,8 +161,10 @@ class RowHasher:
         bits ^= bits >> np.uint64(29)
         return bits
 
-    def _salted(self, sums: np.ndarray) -> np.ndarray:
-        return mixed(sums ^ _name_hash(f"seed {self.seed}"))
+    @staticmethod
+    def salted(sums: np.ndarray, seed: int) -> np.ndarray:
+        """The uint64 hashes that ``sums`` become by a seed."""
+        return mixed(sums ^ _name_hash(f"seed {seed}"))
 
 
 class PartWriter:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import tomllib
 from collections.abc import Callable
 from typing import Any
 
@@ -194,3 +196,34 @@ def test_a_class_that_is_only_a_number_of_many_with_decimals_is_a_regression(
         assert "this is a regression" in refused.message
         assert 'Set task = "regression"' in refused.message
     assert prepare(as_csv(["x", "y"], rows), task="regression").code == 0
+
+
+def mended(prepare: Callable[..., Prepared], data: str, **settings: Any) -> Prepared:
+    """After a refusal, with the line that its remedy sets."""
+    refused = prepare(data, **settings)
+    assert refused.code == 1
+    line = re.search(r"((seed|class_names) = ({.*}|[0-9]+))", refused.message)
+    assert line, refused.message
+    return prepare(data, **{**settings, **tomllib.loads(line[1])})
+
+
+def test_a_seed_that_brings_a_class_into_every_part_is_named(prepare: Callable[..., Prepared]) -> None:
+    rows = [[n * 7919 % 1009, n // 5, "ab"[n % 2]] for n in range(1500)]
+    rows += [[n, key, "rare"] for n, key in enumerate((7, 8, 11, 7))]
+    keyed = mended(prepare, as_csv(["n", "k", "y"], rows), task="multiclass", key="k")
+    assert keyed.code == 0, keyed.message
+    rows = [[n % 4, "no" if n % 3 else "yes"] for n in range(1200)]
+    repeated = mended(prepare, as_csv(["n", "y"], rows))
+    assert repeated.code == 0, repeated.message
+
+
+def test_all_classes_that_are_too_rare_are_merged_by_one_line(prepare: Callable[..., Prepared]) -> None:
+    rows = [[n * 7919 % 1009, "ab"[n % 2]] for n in range(400)]
+    rows += [[n, f"rare {n % 3}"] for n in range(6)]
+    merged = mended(prepare, as_csv(["n", "y"], rows), task="multiclass", class_names={"a": "rare 1"})
+    assert merged.code == 0, merged.message
+
+
+def test_a_target_that_names_rows_is_told_so(prepare: Callable[..., Prepared]) -> None:
+    refused = prepare(as_csv(["n", "y"], [[n, f"u{n}"] for n in range(300)]), task="multiclass")
+    assert "holds 300 different texts in 300 rows" in refused.message
