@@ -30,11 +30,14 @@ def content_hashes(table: pa.Table) -> np.ndarray:
 
 
 def _value_bits(column: pa.Array) -> np.ndarray:
-    """64 bits for each value (uint64); those of a missing one and of 0 differ."""
+    """64 bits for each value (uint64), equal for equal numbers of any type; a missing one has its own."""
     kind = column.type
     if pa.types.is_floating(kind):
         values = column.cast(pa.float64()).fill_null(np.nan).to_numpy()
-        return values.view(np.uint64)
+        with np.errstate(invalid="ignore"):
+            whole = values.astype(np.int64)
+        bits = np.where(whole == values, whole.view(np.uint64), values.view(np.uint64))
+        return np.where(np.isnan(values), _MIX, bits)
     if pa.types.is_integer(kind) or pa.types.is_timestamp(kind) or pa.types.is_boolean(kind):
         whole = column.cast(pa.int8() if pa.types.is_boolean(kind) else pa.int64())
         bits = whole.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64).view(np.uint64)

@@ -4,8 +4,8 @@ The model reads float32, which holds 24 bits: for it, all seconds of two minutes
 the schema says for each timestamp, and for each number that needs it, from where it is counted and in which
 steps (``training/scale.py`` does so): from the value in the middle, because a few values far away (a 0, the
 year 9999) must not cost the others their resolution, and in steps of the largest whole number that divides
-all differences. Both are chosen by the sample of the training part that the data-quality report
-keeps (``quality``), which does not depend on the order of the rows.
+all differences. Both are chosen by a sample of the different rows of the training part (``quality``), which
+never depends on their order, unlike that of the data-quality report.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _as_encoded(values: np.ndarray, found: dict[str, int | float]) -> np.ndarray
 def _values(plan: Plan, counts: Counts) -> Iterator[tuple[str, np.ndarray]]:
     """Each number and timestamp with its finite values in the sample, sorted, if it has any: int64 where all
     are whole numbers (a timestamp's are microseconds), else float64."""
-    sample = counts.quality.sample.table()
+    sample = counts.quality.different.table()
     for name in plan.features if sample is not None else ():
         if KIND_OF[plan.types[name]] not in ("number", "timestamp"):
             continue

@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from row_sample import SAMPLE_ROWS, Occurrences, RowSample
+from splitting import mixed
 
 _MOST_TEXTS = 400_000
 _TEXTS_KEPT = 200_000
@@ -30,6 +31,8 @@ _DISTINCT_KEPT = 4096
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _BUCKETS = 10
 _TEXT_BUCKETS = 100
+_DIGITS, _DIGITS_OF_A_DEVIATION = 14, 13  # later ones depend on the order of the rows
+_LARGEST_ROUNDED = 1e300
 
 
 class NumberColumn:
@@ -38,7 +41,7 @@ class NumberColumn:
     def __init__(self, integral: bool) -> None:
         self.integral = integral
         self.present = self.missing = 0
-        self.mean = self.squares = 0.0
+        self._mean = self._squares = 0.0
         self.lowest, self.highest = math.inf, -math.inf
 
     def add(self, values: np.ndarray) -> None:
@@ -59,11 +62,19 @@ class NumberColumn:
         distances = values - mean
         squares = float(np.square(distances).sum())
         # Chan, Golub and LeVeque's merge of two batches' moments: stable where sums of squares are not.
-        step = mean - self.mean
+        step = mean - self._mean
         joint = self.present + count
-        self.squares += squares + step * step * self.present * count / joint
-        self.mean += step * count / joint
+        self._squares += squares + step * step * self.present * count / joint
+        self._mean += step * count / joint
         self.present = joint
+
+    @property
+    def mean(self) -> float:
+        """The mean of the values that are present."""
+        return min(max(_rounded(self._mean, self._largest(), _DIGITS), self.lowest), self.highest)
+
+    def _largest(self) -> float:
+        return max(abs(self.lowest), abs(self.highest))
 
     def statistics(self, sample: np.ndarray) -> dict[str, Any]:
         """``numerical_statistics``; ``sample`` holds the column's values in the sampled rows, NaN
@@ -71,10 +82,11 @@ class NumberColumn:
         report: dict[str, Any] = {"common": {"num_present": self.present, "num_missing": self.missing}}
         if not self.present:
             return report
+        deviation = math.sqrt(self._squares / self.present)
         report |= {
             "mean": self.mean,
-            "sum": self.mean * self.present,
-            "std_dev": math.sqrt(self.squares / self.present),
+            "sum": _rounded(self._mean * self.present, self._largest() * self.present, _DIGITS),
+            "std_dev": _rounded(deviation, deviation, _DIGITS_OF_A_DEVIATION),
             "min": self.lowest,
             "max": self.highest,
             "distribution": {"kll": self._distribution(np.sort(sample[np.isfinite(sample)]))},
@@ -212,6 +224,7 @@ class Quality:
                 whole = pa.types.is_integer(entry.type) or pa.types.is_boolean(entry.type)
                 self.numbers[entry.name] = NumberColumn(whole)
         self.sample = RowSample()
+        self.different = RowSample(distinct=True)
         self.occurrences = Occurrences()
 
     def add(self, batch: pa.RecordBatch, hashes: np.ndarray, texts: Mapping[str, np.ndarray]) -> None:
@@ -226,6 +239,7 @@ class Quality:
             if name in self.whole:
                 self.whole[name].add(array.to_numpy(zero_copy_only=False))
         self.sample.add(batch, self.occurrences.priorities(hashes))
+        self.different.add(batch, mixed(hashes))
 
     def present(self, name: str) -> int:
         """How many values the column has in the training part."""
@@ -271,6 +285,13 @@ def _scaled(counts: Sequence[int] | np.ndarray, total: int) -> list[int]:
     for place in np.argsort(whole - exact, kind="stable")[: total - int(whole.sum())]:
         whole[place] += 1
     return whole.tolist()
+
+
+def _rounded(value: float, largest: float, digits: int) -> float:
+    """``value`` to that many digits of a number as large as ``largest``."""
+    if not 0 < largest < _LARGEST_ROUNDED:
+        return value
+    return round(value, digits - math.ceil(math.log10(largest)))
 
 
 def _is_infinite(value: Any) -> bool:

@@ -81,10 +81,13 @@ class Occurrences:
 
 
 class RowSample:
-    """The rows with the smallest priorities, which are distinct and as good as random: a uniform sample."""
+    """The rows with the smallest priorities, which are as good as random: a uniform sample.
 
-    def __init__(self, rows: int = SAMPLE_ROWS) -> None:
-        self.rows = rows
+    ``distinct``: of rows with one priority only one is kept.
+    """
+
+    def __init__(self, rows: int = SAMPLE_ROWS, *, distinct: bool = False) -> None:
+        self.rows, self.distinct = rows, distinct
         self._kept: list[pa.Table] = []
         self._priorities = np.empty(0, np.uint64)
 
@@ -94,6 +97,9 @@ class RowSample:
             places = np.flatnonzero(priorities < self._priorities[self.rows - 1])
         else:
             places = np.arange(len(priorities))
+        if self.distinct and len(places):
+            wanted, first = np.unique(priorities[places], return_index=True)
+            places = places[first[~np.isin(wanted, self._priorities)]]
         if len(places) > self.rows:
             places = places[np.argsort(priorities[places], kind="stable")[: self.rows]]
         if not len(places):

@@ -64,13 +64,15 @@ def text_hashes(texts: pa.Array) -> np.ndarray:
 def key_hashes(texts: pa.Array) -> np.ndarray:
     """A uint64 hash of each key in a string array without nulls.
 
-    A key that spells a whole number of 64 bits as such a number is written (``7``, but not ``007`` or
-    ``7.0``) hashes as that number does, so that keys that are stored as numbers and as texts agree.
+    A key that spells a whole number of 64 bits as such a number is written (``7``, and ``7.0`` as pandas
+    writes it where a key is missing, but not ``007``) hashes as that number does, so that keys that are
+    stored as numbers and as texts agree.
     """
     hashes = text_hashes(texts)
-    short = pc.match_substring_regex(texts, r"^(0|-?[1-9][0-9]{0,17})$")
+    short = pc.match_substring_regex(texts, r"^(0|-?[1-9][0-9]{0,17})(\.0)?$")
     places = np.flatnonzero(short.to_numpy(zero_copy_only=False))
-    hashes[places] = texts.take(pa.array(places)).cast(pa.int64()).to_numpy().view(np.uint64)
+    numbers = pc.replace_substring_regex(texts.take(pa.array(places)), r"\.0$", "")
+    hashes[places] = numbers.cast(pa.int64()).to_numpy().view(np.uint64)
     long = pc.match_substring_regex(texts, r"^-?[1-9][0-9]{18}$").to_numpy(zero_copy_only=False)
     for place in np.flatnonzero(long):
         number = int(texts[int(place)].as_py())

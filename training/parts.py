@@ -179,6 +179,8 @@ def _encoded(table: pa.Table, schema: Schema) -> _Rows:
     data = encode({name: table[name] for name in schema.names}, schema.features)
     regression = schema.task == "regression"
     label = _numbers(table, schema) if regression else _classes(table, schema).astype(np.float32)
+    for numbers in (data, label):
+        numbers += np.float32(0)  # -0.0 becomes 0.0: what is equal must not differ in an order or in a model
     return _Rows(data, label)
 
 

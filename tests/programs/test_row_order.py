@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from program_runs import (
     as_csv,
@@ -55,10 +57,9 @@ def run(
     statistics = json.loads((evaluation / "statistics.json").read_text())
     del statistics["dataset"]["evaluation_time"]
     verdict = json.loads((evaluation / "verdict.json").read_text())
-    schema = json.loads((first / "model/schema.json").read_text())
-    schema.pop("train_target", None)  # a mean, whose last digit is that of the order of its sum
     return {
-        "schema": schema,
+        "schema": json.loads((first / "model/schema.json").read_text()),
+        "quality": json.loads((first / "processing/output/quality/statistics.json").read_text()),
         "model": (first / "model/model.ubj").read_bytes(),
         "importance": (first / "model/feature_importance.json").read_text(),
         "statistics": statistics,
@@ -99,3 +100,59 @@ def test_the_same_rows_give_the_same_model_and_statistics(tmp_path: Path, task: 
         )
     ]
     assert found[0] == found[1] == found[2]
+
+
+def test_bits_that_mean_the_same_do_not_change_an_order() -> None:
+    import content_order
+    import row_order
+
+    numbers = np.array([1.5, np.nan, 3.0])
+    others = np.array([1.5, -np.nan, 3.0])
+    assert numbers.tobytes() != others.tobytes()
+    ones = np.ones(3, np.float32)
+    ours, theirs = (
+        row_order.content_hashes(values[:, None].astype(np.float32), ones) for values in (numbers, others)
+    )
+    assert ours.tolist() == theirs.tolist()
+    tables = [
+        pa.table({"a": pa.array([0, None, 3], pa.int64())}),
+        pa.table({"a": [-0.0, np.nan, 3.0]}),
+        pa.table({"a": [0.0, -np.nan, 3.0]}),
+    ]
+    ours, *others_ = (content_order.content_hashes(table).tolist() for table in tables)
+    assert others_ == [ours, ours]
+
+
+def test_zero_with_a_minus_is_zero_in_training(tmp_path: Path) -> None:
+    import feature_encoding
+    import parts
+
+    path = tmp_path / "schema.json"
+    feature = {"name": "a", "kind": "number"}
+    keys = {"classes": [], "source_columns": ["a", "y"], "delimiter": ",", "missing_values": [""]}
+    path.write_text(json.dumps({"task": "regression", "target": "y", "features": [feature], **keys}))
+    schema = feature_encoding.read_schema(path)
+    rows = parts._encoded(pa.table({"a": [-0.0, 1.0], "y": [-0.0, 2.0]}), schema)
+    assert not np.signbit(rows.data).any()
+    assert not np.signbit(rows.label).any()
+
+
+def test_the_sample_that_origins_come_from_does_not_depend_on_the_order() -> None:
+    from row_sample import RowSample
+
+    values = np.random.default_rng(1).integers(0, 2**63, 3000).astype(np.uint64)
+    values = np.concatenate([values, np.repeat(values[:10], 900)])
+    kept = []
+    for seed in range(3):
+        sample = RowSample(rows=50, distinct=True)
+        for part in np.array_split(np.random.default_rng(seed).permutation(values), 7):
+            sample.add(pa.record_batch({"a": part}), part)
+        kept.append(sample.table()["a"].to_pylist())
+    assert kept == [np.unique(values)[:50].tolist()] * 3
+
+
+def test_a_key_that_pandas_wrote_with_a_missing_one_beside_it_is_the_same_key() -> None:
+    import splitting
+
+    whole, decimal, padded = splitting.key_hashes(pa.array(["7", "7.0", "007"])).tolist()
+    assert whole == decimal != padded
