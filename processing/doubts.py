@@ -22,7 +22,7 @@ from origins import close_values
 from reading import texts_of
 from recognition import FEWEST, Recognised, recognise, spaced, surrounded
 from rows import Counts, Plan
-from settings_lines import toml_key, toml_text
+from settings_lines import list_line, table_line, toml_key, toml_text
 
 _MOST_TEXTS = 400_000
 _MANY = 20  # distinct numbers that no category has
@@ -142,7 +142,7 @@ def _class_or_missing(mark: str, count: int, rows: int, settings: DatasetSetting
     return InputError(
         f"{count:,} of {rows:,} rows have {mark!r} in the target {settings.target!r}: is it a class, or a "
         "missing value?",
-        remedy=f"If it is a class, set {_kept(mark)}; if it is missing, set {_confirmed(mark)}",
+        remedy=f"If it is a class, set {_kept(mark)}; if it is missing, set {_confirmed(mark, settings)}",
     )
 
 
@@ -151,8 +151,8 @@ def _kept(mark: str) -> str:
     return f"missing_values = [{', '.join(toml_text(text) for text in MISSING_VALUES if text != mark)}]"
 
 
-def _confirmed(mark: str) -> str:
-    return f"also_missing = [{toml_text(mark)}]"
+def _confirmed(mark: str, settings: DatasetSettings) -> str:
+    return list_line("also_missing", settings.also_missing, [mark])
 
 
 def _frequent_marks(plan: Plan, counts: Counts) -> list[Finding]:
@@ -164,7 +164,8 @@ def _frequent_marks(plan: Plan, counts: Counts) -> list[Finding]:
             if mark == UNKNOWN and mark not in plan.settings.missing_values:
                 text = f"column {name!r} holds '?' in {count:,} of {rows:,} rows; it counts as missing, since"
                 text += f" all other values are {KIND_OF[plan.types[name]]}s"
-                remedy = f'Set also_missing = ["?"] if so, kinds.{toml_key(name)} = "category" if not'
+                confirmed = _confirmed(mark, plan.settings)
+                remedy = f'Set {confirmed} if so, kinds.{toml_key(name)} = "category" if not'
                 findings.append(Finding("mark_understood", text, column=name, count=count, remedy=remedy))
             elif is_category and mark in plan.settings.doubtful_marks and name not in plan.settings.kinds:
                 frequent = count >= _FEW_ROWS and count > _FREQUENT_IN_CATEGORY * rows
@@ -188,7 +189,8 @@ def _frequent_marks(plan: Plan, counts: Counts) -> list[Finding]:
         raise InputError(
             f"{count:,} of {rows:,} rows have {mark!r} in column {name!r}{more}: is it a category, or a "
             "missing value?",
-            remedy=f"If it is a category, set {_kept(mark)}; if it is missing, set {_confirmed(mark)}",
+            remedy=f"If it is a category, set {_kept(mark)}; if it is missing, set "
+            f"{_confirmed(mark, plan.settings)}",
         )
     return findings
 
@@ -224,7 +226,7 @@ def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findin
                 remedy=f"If so, set {_line(_doubt(name, found, plan).readings[0], name)}",
             )
         )
-    _identifiers(name, column.present, column.distinct(), texts, doubts, findings)
+    _identifiers(name, column.present, column.distinct(), texts, plan.settings.drop, doubts, findings)
 
 
 def _others(plan: Plan, name: str, found: Recognised) -> tuple[str, ...]:
@@ -296,6 +298,7 @@ def _identifiers(
     present: int,
     distinct: int,
     texts: Sequence[str],
+    dropped: Sequence[str],
     doubts: list[_Doubt],
     findings: list[Finding],
 ) -> None:
@@ -312,7 +315,7 @@ def _identifiers(
             f"column {name!r} has {what} of the training part, as categories",
             column=name,
             count=distinct,
-            remedy=f"Set drop = [{toml_text(name)}] if they name single rows",
+            remedy=f"Set {list_line('drop', dropped, [name])} if they name single rows",
         )
     )
 
@@ -363,15 +366,15 @@ def _spellings(plan: Plan, names: Sequence[str], counts: Counts) -> list[Finding
     total = {name: sum(part.get(name, 0) for part in counts.classes.values()) for name in names}
     renamed = {}
     for group in alike.values():
-        kept = max(group, key=lambda name: (total[name], name))
+        kept = max(group, key=lambda name: (not name.endswith("."), total[name], name))
         renamed |= {name: kept for name in group if name != kept}
     if {name.strip() for name in renamed} == set(renamed.values()) or all(
         name.strip() == kept.strip() for name, kept in renamed.items()
     ):
         remedy = "strip = true"
     else:
-        pairs = ", ".join(f"{toml_text(name)} = {toml_text(kept)}" for name, kept in renamed.items())
-        remedy = f"class_names = {{ {pairs} }}"
+        already = {old: renamed.get(new, new) for old, new in settings.class_names.items()}
+        remedy = table_line("class_names", already, renamed)
     shown = "; ".join(" and ".join(map(repr, group)) for group in list(alike.values())[:3])
     text = f"classes of the target {settings.target!r} differ only by case, spaces or a dot: {shown}"
     if (settings.task == "binary" and len(names) > 2) or len(folded) < 2:
@@ -463,8 +466,7 @@ def _lines(wanted: Iterable[tuple[str, Mapping[str, str], Sequence[str]]], plan:
     lines = []
     for key, values in tables.items():
         if key == "drop":
-            already = list(plan.settings.drop)
-            lines.append(f"drop = [{', '.join(map(toml_text, [*already, *values]))}]")
+            lines.append(list_line(key, plan.settings.drop, values))
         elif key == "strip":
             lines.append("strip = true")
         elif key == "quote":
@@ -474,8 +476,7 @@ def _lines(wanted: Iterable[tuple[str, Mapping[str, str], Sequence[str]]], plan:
         else:
             lines.append(_notation_line(key, values, plan))
     if marks:
-        already = list(plan.settings.also_missing)
-        lines.append(f"also_missing = [{', '.join(map(toml_text, [*already, *marks]))}]")
+        lines.append(list_line("also_missing", plan.settings.also_missing, marks))
     return lines
 
 

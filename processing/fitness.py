@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataset_settings import PARTS, DatasetSettings, InputError, which_one
 from rows import Counts, Plan
 from seeds import deciding_sums, seed_for_all
-from settings_lines import toml_key, toml_text
+from settings_lines import table_line
 from small_classes import MOST_ROWS
 
 _CLASSES_SHOWN = 10
@@ -139,7 +139,7 @@ def _check_every_part(plan: Plan, counts: Counts, classes: Sequence[str]) -> Non
     if error:
         raise error
     name, parts = next(iter(lacking.items()))
-    more = f"; {len(lacking)} classes are" if len(lacking) > 1 else ""
+    more = f"; {len(lacking)} classes are absent from a part" if len(lacking) > 1 else ""
     raise InputError(
         f"class {name!r} of the target {settings.target!r} is too rare: of its {totals[name]:,} rows "
         f"none fell into {' and '.join(parts)} ({_together(settings)} share a part){more}",
@@ -187,11 +187,9 @@ def _merged(settings: DatasetSettings, lacking: Sequence[str], totals: Mapping[s
     if len(others) < 2:
         return ""
     into = max(others, key=lambda other: (totals[other], other))
-    pairs = {old: into if new in lacking else new for old, new in settings.class_names.items()}
-    pairs |= dict.fromkeys(lacking, into)
-    table = ", ".join(f"{toml_key(one)} = {toml_text(other)}" for one, other in pairs.items())
-    them = "it" if len(lacking) == 1 else "them"
-    return f", or merge {them} with another class, as class_names = {{ {table} }} does"
+    already = {old: into if new in lacking else new for old, new in settings.class_names.items()}
+    line = table_line("class_names", already, dict.fromkeys(lacking, into))
+    return f", or merge {'it' if len(lacking) == 1 else 'them'} with another class, as {line} does"
 
 
 def _together(settings: DatasetSettings) -> str:

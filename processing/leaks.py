@@ -31,7 +31,7 @@ from dataset_settings import DatasetSettings, InputError
 from findings import Finding
 from quality import floats
 from rows import Counts, Plan
-from settings_lines import toml_text
+from settings_lines import list_line
 
 _CHANCE = 0.001
 _WRONG, _WRONG_OF_A_CLASS = 0.02, 0.10
@@ -84,9 +84,7 @@ def _finding(
 
 
 def _drop(names: Sequence[str], settings: DatasetSettings) -> str:
-    """The whole line of settings: it replaces the one that is there."""
-    every = dict.fromkeys([*settings.drop, *names])
-    return f"drop = [{', '.join(map(toml_text, every))}]"
+    return list_line("drop", settings.drop, names)
 
 
 def _column(array: pa.Array) -> np.ndarray:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from dates import timestamps
 from findings import Finding
 from rows import Counts, Plan
-from settings_lines import toml_key, toml_text
+from settings_lines import list_line, toml_key, toml_text
 
 _EXACT = 2**53  # float64 holds every whole number up to here
 _FEWEST, _SHARE = 5, 0.002  # how often a number must be there to stand for a missing value
@@ -43,20 +43,20 @@ def notable_numbers(plan: Plan, counts: Counts) -> Iterator[Finding]:
         whole = bool((values == np.floor(values)).all())
         column = counts.quality.numbers[name]
         if whole and max(-column.lowest, column.highest) > _EXACT:
-            yield _identifiers(name, column.highest)
+            yield _identifiers(name, column.highest, plan.settings.drop)
         elif type_ == "whole number" and _DAYS[0] <= column.lowest <= column.highest <= _DAYS[1]:
             yield from _days(name, values, plan.settings.date_format)
         else:
             yield from _missing(name, values, plan.settings.also_missing)
 
 
-def _identifiers(name: str, highest: float) -> Finding:
+def _identifiers(name: str, highest: float, dropped: tuple[str, ...]) -> Finding:
     return Finding(
         "large_whole_numbers",
         f"column {name!r} holds whole numbers up to {highest:.3g}, which no model's number tells apart"
         ": they look like identifiers",
         column=name,
-        remedy=f'Set drop = [{toml_text(name)}], or kinds.{toml_key(name)} = "category"',
+        remedy=f'Set {list_line("drop", dropped, [name])}, or kinds.{toml_key(name)} = "category"',
     )
 
 
@@ -93,11 +93,11 @@ def _missing(name: str, values: np.ndarray, already: tuple[str, ...]) -> Iterato
         negative = extreme < 0 <= rest.min()
         if gap > 3 * spread or (nines and (gap > spread / 4 or negative)) or (negative and extreme == -1):
             text = f"{extreme:.0f}" if extreme == round(extreme) else repr(extreme)
-            marks = ", ".join(map(toml_text, (*already, text)))
+            line = list_line("also_missing", already, [text])
             yield Finding(
                 "number_like_a_mark",
                 f"column {name!r} holds {text} in {times / len(values):.1%} of its rows, and otherwise "
                 f"numbers from {rest.min():g} to {rest.max():g}",
                 column=name,
-                remedy=f"If it means that the value is missing, set also_missing = [{marks}]",
+                remedy=f"If it means that the value is missing, set {line}",
             )

@@ -18,7 +18,7 @@ import pyarrow as pa
 from column_types import KIND_OF
 from findings import Finding
 from rows import Counts, Plan
-from settings_lines import toml_text
+from settings_lines import list_line
 
 _BITS = 24
 _FEWEST_STEPS = 2**16  # of float32 between the bulk of a column's values
@@ -44,8 +44,8 @@ def close_values(plan: Plan, counts: Counts) -> Iterator[Finding]:
                 f"tell {left:,} apart: they differ only after the seventh digit",
                 column=name,
                 count=len(distinct) - left,
-                remedy=f"Give what differs as a column of its own; if it is an identifier, set drop = "
-                f"[{toml_text(name)}]",
+                remedy="Give what differs as a column of its own; if it is an identifier, set "
+                f"{list_line('drop', plan.settings.drop, [name])}",
             )
 
 

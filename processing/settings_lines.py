@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
 
 def toml_key(name: str) -> str:
@@ -10,6 +11,17 @@ def toml_key(name: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_-]+", name):
         return name
     return toml_text(name)
+
+
+def list_line(key: str, already: Iterable[str], more: Iterable[str]) -> str:
+    """A list with further texts in it, as a whole line: it replaces the one that is there."""
+    return f"{key} = [{', '.join(map(toml_text, dict.fromkeys((*already, *more))))}]"
+
+
+def table_line(key: str, already: Mapping[str, str], more: Mapping[str, str]) -> str:
+    """The same for a table of texts."""
+    pairs = {**already, **more}.items()
+    return f"{key} = {{ {', '.join(f'{toml_key(one)} = {toml_text(other)}' for one, other in pairs)} }}"
 
 
 def toml_text(text: str) -> str:

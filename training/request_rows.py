@@ -168,15 +168,19 @@ def _is_header(row: Sequence[str], schema: Schema) -> bool:
 
 def _refuse_half_a_header(row: Sequence[str], schema: Schema) -> None:
     """Raises ValueError for a first line that would be read as a row, and that in half of its fields names
-    columns, in whatever case."""
-    known = {name.strip().casefold() for name in schema.source_columns}
-    named = [text for text in row if text.strip().casefold() in known and not is_number(text)]
+    columns, in whatever case and with whatever between the words."""
+    known = {_letters(name) for name in schema.source_columns} - {""}
+    named = [text for text in row if _letters(text) in known and not is_number(text)]
     if 2 * len(named) >= len(row):
         other = next((text for text in row if text not in schema.source_columns), row[0])
         raise ValueError(
             f"row 1 reads like a header, but {other!r} is no column. Name every feature as the data does:"
             f" {_listed(schema.names)}"
         )
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).casefold()
 
 
 def _layout(row: int, found: int, schema: Schema) -> tuple[str, ...]:

@@ -97,3 +97,15 @@ def test_only_the_first_instance_writes_the_findings(prepare: Callable[..., Prep
 def test_a_broken_file_of_findings_says_nothing(document: object) -> None:
     found = findings_in(document)
     assert (found.rows(), found.headline, found.document()) == ([], "", [])
+
+
+def test_a_line_that_is_recommended_keeps_what_is_set(prepare: Callable[..., Prepared]) -> None:
+    rows = [[f"u{n % 400}", n % 31 if n % 20 else -999, n % 7, "ab"[n % 2]] for n in range(700)]
+    data = as_csv(["id", "a", "b", "y"], rows)
+    found = prepare(data, drop=["b"], also_missing=["-"])
+    lines = [finding["remedy"] for finding in found.findings if finding.get("remedy")]
+    assert any('drop = ["b", "id"]' in line for line in lines), lines
+    assert any('also_missing = ["-", "-999"]' in line for line in lines), lines
+    classes = [[n, ("c", "no.", "no", "yes")[n % 4]] for n in range(400)]
+    asked = prepare(as_csv(["a", "y"], classes), class_names={"c": "yes"})
+    assert 'set class_names = { c = "yes", "no." = "no" }' in asked.message

@@ -149,6 +149,7 @@ WORDS = {"colour": "category", "shape": "category"}
         ("Colour,Shape", "Colour"),
         ("COLOUR,shape", "COLOUR"),
         (" colour,shape", " colour"),
+        ("col-our,'shape'", "col-our"),
         ("colour,form", "form"),
         ("colour,shape,Y", None),
     ],
