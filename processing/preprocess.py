@@ -25,6 +25,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+if __name__ == "__main__":
+    import arrow_alone  # noqa: F401  # before Arrow makes an array
+
 from column_types import KIND_OF, UNSUPPORTED
 from count_findings import findings_of_counts
 from dataset_settings import SETTINGS_FILE, DatasetSettings, InputError, check_columns, read_settings
