@@ -94,10 +94,13 @@ def _check_same_columns(first: SourceFile, file: SourceFile) -> None:
     if lacking or extra:
         parts = [f"lacks {', '.join(map(repr, lacking))}"] if lacking else []
         parts += [f"has also {', '.join(map(repr, extra))}"] if extra else []
+        remedy = "Give all files the same columns"
+        if any(map(_is_finite, extra)):
+            remedy = f"If it has no header, give it the one of {first.name}"
         raise InputError(
             f"its columns are not those of {first.name}: it {' and '.join(parts)}",
             where=file.name,
-            remedy=f"Give all files the same columns; {_HIDDEN}",
+            remedy=f"{remedy}; {_HIDDEN}",
         )
 
 

@@ -259,7 +259,7 @@ def test_of_large_data_the_beginning_is_looked_at_up_to_the_end_of_a_row(
     assert found.said == "the first 1 MB of 1 file, 1.7 MB in all"
     assert found.document["columns"][1]["values"] == [["a shop\nof two lines", found.document["rows"]]]
     assert found.document["rows"] == ((1 << 20) - len("amount,shop,fraud\n")) // len(row)
-    assert "has one class only" in found.findings[0]["text"]
+    assert any("has one class only" in finding["text"] for finding in found.findings)
     assert look(content, most_bytes=None).whole
 
 

@@ -248,6 +248,9 @@ def test_a_file_without_a_header_is_told_so(prepare: Callable[..., Prepared]) ->
     assert "set header = false and give all 6 names in columns" in found.message
     assert "set header = false, too" in prepare(as_csv(None, ROWS)).message
     assert prepare(as_csv(None, ROWS), header=False, columns=HEADER).code == 0
+    more = prepare({"0.csv": as_csv(None, FULL), "1.csv": GOOD})
+    assert more.message.startswith("0.csv")
+    assert "If it has no header, give it the one of 1.csv" in more.message
 
 
 def test_letters_that_are_not_latin_ask_for_their_encoding(prepare: Callable[..., Prepared]) -> None:
