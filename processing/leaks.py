@@ -7,8 +7,10 @@ is named only where chance is ruled out:
   class) put the sampled rows into their classes. It is named if a column that is wrong in 2 % of all rows
   would be as good in such a sample at most once in 1 000, and one that is wrong in 10 % of a class's rows
   would be as good for that class at most once in 1 000 (the tail of the binomial distribution). So the sample
-  needs 342 rows at least, and 66 of each class. Rows of a category that is rarer than 5 rows in the sample do
-  not count, because one row always is of its own class.
+  needs 342 rows at least, and 66 of each class. Of a column that is never wrong once in 100 is enough (228
+  rows, 44 of each class), and of one that has one value for each class 50 rows, 10 of each class: it is the
+  target in another coding. Rows of a category that is rarer than 5 rows in the sample do not count, because
+  one row always is of its own class.
 - **a number as the target**: the column is the target in another unit (a correlation of 1 but for rounding),
   its values are in the target's order, or each of its categories has one target.
 - **identifiers**: whole numbers that all differ and fill their range at least by a third, which numbers drawn
@@ -33,7 +35,7 @@ from quality import floats
 from rows import Counts, Plan
 from settings_lines import list_line
 
-_CHANCE = 0.001
+_CHANCE, _CHANCE_OF_NO_MISTAKE = 0.001, 0.01
 _WRONG, _WRONG_OF_A_CLASS = 0.02, 0.10
 _ROWS_OF_A_CATEGORY = 5
 _COVERED = 0.9  # of the rows, by categories that repeat
@@ -111,6 +113,9 @@ def _giving_away(
             if how:
                 yield name, f"alone gives away the target {settings.target!r}: {how}"
             continue
+        if _is_other_coding(column, target):
+            yield name, f"alone gives away the target {settings.target!r}: it has one value for each class"
+            continue
         wrong = _wrong_by_class(column, target)
         if wrong is not None and _beyond_chance(*wrong):
             right, judged = int((wrong[1] - wrong[0]).sum()), int(wrong[1].sum())
@@ -118,11 +123,22 @@ def _giving_away(
             yield name, f"alone gives away the target {settings.target!r}: it puts {right:,} of {of} right"
 
 
+def _is_other_coding(column: np.ndarray, classes: np.ndarray) -> bool:
+    """Whether the column has one value for each class, and another one for each."""
+    _, codes = np.unique(column, return_inverse=True)
+    count = int(classes.max()) + 1
+    if count < 2 or int(codes.max()) + 1 != count or len(classes) < _FEWEST_ROWS:
+        return False
+    pairs = np.unique(codes * count + classes, return_counts=True)[1]
+    return len(pairs) == count and int(pairs.min()) >= _ROWS_OF_A_CODE
+
+
 def _beyond_chance(wrong: np.ndarray, of: np.ndarray) -> bool:
-    if _binomial_tail(int(wrong.sum()), int(of.sum()), _WRONG) > _CHANCE:
+    chance = _CHANCE if wrong.any() else _CHANCE_OF_NO_MISTAKE
+    if _binomial_tail(int(wrong.sum()), int(of.sum()), _WRONG) > chance:
         return False
     tails = (_binomial_tail(int(w), int(n), _WRONG_OF_A_CLASS) for w, n in zip(wrong, of, strict=True))
-    return all(tail <= _CHANCE for tail in tails)
+    return all(tail <= chance for tail in tails)
 
 
 def _binomial_tail(most: int, tries: int, share: float) -> float:

@@ -23,9 +23,11 @@ from parquet_source import parquet_batches
 from settings_lines import toml_text
 from source_file import SourceFile
 
-_WITHOUT_NAME = re.compile(r"\s*|unnamed: ?\d+|__index_level_\d+__", re.IGNORECASE)
+_WITHOUT_NAME = re.compile(r"\s*|unnamed: ?\d+(\.\d+)*|(__index_)?level_\d+(__)?|\.\.\.\d+", re.IGNORECASE)
 _OF_AN_INDEX = re.compile(
-    r"(row|line)?[ _.-]?(index|idx)|(row|line)[ _.-]?(id|no|nr|num|number)?|rn", re.IGNORECASE
+    r"(row|line)?[ _.-]?(index|idx)|(row|line)[ _.-]?(id|no|nr|num|number|names?)?|rn|(?-i:X(\.\d+)?|V1)|#|"
+    r"(s|sr|sl|serial)?[ _.-]*(no|nr|num|number)\.?|obs(ervation)?",
+    re.IGNORECASE,
 )
 _FEWEST_STEPS = 2
 
@@ -33,8 +35,9 @@ _FEWEST_STEPS = 2
 def find_row_numbers(files: Sequence[SourceFile], settings: DatasetSettings) -> dict[str, str]:
     """Each column that numbers the rows, with a few words on why it is taken for one.
 
-    It has no name, or one of an index, and in the first block of every file it counts up by one; or all files
-    are Parquet files whose own pandas metadata call it an index.
+    It has no name, or one of an index, and in the first block of every file it counts up by one; or it has no
+    name and its whole numbers all differ there, as an index does whose rows were chosen or shuffled; or all
+    files are Parquet files whose own pandas metadata call it an index.
     """
     named = {settings.target, settings.key, *(settings.features or ()), *settings.demanded_kinds}
     found = {}
@@ -43,10 +46,17 @@ def find_row_numbers(files: Sequence[SourceFile], settings: DatasetSettings) -> 
             continue
         if all(name in _pandas_indexes(file) for file in files):
             found[name] = "is the index of a pandas table"
-        elif (_WITHOUT_NAME.fullmatch(name) or _OF_AN_INDEX.fullmatch(name)) and _counts_up(
-            [list(_first_values(file, name, settings)) for file in files]
-        ):
+            continue
+        nameless = _WITHOUT_NAME.fullmatch(name) is not None
+        if not nameless and not _OF_AN_INDEX.fullmatch(name):
+            continue
+        blocks = _whole_numbers([list(_first_values(file, name, settings)) for file in files])
+        if blocks is None or sum(len(numbers) - 1 for numbers in blocks) < _FEWEST_STEPS:
+            continue
+        if all((np.diff(numbers) == 1).all() for numbers in blocks):
             found[name] = "counts the rows"
+        elif nameless and all(len(np.unique(numbers)) == len(numbers) for numbers in blocks):
+            found[name] = "has a number of its own for each row and no name"
     return found
 
 
@@ -88,15 +98,15 @@ def _first_values(file: SourceFile, name: str, settings: DatasetSettings) -> Ite
         return
 
 
-def _counts_up(blocks: Sequence[Sequence[pa.Array]]) -> bool:
-    """Whether the values are whole numbers from 0 on that go up by one in each block."""
-    steps = 0
+def _whole_numbers(blocks: Sequence[Sequence[pa.Array]]) -> list[np.ndarray] | None:
+    """The values of the blocks if all are whole numbers from 0 on, also where they are written 7.0."""
+    found = []
     for (values,) in filter(None, blocks):
         try:
-            numbers = pc.cast(values, pa.int64()).to_numpy(zero_copy_only=False)
+            numbers = pc.cast(pc.cast(values, pa.float64()), pa.int64()).to_numpy(zero_copy_only=False)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            return False
-        if values.null_count or (len(numbers) and numbers[0] < 0) or (np.diff(numbers) != 1).any():
-            return False
-        steps += len(numbers) - 1
-    return steps >= _FEWEST_STEPS
+            return None
+        if values.null_count or (len(numbers) and numbers.min() < 0):
+            return None
+        found.append(numbers)
+    return found

@@ -38,7 +38,7 @@ def sorted_rows(count: int) -> list[list[Any]]:
 # --- Row numbers -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["", "Unnamed: 0", "index", "Row_ID", "row number"])
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "index", "row number", "rownames", "X", "S.No", "...1"])
 def test_a_row_number_is_no_feature_and_that_is_said(prepare: Callable[..., Prepared], name: str) -> None:
     prepared = prepare(as_csv([name, "x", "y"], sorted_rows(600)))
     assert features_of(prepared) == ["x"]
@@ -49,6 +49,15 @@ def test_a_row_number_is_no_feature_and_that_is_said(prepare: Callable[..., Prep
     assert "row_number" not in leaks_of(kept).values()
     chosen = prepare(as_csv([name, "x", "y"], sorted_rows(600)), features=[name, "x"])
     assert features_of(chosen) == [name, "x"]
+
+
+@pytest.mark.parametrize("of", [lambda n: f"{n}.0", lambda n: 3 * n + n % 2, lambda n: 7 * n % 601])
+def test_the_index_of_chosen_or_shuffled_rows_is_no_feature(
+    prepare: Callable[..., Prepared], of: Callable[[int], Any]
+) -> None:
+    prepared = prepare(as_csv(["", "x", "y"], [[of(n), *row] for n, *row in sorted_rows(600)]))
+    assert features_of(prepared) == ["x"]
+    assert leaks_of(prepared) == {"": "row_number"}
 
 
 def test_a_counter_of_another_name_stays_a_feature_and_is_named(prepare: Callable[..., Prepared]) -> None:
@@ -146,9 +155,8 @@ def test_a_column_that_alone_gives_the_class_away_is_named(
     assert leaks_of(prepared) == {"made": "gives_target_away"}
     finding = prepared.finding("gives_target_away")
     rows = prepared.part("train").num_rows
-    assert finding["text"] == (
-        f"column 'made' alone gives away the target 'y': it puts {rows} of {rows} sampled rows right"
-    )
+    how = (f"it puts {rows} of {rows} sampled rows right", "it has one value for each class")
+    assert finding["text"] in [f"column 'made' alone gives away the target 'y': {one}" for one in how]
     assert finding["remedy"] == 'Set drop = ["made"] if the model should not see it'
     assert finding["level"] == "warning"
     refused = prepare(with_column(made), leaks="error", drop=["honest"])
@@ -156,6 +164,15 @@ def test_a_column_that_alone_gives_the_class_away_is_named(
     assert "column 'made' alone gives away the target 'y'" in refused.message
     assert refused.message.endswith('Set drop = ["honest", "made"], or leaks = "warn"')
     assert leaks_of(prepare(with_column(made), leaks="error", drop=["made"])) == {}
+
+
+def test_a_few_hundred_rows_show_the_target_in_another_coding_or_in_ranges_of_its_own(
+    prepare: Callable[..., Prepared],
+) -> None:
+    coded = prepare(with_column(lambda _n, y, _draw: f"{y} of course", 120))
+    assert coded.finding("gives_target_away")["text"].endswith("it has one value for each class")
+    apart = prepare(with_column(lambda _n, y, draw: round(draw.random() + 2 * (y == "yes"), 4), 400))
+    assert leaks_of(apart) == {"made": "gives_target_away"}
 
 
 def test_each_of_several_classes_must_be_given_away(prepare: Callable[..., Prepared]) -> None:
