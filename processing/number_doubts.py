@@ -7,6 +7,7 @@ the data-quality report keeps (``quality``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -20,13 +21,18 @@ from settings_lines import list_line, toml_key, toml_text
 _EXACT = 2**53  # float64 holds every whole number up to here
 _FEWEST, _SHARE = 5, 0.002  # how often a number must be there to stand for a missing value
 _DISTINCT = 10  # numbers beside it
+_MOST_MARKS = 3
 _DAY = "%Y%m%d"
 _DAYS = (19000101, 21001231)
 
 
 def notable_numbers(plan: Plan, counts: Counts) -> Iterator[Finding]:
-    """What stands out in the features that are numbers and that ``kinds`` does not name."""
+    """What stands out in the features that are numbers and that ``kinds`` does not name, and which numbers in
+    them, or in the target of a regression, probably mean a missing value."""
     sample = counts.quality.sample.table()
+    if sample is not None and plan.settings.is_regression:
+        target = sample[plan.settings.target].to_numpy()
+        yield from _missing(plan.settings.target, target[np.isfinite(target)], plan.settings.also_missing)
     for name in plan.features if sample is not None else ():
         type_ = plan.types[name]
         if type_ not in ("whole number", "number") or name in plan.settings.demanded_kinds:
@@ -83,21 +89,33 @@ def _days(name: str, values: np.ndarray, formats: Mapping[str, str]) -> Iterator
 
 
 def _missing(name: str, values: np.ndarray, already: tuple[str, ...]) -> Iterator[Finding]:
-    for extreme in (float(values.min()), float(values.max())):
-        rest = values[values != extreme]
-        times = len(values) - len(rest)
-        if times < max(_FEWEST, _SHARE * len(values)) or len(np.unique(rest)) < _DISTINCT:
-            continue
-        gap, spread = float(np.abs(rest - extreme).min()), float(rest.max() - rest.min())
-        nines = set(f"{abs(extreme):.0f}") == {"9"} and abs(extreme) >= 99 and extreme == round(extreme)
-        negative = extreme < 0 <= rest.min()
-        if gap > 3 * spread or (nines and (gap > spread / 4 or negative)) or (negative and extreme == -1):
-            text = f"{extreme:.0f}" if extreme == round(extreme) else repr(extreme)
-            line = list_line("also_missing", already, [text])
+    distinct, times = np.unique(values, return_counts=True)
+    for ordered, counted in ((distinct, times), (distinct[::-1], times[::-1])):
+        for count in range(min(_MOST_MARKS, len(ordered) - 2), 0, -1):
+            marks, rest = ordered[:count], ordered[count:]
+            rows = int(counted[:count].sum())
+            if rows < max(_FEWEST, _SHARE * len(values)) or not _stick_out(marks, rest):
+                continue
+            texts = [f"{mark:.0f}" if mark == round(mark) else repr(float(mark)) for mark in marks]
+            line = list_line("also_missing", already, texts)
             yield Finding(
                 "number_like_a_mark",
-                f"column {name!r} holds {text} in {times / len(values):.1%} of its rows, and otherwise "
-                f"numbers from {rest.min():g} to {rest.max():g}",
+                f"column {name!r} holds {' and '.join(texts)} in {rows / len(values):.1%} of its rows, and "
+                f"otherwise numbers from {rest.min():g} to {rest.max():g}",
                 column=name,
                 remedy=f"If it means that the value is missing, set {line}",
             )
+            break
+
+
+def _stick_out(marks: np.ndarray, rest: np.ndarray) -> bool:
+    """Whether these outermost numbers are apart from the rest as no quantity is."""
+    gap, spread = float(np.abs(rest - marks[-1]).min()), float(rest.max() - rest.min())
+    first, *others = (f"{abs(mark):.0f}" if mark == round(mark) else "" for mark in marks)
+    nines = bool(re.fullmatch("9{2,}", first)) and all(re.fullmatch("9+[5-9]", one) for one in others)
+    negative = marks.max() < 0 <= rest.min()
+    if nines and gap > 3 * spread:
+        return True
+    if len(rest) < _DISTINCT or (others and not nines):
+        return False
+    return gap > 3 * spread or (nines and (gap > spread / 4 or negative)) or (negative and marks[0] == -1)

@@ -32,6 +32,7 @@ def column(values: list[Any]) -> str:
         pytest.param(-1, list(range(90)), id="-1 among counts"),
         pytest.param(-99, [n / 3 for n in range(1000)], id="-99 among a wide range from 0"),
         pytest.param(1e9, [n / 3 for n in range(100)], id="any number far from the rest"),
+        pytest.param(-999, list(range(6)), id="-999 among a few codes"),
     ],
 )
 def test_a_number_that_stands_for_a_missing_value_is_noted(
@@ -46,6 +47,18 @@ def test_a_number_that_stands_for_a_missing_value_is_noted(
     fixed = prepare(column(values), also_missing=[f"{mark:.0f}"])
     assert absent(fixed, "x") == 50
     assert "column 'x'" not in fixed.out
+
+
+def test_several_such_numbers_are_noted_at_once_and_in_a_target_too(
+    prepare: Callable[..., Prepared],
+) -> None:
+    answers = [97 + n // 12 % 3 if n % 12 == 0 else n % 5 for n in range(ROWS)]
+    assert 'also_missing = ["99", "98", "97"]' in prepare(column(answers)).out
+    rows = [[n * 7 % 601, -999 if n % 20 == 0 else n * 7 % 601 / 8] for n in range(ROWS)]
+    prepared = prepare(as_csv(["x", "y"], rows), task="regression")
+    assert "column 'y' holds -999 in " in prepared.out
+    settled = prepare(as_csv(["x", "y"], rows), task="regression", also_missing=["-999"])
+    assert sum(settled.part(part).num_rows for part in PARTS) == ROWS - 30
 
 
 @pytest.mark.parametrize(
