@@ -7,6 +7,8 @@ training part and on all marks of missing values, and does not depend on the ord
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,6 +31,9 @@ _MANY = 20  # distinct numbers that no category has
 _ROWS_OF_AN_IDENTIFIER = 50
 _SHARE_OF_AN_IDENTIFIER, _SHARE_TO_NOTE = 0.9, 0.5
 _FREQUENT_IN_TARGET, _FREQUENT_IN_CATEGORY, _FEW_ROWS = 0.01, 0.05, 5
+_WORDS_AS_CLASSES = frozenset(
+    {"x", "none", "nil", "unknown", "unk", "empty", "blank", "nd", "+", "*", "#", "_"}
+)
 _WORDS_OF_PEOPLE = frozenset({"None", "NA", "N/A"})  # unlike NaN and null, which programs write
 _COLUMNS_SHOWN = 8
 _MOST_OTHERS = 1000
@@ -106,6 +111,7 @@ def examine(plan: Plan, counts: Counts) -> list[Finding]:
     return [
         *findings,
         *_spaces(plan, counts),
+        *_quotes(plan, counts),
         *notable_numbers(plan, counts),
         *close_values(plan, counts),
     ]
@@ -198,6 +204,12 @@ def _frequent_marks(plan: Plan, counts: Counts) -> list[Finding]:
 def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findings: list[Finding]) -> None:
     column = counts.quality.texts[name]
     texts, _ = column.most_frequent(_MOST_TEXTS)
+    if name in texts and recognise([text for text in texts if text != name], plan.settings.notation(name)):
+        raise InputError(
+            f"column {name!r} holds its own name among {column.distinct():,} texts: the header stands among "
+            "the rows again, as where files were joined",
+            remedy="Delete those lines",
+        )
     mark = surrounded(texts)
     notation = plan.settings.notation(name)
     if mark and recognise([text[1:-1] for text in texts], notation):
@@ -279,7 +291,7 @@ def _doubt(name: str, found: Recognised, plan: Plan) -> _Doubt:
     is_csv = not plan.files[0].is_parquet
     for reading in found.readings:
         settings = dict(reading.settings)
-        if settings.get("kinds") and found.what == "numbers" and is_csv:
+        if settings.get("kinds") and found.what == "numbers" and found.others and is_csv:
             del settings["kinds"]  # without the marks the column is one of numbers
         readings.append(settings)
     known = [text for text in found.others if text.strip() in (*plan.settings.missing_values, UNKNOWN)]
@@ -344,7 +356,31 @@ def _target_texts(plan: Plan, counts: Counts) -> list[Finding]:
             f"{min(map(float, names)):g} to {max(map(float, names)):g}: this is a regression",
             remedy='Set task = "regression", or group the numbers into classes',
         )
-    return _spellings(plan, names, counts)
+    return [*_marks_as_classes(plan, names, counts), *_spellings(plan, names, counts)]
+
+
+def _marks_as_classes(plan: Plan, names: Sequence[str], counts: Counts) -> list[Finding]:
+    """Classes that are what people and programs write where they have no value."""
+    settings = plan.settings
+    marks = [name for name in names if _is_mark(name) and name.strip().casefold() not in _WORDS_AS_CLASSES]
+    if not marks or len(names) < 3 or len(marks) > len(names) - 2 or len(marks) > FEWEST:
+        return []
+    rows = sum(part.get(name, 0) for part in counts.classes.values() for name in marks)
+    shown = " and ".join(map(repr, marks))
+    text = f"{rows:,} rows have {shown} as the class in the target {settings.target!r}, which looks like a "
+    every = ", ".join(map(toml_text, [*settings.also_missing, *(mark.strip() for mark in marks)]))
+    line = f"also_missing = [{every}]" if any(mark.strip() for mark in marks) else "strip = true"
+    if settings.task == "binary" and len(names) - len(marks) == 2:
+        raise InputError(f"{text}missing value", remedy=f"If it is one, set {line}", lines=[line])
+    return [
+        Finding(
+            "class_like_a_mark",
+            f"{text}missing value",
+            column=settings.target,
+            count=rows,
+            remedy=f"If it is one, set {line}",
+        )
+    ]
 
 
 def _are_fractions(names: Sequence[str]) -> bool:
@@ -359,14 +395,15 @@ def _spellings(plan: Plan, names: Sequence[str], counts: Counts) -> list[Finding
     settings = plan.settings
     folded: dict[str, list[str]] = {}
     for name in names:
-        folded.setdefault(" ".join(name.strip().rstrip(".").strip().casefold().split()), []).append(name)
+        plain = unicodedata.normalize("NFKC", name).strip().rstrip(".").strip().casefold()
+        folded.setdefault(re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", plain), []).append(name)
     alike = {key: group for key, group in folded.items() if len(group) > 1}
     if not alike:
         return []
     total = {name: sum(part.get(name, 0) for part in counts.classes.values()) for name in names}
     renamed = {}
     for group in alike.values():
-        kept = max(group, key=lambda name: (not name.endswith("."), total[name], name))
+        kept = max(group, key=lambda name: (not name.endswith((".", " ")), total[name], name))
         renamed |= {name: kept for name in group if name != kept}
     if {name.strip() for name in renamed} == set(renamed.values()) or all(
         name.strip() == kept.strip() for name, kept in renamed.items()
@@ -376,7 +413,9 @@ def _spellings(plan: Plan, names: Sequence[str], counts: Counts) -> list[Finding
         already = {old: renamed.get(new, new) for old, new in settings.class_names.items()}
         remedy = table_line("class_names", already, renamed)
     shown = "; ".join(" and ".join(map(repr, group)) for group in list(alike.values())[:3])
-    text = f"classes of the target {settings.target!r} differ only by case, spaces or a dot: {shown}"
+    text = (
+        f"classes of the target {settings.target!r} differ only by case, spaces, a hyphen or a dot: {shown}"
+    )
     if (settings.task == "binary" and len(names) > 2) or len(folded) < 2:
         raise InputError(text, remedy=f"If they are the same, set {remedy}")
     return [
@@ -400,6 +439,25 @@ def _spaces(plan: Plan, counts: Counts) -> list[Finding]:
     columns = ", ".join(f"{name!r} ({text!r})" for name, text in list(found.items())[:_COLUMNS_SHOWN])
     text = f"values begin or end with spaces, which are part of them, in {len(found)} columns: {columns}"
     return [Finding("spaces", text, count=len(found), remedy="Set strip = true to take them off")]
+
+
+def _quotes(plan: Plan, counts: Counts) -> list[Finding]:
+    found: dict[str, list[str]] = {}
+    for name in (*plan.features, plan.settings.target):
+        if name in counts.quality.texts and name not in plan.settings.kinds:
+            mark = surrounded(counts.quality.texts[name].most_frequent(1000)[0])
+            if mark and mark != plan.settings.quote:
+                found.setdefault(mark, []).append(name)
+    return [
+        Finding(
+            "quotes",
+            f"all values stand between {mark} in {', '.join(map(repr, names[:_COLUMNS_SHOWN]))}, and "
+            "the quotes count as part of them",
+            count=len(names),
+            remedy=f"Set quote = {toml_text(mark)} to take them off",
+        )
+        for mark, names in found.items()
+    ]
 
 
 def _check_units(counts: Counts) -> None:

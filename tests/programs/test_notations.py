@@ -312,3 +312,36 @@ def test_class_names_rename_the_target_before_anything_else(
     swapped = prepare(data, class_names={"<=50K": "None", "<=50K.": "None", ">50K.": ">50K"})
     assert swapped.code == 1
     assert "'None' in the target" in swapped.message
+
+
+def test_marks_and_quotes_among_classes_are_named_and_signs_are_classes(
+    prepare: Callable[..., Prepared],
+) -> None:
+    def classes(*names: str) -> str:
+        return as_csv(["x", "y"], [[n * 7 % 601 / 8, names[n % len(names)]] for n in range(600)])
+
+    asked = prepare(classes("yes", "no", "n.a."))
+    assert asked.code == 1
+    assert asked.message.endswith('looks like a missing value. If it is one, set also_missing = ["n.a."]')
+    assert prepare(classes("yes", "no", "n.a."), also_missing=["n.a."]).code == 0
+    several = prepare(classes("a", "b", "c", "?"), task="multiclass")
+    assert several.finding("class_like_a_mark")["remedy"] == 'If it is one, set also_missing = ["?"]'
+    quoted = prepare(classes("'-1'", "'1'"))
+    assert quoted.finding("quotes")["remedy"] == 'Set quote = "\'" to take them off'
+    assert [one["kind"] for one in prepare(classes("'-1'", "'1'"), quote="'").findings] == []
+    for names in (("+", "-"), ("-1", "1"), ("-1", "0", "1")):
+        assert prepare(classes(*names), task="multiclass").findings == []
+    alike = prepare(classes("not ok", "not_ok", "ok"))
+    assert 'set class_names = { "not ok" = "not_ok" }' in alike.message
+
+
+def test_a_header_among_the_rows_and_a_minus_of_typography_are_named(
+    prepare: Callable[..., Prepared],
+) -> None:
+    rows = [[n * 7 % 601, "no" if n % 2 else "yes"] for n in range(300)]
+    twice = prepare(as_csv(["x", "y"], rows) * 2)
+    assert "column 'x' holds its own name" in twice.message
+    assert twice.message.endswith("Delete those lines")
+    minus = as_csv(["x", "y"], [[f"{n % 90 - 45}".replace("-", "\u2212"), "ab"[n % 2]] for n in range(600)])
+    assert 'Set kinds.x = "number"' in prepare(minus).message
+    assert -43 in prepare(minus, kinds={"x": "number"}).part("train")["x"].to_pylist()
