@@ -45,7 +45,11 @@ class ColumnCounts:
             values = values.dictionary_decode()
         if len(values) > MOST_DISTINCT:
             values, counts = values[: MOST_DISTINCT + 1], counts[: MOST_DISTINCT + 1]
-        for value, count in zip(values.to_pylist(), counts.to_pylist(), strict=True):
+        try:
+            listed = values.to_pylist()
+        except OverflowError:  # a time outside the years 1 to 9999
+            listed = values.cast(pa.int64()).to_pylist()
+        for value, count in zip(listed, counts.to_pylist(), strict=True):
             self.values[value] = self.values.get(value, 0) + count
         self.complete = len(self.values) <= MOST_DISTINCT
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 
+from column_types import KIND_OF
 from dataset_settings import PARTS, DatasetSettings, InputError, which_one
 from rows import Counts, Plan
 from seeds import deciding_sums, seed_for_all
-from settings_lines import table_line
+from settings_lines import list_line, table_line
 from small_classes import MOST_ROWS
 
 _CLASSES_SHOWN = 10
 _MOST_NUMBERS_AS_CLASSES = 10
 _MOST_DECIMALS_AS_CLASSES, _MOST_WHOLE_NUMBERS_AS_CLASSES = 20, 100
 _FEWEST_ROWS_OF_A_CLASS = 5  # on average
+_YEAR_1, _YEAR_9999 = -62_135_596_800, 253_402_300_799  # in seconds since 1970
 
 
 def check_counts(plan: Plan, counts: Counts) -> list[str]:
@@ -44,9 +46,22 @@ def check_counts(plan: Plan, counts: Counts) -> list[str]:
         if not counts.quality.present(name):
             raise InputError(
                 f"column {name!r} has no value in any row of the training part",
-                remedy=f"Add {name!r} to drop, or correct missing_values",
+                remedy=f"Set {list_line('drop', settings.drop, [name])}, or correct missing_values",
             )
+        _check_years(name, plan, counts)
     return classes
+
+
+def _check_years(name: str, plan: Plan, counts: Counts) -> None:
+    """Parquet's times reach further than any calendar; such a one was written in another unit."""
+    if KIND_OF[plan.types[name]] != "timestamp":
+        return
+    column = counts.quality.numbers[name]
+    if not _YEAR_1 <= column.lowest <= column.highest <= _YEAR_9999:
+        raise InputError(
+            f"column {name!r} holds times outside the years 1 to 9999, probably written in another unit",
+            remedy=f"Write it again, or set {list_line('drop', plan.settings.drop, [name])}",
+        )
 
 
 def _check_numbers(plan: Plan, counts: Counts) -> None:

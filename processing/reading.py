@@ -257,6 +257,7 @@ def _unfitting_kind(
             if found:
                 where, value = found
                 remedy = _written_otherwise(name, kind, value, settings)
+                remedy = remedy or _no_value(name, value, settings)
                 return _of_other_kind(name, kind, f"this is {value!r}", where, settings, remedy)
         if name == settings.target:
             return _of_other_kind(name, kind, "its values are not", files[0].name, settings)
@@ -275,6 +276,14 @@ def _written_otherwise(name: str, kind: str, value: str, settings: DatasetSettin
     return f"Set {', or '.join(lines)}" if lines else None
 
 
+def _no_value(name: str, value: str, settings: DatasetSettings) -> str:
+    """The settings for a text that means a missing value, and what to do where it does not."""
+    marks = ", ".join(map(toml_text, [*settings.also_missing, value.strip()]))
+    line = f"also_missing = [{marks}]" if value.strip() else "strip = true"
+    otherwise = "set the task of a classification" if name == settings.target else "take the kind out"
+    return f"Set {line} if it means that there is no value; else correct it, or {otherwise}"
+
+
 def _of_other_kind(
     name: str, kind: str, found: str, where: str, settings: DatasetSettings, remedy: str | None = None
 ) -> InputError:
@@ -282,12 +291,12 @@ def _of_other_kind(
         return InputError(
             f"the target {name!r} of a regression must be a number, but {found}",
             where=where,
-            remedy=remedy or "Correct it, add it to also_missing, or set the task of a classification",
+            remedy=remedy or "Correct it, or set the task of a classification",
         )
     return InputError(
         f"kinds says that column {name!r} is a {kind}, but {found}",
         where=where,
-        remedy=remedy or "Correct it, add it to also_missing, or take the kind out",
+        remedy=remedy or "Correct it, or take the kind out",
     )
 
 

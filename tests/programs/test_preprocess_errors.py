@@ -94,7 +94,7 @@ def check(prepared: Prepared, *texts: str) -> None:
         pytest.param(
             as_csv(["a", "b", "y"], [[n, "NA", n % 2] for n in range(60)]),
             {},
-            ["column 'b' has no value", "Add 'b' to drop"],
+            ["column 'b' has no value", 'Set drop = ["b"]'],
             id="all missing",
         ),
         pytest.param(
@@ -433,3 +433,16 @@ def test_memory_does_not_grow_with_the_data(tmp_path: Path) -> None:
         return usage.ru_maxrss / 1024
 
     assert peak_mb("four times", 1_120_000) < peak_mb("once", 280_000) + 60
+
+
+def test_times_outside_the_calendar_and_marks_in_a_number_name_the_line_that_decides(
+    prepare: Callable[..., Prepared],
+) -> None:
+    beyond = pa.array([2**44 + n for n in range(300)]).cast(pa.timestamp("s"))
+    table = pa.table({"x": range(300), "t": beyond, "y": ["a", "b"] * 150})
+    assert prepare(table).message.endswith('Write it again, or set drop = ["t"]')
+    assert prepare(table, drop=["t"]).code == 0
+    numbers = "x,y\n" + "".join(f"{n},{'-' if n % 20 == 7 else n * n}\n" for n in range(300))
+    asked = prepare(numbers, task="regression")
+    assert 'Set also_missing = ["-"] if it means that there is no value; else correct it' in asked.message
+    assert prepare(numbers, task="regression", also_missing=["-"]).code == 0
