@@ -37,6 +37,9 @@ def notable_numbers(plan: Plan, counts: Counts) -> Iterator[Finding]:
         type_ = plan.types[name]
         if type_ not in ("whole number", "number") or name in plan.settings.demanded_kinds:
             continue
+        grouped = [one.evidence[name].grouped for one in plan.files]
+        if all(grouped):
+            yield _thousands(name, str(grouped[0]), plan.settings.thousands)
         values = sample[name].drop_null().cast(pa.float64(), safe=False).to_numpy()
         values = values[np.isfinite(values)]
         if not len(values):
@@ -72,6 +75,17 @@ def _codes(name: str, zeros: str) -> Finding:
         f"column {name!r} counts as a number, but holds {zeros!r}, whose zeros are lost: it may hold codes",
         column=name,
         remedy=f'If so, set kinds.{toml_key(name)} = "category"',
+    )
+
+
+def _thousands(name: str, example: str, said: Mapping[str, str]) -> Finding:
+    pairs = [f"{toml_key(key)} = {toml_text(value)}" for key, value in {**said, name: "."}.items()]
+    return Finding(
+        "dots_of_thousands",
+        f"column {name!r} has three digits after each dot: {example!r} counts as {float(example):g}, but may "
+        f"be {example.replace('.', '')}",
+        column=name,
+        remedy=f'If so, set thousands = {{ {", ".join(pairs)} }} and decimal = {{ {toml_key(name)} = "," }}',
     )
 
 

@@ -16,11 +16,13 @@ class TypesContradicted(Exception):
 @dataclass(frozen=True)
 class Evidence:
     """The types that a column's values fit as the settings say they are written, and those as which Arrow
-    reads them without help; a whole number with zeros before it, if there is one."""
+    reads them without help; a whole number with zeros before it, if there is one; and one of
+    them if all could be thousands with a dot between (``1.234``, and below a thousand ``12``)."""
 
     fitting: frozenset[str]
     plain: frozenset[str]
     with_zeros: str | None = None
+    grouped: str | None = None
 
     def __and__(self, other: Evidence) -> Evidence:
         return Evidence(

@@ -137,3 +137,15 @@ def _hashes(texts: list[str]) -> list[int]:
     from splitting import key_hashes
 
     return key_hashes(pa.array(texts)).view("int64").tolist()
+
+
+def test_dots_that_may_stand_between_thousands_are_noted(prepare: Callable[..., Prepared]) -> None:
+    texts = [f"{n * 7919 % 99_000 + 900:,}".replace(",", ".") for n in range(ROWS)]
+    found = prepare(column(texts)).finding("dots_of_thousands")
+    assert found["remedy"] == 'If so, set thousands = { x = "." } and decimal = { x = "," }'
+    fixed = prepare(column(texts), thousands={"x": "."}, decimal={"x": ","})
+    values = [value for part in PARTS for value in fixed.part(part)["x"].to_pylist()]
+    assert sorted(values) == sorted(n * 7919 % 99_000 + 900 for n in range(ROWS))
+    for decimals in ("{:.3f}", "{:.2f}"):
+        plain = prepare(column([decimals.format(n * 7 % 600 / 100) for n in range(ROWS)]))
+        assert not [one for one in plain.findings if one["kind"] == "dots_of_thousands"]
