@@ -14,7 +14,7 @@ _LINES = 50
 
 
 def how_written(start: bytes) -> dict[str, Any]:
-    """Keys of the data table that are needed: ``delimiter``, ``quote``, ``header`` and ``columns``.
+    """Those keys of the data table that are needed: delimiter, quote, strip, header and columns.
 
     Args:
         start: the beginning of the file; one that is no CSV needs none of them.
@@ -32,7 +32,10 @@ def how_written(start: bytes) -> dict[str, Any]:
     found: dict[str, Any] = {} if delimiter == "," else {"delimiter": delimiter}
     if _has_quote(lines, delimiter, "'"):
         found["quote"] = "'"
-    first = next(csv.reader(lines, delimiter=delimiter, quotechar=found.get("quote", '"')), [])
+    rows = list(csv.reader(lines, delimiter=delimiter, quotechar=found.get("quote", '"'))) or [[]]
+    first = rows[0]
+    if any(text != text.strip() for text in first) or _has_spaces(rows[1:]):
+        found["strip"] = True
     if any(map(_is_number, first)):
         found |= {"header": False, "columns": [f"column_{place}" for place in range(1, len(first) + 1)]}
     return found
@@ -51,6 +54,11 @@ def _has_quote(lines: list[str], delimiter: str, quote: str) -> bool:
         all(len(text) > 1 and text[0] == quote == text[-1] for text in column)
         for column in zip(*rows, strict=False)
     )
+
+
+def _has_spaces(rows: list[list[str]]) -> bool:
+    """Whether all values of one column begin with a space."""
+    return any(all(text.startswith(" ") for text in column) for column in zip(*rows, strict=False))
 
 
 def _is_number(text: str) -> bool:

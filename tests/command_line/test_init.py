@@ -128,6 +128,9 @@ def written_as(tmp_path: Path, form: str) -> str:
         case "tabs":
             (tmp_path / "payments.tsv").write_text(as_csv(rows, "\t"))
             return "payments.tsv"
+        case "spaces after commas":
+            (tmp_path / "payments.csv").write_text(as_csv(rows, ", "))
+            return "payments.csv"
     (tmp_path / "payments.csv").write_text(as_csv(rows, ";", ","))
     return "payments.csv"
 
@@ -140,15 +143,16 @@ def written_as(tmp_path: Path, form: str) -> str:
         ("folder", {}),
         ("tabs", {"delimiter": "\t"}),
         ("semicolons and decimal commas", {"delimiter": ";", "decimal": ","}),
+        ("spaces after commas", {"strip": True}),
     ],
 )
 def test_a_file_of_any_form_gets_settings_that_preprocessing_accepts(
-    gatehouse: Call, tmp_path: Path, form: str, more: dict[str, str]
+    gatehouse: Call, tmp_path: Path, form: str, more: dict[str, Any]
 ) -> None:
     file = written_as(tmp_path, form)
     assert gatehouse("init", file, "--target", "label").returncode == 0
     data = table(tmp_path)["data"]
-    assert {key: data[key] for key in data if key in ("delimiter", "decimal")} == more
+    assert {key: data[key] for key in data if key in ("delimiter", "decimal", "strip")} == more
     assert (data["positive_class"], data["drop"]) == ("fraud", ["payment_id", "currency"])
     seen = json.loads(gatehouse("data", "--json").stdout)
     assert (seen["errors"], seen["rows"]) == ([], 800)
