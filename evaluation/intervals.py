@@ -58,12 +58,26 @@ def proportion(successes: int, trials: int) -> Interval | None:
 
 def f1(true_positives: int, false_positives: int, false_negatives: int) -> Interval | None:
     """F1 is 2J / (1 + J) of the Jaccard index J = TP / (TP + FP + FN), which is a proportion."""
-    of_jaccard = proportion(true_positives, true_positives + false_positives + false_negatives)
-    if of_jaccard is None:
+    return f_beta(1.0, true_positives, false_positives, false_negatives)
+
+
+def f_beta(beta: float, true_positives: int, false_positives: int, false_negatives: int) -> Interval | None:
+    """By the Jaccard index J: (1 + b2) J / ((1 + b2) J + w (1 - J)), b2 being beta squared.
+
+    w is the mean weight of an error: b2 for a missed row, 1 for a false alarm; the larger one where there
+    are no errors.
+    """
+    square, errors = beta * beta, false_positives + false_negatives
+    weight = (square * false_negatives + false_positives) / errors if errors else max(square, 1.0)
+    found = proportion(true_positives, true_positives + errors)
+    if found is None:
         return None
-    return Interval(
-        *(2 * value / (1 + value) for value in (of_jaccard.low, of_jaccard.high, of_jaccard.bound))
-    )
+
+    def of_jaccard(share: float) -> float:
+        right = (1 + square) * share
+        return right / (right + weight * (1 - share))
+
+    return Interval(of_jaccard(found.low), of_jaccard(found.high), of_jaccard(found.bound))
 
 
 def auc(area: float, positives: int, negatives: int) -> Interval | None:

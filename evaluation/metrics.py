@@ -212,7 +212,7 @@ def binary_values(counts: ClassCounts) -> dict[str, np.ndarray]:
         "true_negative_rate": _quotient(true_negative, negatives),
         "false_positive_rate": _quotient(negatives - true_negative, negatives),
         "false_negative_rate": _quotient(positives - true_positive, positives),
-        **{name: _f_score(precision, recall, beta) for name, beta in _F_SCORES.items()},
+        **{name: _f_score(precision, recall, beta) for name, beta in F_SCORES.items()},
     }
 
 
@@ -227,7 +227,7 @@ def multiclass_values(counts: ClassCounts) -> dict[str, np.ndarray]:
         "weighted_recall": (weights * recalls).sum(axis=-1),
         "weighted_precision": (weights * precisions).sum(axis=-1),
     }
-    for name, beta in _F_SCORES.items():
+    for name, beta in F_SCORES.items():
         values[f"weighted_{name}"] = (weights * _f_score(precisions, recalls, beta)).sum(axis=-1)
     return values
 
@@ -237,8 +237,8 @@ def _f_score(precision: np.ndarray, recall: np.ndarray, beta: float) -> np.ndarr
     return _quotient((1 + beta**2) * precision * recall, beta**2 * precision + recall)
 
 
-_F_SCORES = {"f0_5": 0.5, "f1": 1.0, "f2": 2.0}
-_BINARY_TWINS = ("recall", "precision", "accuracy", *_F_SCORES)
+F_SCORES = {"f0_5": 0.5, "f1": 1.0, "f2": 2.0}
+_BINARY_TWINS = ("recall", "precision", "accuracy", *F_SCORES)
 
 
 def _binary(actual: np.ndarray, predicted: np.ndarray, scores: np.ndarray) -> dict[str, Any]:

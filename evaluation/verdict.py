@@ -28,7 +28,7 @@ import numpy as np
 import significance
 from intervals import Interval
 from metric_table import METRICS, MetricKind
-from metrics import binary_values, confusion, constant_answers, multiclass_values
+from metrics import F_SCORES, binary_values, confusion, constant_answers, multiclass_values
 
 PASSED, REFUSED = "passed", "refused"
 _FEWEST_IN_SLICE = 30
@@ -360,6 +360,8 @@ def interval_of(metric: str, answers: Answers) -> Interval | None:
     if metric == "accuracy" or metric == "weighted_recall":
         return intervals.proportion(int(np.trace(matrix)), int(matrix.sum()))
     if len(answers.classes) > 2:
+        if np.trace(matrix) in (0, matrix.sum()):  # draws of such rows are all alike, as if they were exact
+            return interval_of("accuracy", answers)
         return answers.resampled.get(metric)
     if metric == "auc":
         positives = int(matrix[1].sum())
@@ -398,6 +400,7 @@ def _of_two_classes(metric: str, answers: Answers) -> Interval | None:
         opposite = intervals.proportion(trials - successes, trials)
         assert opposite is not None
         return Interval(found.low, found.high, 1 - opposite.bound)
-    if metric == "f1":
-        return intervals.f1(true_positive, false_positive, false_negative)
+    errors = false_positive + false_negative
+    if metric == "f1" or not true_positive or not errors:  # without either, draws are all alike
+        return intervals.f_beta(F_SCORES[metric], true_positive, false_positive, false_negative)
     return answers.resampled.get(metric)

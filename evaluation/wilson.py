@@ -17,4 +17,4 @@ def wilson(share: float, rows: int) -> tuple[float, float]:
     weight = _Z**2 / rows
     middle = (share + weight / 2) / (1 + weight)
     half = _Z * math.sqrt(share * (1 - share) / rows + weight / (4 * rows)) / (1 + weight)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return middle - half if share > 0 else 0.0, middle + half if share < 1 else 1.0

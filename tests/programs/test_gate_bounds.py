@@ -72,6 +72,24 @@ def test_with_evidence_the_bound_of_the_interval_has_to_pass_it(metric: str) -> 
     assert outcome(gate_of(metric, bound), answers)[0], "the value itself is better than its bound"
 
 
+@pytest.mark.parametrize(
+    ("metric", "matrix"),
+    [("f0_5", [[9, 0], [0, 9]]), ("f2", [[9, 0], [0, 9]]), ("f2", [[9, 1], [9, 0]])]
+    + [(f"weighted_{name}", [[6, 0, 0], [0, 6, 0], [0, 0, 6]]) for name in ("f1", "precision")],
+)
+def test_few_rows_that_are_all_right_or_all_wrong_do_not_give_an_exact_value(
+    metric: str, matrix: list[list[int]]
+) -> None:
+    """Rows that are drawn from them are right and wrong alike, so that their spread says nothing."""
+    from verdict import interval_of
+
+    answers = answers_of(matrix)
+    found = interval_of(metric, answers)
+    assert found.low <= answers.metrics[metric] <= found.high
+    assert found.high - found.low > 0.1
+    assert not outcome(gate_of(metric, 0.95, evidence="bound"), answers)[0]
+
+
 @pytest.mark.parametrize("evidence", ["estimate", "bound"])
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf, "NaN", "0.99", "high", None, True])
 @pytest.mark.parametrize("metric", ["accuracy", "auc", "f1"])
