@@ -115,7 +115,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _with_interval(value: float, interval: Interval | None) -> str:
-    bounds = f" ({interval.low:.3f} to {interval.high:.3f})" if interval else ""
+    bounds = f' <span class="whole">({interval.low:.3f} to {interval.high:.3f})</span>' if interval else ""
     return f"{value:.3f}{bounds}"
 
 
@@ -164,6 +164,7 @@ def _confusion(answers: Answers) -> str:
     totals = np.maximum(matrix.sum(axis=1), 1)
     short = [name(label, 40) for label in classes]
     head = "".join(f"<th>{label}</th>" for label in short)
+    corner = '<span class="whole">actual ↓</span> <span class="whole">predicted →</span>'
     body = "\n".join(
         f"<tr><th>{label}</th>"
         + "".join(f"<td{_shade(count / total)}>{count:,}</td>" for count in row)
@@ -172,7 +173,7 @@ def _confusion(answers: Answers) -> str:
     )
     return section(
         "Confusion matrix",
-        f'<div class="wide"><table class="matrix"><thead><tr><th>actual ↓ predicted →</th>{head}</tr></thead>'
+        f'<div class="wide"><table class="matrix"><thead><tr><th>{corner}</th>{head}</tr></thead>'
         f"\n<tbody>{body}</tbody></table></div>",
         note("Rows of the test part; the darker a cell, the larger its share of the actual class."),
     )

@@ -167,7 +167,10 @@ def _origin(opt_ml: Path, about: Mapping[str, str]) -> list[tuple[str, str]]:
     inputs = {
         item.get("InputName"): item.get("S3Input") or {} for item in config.get("ProcessingInputs") or ()
     }
+    outputs = (config.get("ProcessingOutputConfig") or {}).get("Outputs") or ()
+    places = [(item.get("S3Output") or {}).get("S3Uri") for item in outputs]
     told = {
+        "Report's place": next((place for place in places if place), None),
         "Artifact's place": inputs.get("model", {}).get("S3Uri"),
         "Test part's place": inputs.get("test", {}).get("S3Uri"),
         "Evaluation job": config.get("ProcessingJobArn"),

@@ -9,6 +9,7 @@ import numpy as np
 import svg
 from contributions import LEVELS, Contributions
 from html_page import name, note, section, table, text
+from metric_table import readable
 
 _SHOWN = 30
 _DRAWN = 200
@@ -45,8 +46,8 @@ def _importance(importance: Sequence[Mapping[str, Any]], schema: Mapping[str, An
             name(entry["name"]),
             svg.bar(totals[entry["name"]] / best),
             f"{100 * totals[entry['name']] / everything:.1f} %",
-            f"{totals[entry['name']]:,.2f}",
-            f"{entry['gain']:,.2f}",
+            readable(totals[entry["name"]]),
+            readable(entry["gain"]),
             f"{entry['weight']:,.0f}",
             text(kinds.get(entry["name"], "")),
         ]
@@ -78,7 +79,8 @@ def _contributions(moved: Contributions, schema: Mapping[str, Any]) -> str:
     reach = float(np.abs(moved.values[drawn][:, order]).max()) if moved.values is not None else 0.0
     rows = []
     for place in order:
-        cells = [name(names[place]), svg.bar(moved.means[place] / best), f"{moved.means[place]:.4g}"]
+        size = float(moved.means[place])
+        cells = [name(names[place]), svg.bar(size / best), readable(size, 4)]
         if moved.values is not None:
             cells.append(svg.strip(moved.values[drawn, place], moved.levels[drawn, place], reach))
         rows.append(cells)
@@ -91,7 +93,7 @@ def _contributions(moved: Contributions, schema: Mapping[str, Any]) -> str:
     ]
     legend = ""
     if moved.values is not None:
-        head.append(f"Lowers ← 0 → raises, up to {reach:.3g}")
+        head.append(f"Lowers ← 0 → raises, up to {readable(reach, 3)}")
         looks = [*((f"v{level}", "") for level in range(LEVELS)), ("v5", "missing, or a category")]
         looks[0], looks[LEVELS - 1] = ("v0", "low value of the feature"), (f"v{LEVELS - 1}", "high value")
         legend = svg.legend_of(looks)

@@ -49,15 +49,22 @@ section.refused { border-left: 6px solid var(--no); }
 .note { margin: 10px 0; }
 dl { margin: 0; display: grid; grid-template-columns: minmax(110px, max-content) 1fr; gap: 4px 16px; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
-.wide { overflow-x: auto; margin: 0 0 12px; } dl + .wide { margin-top: 12px; }
+.wide { overflow-x: auto; margin: 0 0 12px; background: no-repeat local 0 / 24px 100%
+    linear-gradient(90deg, var(--card) 40%, transparent),
+  no-repeat local 100% / 24px 100% linear-gradient(270deg, var(--card) 40%, transparent),
+  no-repeat 0 / 10px 100% linear-gradient(90deg, var(--line), transparent),
+  no-repeat 100% / 10px 100% linear-gradient(270deg, var(--line), transparent); }
+dl + .wide { margin-top: 12px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 12px 5px 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
   overflow-wrap: break-word; }
 th { color: var(--soft); font-weight: 600; }
-td:first-child, tbody th { min-width: 7em; max-width: 22em; overflow-wrap: anywhere; }
+thead th { vertical-align: bottom; }
+td:first-child:not(.number), tbody th { min-width: 7em; max-width: 22em; overflow-wrap: anywhere; }
 table td:has(> bdi) { min-width: 10em; }
 td.number, th.number { text-align: right; white-space: nowrap; }
-th.number { white-space: normal; vertical-align: bottom; }
+th.number { white-space: normal; }
+.whole { white-space: nowrap; }
 tr.now td { font-weight: 700; }
 table.matrix th, table.matrix td { padding: 4px 8px; max-width: 9em; min-width: 4.5em;
   overflow-wrap: anywhere; }
@@ -87,7 +94,8 @@ svg.key path { stroke-width: 4; }
 .v4 { stroke: #b2182b; } .v5 { stroke: var(--grey); }
 @media (max-width: 560px) { section { padding: 14px; } dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin: 0 0 8px; } table { font-size: 13px; } th, td { padding-right: 8px; }
-  td:first-child, tbody th { min-width: 4em; } }
+  td:first-child:not(.number), tbody th { min-width: 4em; } td .whole { display: block; }
+  svg.bar { width: 40px; } svg.strip { width: 150px; } }
 @media print {
   :root { color-scheme: light; --page: #fff; --card: #fff; --ink: #000; --soft: #333; --line: #ccc;
     --c0: #2f6db5; --grey: #777; --yes: #22703f; --no: #b3261e; --yes-back: #fff; --no-back: #fff;
@@ -96,7 +104,7 @@ svg.key path { stroke-width: 4; }
   h1 { font-size: 20px; } h2 { font-size: 14px; } h2, h3 { break-after: avoid; }
   section { padding: 8px 0; margin: 0 0 8px; border-width: 1px 0 0; border-radius: 0; }
   section.passed, section.refused { padding-left: 10px; }
-  .wide { overflow: visible; } tr, .check, .tile { break-inside: avoid; }
+  .wide { overflow: visible; background: none; } tr, .check, .tile { break-inside: avoid; }
   thead { display: table-header-group; }
   th, td { padding: 2px 8px 2px 0; } table.matrix th, table.matrix td { padding: 2px 3px; font-size: 8px; }
   .figures { grid-template-columns: 1fr 1fr; } * { print-color-adjust: exact; }

@@ -16,6 +16,21 @@ SECTIONS = {
 """Task -> the object of ``statistics.json`` that holds its metrics (Model Monitor's model-quality format)."""
 
 
+_MOST_WRITTEN_OUT = 1e15
+
+
+def readable(value: float, digits: int = 6, *, signed: bool = False) -> str:
+    """A number for people, with thousands separated: ``875,775,000``.
+
+    Args:
+        digits: how many of the number are significant.
+        signed: with a plus sign where it is positive.
+    """
+    sign, rounded = "+" if signed else "", float(f"{value:.{digits}g}")
+    whole = 10 ** (digits - 1) <= abs(rounded) < _MOST_WRITTEN_OUT
+    return f"{rounded:{sign},.0f}" if whole else f"{rounded:{sign},.{digits}g}"
+
+
 @dataclass(frozen=True)
 class MetricKind:
     """A metric that is one number.
@@ -49,8 +64,9 @@ class MetricKind:
             signed: with a plus sign where it is positive, as a difference has it.
             briefly: with three decimals instead of four.
         """
-        form = ".6g" if self.largest is None else ".3f" if briefly else ".4f"
-        return f"{value:{'+' if signed else ''}{form}}"
+        if self.largest is None:
+            return readable(value, signed=signed)
+        return f"{value:{'+' if signed else ''}{'.3f' if briefly else '.4f'}}"
 
     def between(self, low: float, high: float, *, signed: bool = False, briefly: bool = False) -> str:
         """The ends of an interval, as :meth:`shown` has them: ``0.8920 to 0.9826``."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import svg
 from html_page import note, section, table
+from metric_table import readable
 from regression_verdict import NumberAnswers
 from svg import Axis, Plot
 
@@ -36,7 +37,7 @@ def numbers(answers: NumberAnswers) -> Iterator[str]:
             svg.dots(plot, actual.tolist(), predicted.tolist()),
         ],
         "Actual and predicted values",
-        [("guide", "exactly right"), (11, f"mean of the training part, {answers.constant:.4g}")],
+        [("guide", "exactly right"), (11, f"mean of the training part, {readable(answers.constant)}")],
     )
     across = svg.axis("Predicted value", (float(answers.predicted.min()), float(answers.predicted.max())))
     plot = Plot(
@@ -82,11 +83,11 @@ def _histogram(residuals: np.ndarray) -> str:
 def _distances(residuals: np.ndarray) -> str:
     sizes = np.abs(residuals)
     rows = [
-        [f"{100 * share:g} % of the rows are within", f"± {value:.6g}"]
+        [f"{100 * share:g} % of the rows are within", f"± {readable(value)}"]
         for share, value in zip(_QUANTILES, np.quantile(sizes, _QUANTILES).tolist(), strict=True)
     ]
-    rows.append(["Furthest off", f"{sizes.max():.6g}"])
-    rows.append(["Mean residual", f"{residuals.mean():+.6g}"])
+    rows.append(["Furthest off", readable(float(sizes.max()))])
+    rows.append(["Mean residual", readable(float(residuals.mean()), signed=True)])
     return table(["", "Distance"], rows)
 
 
@@ -97,17 +98,17 @@ def _groups(answers: NumberAnswers, residuals: np.ndarray) -> str:
         own = residuals[places]
         rows.append(
             [
-                f"{answers.predicted[places[0]]:.4g} to {answers.predicted[places[-1]]:.4g}",
+                " to ".join(readable(float(answers.predicted[places[end]])) for end in (0, -1)),
                 f"{len(places):,}",
-                f"{answers.predicted[places].mean():.6g}",
-                f"{answers.actual[places].mean():.6g}",
-                f"{own.mean():+.4g}",
-                f"{np.abs(own).mean():.4g}",
-                f"{math.sqrt(float(np.mean(own**2))):.4g}",
+                readable(float(answers.predicted[places].mean())),
+                readable(float(answers.actual[places].mean())),
+                readable(float(own.mean()), 5, signed=True),
+                readable(float(np.abs(own).mean()), 5),
+                readable(math.sqrt(float(np.mean(own**2))), 5),
             ]
         )
     head = ["Predicted", "Rows", "Mean predicted", "Mean actual", "Mean residual", "MAE", "RMSE"]
-    return table(head, rows)
+    return table(head, rows, words=())
 
 
 def _some(values: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ import intervals
 import numpy as np
 import significance
 from intervals import Interval
-from metric_table import METRICS
+from metric_table import METRICS, readable
 from metrics import regression_values
 from verdict import Check, Gate, against_floor, against_threshold, document
 
@@ -92,7 +92,7 @@ def worth(gate: Gate, answers: NumberAnswers) -> Check:
     """Has it learnt something, and is the metric better than the constant's?"""
     kind, value = gate.kind, answers.value(gate.metric)
     constant = answers.of_constant.get(gate.metric, math.nan)
-    always = f"always answering {answers.constant:.6g}, the mean of the training part"
+    always = f"always answering {readable(answers.constant)}, the mean of the training part"
     reason = _nothing_learnt(answers)
     better = value > constant if kind.higher_is_better else value < constant
     if reason:
@@ -113,7 +113,7 @@ def _nothing_learnt(answers: NumberAnswers) -> str | None:
     """Why the answers show nothing learnt; None where they do."""
     rows = f"{len(answers.actual):,} rows"
     if len(answers.predicted) and not np.ptp(answers.predicted):
-        return f": it answers {answers.predicted[0]:.6g} to all {rows}"
+        return f": it answers {readable(answers.predicted[0])} to all {rows}"
     if answers.chance_of_errors > significance.LEVEL:
         chance = f"{100 * answers.chance_of_errors:.0f} % of cases"
         return f" that {rows} can show: squared errors as small as these come about by chance in {chance}"

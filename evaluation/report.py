@@ -17,7 +17,7 @@ from class_report import several_classes, two_classes
 from contributions import Contributions
 from feature_report import features
 from html_page import facts, name, note, section, table, text
-from metric_table import METRICS, SECTIONS, MetricKind
+from metric_table import METRICS, SECTIONS, MetricKind, readable
 from metrics import Curve, calibration
 from number_report import numbers
 from regression_verdict import NumberAnswers
@@ -161,7 +161,7 @@ def _metrics(
             )
     constant = "the most that one and the same answer for every row reaches"
     if schema["task"] == "regression":
-        mean = f"{schema['train_target']['mean']:.6g}"
+        mean = readable(schema["train_target"]["mean"])
         constant = f"what {mean}, the mean of the training part, reaches as the answer for every row"
     return table(["Metric", "Value", "95 % interval", "Best constant"], rows) + note(
         "95 % interval: where these rows place the metric of very many rows of the same kind"

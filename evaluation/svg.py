@@ -150,7 +150,7 @@ def interval(value: float, low: float | None, high: float | None, limit: float |
     if low is not None and high is not None:
         parts.append(f'<path class="span" d="M{_n(x(low))} 22H{_n(x(high))}"/>')
     if limit is not None:
-        parts.append(f'<path class="limit" d="M{_n(x(limit))} 6v26"/>')
+        parts.append(f'<path class="limit" d="M{_n(x(limit))} 6v22"/>')
     parts.append(f'<circle class="value" cx="{_n(x(value))}" cy="22" r="5"/>')
     return (
         f'<svg class="interval" viewBox="0 0 {_INTERVAL_WIDTH} {_INTERVAL_HEIGHT}" role="img" '
@@ -235,5 +235,9 @@ def _n(value: float) -> str:
 
 
 def _number(value: float) -> str:
-    """A tick's number."""
-    return "0" if abs(value) < 1e-12 else f"{value:.6g}"
+    """A tick's number, short: 20k, 1.5M."""
+    size = abs(value)
+    for least, unit in ((1e6, "M"), (1e4, "k")):
+        if least <= size < 1e9:
+            return f"{value / (1e6 if unit == 'M' else 1e3):.6g}{unit}"
+    return "0" if size < 1e-12 else f"{value:.6g}"

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_formats.arns import parse_arn
 from aws_formats.service_errors import is_absent
+from evaluation.metric_table import readable
 from registry.clients import read_document
 
 if TYPE_CHECKING:
@@ -181,4 +182,4 @@ def _streams(logs: Any, job: StepJob) -> list[str]:
 
 
 def _short(value: float) -> str:
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
+    return f"{value:,.0f}" if float(value).is_integer() else readable(value, 4)

@@ -301,17 +301,31 @@ def test_the_report_says_which_project_data_and_job(wines: Finished, tmp_path: P
     (tmp_path / "config").mkdir()
     job = "arn:aws:sagemaker:eu-west-1:000000000000:processing-job/rc-wines-evaluatemodel-1"
     inputs = [{"InputName": "model", "S3Input": {"S3Uri": "s3://b/model.tar.gz"}}, {"InputName": "code"}]
-    config = {"ProcessingJobArn": job, "ProcessingInputs": inputs}
+    written = "s3://b/executions/abcdefghijkl/EvaluateModel/evaluation"
+    outputs = {"Outputs": [{"OutputName": "evaluation", "S3Output": {"S3Uri": written}}]}
+    config = {"ProcessingJobArn": job, "ProcessingInputs": inputs, "ProcessingOutputConfig": outputs}
     (tmp_path / "config" / "processingjobconfig.json").write_text(json.dumps(config))
     words = ["--project", "rc-wines", "--data-source", "s3://b/wines.csv", "--data-version=-2026"]
     assert evaluate.main(["--opt-ml", str(tmp_path), *words]) == 0
     page = Page((tmp_path / "processing/output/evaluation/report.html").read_text(encoding="utf-8"))
     said = page["What was evaluated"].text
     verdict = json.loads((wines.evaluation / "verdict.json").read_text())
-    for text in ("rc-wines", "s3://b/wines.csv", "-2026", job, "s3://b/model.tar.gz"):
+    for text in ("rc-wines", "s3://b/wines.csv", "-2026", job, "s3://b/model.tar.gz", written):
         assert text in said
     assert verdict["artifact_sha256"] in said
     assert f"Rows for train{_schema(wines)['rows']['train']}" in said
+
+
+def test_numbers_of_any_size_are_written_without_an_exponent_where_people_read_them() -> None:
+    import svg
+    from metric_table import METRICS, readable
+
+    shown = [readable(value) for value in (29593.5, 875_775_432.1, 123_456.4, 0.6931471, -12, 3e15, 2e-7)]
+    assert shown == ["29,593.5", "875,775,000", "123,456", "0.693147", "-12", "3e+15", "2e-07"]
+    assert readable(2656.41, 4, signed=True) == "+2,656"
+    assert METRICS["mse"].between(7.42072e8, 1.05907e9) == "742,072,000 to 1,059,070,000"
+    picture = svg.picture(svg.Plot(svg.axis("x", (0, 1.9e6)), svg.axis("y", (-8e4, 9e4))), [], "prices")
+    assert {">500k<", ">1.5M<", ">-50k<", ">0<"} <= set(re.findall(r">[^<]*<", picture))
 
 
 def evaluated(classes: list[str], rows: int, **more: Any) -> Any:
