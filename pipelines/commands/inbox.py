@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from botocore.exceptions import ClientError
 
 from aws_formats import json_text
 from aws_formats.errors import GatehouseError
@@ -21,6 +22,8 @@ from pipelines.commands.output import Document, Lines, Output, Remark, moment, w
 from pipelines.commands.project_context import find_context
 
 QUEUE = "local-inbox"
+_NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
+"""By JSON and by the older query protocol, whose codes AWS sends beside JSON's."""
 _HIDDEN_SECONDS = 30
 _PAGE = 10
 
@@ -85,7 +88,9 @@ def command(project: str | None, queue: str, delete: bool) -> Output:
 def _url(sqs: Any, queue: str) -> str | None:
     try:
         return str(sqs.get_queue_url(QueueName=queue)["QueueUrl"])
-    except sqs.exceptions.QueueDoesNotExist:
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _NO_QUEUE:
+            raise
         return None
 
 

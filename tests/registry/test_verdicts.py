@@ -158,7 +158,7 @@ def test_a_verdict_without_metrics_still_tells_the_gates_own() -> None:
     ("value", "shown"),
     [
         (1.25e-7, "1.25e-07, 95 % interval 1.125e-07 to 1.5e-07; the best constant answer has 2.5e-07"),
-        (1.25e6, "1.25e+06, 95 % interval 1.125e+06 to 1.5e+06; the best constant answer has 2.5e+06"),
+        (1.25e6, "1,250,000, 95 % interval 1,125,000 to 1,500,000; the best constant answer has 2,500,000"),
     ],
 )
 def test_an_error_has_significant_digits_because_it_is_in_a_unit(value: float, shown: str) -> None:
