@@ -62,7 +62,7 @@ def _importance(importance: Sequence[Mapping[str, Any]], schema: Mapping[str, An
     if unused:
         said.append(f"{unused:,} {'feature is' if unused == 1 else 'features are'} in no split.")
     if more > 0:
-        said.append(f"And {more:,} more features: see feature_importance.json in the artifact.")
+        said.append(f"The artifact's feature_importance.json has {more:,} more.")
     head = ["Feature", "", "Share", "Total gain", "Mean gain", "Splits", "Kind"]
     return section(
         "What the trees gained by each feature", table(head, rows, words=(0, 1, 6)), note(" ".join(said))
@@ -100,5 +100,5 @@ def _contributions(moved: Contributions, schema: Mapping[str, Any]) -> str:
         said.append(f"Each dot is one of {min(moved.rows, _DRAWN):,} rows.")
     more = len(names) - len(rows)
     if more > 0:
-        said.append(f"{more:,} features with smaller ones are not shown.")
+        said.append(f"Not shown, since theirs are smaller: {more:,} of {len(names):,} features.")
     return section("What moved the answers", table(head, rows, words=(0, 1, 3)), legend, note(" ".join(said)))

@@ -14,6 +14,9 @@ from html import escape
 _LONGEST = 120
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_HEBREW_TO_ARABIC = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff"
+_RIGHT_TO_LEFT = re.compile(f"[{_HEBREW_TO_ARABIC}]+(?: +[{_HEBREW_TO_ARABIC}]+)*")
+
 STYLE = """
 :root { color-scheme: light dark; --page: #f4f6f8; --card: #fff; --ink: #1f2933; --soft: #52606d;
   --line: #dfe4ea; --c0: #2f6db5; --c1: #c05621; --c2: #2f855a; --c3: #805ad5; --c4: #b83280; --c5: #0987a0;
@@ -61,7 +64,7 @@ th, td { padding: 5px 12px 5px 0; text-align: left; vertical-align: top; border-
 th { color: var(--soft); font-weight: 600; }
 thead th { vertical-align: bottom; }
 td:first-child:not(.number), tbody th { min-width: 7em; max-width: 22em; overflow-wrap: anywhere; }
-table td:has(> bdi) { min-width: 10em; }
+td:has(> bdi), td:first-child:has(> bdi):not(.number) { min-width: 10em; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 th.number { white-space: normal; }
 .whole { white-space: nowrap; }
@@ -94,17 +97,20 @@ svg.key path { stroke-width: 4; }
 .v4 { stroke: #b2182b; } .v5 { stroke: var(--grey); }
 @media (max-width: 560px) { section { padding: 14px; } dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin: 0 0 8px; } table { font-size: 13px; } th, td { padding-right: 8px; }
-  td:first-child:not(.number), tbody th { min-width: 4em; } td .whole { display: block; }
+  td:first-child:not(.number), tbody th { min-width: 4em; }
+  td:has(> bdi), td:first-child:has(> bdi):not(.number) { min-width: 8em; } td .whole { display: block; }
   svg.bar { width: 40px; } svg.strip { width: 150px; } }
 @media print {
   :root { color-scheme: light; --page: #fff; --card: #fff; --ink: #000; --soft: #333; --line: #ccc;
     --c0: #2f6db5; --grey: #777; --yes: #22703f; --no: #b3261e; --yes-back: #fff; --no-back: #fff;
     --heat: 47 109 181; }
   body { font-size: 10.5px; } main { max-width: none; padding: 0; }
-  h1 { font-size: 20px; } h2 { font-size: 14px; } h2, h3 { break-after: avoid; }
+  h1 { font-size: 20px; } h2 { font-size: 14px; } h3 { font-size: 11px; } h2, h3 { break-after: avoid; }
+  .note, .legend, .mark, figcaption, .tile span, .tile small { font-size: 9.5px; }
+  .tile b { font-size: 16px; }
   section { padding: 8px 0; margin: 0 0 8px; border-width: 1px 0 0; border-radius: 0; }
   section.passed, section.refused { padding-left: 10px; }
-  .wide { overflow: visible; background: none; } tr, .check, .tile { break-inside: avoid; }
+  .wide { overflow: visible; background: none; } .wide, tr, .check, .tile { break-inside: avoid; }
   thead { display: table-header-group; }
   th, td { padding: 2px 8px 2px 0; } table.matrix th, table.matrix td { padding: 2px 3px; font-size: 8px; }
   .figures { grid-template-columns: 1fr 1fr; } * { print-color-adjust: exact; }
@@ -119,6 +125,12 @@ def text(value: object, most: int = _LONGEST) -> str:
     line = " ".join(str(value).split())
     line = _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
     return escape(line if len(line) <= most else line[: most - 1] + "…")
+
+
+def prose(value: object, most: int = _LONGEST) -> str:
+    """A sentence as :func:`text` writes it; words that are written from right to left, such as the name of a
+    class, leave the order of the numbers around them as it is."""
+    return _RIGHT_TO_LEFT.sub(r"<bdi>\g<0></bdi>", text(value, most))
 
 
 def name(value: object, most: int = _LONGEST) -> str:

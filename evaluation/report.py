@@ -16,7 +16,7 @@ import svg
 from class_report import several_classes, two_classes
 from contributions import Contributions
 from feature_report import features
-from html_page import facts, name, note, section, table, text
+from html_page import facts, name, note, prose, section, table, text
 from metric_table import METRICS, SECTIONS, MetricKind, readable
 from metrics import Curve, calibration
 from number_report import numbers
@@ -104,9 +104,9 @@ def findings_section(findings: Sequence[Mapping[str, Any]], more: int = 0) -> st
         rows.append(
             [
                 f'<b class="mark {"no" if level == "warning" else "yes"}">{text(level)}</b>',
-                text(finding["text"], _LONGEST_SENTENCE),
+                prose(finding["text"], _LONGEST_SENTENCE),
                 f"{count:,}" if isinstance(count, int) else "",
-                text(finding.get("remedy") or "", _LONGEST_SENTENCE),
+                prose(finding.get("remedy") or "", _LONGEST_SENTENCE),
             ]
         )
     rest = note(f"And {more:,} more: see the log of the preprocessing step.") if more else ""
@@ -188,7 +188,7 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
 def _check(check: Mapping[str, Any]) -> str:
     passed = check["passed"]
     mark = f'<b class="mark {"yes" if passed else "no"}">{"passed" if passed else "refused"}</b>'
-    sentence = text(check["sentence"], _LONGEST_SENTENCE)
+    sentence = prose(check["sentence"], _LONGEST_SENTENCE)
     return (
         f'<div class="check"><p>{mark} <b>{name(check["name"])}</b></p><p>{sentence}</p>{_drawn(check)}</div>'
     )
@@ -215,7 +215,7 @@ def _drawn(check: Mapping[str, Any]) -> str:
 def _origin(found: Evaluated) -> str:
     """Which project, data and job this is of, and how many rows each part has."""
     schema, verdict = found.schema, found.verdict
-    pairs = [(text(key), text(value, _LONGEST_SENTENCE)) for key, value in found.origin]
+    pairs = [(text(key), prose(value, _LONGEST_SENTENCE)) for key, value in found.origin]
     pairs += [(f"Rows for {text(part)}", f"{count:,}") for part, count in schema["rows"].items()]
     pairs.append(("Features", f"{len(schema['features']):,}"))
     if schema["classes"]:

@@ -214,4 +214,4 @@ def _row(cells: Any) -> str:
 
 
 def _html(text: str) -> str:
-    return html_page.text(visible(text), _LONGEST)
+    return html_page.prose(visible(text), _LONGEST)

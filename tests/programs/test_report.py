@@ -328,6 +328,13 @@ def test_numbers_of_any_size_are_written_without_an_exponent_where_people_read_t
     assert {">500k<", ">1.5M<", ">-50k<", ">0<"} <= set(re.findall(r">[^<]*<", picture))
 
 
+def test_words_from_right_to_left_leave_the_numbers_of_a_sentence_in_their_order() -> None:
+    import html_page
+
+    isolated = html_page.prose("recall of 'نعم ثم (3)' 0.8636 is below <0.99>")
+    assert isolated == "recall of &#x27;<bdi>نعم ثم</bdi> (3)&#x27; 0.8636 is below &lt;0.99&gt;"
+
+
 def evaluated(classes: list[str], rows: int, **more: Any) -> Any:
     """An evaluation of answers at random, three of four right."""
     import measured
