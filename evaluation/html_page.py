@@ -97,7 +97,7 @@ svg.key path { stroke-width: 4; }
 .v4 { stroke: #b2182b; } .v5 { stroke: var(--grey); }
 @media (max-width: 560px) { section { padding: 14px; } dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin: 0 0 8px; } table { font-size: 13px; } th, td { padding-right: 8px; }
-  td:first-child:not(.number), tbody th { min-width: 4em; }
+  td:first-child:not(.number), tbody th { min-width: 6em; }
   td:has(> bdi), td:first-child:has(> bdi):not(.number) { min-width: 8em; } td .whole { display: block; }
   svg.bar { width: 40px; } svg.strip { width: 150px; } }
 @media print {
