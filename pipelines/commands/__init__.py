@@ -123,7 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
     except GatehouseError as error:
-        click.echo(f"Error: {visible(str(error))}", err=True)
+        said_of_it = error.on_lines if sys.stderr.isatty() else str(error)
+        click.echo(f"Error: {visible_lines(said_of_it)}", err=True)
         return 1
     except SystemExit:
         # Click ends so, and wraps the output, where its reader left early, as in `gatehouse logs | head`.

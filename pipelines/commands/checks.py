@@ -53,7 +53,7 @@ def run_checks(project: str | None, target: str) -> Iterator[Check]:
         settings = load_settings()
         found = settings.project(project)
     except GatehouseError as error:
-        yield Check("settings", False, error.what, error.remedy)
+        yield from (Check("settings", False, f"{one.where}: {one.what}", one.remedy) for one in error.parts)
         return
     yield Check("settings", True, f"{settings.file}, project {found.name}")
     yield image_check(found, date.today())

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from aws_formats.errors import GatehouseError
+from aws_formats.errors import GatehouseError, SeveralErrors
 from pipelines.settings.gate import Gate
 from pipelines.settings.project import (
     INCONSISTENT,
@@ -76,8 +76,7 @@ def all_wrong(file: Path, found: Sequence[GatehouseError]) -> GatehouseError:
     """One error that says all that is wrong with a settings file; each of several has its number."""
     if len(found) == 1:
         return found[0]
-    lines = " ".join(f"({number}) {each}" for number, each in enumerate(found, start=1))
-    return GatehouseError(lines.replace(f"{file}: ", ""), where=str(file))
+    return SeveralErrors(found, str(file))
 
 
 def _of_keys_together(
@@ -149,8 +148,16 @@ def explained(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str | 
             return f"{given!r} has the wrong form", _FORMS.get(
                 key, f"It must match {detail['ctx']['pattern']}"
             )
-    requirement = detail["msg"].replace("Input should be ", "").replace("dictionary", "table")
+        case "string_type" if isinstance(given, bool | int | float):
+            return f"{_as_toml(given)} is wrong", f"It must be text: '{_as_toml(given)}'"
+    requirement = detail["msg"].replace("Input should be ", "")
+    for type_of_python, type_of_toml in (("dictionary", "table"), ("tuple", "list")):
+        requirement = requirement.replace(type_of_python, type_of_toml)
     return f"{given!r} is wrong", f"It must be {requirement}"
+
+
+def _as_toml(value: bool | float) -> str:
+    return str(value).lower()
 
 
 _FORMS = {

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,8 @@ def load_settings(path: Path | None = None) -> Settings:
         raise GatehouseError(
             f"there is no {FILE_NAME} here or in a folder above",
             where=str(Path.cwd()),
-            remedy="Change to the project's folder, or set GATEHOUSE_SETTINGS to the file",
+            remedy="Change to the project's folder, set GATEHOUSE_SETTINGS to the file, or write one for your"
+            " data: gatehouse init FILE",
         )
     return _read(found.absolute())
 
@@ -144,61 +146,87 @@ class _File(Table):
     default_project: str | None = None
     defaults: dict[str, Any] = Field(default_factory=dict)
     local: Local = Local()
-    projects: dict[str, dict[str, dict[str, Any]]]
+    projects: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
 
 
 class _Reader:
-    """One file's content on its way to settings; knows where each value stands, for the errors."""
+    """One file's content on its way to settings; knows where each value stands, for the errors.
+
+    Attributes:
+        wrong: what has been found wrong so far, by what is said of it: each table is read, whatever is wrong
+            with another, and what is wrong in the defaults is found again in each project.
+    """
 
     def __init__(self, file: Path, content: dict[str, Any]) -> None:
         self.file = file
         self.content = content
+        self.wrong: dict[str, GatehouseError] = {}
 
     def settings(self) -> Settings:
-        try:
-            top = _File.model_validate(self.content)
-        except ValidationError as error:
-            raise self._invalid(error, _File, (), self.content) from error
-        projects: dict[str, Project] = {}
-        for team, tables in top.projects.items():
-            for short_name, table in tables.items():
-                project = self._project(team, short_name, table, top.defaults)
-                if project.name in projects:
-                    raise self._error(
-                        ("projects", team, short_name),
-                        f"two projects have the name {project.name}",
-                        "Rename one of them, or its team",
-                    )
-                projects[project.name] = project
-        if not projects:
-            raise self._error(("projects",), "there is no project", "Add [projects.<team>.<project>]")
+        top = self._top()
+        projects: dict[str, Project | None] = {}
+        for team, short_name, table in self._tables():
+            name = f"{team}-{short_name}"
+            if name in projects:
+                self._complain(
+                    ("projects", team, short_name),
+                    f"two projects have the name {name}",
+                    "Rename one of them, or its team",
+                )
+            projects[name] = self._project(team, short_name, table)
+        if not projects and not self.wrong:
+            remedy = "Add [projects.<team>.<project>], or have it written: gatehouse init FILE --append"
+            self._complain(("projects",), "there is no project", remedy)
         default = top.default_project
         if default is not None and default not in projects:
-            raise self._error(
+            self._complain(
                 ("default_project",), f"there is no project {default!r}", which_one(default, projects)
             )
+        if self.wrong:
+            raise all_wrong(self.file, list(self.wrong.values()))
         if default is None and len(projects) == 1:
             default = next(iter(projects))
-        return Settings(file=self.file, default_project=default, local=top.local, projects=projects)
+        right = {name: project for name, project in projects.items() if project is not None}
+        return Settings(file=self.file, default_project=default, local=top.local, projects=right)
 
-    def _project(
-        self, team: str, short_name: str, table: dict[str, Any], defaults: dict[str, Any]
-    ) -> Project:
+    def _top(self) -> _File:
+        """The top level; what is right of it where something is wrong."""
+        try:
+            return _File.model_validate(self.content)
+        except ValidationError as error:
+            self._complain_of(error, _File, (), self.content)
+            return _File()
+
+    def _tables(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Team, short name and table of each project; what is no table, :meth:`_top` complains of."""
+        teams = self.content.get("projects")
+        for team, tables in teams.items() if isinstance(teams, dict) else ():
+            for short_name, table in tables.items() if isinstance(tables, dict) else ():
+                if isinstance(table, dict):
+                    yield team, short_name, table
+
+    def _project(self, team: str, short_name: str, table: dict[str, Any]) -> Project | None:
+        """None where something in it is wrong."""
+        defaults = self.content.get("defaults")
+        defaults = defaults if isinstance(defaults, dict) else {}
         place = ("projects", team, short_name)
         name = f"{team}-{short_name}"
         for part in (team, short_name):
             if wrong := why_no_name(part):
-                raise self._error(place, *wrong)
+                self._complain(place, *wrong)
+                return None
         if len(name) > NAME_LIMIT:
-            raise self._error(
+            self._complain(
                 place,
                 f"the name {name} has {len(name)} characters, a model package group at most {NAME_LIMIT}",
                 "Shorten the team's or the project's name",
             )
+            return None
         for source, where in ((table, place), (defaults, ("defaults",))):
             for key in NOT_KEYS:
                 if key in source:
-                    raise self._error((*where, key), "unknown key", "Its table's heading names a project")
+                    self._complain((*where, key), "unknown key", "Its table's heading names a project")
+                    return None
         values = {
             **_with_own_threshold(_laid_over(defaults, table), table),
             **{"team": team, "short_name": short_name, "file": self.file},
@@ -206,17 +234,15 @@ class _Reader:
         try:
             return Project.model_validate(values)
         except ValidationError as error:
-            raise self._invalid(error, Project, place, values) from error
+            self._complain_of(error, Project, place, values)
+            return None
 
-    def _invalid(
+    def _complain_of(
         self, error: ValidationError, model: type[BaseModel], place: tuple[str, ...], values: dict[str, Any]
-    ) -> GatehouseError:
-        """All that is wrong, each at the place in the file where its value stands."""
-        found = [
-            self._error((*self._written_in(place, path), *path), what, remedy)
-            for path, what, remedy in complaints(error, model, values)
-        ]
-        return all_wrong(self.file, found)
+    ) -> None:
+        """Of all that is wrong, each at the place in the file where its value stands."""
+        for path, what, remedy in complaints(error, model, values):
+            self._complain((*self._written_in(place, path), *path), what, remedy)
 
     def _written_in(self, place: tuple[str, ...], path: tuple[str, ...]) -> tuple[str, ...]:
         """The table that says the value at a path: the project's, or the defaults."""
@@ -224,12 +250,13 @@ class _Reader:
         inherited = value_at(self.content, ("defaults", *path))
         return ("defaults",) if place and own is None and inherited is not None else place
 
-    def _error(self, path: tuple[str, ...], what: str, remedy: str | None) -> GatehouseError:
-        """An error at a table, or at a key of one, with the table's heading as TOML writes it."""
+    def _complain(self, path: tuple[str, ...], what: str, remedy: str | None) -> None:
+        """At a table, or at a key of one, with the table's heading as TOML writes it."""
         is_table = isinstance(value_at(self.content, path), dict)
         table, key = (path, ()) if is_table else (path[:-1], path[-1:])
         place = " ".join(([f"[{'.'.join(table)}]"] if table else []) + list(key))
-        return GatehouseError(what, where=f"{self.file}: {place}", remedy=remedy)
+        error = GatehouseError(what, where=f"{self.file}: {place}", remedy=remedy)
+        self.wrong.setdefault(str(error), error)
 
 
 def _laid_over(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

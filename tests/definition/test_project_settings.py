@@ -260,7 +260,7 @@ MISTAKES = [
     (TARGET, f'{TARGET}\nkey = "fraud"', DATA, "key names the target 'fraud'"),
     (TARGET, f'{TARGET}\nfeatures = ["fraud"]', DATA, "features names the target 'fraud'"),
     (TARGET, f'{TARGET}\nfeatures = ["a", "a"]', DATA, "features: names 'a' more than once"),
-    (TARGET, f'{TARGET}\nfeatures = ["a", 1]', DATA, "features: 1 is wrong. It must be a valid string."),
+    (TARGET, f'{TARGET}\nfeatures = ["a", 1]', DATA, "features: 1 is wrong. It must be text: '1'."),
     (TARGET, f'{TARGET}\nfeatures = ["a"]\ndrop = ["a"]', DATA, "'a' is in both features and drop"),
     (TARGET, f"{TARGET}\nheader = false", DATA, "header = false needs columns"),
     (TARGET, f'{TARGET}\ncolumns = ["a"]', DATA, "target names 'fraud', which is not in columns"),
@@ -369,6 +369,33 @@ def test_all_mistakes_of_a_project_are_named_at_once_each_with_its_table_and_key
     ]
     assert text.count(f"{tmp_path}/projects.toml") == 1
     assert "\n" not in text
+
+
+def test_all_mistakes_of_a_file_are_named_at_once_and_those_of_the_defaults_once(tmp_path: Path) -> None:
+    file = tmp_path / "projects.toml"
+    file.write_text("""default_projct = "rc-a"
+[defaults]
+regoin = "eu-west-1"
+[projects.rc.a]
+owner = true
+[projects.rc.a.data]
+drop = "payment_id"
+[projects.rc."b_"]
+""")
+    with pytest.raises(GatehouseError) as caught:
+        load_settings(file)
+    heading, *lines = caught.value.on_lines.splitlines()
+    assert heading == f"{file}:"
+    assert [line.strip().partition(" ")[2].partition(": ")[0] for line in lines] == [
+        "default_projct",
+        *("[projects.rc.a] description", "[projects.rc.a] owner", "[projects.rc.a] task"),
+        *("[projects.rc.a.data] source", "[projects.rc.a.data] target", "[projects.rc.a.data] drop"),
+        "[defaults] regoin",
+        "[projects.rc.b_]",
+    ]
+    assert "owner: true is wrong. It must be text: 'true'." in lines[2]
+    assert "drop: 'payment_id' is wrong. It must be a valid list." in lines[6]
+    assert str(caught.value) == " ".join([heading, *(line.strip() for line in lines)])
 
 
 @pytest.mark.parametrize("gate", ["metirc = 'rmse', threshold = 65", "metric = 5, threshold = 0.5"])
