@@ -124,7 +124,7 @@ def written(draft: Draft) -> str:
     why = draft.why
     lines = [f"[{place}]"]
     target = draft.data["target"]
-    lines.append(f"description = {toml_value(f'Predicts {target}')}  # what people read of it")
+    lines.append(f"description = {toml_value(f'Predicts {visible(target)}')}  # what people read of it")
     lines.append(f"owner = {toml_value(draft.team)}  # who answers for it")
     lines += _entry("task", draft.task, why)
     lines += ["", f"[{place}.gate]"]

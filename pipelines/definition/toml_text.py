@@ -10,8 +10,9 @@ from collections.abc import Mapping
 def toml_value(value: object) -> str:
     """A text, number, truth value, list or table as TOML, in one line."""
     if isinstance(value, str):
-        # JSON's escapes are TOML's, which also wants DEL escaped.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+        text = json.dumps(value, ensure_ascii=False)  # whose escapes are TOML's, too
+        # What hides or reorders text is escaped as well, so that people see what the file says.
+        return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):

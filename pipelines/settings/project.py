@@ -17,7 +17,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from aws_formats.step_cache import parse_duration
 from pipelines.settings.gate import Gate, Problem, problems
-from pipelines.settings.tables import Listed, Names, Table, Text, which_one
+from pipelines.settings.tables import Description, Listed, Names, Table, Text, which_one
 
 INCONSISTENT = "inconsistent"
 """The type of pydantic's error for keys that do not go together; its context has ``what`` and ``remedy``."""
@@ -284,7 +284,7 @@ class Project(Table):
     short_name: str
     file: Path
 
-    description: Text
+    description: Description
     owner: Text
     task: Task
     accuracy_threshold: Annotated[float, Field(ge=0, le=1)] | None = None

@@ -4,6 +4,7 @@ remedy for a name that does not exist."""
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -35,8 +36,21 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _description(text: str) -> str:
+    """In one line, since AWS allows a description no other; of several lines the ends are spaces."""
+    line = " ".join(text.split())
+    hidden = [character for character in line if unicodedata.category(character).startswith("C")]
+    if not line or len(line) > DESCRIPTION_LIMIT:
+        raise ValueError(f"it has {len(line):,} characters, which must be 1 to {DESCRIPTION_LIMIT:,}")
+    if hidden:
+        raise ValueError(f"it has the character {hidden[0]!a}, which AWS allows in no description")
+    return line
+
+
 Listed = BeforeValidator(_listed)
 Text = Annotated[str, Field(min_length=1)]
+DESCRIPTION_LIMIT = 1024
+Description = Annotated[str, AfterValidator(_description)]
 Names = Annotated[tuple[str, ...], Listed, AfterValidator(_distinct)]
 
 

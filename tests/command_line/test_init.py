@@ -248,12 +248,14 @@ def test_what_only_a_person_can_decide_is_said(gatehouse: Call, tmp_path: Path) 
 
 
 def test_names_with_any_character_are_written_as_toml(gatehouse: Call, tmp_path: Path) -> None:
-    header = '"a ""quoted"" name","spaces = # [x]","客户_id",\x1b[31mred,klass\n'
+    header = '"a ""quoted"" name","spaces = # [x]","客户_id",\x1b[31mred,kl\u202eass\n'
     rows = "".join(
         f"{place},{place % 5},k{place},{place % 7},{'x' if place % 3 else 'y'}\n" for place in range(200)
     )
     (tmp_path / "payments.csv").write_text(header + rows)
-    done = gatehouse("init", "payments.csv", "--target", "klass")
+    done = gatehouse("init", "payments.csv", "--target", "kl\u202eass")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "\x1b" not in done.stdout
+    for shown in (done.stdout, (tmp_path / "projects.toml").read_text()):
+        assert not {"\x1b", "\u202e"} & set(shown)
     assert table(tmp_path)["data"]["drop"] == ["客户_id"]
+    assert table(tmp_path)["data"]["target"] == "kl\u202eass"

@@ -371,6 +371,18 @@ def test_all_mistakes_of_a_project_are_named_at_once_each_with_its_table_and_key
     assert "\n" not in text
 
 
+def test_a_description_of_several_lines_is_one_line(tmp_path: Path, make_project: MakeProject) -> None:
+    old = 'description = "Finds fraudulent card payments"'
+    assert make_project(tmp_path, (old, 'description = """Finds\n  fraud."""')).description == "Finds fraud."
+    for text, message in (
+        ("a\\u202eb", "it has the character '\\u202e'"),
+        ("x" * 1025, "it has 1,025 characters"),
+    ):
+        with pytest.raises(GatehouseError) as caught:
+            make_project(tmp_path, (old, f'description = "{text}"'))
+        assert f"description: {message}" in str(caught.value)
+
+
 def test_all_mistakes_of_a_file_are_named_at_once_and_those_of_the_defaults_once(tmp_path: Path) -> None:
     file = tmp_path / "projects.toml"
     file.write_text("""default_projct = "rc-a"
