@@ -26,6 +26,8 @@ from typing import Any
 import click
 
 from aws_formats.errors import GatehouseError
+from aws_formats.times import duration as duration
+from aws_formats.times import moment as moment
 from aws_formats.visible_text import visible
 from pipelines.commands.table_layout import lay_out
 
@@ -179,23 +181,6 @@ def _iso_time(value: object) -> str:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def moment(value: datetime) -> str:
-    """A point in time for people, in their own time zone: `2026-05-01 14:03:22`."""
-    return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
 def known_as(arn: str) -> str:
     """Who an ARN names, without the account that a list need not repeat: `user/ann`."""
     return arn.rpartition(":")[2] if arn.startswith("arn:") else arn
-
-
-def duration(seconds: float | None) -> str:
-    """`0.4 s`, `12.3 s`, `4 min 05 s`, `2 h 04 min`; empty where there is none."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"

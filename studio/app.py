@@ -1,0 +1,163 @@
+"""The ASGI application: addresses, who may ask, and pages that are made on the server.
+
+Every page is complete HTML at its own address, so that a reload or a bookmark finds the same place; htmx
+asks for the part that changes and puts it in place of the old one. Handlers are plain functions, which run
+in Starlette's threads, because reading waits for SageMaker.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from botocore.exceptions import BotoCoreError, ClientError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from aws_formats.errors import GatehouseError
+from aws_formats.times import duration, moment
+from aws_formats.visible_text import visible
+from registry.model_quality import metric_kind
+from studio import charts, graph, words
+from studio.access import COOKIE, HEADERS, Access
+from studio.pages import CHANGES, PAGES
+from studio.pages.answers import Asked, Page, Redirect
+from studio.source import Source
+from studio.views.executions import status_word
+
+BASE = "/studio"
+"""Where the pages are, below whatever serves them."""
+
+_FOLDER = Path(str(importlib.resources.files("studio")))
+_COOKIE_SECONDS = 30 * 86400
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create(source: Source, access: Access) -> Starlette:
+    """The application; it answers below ``/studio/``.
+
+    Args:
+        source: which settings and which SageMaker are shown.
+        access: who may see them.
+    """
+    studio = Studio(source, access)
+    routes = [Route(path, studio.reading(page)) for path, page in PAGES.items()]
+    routes += [Route(path, studio.changing(page), methods=["POST"]) for path, page in CHANGES.items()]
+    static = StaticFiles(directory=_FOLDER / "static")
+    return Starlette(
+        routes=[
+            Route("/", lambda _: RedirectResponse(f"{BASE}/")),
+            Route(BASE, lambda _: RedirectResponse(f"{BASE}/")),
+            Mount(f"{BASE}/static", static),
+            Mount(BASE, routes=routes),
+        ],
+        exception_handlers={HTTPException: studio.nothing_there},
+    )
+
+
+class Studio:
+    """What every page needs: the source, the templates, and who may ask."""
+
+    def __init__(self, source: Source, access: Access) -> None:
+        self.source, self._access = source, access
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters |= {
+            "ago": words.ago,
+            "approval": words.approval,
+            "duration": duration,
+            "moment": moment,
+            "size": words.size,
+            "visible": visible,
+        }
+        self._templates.globals |= {
+            "base": BASE,
+            "charts": charts,
+            "graph": graph,
+            "metric_kind": metric_kind,
+            "status_word": status_word,
+        }
+
+    def page(self, template: str, request: Request, status: int = 200, **values: Any) -> Response:
+        """A template, filled in."""
+        values |= {"source": self.source, "path": request.url.path, "form_token": self._access.form_token}
+        return HTMLResponse(self._templates.get_template(template).render(values), status)
+
+    def reading(self, page: Page) -> Endpoint:
+        """A page that changes nothing."""
+
+        async def answer(request: Request) -> Response:
+            given = request.query_params.get("token")
+            if self._is_ours(request) and given is not None and self._access.is_token(given):
+                return _with_headers(_let_in(request, given))
+            return await self._answer(page, request, {})
+
+        return answer
+
+    def changing(self, page: Page) -> Endpoint:
+        """A page that changes something: only for a form of one of our own pages."""
+
+        async def answer(request: Request) -> Response:
+            form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+            if not self._access.may_change(request.headers, form.get("form_token")):
+                return _with_headers(self._problem(request, "This form is not one of these pages", None, 403))
+            if not self.source.allow_changes:
+                text = "Start it with --allow-changes to change something"
+                return _with_headers(self._problem(request, "These pages only read", text, 403))
+            return await self._answer(page, request, form)
+
+        return answer
+
+    async def _answer(self, page: Page, request: Request, form: Mapping[str, str]) -> Response:
+        if not self._is_ours(request):
+            return _with_headers(Response("This address does not name this machine.\n", 403))
+        if not self._access.is_token(request.cookies.get(COOKIE)):
+            return _with_headers(self.page("locked.html", request, 403))
+        asked = Asked(request.path_params, request.query_params, form)
+        try:
+            answer = await run_in_threadpool(page, self.source, asked)
+        except GatehouseError as error:
+            return _with_headers(self._problem(request, "This cannot be done or shown", str(error), 404))
+        except (ClientError, BotoCoreError) as error:
+            return _with_headers(self._problem(request, "SageMaker gave no answer", str(error), 502))
+        if isinstance(answer, Redirect):
+            return _with_headers(RedirectResponse(BASE + answer.path, 303))
+        return _with_headers(self.page(answer.template, request, **answer.values))
+
+    def _is_ours(self, request: Request) -> bool:
+        return self._access.is_own_host(request.headers.get("host", ""))
+
+    def _problem(self, request: Request, heading: str, text: str | None, status: int) -> Response:
+        return self.page("problem.html", request, status, heading=heading, text=text)
+
+    async def nothing_there(self, request: Request, error: Exception) -> Response:
+        """What is shown where there is nothing at an address."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return _with_headers(self._problem(request, "There is nothing at this address", None, status))
+
+
+def _let_in(request: Request, token: str) -> Response:
+    """The token becomes a cookie and leaves the address, where it would stay in the browser's history."""
+    response = RedirectResponse(request.url.path, 303)
+    response.set_cookie(COOKIE, token, max_age=_COOKIE_SECONDS, path=BASE, httponly=True, samesite="strict")
+    return response
+
+
+def _with_headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    response.headers.setdefault("cache-control", "no-store")
+    return response

@@ -1,0 +1,84 @@
+"""Places what small charts show: numbers in, coordinates of plain SVG out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a timeline, in percent of its width."""
+
+    left: float
+    width: float
+
+
+def bar(start: float, end: float, first: float, last: float) -> Bar:
+    """Where a span of time lies between the first and the last moment; never too thin to be seen."""
+    whole = max(last - first, 1e-9)
+    left = min(100.0, max(0.0, (start - first) / whole * 100))
+    width = max(0.6, (end - start) / whole * 100)
+    return Bar(round(left, 2), round(min(width, 100 - left + 0.6), 2))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where a value lies on a line of ``width`` pixels from ``low`` to ``high``."""
+
+    low: float
+    high: float
+    width: float
+
+    def __call__(self, value: float) -> float:
+        span = self.high - self.low or 1.0
+        return round(min(1.0, max(0.0, (value - self.low) / span)) * self.width, 2)
+
+
+def scale_of(values: Sequence[float | None], width: float) -> Scale:
+    """A scale on which all of the values can be seen, with some air at both ends."""
+    known = [value for value in values if value is not None]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    air = (high - low) * 0.12 or abs(high) * 0.1 or 0.1
+    return Scale(low - air, high + air, width)
+
+
+SQUARE = 220
+"""Pixels of a curve's plot, each way."""
+
+LINE = 260
+"""Pixels of the line on which a check is drawn."""
+
+_MOST_POINTS = 400
+
+
+def points(across: object, upwards: object) -> str | None:
+    """``x,y x,y ...`` of a polyline for values between 0 and 1; None where the lists are none."""
+    if not (isinstance(across, list) and isinstance(upwards, list)) or len(across) != len(upwards):
+        return None
+    if not all(isinstance(value, int | float) for value in (*across, *upwards)):
+        return None
+    step = max(1, len(across) // _MOST_POINTS)
+    chosen = list(zip(across, upwards, strict=True))
+    chosen = [*chosen[::step], chosen[-1]] if chosen else []
+    return " ".join(f"{x * SQUARE:.1f},{(1 - y) * SQUARE:.1f}" for x, y in chosen)
+
+
+@dataclass(frozen=True)
+class Sparkline:
+    """A small line; its points, the last one again, and the size in pixels."""
+
+    points: str
+    last_x: float
+    last_y: float
+    width: int = 160
+    height: int = 32
+
+
+def sparkline(values: Sequence[float]) -> Sparkline:
+    """The values from left to right, over the whole height."""
+    width, height = Sparkline.width, Sparkline.height
+    scale = scale_of(values, height)
+    step = (width - 8) / max(1, len(values) - 1)
+    placed = [(4 + number * step, height - scale(value)) for number, value in enumerate(values)]
+    return Sparkline(" ".join(f"{x:.1f},{y:.1f}" for x, y in placed), round(placed[-1][0], 1), placed[-1][1])

@@ -1,0 +1,25 @@
+"""Every page by its address; a page is a function of the source and of what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from studio.pages import environments, executions, home, versions
+from studio.pages.answers import Page
+
+PAGES: Mapping[str, Page] = {
+    "/": home.projects,
+    "/p/{project}": executions.listed,
+    "/p/{project}/executions/{execution}": executions.one,
+    "/p/{project}/executions/{execution}/steps/{step}": executions.step,
+    "/p/{project}/versions": versions.listed,
+    "/p/{project}/versions/{version}": versions.one,
+    "/p/{project}/environments": environments.listed,
+}
+
+CHANGES: Mapping[str, Page] = {
+    "/p/{project}/versions/{version}/decision": versions.decide,
+    "/p/{project}/environments/{environment}/plan": environments.plan,
+    "/p/{project}/environments/{environment}/change": environments.change,
+}
+"""Reached by POST from a form of these pages only; a plan changes nothing, but its form leads to a change."""

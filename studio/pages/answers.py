@@ -1,0 +1,45 @@
+"""What a page is asked and what it answers, without HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aws_formats.errors import GatehouseError
+from studio.source import Source
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request: what its path and its query name, and the fields of its form."""
+
+    path: Mapping[str, Any]
+    query: Mapping[str, str]
+    form: Mapping[str, str]
+
+    @property
+    def number(self) -> int:
+        """The version that the path names. Raises GatehouseError: it is no number."""
+        text = str(self.path["version"])
+        if not text.isdecimal() or len(text) > 9:
+            raise GatehouseError(f"{text!r} is no version's number")
+        return int(text)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A template and what fills it in."""
+
+    template: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """Go on at a path below the pages' base, after a change."""
+
+    path: str
+
+
+Page = Callable[[Source, Asked], Shown | Redirect]

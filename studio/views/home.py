@@ -1,0 +1,116 @@
+"""The first page: every project in one look, those that need somebody first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_denied
+from pipelines.executions.lifecycle import ExecutionSummary, list_executions
+from pipelines.executions.watching import UNDER_WAY
+from pipelines.settings.project import Project
+from registry.environment_state import State, read_state
+from registry.model_packages import PENDING, ModelVersion, list_versions, summaries
+from studio.source import Source
+
+_READERS = 8
+
+
+@dataclass(frozen=True)
+class ProjectSummary:
+    """A project as the first page shows it.
+
+    Attributes:
+        execution: the newest one; None before the first.
+        version: the newest one; None before the first.
+        waiting: the numbers of the versions that nobody has decided on, newest first.
+        environments: those that could be read and to which something was deployed.
+        problem: why the project could not be read; then the rest is empty.
+    """
+
+    name: str
+    execution: ExecutionSummary | None = None
+    version: ModelVersion | None = None
+    waiting: tuple[int, ...] = ()
+    environments: tuple[State, ...] = ()
+    problem: str | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What asks for somebody, in a few words each, the gravest first."""
+        found = [self.problem] if self.problem else []
+        if self.execution and self.execution.status == "Failed":
+            found.append("its last execution failed")
+        found += [
+            f"{state.environment.name} {_trouble(state)}" for state in self.environments if _trouble(state)
+        ]
+        if self.waiting:
+            number = len(self.waiting)
+            found.append(
+                "a version waits for a decision" if number == 1 else f"{number} versions wait for a decision"
+            )
+        return tuple(found)
+
+    @property
+    def is_running(self) -> bool:
+        return self.execution is not None and self.execution.status in UNDER_WAY
+
+
+def read_home(source: Source) -> tuple[ProjectSummary, ...]:
+    """All projects; those that need somebody first, else in the settings' order."""
+    with ThreadPoolExecutor(_READERS) as readers:
+        found = list(readers.map(lambda project: _summary(source, project), source.projects.values()))
+    return tuple(sorted(found, key=lambda summary: (not summary.needs, not summary.is_running)))
+
+
+def _summary(source: Source, project: Project) -> ProjectSummary:
+    try:
+        target = source.target(project)
+        versions = list_versions(target, project.name, limit=1)
+        return ProjectSummary(
+            name=project.name,
+            execution=_newest_execution(source, project),
+            version=versions[0] if versions else None,
+            waiting=tuple(
+                found["ModelPackageVersion"]
+                for found in summaries(target, project.name, approval=PENDING, limit=100)
+            ),
+            environments=tuple(
+                state for state in _states(source, project) if state.deployed or state.endpoint
+            ),
+        )
+    except GatehouseError as error:
+        return ProjectSummary(project.name, problem=str(error))
+
+
+def _newest_execution(source: Source, project: Project) -> ExecutionSummary | None:
+    try:
+        found = list_executions(source.target(project), project.name, limit=1)
+    except GatehouseError:  # there is no such pipeline yet
+        return None
+    return found[0] if found else None
+
+
+def _states(source: Source, project: Project) -> Sequence[State]:
+    states = []
+    for environment in source.environments(project):
+        try:
+            states.append(read_state(environment))
+        except ClientError as error:
+            if not is_denied(error):  # a reader of the projects does not need every environment's account
+                raise
+    return states
+
+
+def _trouble(state: State) -> str | None:
+    if state.endpoint is None:
+        return None  # promoted, but no endpoint was asked for; what is deployed is known from the history
+    if state.endpoint.status == "Failed":
+        return "failed"
+    if state.deployed is not None and not state.serves and state.endpoint.status == "InService":
+        return "serves another version than it should"
+    return None

@@ -1,0 +1,193 @@
+"""The registered versions of a project: the list, and one of them with all that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.settings.project import Project
+from registry.clients import read_document
+from registry.deployment_history import deployed_versions
+from registry.model_packages import ModelVersion, list_versions
+from registry.model_quality import finite_number
+from registry.verdicts import Check, Measured
+from registry.version_details import VersionDetails, read_version
+from studio import charts
+from studio.source import Source
+
+_CURVES = {
+    "receiver_operating_characteristic_curve": (
+        "ROC curve",
+        ("false_positive_rates", "False positive rate"),
+        ("true_positive_rates", "True positive rate"),
+    ),
+    "precision_recall_curve": ("Precision and recall", ("recalls", "Recall"), ("precisions", "Precision")),
+}
+"""By their names in statistics.json: what each is called, and which lists are its axes."""
+
+_MOST_COLUMNS = 200
+
+
+@dataclass(frozen=True)
+class VersionList:
+    """The newest versions, where each serves, and their gate's metric from old to new as a line."""
+
+    versions: tuple[ModelVersion, ...]
+    serves: Mapping[str, tuple[str, ...]]
+    line: charts.Sparkline | None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve of the test part; ``points`` are those of an SVG polyline in a square of ``charts.SQUARE``."""
+
+    title: str
+    across: str
+    upwards: str
+    points: str
+
+
+@dataclass(frozen=True)
+class DrawnCheck:
+    """A check of the gate with where its number, its bound and its interval lie on one scale."""
+
+    check: Check
+    value: float | None
+    limit: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the training part, by the data-quality report.
+
+    Attributes:
+        bars: the heights of its histogram, or of its most frequent values, from 0 to 1.
+        words: mean and range, or the most frequent values.
+    """
+
+    name: str
+    kind: str
+    present: int
+    missing: int
+    distinct: int | None
+    bars: tuple[float, ...]
+    words: str
+
+
+@dataclass(frozen=True)
+class VersionPage:
+    """One version."""
+
+    version: VersionDetails
+    serves: tuple[str, ...]
+    checks: tuple[DrawnCheck, ...]
+    measured: Mapping[str, Measured]
+    curves: tuple[Curve, ...]
+    columns: tuple[Column, ...]
+    more_columns: int
+    rows: int | None
+
+
+def read_versions(source: Source, project: Project, limit: int, approval: str | None = None) -> VersionList:
+    """The newest versions of the project; none before the first."""
+    target = source.target(project)
+    versions = list_versions(target, project.name, limit=limit, approval=approval)
+    values = [_gate_value(version) for version in reversed(versions)]
+    known = [value for value in values if value is not None]
+    return VersionList(
+        versions=tuple(versions),
+        serves=deployed_versions(source.environments(project), denied=lambda _environment: None),
+        line=charts.sparkline(known) if len(known) > 1 else None,
+    )
+
+
+def read_page(source: Source, project: Project, number: int) -> VersionPage:
+    """All of one version.
+
+    Raises:
+        GatehouseError: there is no such version.
+    """
+    target = source.target(project)
+    version = read_version(target, project.name, number)
+    s3 = target.client("s3")
+    statistics = read_document(s3, version.statistics)
+    columns, rows = _columns(read_document(s3, version.data_statistics))
+    serves = deployed_versions(source.environments(project), denied=lambda _environment: None)
+    return VersionPage(
+        version=version,
+        serves=serves.get(version.arn, ()),
+        checks=tuple(_drawn(check) for check in version.verdict.checks) if version.verdict else (),
+        measured=version.verdict.metrics if version.verdict else {},
+        curves=tuple(_curves(statistics)),
+        columns=tuple(columns[:_MOST_COLUMNS]),
+        more_columns=max(0, len(columns) - _MOST_COLUMNS),
+        rows=rows,
+    )
+
+
+def _gate_value(version: ModelVersion) -> float | None:
+    if version.verdict is None:
+        return version.accuracy
+    measured = version.verdict.metrics.get(version.verdict.metric)
+    return measured.value if measured else None
+
+
+def _drawn(check: Check) -> DrawnCheck:
+    numbers = (check.value, check.limit, check.low, check.high)
+    if check.value is None:
+        return DrawnCheck(check, None, None, None, None)
+    scale = charts.scale_of(numbers, charts.LINE)
+    value, limit, low, high = (None if number is None else scale(number) for number in numbers)
+    return DrawnCheck(check, value, limit, low, high)
+
+
+def _curves(statistics: Any) -> Sequence[Curve]:
+    section = statistics.get("binary_classification_metrics") if isinstance(statistics, dict) else None
+    found = []
+    for name, (title, (x, across), (y, upwards)) in _CURVES.items():
+        table = section.get(name) if isinstance(section, dict) else None
+        points = charts.points(table.get(x), table.get(y)) if isinstance(table, dict) else None
+        if points:
+            found.append(Curve(title, across, upwards, points))
+    return found
+
+
+def _columns(document: Any) -> tuple[list[Column], int | None]:
+    """The columns of a data-quality report in Model Monitor's format; none if it is none."""
+    if not isinstance(document, dict) or not isinstance(document.get("features"), list):
+        return [], None
+    found = [_column(feature) for feature in document["features"] if isinstance(feature, dict)]
+    dataset = document.get("dataset")
+    rows = finite_number(dataset.get("item_count")) if isinstance(dataset, dict) else None
+    return found, None if rows is None else int(rows)
+
+
+def _column(feature: Mapping[str, Any]) -> Column:
+    numbers = feature.get("numerical_statistics", {})
+    texts = feature.get("string_statistics", {})
+    common = (numbers or texts).get("common", {})
+    distribution = (numbers or texts).get("distribution", {})
+    buckets = (distribution.get("kll") or distribution.get("categorical") or {}).get("buckets", [])
+    counts = [float(bucket.get("count", 0)) for bucket in buckets]
+    highest = max(counts, default=0) or 1.0
+    if numbers:
+        words = (
+            f"mean {numbers.get('mean', 0):.4g}, {numbers.get('min', 0):.4g} to {numbers.get('max', 0):.4g}"
+        )
+    else:
+        words = ", ".join(str(bucket.get("value", "")) for bucket in buckets[:3])
+    distinct = texts.get("distinct_count")
+    return Column(
+        name=str(feature.get("name", "")),
+        kind={"Integral": "whole number", "Fractional": "number", "String": "category"}.get(
+            str(feature.get("inferred_type")), "unknown"
+        ),
+        present=int(common.get("num_present", 0)),
+        missing=int(common.get("num_missing", 0)),
+        distinct=None if distinct is None else int(distinct),
+        bars=tuple(round(count / highest, 3) for count in counts[:20]),
+        words=words,
+    )
