@@ -24,7 +24,7 @@ from pipelines.executions.watching import (
 )
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
-from studio import graph
+from studio import charts, graph
 from studio.source import Source
 
 _WATCHES = 32
@@ -73,20 +73,16 @@ class ExecutionPage:
         return {step.name: step for step in self.snapshot.steps}
 
     @property
-    def first_second(self) -> float:
-        return min(
-            (step.started for step in self.snapshot.steps if step.started and not step.reused), default=0.0
+    def timeline(self) -> tuple[tuple[Step, charts.Bar], ...]:
+        """The steps that ran here, each with its span of time between the first and the last moment."""
+        ran = [step for step in self.snapshot.steps if step.started is not None and not step.reused]
+        spans = [(step.started or 0.0, (step.started or 0.0) + (step.seconds or 0.0)) for step in ran]
+        first, last = (
+            min((start for start, _ in spans), default=0.0),
+            max((end for _, end in spans), default=1.0),
         )
-
-    @property
-    def last_second(self) -> float:
-        return max(
-            (
-                (step.started or 0) + (step.seconds or 0)
-                for step in self.snapshot.steps
-                if step.started and not step.reused
-            ),
-            default=1.0,
+        return tuple(
+            (step, charts.bar(start, end, first, last)) for step, (start, end) in zip(ran, spans, strict=True)
         )
 
 
@@ -187,11 +183,7 @@ def _drawn(definition: Any) -> list[str]:
 
 def _changed(definition: Any, given: Mapping[str, str]) -> dict[str, str]:
     defaults = {one["Name"]: one.get("DefaultValue") for one in definition.get("Parameters", ())}
-    return {
-        name: value
-        for name, value in given.items()
-        if defaults.get(name) is None or str(defaults[name]) != value
-    }
+    return {name: value for name, value in given.items() if str(defaults.get(name)) != value}
 
 
 def _by(described: Mapping[str, Any]) -> str | None:

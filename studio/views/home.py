@@ -45,14 +45,13 @@ class ProjectSummary:
         found = [self.problem] if self.problem else []
         if self.execution and self.execution.status == "Failed":
             found.append("its last execution failed")
-        found += [
-            f"{state.environment.name} {_trouble(state)}" for state in self.environments if _trouble(state)
-        ]
-        if self.waiting:
-            number = len(self.waiting)
-            found.append(
-                "a version waits for a decision" if number == 1 else f"{number} versions wait for a decision"
-            )
+        for state in self.environments:
+            trouble = _trouble(state)
+            found += [f"{state.environment.name} {trouble}"] if trouble else []
+        if len(self.waiting) == 1:
+            found.append("a version waits for a decision")
+        elif self.waiting:
+            found.append(f"{len(self.waiting)} versions wait for a decision")
         return tuple(found)
 
     @property
