@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-CODE   := pipelines processing training evaluation registry automation aws_formats sagemaker_local benchmarks examples tests setup.py
+CODE   := pipelines processing training evaluation registry automation studio aws_formats sagemaker_local benchmarks examples tests setup.py
 
 # The image's Python, where one is to be found; else the one that runs the rest, and a test says so.
 IMAGE_VENV   := .venv-image

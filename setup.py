@@ -34,6 +34,8 @@ PROJECT = [
     "pydantic>=2.7",  # strict settings with errors that name file and key
     "click>=8.1",  # the command line
     "rich>=13",  # tables and live progress for people
+    "starlette>=0.40",  # the pages' addresses and forms
+    "Jinja2>=3.1",  # the pages' HTML, escaped
 ]
 
 DEVELOPMENT = [
@@ -56,13 +58,17 @@ setup(
     python_requires=">=3.11",
     # The three container folders are packaged as they stand: bundles are made from their files.
     packages=[
-        *find_packages(include=["automation*", "pipelines*", "registry*"]),
+        *find_packages(include=["automation*", "pipelines*", "registry*", "studio*"]),
         *find_packages(include=["sagemaker_local*", "aws_formats*"]),
         "processing",
         "training",
         "evaluation",
     ],
-    package_data={"automation": ["templates/*.yaml"], "training": ["pyproject.toml"]},
+    package_data={
+        "automation": ["templates/*.yaml"],
+        "studio": ["templates/*.html", "static/*", "static/vendor/*"],
+        "training": ["pyproject.toml"],
+    },
     install_requires=IMAGE + AWS + LOCAL + PROJECT,
     # `gatehouse run` uses the local SageMaker, so the base has it all; `local` names what it needs alone.
     extras_require={"local": [*AWS, *LOCAL], "dev": DEVELOPMENT},

@@ -10,6 +10,7 @@ from pathlib import Path
 from aws_formats.visible_text import make_log_visible, visible
 from sagemaker_local import endpoint
 from sagemaker_local.errors import CannotStart
+from sagemaker_local.page import Page
 from sagemaker_local.stacks import templates
 
 
@@ -35,6 +36,13 @@ def main() -> int:
         help="a CloudFormation template whose rules, functions, topics and queues are made here, with its"
         " parameters, and @region, @code (the folder of its functions' code) and @name; may be repeated",
     )
+    parser.add_argument(
+        "--page",
+        type=Page.parse,
+        metavar="/PREFIX=MODULE:FUNCTION",
+        help="what makes the page that a browser is shown below this prefix: an ASGI application, from the"
+        " endpoint's URL and the folder of its state",
+    )
     arguments = parser.parse_args()
     make_log_visible()
     os.umask(0o077)  # of this process and of the jobs that it starts
@@ -44,6 +52,7 @@ def main() -> int:
             port=arguments.port,
             interpreters=dict(arguments.interpreter),
             templates=arguments.template,
+            page=arguments.page,
         )
     except CannotStart as error:
         print(visible(str(error)), file=sys.stderr)

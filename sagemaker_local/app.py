@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import logging
 import re
 import sqlite3
@@ -29,6 +30,7 @@ from botocore.model import ServiceModel
 
 from sagemaker_local import access
 from sagemaker_local.errors import AwsError, not_implemented
+from sagemaker_local.page import Page
 from sagemaker_local.protocols import aws_json
 from sagemaker_local.protocols.http import FileBody, Request, Response
 from sagemaker_local.protocols.resolve import find_service, protocol_of
@@ -92,8 +94,8 @@ class _Exchange:
 class App:
     """The application of one endpoint."""
 
-    def __init__(self, operations: Operations, s3: S3, port: int) -> None:
-        self._operations, self._s3, self._port = operations, s3, port
+    def __init__(self, operations: Operations, s3: S3, port: int, page: Page | None = None) -> None:
+        self._operations, self._s3, self._port, self._page = operations, s3, port, page
         self._readers = ThreadPoolExecutor(_READING_THREADS, thread_name_prefix="reading request")
         self._writers = ThreadPoolExecutor(_WRITING_THREADS, thread_name_prefix="request")
 
@@ -114,6 +116,14 @@ class App:
             query_string=scope["query_string"],
             headers=_headers(scope["headers"]),
         )
+        if self._page is not None and "authorization" not in request.headers:
+            path = urllib.parse.unquote(request.raw_path.decode("latin-1"))
+            if self._page.has(path) and b"X-Amz-Credential" not in request.query_string:
+                components = self._operations.components
+                make = functools.partial(self._page.app, components.url, components.home.root)
+                app = await asyncio.get_running_loop().run_in_executor(self._readers, make)
+                await app(scope, receive, send)
+                return
         try:
             await self._serve(_Exchange(request, RequestBody(receive), send))
         except ClientGone:

@@ -35,6 +35,7 @@ from sagemaker_local.hosting.transform import TransformJobs
 from sagemaker_local.http_server import HttpConnection, HttpServer
 from sagemaker_local.jobs.job import JobContext
 from sagemaker_local.jobs.runner import JobRunner
+from sagemaker_local.page import Page
 from sagemaker_local.s3.http import S3
 from sagemaker_local.s3.objects import ObjectStore
 from sagemaker_local.scheduling.clock import Clock
@@ -69,6 +70,7 @@ class Endpoint:
         interpreters: Mapping[str, str],
         advertise: bool,
         templates: Sequence[Template],
+        page: Page | None,
     ) -> None:
         self.home = home
         with ExitStack() as undo:
@@ -94,7 +96,7 @@ class Endpoint:
             undo.callback(components.functions.close)
             self._dispatcher = Dispatcher(owner, components.store, components.functions, operations)
             self._clock = Clock(components.store, operations)
-            self._app = App(operations, s3, port)
+            self._app = App(operations, s3, port, page)
             self._server = HttpServer(_configuration(self._app))
             self._thread = threading.Thread(
                 target=self._server.run, args=([listener],), name="endpoint", daemon=True
@@ -147,6 +149,7 @@ def start(
     interpreters: Mapping[str, str] | None = None,
     advertise: bool = False,
     templates: Sequence[Template] = (),
+    page: Page | None = None,
 ) -> Endpoint:
     """An endpoint in a background thread; it answers from the moment this returns.
 
@@ -157,13 +160,14 @@ def start(
         advertise: let others find it (``advertisement.running``), deliver events and start what is
             scheduled; one endpoint of a home can be.
         templates: CloudFormation templates whose rules, functions, topics and queues are made here.
+        page: what a browser is shown.
 
     Raises:
         CannotStart: the home or the port cannot be had, or what a template describes cannot be created.
     """
     home = home.absolute()
     try:
-        return Endpoint(Home(home).create(), port, interpreters or {}, advertise, templates)
+        return Endpoint(Home(home).create(), port, interpreters or {}, advertise, templates, page)
     except (OSError, sqlite3.Error) as error:
         raise unusable(home, str(error)) from error
 
@@ -174,6 +178,7 @@ def serve(
     port: int = 0,
     interpreters: Mapping[str, str] | None = None,
     templates: Sequence[Template] = (),
+    page: Page | None = None,
 ) -> None:
     """Keep an advertised endpoint up until SIGTERM or SIGINT; to be called in the main thread.
 
@@ -187,7 +192,7 @@ def serve(
     before = {number: signal.signal(number, lambda *_: asked_to_stop.set()) for number in signals}
     try:
         with start(
-            home, port=port, interpreters=interpreters, advertise=True, templates=templates
+            home, port=port, interpreters=interpreters, advertise=True, templates=templates, page=page
         ) as endpoint:
             _say(f"The local SageMaker listens on {endpoint.url}; its state is in {home}.")
             for document in endpoint.interrupted:

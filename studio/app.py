@@ -8,6 +8,7 @@ in Starlette's threads, because reading waits for SageMaker.
 from __future__ import annotations
 
 import importlib.resources
+import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,13 @@ BASE = "/studio"
 
 _FOLDER = Path(str(importlib.resources.files("studio")))
 _COOKIE_SECONDS = 30 * 86400
+_LARGEST_FORM = 64 << 10
 
+AsgiApp = Starlette
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def create(source: Source, access: Access) -> Starlette:
+def create(source: Source, access: Access) -> AsgiApp:
     """The application; it answers below ``/studio/``.
 
     Args:
@@ -112,7 +115,7 @@ class Studio:
         """A page that changes something: only for a form of one of our own pages."""
 
         async def answer(request: Request) -> Response:
-            form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+            form = await _form(request)
             if not self._access.may_change(request.headers, form.get("form_token")):
                 return _with_headers(self._problem(request, "This form is not one of these pages", None, 403))
             if not self.source.allow_changes:
@@ -148,6 +151,16 @@ class Studio:
         """What is shown where there is nothing at an address."""
         status = error.status_code if isinstance(error, HTTPException) else 500
         return _with_headers(self._problem(request, "There is nothing at this address", None, status))
+
+
+async def _form(request: Request) -> Mapping[str, str]:
+    """The fields of a form; none where it is larger than any of these pages sends."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _LARGEST_FORM:
+            return {}
+    return dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def _let_in(request: Request, token: str) -> Response:

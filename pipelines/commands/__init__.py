@@ -53,6 +53,7 @@ SUBCOMMANDS = {
     "environments": "Show what serves where, since when, by whom.",
     "transform": "Score many rows in a batch transform job.",
     "infra": "Bucket, roles, CI and automation in AWS: plan, deploy, remove.",
+    "studio": "Open the pages that show all of this in a browser.",
     "inbox": "Show what people were told by the automation here.",
     "local": "The SageMaker on this machine: up, down, status, env, reset.",
     "doctor": "Check what is missing on this machine or in the account.",
