@@ -43,6 +43,9 @@ START_LIMIT = 60.0
 STOP_LIMIT = 60.0
 """Seconds that an endpoint may take to stop its jobs and end."""
 
+_PAGE = "/studio=studio.local_page:page"
+"""What an endpoint that is kept up shows a browser, and where; made at the first visit."""
+
 _TEMPLATES = "templates.json"
 """In the home: the templates that an endpoint was brought up with, and those of later settings, by stack."""
 
@@ -239,6 +242,7 @@ def keep_up(settings: Settings, port: int) -> Advertisement:
 def serve(settings: Settings, port: int) -> None:
     """Keep an endpoint up in this process until Ctrl-C or SIGTERM."""
     from sagemaker_local import endpoint
+    from sagemaker_local.page import Page
     from sagemaker_local.stacks import templates
 
     home = home_folder(settings)
@@ -252,6 +256,7 @@ def serve(settings: Settings, port: int) -> None:
             port=port,
             interpreters=interpreters(settings),
             templates=[templates.parse(text) for text in wanted.values()],
+            page=Page.parse(_PAGE),
         )
 
 
@@ -351,6 +356,7 @@ def _refuse_second(home: Path) -> None:
 
 def _command(home: Path, port: int, settings: Settings, wanted: dict[str, str]) -> list[str]:
     command = [sys.executable, "-m", "sagemaker_local", "--home", str(home), "--port", str(port)]
+    command += ["--page", _PAGE]
     for image, interpreter in interpreters(settings).items():
         command += ["--interpreter", f"{image}={interpreter}"]
     for template in wanted.values():
