@@ -32,7 +32,6 @@ from studio.access import COOKIE, HEADERS, Access
 from studio.pages import CHANGES, PAGES
 from studio.pages.answers import Asked, Page, Redirect
 from studio.source import Source
-from studio.views.executions import status_word
 
 BASE = "/studio"
 """Where the pages are, below whatever serves them."""
@@ -92,7 +91,6 @@ class Studio:
             "charts": charts,
             "graph": graph,
             "metric_kind": metric_kind,
-            "status_word": status_word,
         }
 
     def page(self, template: str, request: Request, status: int = 200, **values: Any) -> Response:

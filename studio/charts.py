@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -82,3 +83,72 @@ def sparkline(values: Sequence[float]) -> Sparkline:
     step = (width - 8) / max(1, len(values) - 1)
     placed = [(4 + number * step, height - scale(value)) for number, value in enumerate(values)]
     return Sparkline(" ".join(f"{x:.1f},{y:.1f}" for x, y in placed), round(placed[-1][0], 1), placed[-1][1])
+
+
+PLOT_WIDTH, PLOT_HEIGHT = 560, 220
+"""Pixels of a chart of metrics over the rounds of a training."""
+
+_MOST_PLACED = 300
+
+
+@dataclass(frozen=True)
+class PlacedSeries:
+    """A metric in a chart: the points of its line, where its name stands, and its last and best values."""
+
+    name: str
+    points: str
+    label_y: float
+    last: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """Metrics of one kind over the rounds; `ticks` are values and their places from the top."""
+
+    title: str
+    rounds: int
+    series: tuple[PlacedSeries, ...]
+    ticks: tuple[tuple[str, float], ...]
+
+
+def line_charts(values: Mapping[str, Sequence[float]]) -> tuple[LineChart, ...]:
+    """A chart for each kind of metric: ``train:logloss`` and ``validation:logloss`` are in the same one."""
+    kinds: dict[str, dict[str, Sequence[float]]] = {}
+    for name, series in values.items():
+        part, _, kind = name.rpartition(":")
+        kinds.setdefault(kind, {})[part or kind] = series
+    return tuple(_line_chart(kind, series) for kind, series in kinds.items())
+
+
+def _line_chart(title: str, values: Mapping[str, Sequence[float]]) -> LineChart:
+    every = [value for series in values.values() for value in series]
+    ticks = _ticks(min(every), max(every))
+    scale = Scale(ticks[0], ticks[-1], PLOT_HEIGHT)
+    rounds = max(len(series) for series in values.values())
+    labels: list[float] = []
+    placed = []
+    for name, series in values.items():
+        step = max(1, len(series) // _MOST_PLACED)
+        chosen = [*list(enumerate(series))[::step], (len(series) - 1, series[-1])]
+        places = [
+            (number / max(1, rounds - 1) * PLOT_WIDTH, PLOT_HEIGHT - scale(value)) for number, value in chosen
+        ]
+        label = places[-1][1]
+        while any(abs(label - other) < 14 for other in labels):
+            label += 4 if label < PLOT_HEIGHT / 2 else -4
+        labels.append(label)
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        placed.append(PlacedSeries(name, line, round(label, 1), series[-1], min(series), max(series)))
+    marks = tuple((f"{value:g}", round(PLOT_HEIGHT - scale(value), 1)) for value in ticks)
+    return LineChart(title, rounds, tuple(placed), marks)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers, at most seven, from below the lowest value to above the highest."""
+    span = (high - low) or abs(high) or 1.0
+    power = 10.0 ** math.floor(math.log10(span / 5))
+    step = next(power * factor for factor in (1, 2, 5, 10) if span / 5 <= power * factor)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [float(f"{number * step:.6g}") for number in range(first, max(last, first + 1) + 1)]

@@ -14,7 +14,7 @@ from typing import Any
 
 from aws_formats.definition_language import PropertyFileReference, StepReference, all_steps, references
 
-WIDTH, HEIGHT = 216, 56
+WIDTH, HEIGHT = 248, 56
 _GAP_X, _GAP_Y, _MARGIN = 28, 44, 8
 _ROUNDS = 4
 
@@ -110,13 +110,15 @@ def _branches(steps: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, Edge]]:
 
 
 def _is_implied(edge: Edge, edges: Mapping[tuple[str, str], Edge]) -> bool:
-    """Whether a way over other steps says the same; a branch is always drawn."""
-    if edge.branch:
-        return False
+    """Whether a way over other steps says the same: for a branch, one that begins with that branch."""
     following: dict[str, list[str]] = {}
     for start, end in edges:
         following.setdefault(start, []).append(end)
-    waiting = [end for end in following[edge.start] if end != edge.end]
+    waiting = [
+        end
+        for end in following[edge.start]
+        if end != edge.end and (edge.branch is None or edges[edge.start, end].branch == edge.branch)
+    ]
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -161,3 +163,13 @@ def _line(edge: Edge, corners: Mapping[str, tuple[float, float]]) -> Line:
     bend = max(_GAP_Y / 2, (y2 - y1) / 2)
     path = f"M{x1:g},{y1:g} C{x1:g},{y1 + bend:g} {x2:g},{y2 - bend:g} {x2:g},{y2:g}"
     return Line(edge, path, (x1 + x2) / 2, (y1 + y2) / 2)
+
+
+def condition_box(node: Node) -> str:
+    """The SVG path of a condition's box, which is pointed at both sides."""
+    left, right, top, bottom = node.x, node.x + WIDTH, node.y, node.y + HEIGHT
+    middle, inset = node.y + HEIGHT / 2, 12
+    return (
+        f"M{left + inset:g},{top:g} H{right - inset:g} L{right:g},{middle:g} L{right - inset:g},{bottom:g}"
+        f" H{left + inset:g} L{left:g},{middle:g} Z"
+    )

@@ -6,8 +6,9 @@ this machine. watching.py follows an execution to its end.
 
 from __future__ import annotations
 
+import itertools
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -132,12 +133,24 @@ def retry(target: Target, execution_arn: str) -> None:
     )
 
 
-def list_executions(target: Target, name: str, limit: int | None = None) -> list[ExecutionSummary]:
+def list_executions(
+    target: Target, name: str, limit: int | None = None, *, before: datetime | None = None
+) -> list[ExecutionSummary]:
     """The executions of a pipeline, newest first.
+
+    Args:
+        before: only those that were started before this moment.
 
     Raises:
         GatehouseError: there is no such pipeline yet.
     """
+    return list(itertools.islice(each_execution(target, name, limit or 100, before=before), limit))
+
+
+def each_execution(
+    target: Target, name: str, page_size: int, *, before: datetime | None = None
+) -> Iterator[ExecutionSummary]:
+    """The same, read in pages of at most 100 as they are taken."""
     pages = (
         target.client("sagemaker")
         .get_paginator("list_pipeline_executions")
@@ -145,21 +158,20 @@ def list_executions(target: Target, name: str, limit: int | None = None) -> list
             PipelineName=name,
             SortBy="CreationTime",
             SortOrder="Descending",
-            PaginationConfig={"MaxItems": limit, "PageSize": min(limit or 100, 100)},
+            PaginationConfig={"PageSize": min(page_size, 100)},
+            **({"CreatedBefore": before} if before else {}),
         )
     )
     try:
-        return [
-            ExecutionSummary(
-                execution_arn=found["PipelineExecutionArn"],
-                status=found["PipelineExecutionStatus"],
-                started=found["StartTime"],
-                display_name=found.get("PipelineExecutionDisplayName"),
-                failure_reason=found.get("PipelineExecutionFailureReason"),
-            )
-            for page in pages
-            for found in page["PipelineExecutionSummaries"]
-        ]
+        for page in pages:
+            for found in page["PipelineExecutionSummaries"]:
+                yield ExecutionSummary(
+                    execution_arn=found["PipelineExecutionArn"],
+                    status=found["PipelineExecutionStatus"],
+                    started=found["StartTime"],
+                    display_name=found.get("PipelineExecutionDisplayName"),
+                    failure_reason=found.get("PipelineExecutionFailureReason"),
+                )
     except ClientError as error:
         if is_absent(error):
             raise no_pipeline(target, name) from error

@@ -274,8 +274,12 @@ class Watch:
         # When a step began, by its name and start: known from the first look at it.
         self._began: dict[tuple[str, float | None], float] = {}
 
-    def look(self) -> Snapshot:
-        """The execution now."""
+    def look(self, *, briefly: bool = False) -> Snapshot:
+        """The execution now.
+
+        Args:
+            briefly: without what each step produced and what was noticed of the data: fewer requests.
+        """
         # Status before steps: once the status is final, the steps read after it are final, too.
         described = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=self._arn)
         listed = {found["StepName"]: found for found in executions.listed_steps(self._target, self._arn)}
@@ -288,13 +292,13 @@ class Watch:
                 steps.append(Step(outlined.name, outlined.display_name, outlined.type, NOT_STARTED))
         steps += [_step(found, found["StepName"], "Unknown") for found in listed.values()]
         self._gate = self._measured(self._gate, steps)
-        if self._findings is None:
+        if self._findings is None and not briefly:
             self._findings = self._read_findings(steps)
         return Snapshot(
             execution_arn=self._arn,
             status=described["PipelineExecutionStatus"],
             failure_reason=described.get("FailureReason"),
-            steps=tuple(self._with_details(step) for step in steps),
+            steps=tuple(steps if briefly else map(self._with_details, steps)),
             gate=self._gate,
             findings=self._findings or NOTHING_NOTICED,
         )
@@ -326,14 +330,14 @@ class Watch:
             return f"version {found['ModelPackageVersion']}, {found['ModelApprovalStatus']}"
         if step.type == "Lambda":
             return step.outputs.get("Sentence")
-        job = step.job or self._job_in_source(step)
+        job = self.job_of(step)
         return job_records.result_in_words(self._sagemaker, job) if job else None
 
-    def _job_in_source(self, step: Step) -> StepJob | None:
-        """The job behind a step that is not run here and names none itself."""
+    def job_of(self, step: Step) -> StepJob | None:
+        """The job behind a step, also where it was another execution's; None if it has none."""
         source = step.cached_from or step.taken_from
-        if source is None:
-            return None
+        if step.job is not None or source is None:
+            return step.job
         for found in executions.listed_steps(self._target, source):
             if found["StepName"] == step.name:
                 return _job(found.get("Metadata", {}))
@@ -356,7 +360,7 @@ class Watch:
             return reading
         for step in steps:
             if step.name == gate.metric_step and step.status == "Succeeded":
-                job = step.job or self._job_in_source(step)
+                job = self.job_of(step)
                 place = job and job_records.output_uri(self._target, job, gate.output)
                 if place:
                     read = functools.partial(job_records.read_json, self._target)
@@ -370,7 +374,7 @@ class Watch:
         """What preprocessing noticed; None until its step has succeeded, here or where it is taken from."""
         for step in steps:
             if step.name == PREPROCESS and step.status == "Succeeded":
-                job = step.job or self._job_in_source(step)
+                job = self.job_of(step)
                 place = job and job_records.output_uri(self._target, job, QUALITY)
                 read = job_records.read_json
                 return findings_in(place and read(self._target, f"{place}/{data_findings.FILE}"))

@@ -69,6 +69,32 @@ def forecast_steps(definition: str, pipeline: str, target: Target) -> tuple[Step
     return tuple(forecasts.values())
 
 
+def explain_steps(execution_arn: str, pipeline: str, target: Target) -> tuple[StepForecast, ...]:
+    """Why each step of an execution ran, or was not run, by the executions that were started before it.
+
+    The steps that have started and can be cached are named, in the definition's order. Where SageMaker took
+    a result from the cache, `cached_from` is the execution that it names itself.
+    """
+    past = _PastExecution(execution_arn, target)
+    described = target.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution_arn)
+    history = _History(pipeline, target, before=described["CreationTime"])
+    started = {step["StepName"]: step for step in executions.listed_steps(target, execution_arn)}
+    reasons: dict[str, StepForecast] = {}
+    for step in all_steps(past.definition["Steps"]):
+        name, found = step["Name"], started.get(step["Name"])
+        if found is None or step["Type"] not in KEY_MEMBERS:
+            continue
+        source = found.get("CacheHitResult", {}).get("SourcePipelineExecutionArn")
+        if source is not None:
+            reasons[name] = StepForecast(name, source)
+        elif not step.get("CacheConfig", {}).get("Enabled"):
+            reasons[name] = StepForecast(name, None, "its definition does not use the step cache")
+        else:
+            forecast = _forecast_step(step, past.values, history, reasons, found["StartTime"])
+            reasons[name] = StepForecast(name, None, forecast.reason or "the cache had no result any more")
+    return tuple(reasons.values())
+
+
 def forecast_first_start(definition: str) -> tuple[StepForecast, ...]:
     """The forecast for a pipeline that does not exist yet: every step runs."""
     return tuple(
@@ -146,17 +172,22 @@ class _PastExecution:
         return str(found.get("CacheHitResult", {}).get("SourcePipelineExecutionArn") or self.arn)
 
     def key(self, step: str) -> dict[str, Any]:
-        found = next((one for one in all_steps(self._definition["Steps"]) if one["Name"] == step), None)
-        return {} if found is None else _key(found, {**_defaults(self._definition), **self._parameters})
+        found = next((one for one in all_steps(self.definition["Steps"]) if one["Name"] == step), None)
+        return {} if found is None else _key(found, self.values)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The parameters' values, by name."""
+        return {**_defaults(self.definition), **self._parameters}
 
     @cached_property
-    def _definition(self) -> dict[str, Any]:
+    def definition(self) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(executions.definition_of(self._target, self.arn))
         return document
 
     @cached_property
     def _parameters(self) -> dict[str, Any]:
-        types = {item["Name"]: item["Type"] for item in self._definition.get("Parameters", ())}
+        types = {item["Name"]: item["Type"] for item in self.definition.get("Parameters", ())}
         given = executions.given_parameters(self._target, self.arn)
         return {name: _as_text(types.get(name, "String"), value) for name, value in given.items()}
 
@@ -164,9 +195,9 @@ class _PastExecution:
 class _History:
     """Earlier executions, newest first; each is read when it is first used."""
 
-    def __init__(self, pipeline: str, target: Target) -> None:
+    def __init__(self, pipeline: str, target: Target, before: datetime | None = None) -> None:
         self._target = target
-        newest_first = executions.list_executions(target, pipeline, SEARCHED)
+        newest_first = executions.list_executions(target, pipeline, SEARCHED, before=before)
         self._known = {one.execution_arn: _PastExecution(one.execution_arn, target) for one in newest_first}
         self._newest_first = tuple(self._known.values())
 

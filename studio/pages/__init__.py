@@ -15,6 +15,7 @@ PAGES: Mapping[str, Page] = {
     "/p/{project}/versions": versions.listed,
     "/p/{project}/versions/{version}": versions.one,
     "/p/{project}/environments": environments.listed,
+    "/p/{project}/compare": executions.compared,
 }
 
 CHANGES: Mapping[str, Page] = {

@@ -1,23 +1,37 @@
-"""The pages of executions: the list, one of them, one of its steps."""
+"""The pages of executions: the list, one of them, one of its steps, and two of them side by side."""
 
 from __future__ import annotations
+
+import urllib.parse
 
 from aws_formats.errors import GatehouseError
 from studio.pages.answers import Asked, Shown
 from studio.source import Source
 from studio.views import executions
+from studio.views.executions_compare import compare_executions
+from studio.views.executions_list import STATUSES, Search, list_page
+from studio.views.executions_step import read_step
 
 _ROWS = 30
 
 
 def listed(source: Source, asked: Asked) -> Shown:
-    """The newest executions of a project."""
-    project = source.project(asked.path["project"])
+    """A page of a project's executions, newest first."""
+    project, query = source.project(asked.path["project"]), asked.query
+    search = Search(query.get("status", ""), query.get("search", ""), query.get("after", ""))
+    values = {"project": project, "search": search, "statuses": STATUSES}
     try:
-        rows, missing = executions.list_rows(source, project, _ROWS), None
-    except GatehouseError as error:  # there is no pipeline yet
-        rows, missing = [], str(error)
-    return Shown("executions.html", {"project": project, "rows": rows, "missing": missing})
+        shown = list_page(source, project, search, _ROWS)
+    except GatehouseError as error:
+        if search.after:  # there is no such execution
+            raise
+        return Shown("executions.html", {**values, "shown": None, "missing": str(error)})
+    narrowed = {"status": search.status, "search": search.text}
+    addresses = {
+        "query": _query(**narrowed, after=search.after),
+        "next_query": _query(**narrowed, after=shown.next or ""),
+    }
+    return Shown("executions.html", {**values, **addresses, "shown": shown, "missing": None})
 
 
 def one(source: Source, asked: Asked) -> Shown:
@@ -28,13 +42,39 @@ def one(source: Source, asked: Asked) -> Shown:
 
 
 def step(source: Source, asked: Asked) -> Shown:
-    """One step with its log."""
+    """One step with its log.
+
+    Raises:
+        GatehouseError: the execution has no such step.
+    """
     project = source.project(asked.path["project"])
     shown = executions.read_execution(source, project, asked.path["execution"])
-    found = shown.steps.get(asked.path["step"])
-    if found is None:
+    search, given = asked.query.get("search", ""), asked.query.get("before", "")
+    before = int(given) if given.isdecimal() and len(given) < 10 else None
+    page = read_step(source, project, shown, asked.path["step"], search, before)
+    if page is None:
         raise GatehouseError(f"this execution has no step {asked.path['step']!r}")
-    search = asked.query.get("search", "")
-    lines, before = executions.read_log(source.target(project), found.job, search) if found.job else ([], 0)
-    values = {"project": project, "shown": shown, "step": found, "lines": lines, "before": before}
-    return Shown("step.html", {**values, "search": search})
+    values = {"project": project, "shown": shown, "page": page, "search": search, "before": before}
+    earlier = _query(search=search, before=str(page.log.earlier) if page.log else "")
+    query = _query(search=search, before="" if before is None else str(before))
+    return Shown("step.html", {**values, "query": query, "earlier_query": earlier})
+
+
+def compared(source: Source, asked: Asked) -> Shown:
+    """Two executions side by side.
+
+    Raises:
+        GatehouseError: the address does not name two, or there is no such execution.
+    """
+    project = source.project(asked.path["project"])
+    first, second = asked.query.get("first", ""), asked.query.get("second", "")
+    if not first or not second:
+        raise GatehouseError(
+            "the address names no two executions", remedy="Choose the other on the page of one"
+        )
+    shown = compare_executions(source, project, first, second)
+    return Shown("executions_compare.html", {"project": project, "shown": shown})
+
+
+def _query(**values: str) -> str:
+    return urllib.parse.urlencode({name: value for name, value in values.items() if value})

@@ -1,18 +1,17 @@
-"""The executions of a project: the list, and one of them with its steps."""
+"""One execution of a project: its steps with what each is doing, as a graph and along the time."""
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from aws_formats.definition_language import all_steps
+from aws_formats.times import duration
 from pipelines.executions import lifecycle
-from pipelines.executions.job_records import LogTail, StepJob
-from pipelines.executions.outline import read_outline
 from pipelines.executions.watching import (
     NOT_STARTED,
     UNDER_WAY,
@@ -24,48 +23,69 @@ from pipelines.executions.watching import (
 )
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
+from registry.verdicts import Verdict, verdict_in
 from studio import charts, graph
 from studio.source import Source
+from studio.views.executions_origin import changed_parameters, started_by
 
 _WATCHES = 32
-_READERS = 8
+_OTHERS = 20
+_RAN = ("done", "cached", "reused")
 
 
 @dataclass(frozen=True)
-class ExecutionRow:
-    """One line of the list.
+class DrawnStep:
+    """A step in the graph.
 
     Attributes:
-        started: when it was started.
-        seconds: how long it took, or has taken.
-        changed: its parameters that differ from the defaults of the definition that it ran.
-        outcome: what came of it, for those on the page.
+        word: queued, running, done, cached, reused, failed, stopped or skipped.
+        caption: the word and what there is to add: how long it took, where it is from, how a condition went.
+        told: what came out of it, or why it failed.
     """
 
-    id: str
-    status: str
-    started: datetime
-    seconds: float | None
-    changed: Mapping[str, str]
-    outcome: ExecutionOutcome | None
-    by: str | None
+    node: graph.Node
+    label: str
+    kind: str
+    word: str
+    caption: str
+    told: str | None
+
+
+@dataclass(frozen=True)
+class DrawnLine:
+    """A line of the graph; `taken` where the execution has gone along it."""
+
+    line: graph.Line
+    taken: bool
 
 
 @dataclass(frozen=True)
 class ExecutionPage:
-    """One execution."""
+    """One execution.
+
+    Attributes:
+        snapshot: the execution now.
+        drawn, lines: its steps and what leads from one to the next; `width` and `height` in pixels.
+        parameters: every one, and `changed` the names of those that differ from the defaults.
+        verdict: of the gate, with its checks.
+        others: the newest executions, to be compared with.
+    """
 
     id: str
     arn: str
     snapshot: Snapshot
     outcome: ExecutionOutcome
-    graph: graph.Graph
+    drawn: tuple[DrawnStep, ...]
+    lines: tuple[DrawnLine, ...]
+    width: float
+    height: float
     parameters: Mapping[str, str]
     changed: frozenset[str]
     started: datetime
-    ended: datetime | None
     by: str | None
     display_name: str | None
+    verdict: Verdict | None
+    others: tuple[lifecycle.ExecutionSummary, ...]
 
     @property
     def steps(self) -> Mapping[str, Step]:
@@ -73,29 +93,30 @@ class ExecutionPage:
         return {step.name: step for step in self.snapshot.steps}
 
     @property
+    def words(self) -> Mapping[str, str]:
+        """What each step is doing, by name."""
+        return {drawn.node.name: drawn.word for drawn in self.drawn}
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """When its first step that ran here began and its last one ended, in POSIX seconds."""
+        ran = [(step.started, step.started + (step.seconds or 0.0)) for step in self._ran if step.started]
+        first = min((start for start, _ in ran), default=0.0)
+        return first, max((end for _, end in ran), default=first)
+
+    @property
     def timeline(self) -> tuple[tuple[Step, charts.Bar], ...]:
         """The steps that ran here, each with its span of time between the first and the last moment."""
-        ran = [step for step in self.snapshot.steps if step.started is not None and not step.reused]
-        spans = [(step.started or 0.0, (step.started or 0.0) + (step.seconds or 0.0)) for step in ran]
-        first, last = (
-            min((start for start, _ in spans), default=0.0),
-            max((end for _, end in spans), default=1.0),
-        )
+        first, last = self.span
         return tuple(
-            (step, charts.bar(start, end, first, last)) for step, (start, end) in zip(ran, spans, strict=True)
+            (step, charts.bar(step.started, step.started + (step.seconds or 0.0), first, last))
+            for step in self._ran
+            if step.started is not None
         )
 
-
-def list_rows(source: Source, project: Project, limit: int) -> list[ExecutionRow]:
-    """The newest executions, each with what came of it.
-
-    Raises:
-        GatehouseError: there is no such pipeline yet.
-    """
-    target = source.target(project)
-    found = lifecycle.list_executions(target, project.name, limit)
-    with ThreadPoolExecutor(_READERS) as readers:
-        return list(readers.map(lambda one: _row(target, one), found))
+    @property
+    def _ran(self) -> list[Step]:
+        return [step for step in self.snapshot.steps if step.started is not None and not step.reused]
 
 
 def read_execution(source: Source, project: Project, execution: str) -> ExecutionPage:
@@ -107,97 +128,107 @@ def read_execution(source: Source, project: Project, execution: str) -> Executio
     target = source.target(project)
     arn = lifecycle.find(target, project.name, execution)
     described = target.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)
-    definition = _definition(target, arn)
-    snapshot = _watch(target, arn).look()
-    names = _drawn(definition)
-    edges = [edge for edge in graph.edges_of(definition["Steps"]) if {edge.start, edge.end} <= set(names)]
-    ended = described.get("LastModifiedTime") if snapshot.ended else None
+    definition = read_definition(target, arn)
+    snapshot = watch(target, arn).look()
     given = lifecycle.given_parameters(target, arn)
+    names = [step["Name"] for step in all_steps(definition["Steps"])]
+    placed = graph.place(names, graph.edges_of(definition["Steps"]))
+    words = step_words(definition, snapshot)
+    gate = snapshot.gate
     return ExecutionPage(
         id=arn.rpartition("/")[2],
         arn=arn,
         snapshot=snapshot,
         outcome=outcome_of(snapshot),
-        graph=graph.place(names, edges),
+        drawn=tuple(_drawn(placed, definition, snapshot, words)),
+        lines=tuple(
+            DrawnLine(
+                line, words[line.edge.start] in _RAN and words[line.edge.end] not in ("queued", "skipped")
+            )
+            for line in placed.lines
+        ),
+        width=placed.width,
+        height=placed.height,
         parameters=given,
-        changed=frozenset(_changed(definition, given)),
+        changed=frozenset(changed_parameters(definition, given)),
         started=described["CreationTime"],
-        ended=ended,
-        by=_by(described),
-        display_name=described.get("PipelineExecutionDisplayName"),
-    )
-
-
-def read_log(target: Target, job: StepJob, search: str = "", most: int = 2000) -> tuple[list[str], int]:
-    """The newest lines of a job's log that hold ``search``, and how many there were before them."""
-    lines = [line.message for line in LogTail(target, job).new_lines()]
-    if search:
-        lines = [line for line in lines if search.casefold() in line.casefold()]
-    return lines[-most:], max(0, len(lines) - most)
-
-
-def _row(target: Target, summary: lifecycle.ExecutionSummary) -> ExecutionRow:
-    arn = summary.execution_arn
-    if summary.status in UNDER_WAY:
-        return _row_now(target, arn, summary.status, summary.started)
-    return _ended_row(target, arn, summary.status, summary.started)
-
-
-@functools.lru_cache(maxsize=2000)
-def _ended_row(target: Target, arn: str, status: str, started: datetime) -> ExecutionRow:
-    """What has ended does not change any more; a retry gives it another status first."""
-    return _row_now(target, arn, status, started)
-
-
-def _row_now(target: Target, arn: str, status: str, started: datetime) -> ExecutionRow:
-    described = target.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)
-    outcome = outcome_of(Watch(target, arn).look())
-    ended = described.get("LastModifiedTime") if status not in UNDER_WAY else datetime.now(started.tzinfo)
-    given = lifecycle.given_parameters(target, arn)
-    return ExecutionRow(
-        id=arn.rpartition("/")[2],
-        status=status,
-        started=started,
-        seconds=None if ended is None else max(0.0, (ended - started).total_seconds()),
-        changed=_changed(_definition(target, arn), given),
-        outcome=outcome,
-        by=_by(described),
+        by=started_by(described),
+        display_name=_display_name(described),
+        verdict=verdict_in(gate.verdict) if gate else None,
+        others=tuple(
+            one
+            for one in lifecycle.list_executions(target, project.name, _OTHERS)
+            if one.execution_arn != arn
+        ),
     )
 
 
 @functools.lru_cache(maxsize=_WATCHES)
-def _watch(target: Target, arn: str) -> Watch:
+def watch(target: Target, arn: str) -> Watch:
     """One that remembers what does not change between two looks at an execution."""
     return Watch(target, arn)
 
 
-@functools.lru_cache(maxsize=500)
-def _definition(target: Target, arn: str) -> Any:
+@functools.lru_cache(maxsize=_WATCHES)
+def read_definition(target: Target, arn: str) -> Any:
+    """The definition that an execution runs, parsed."""
     return json.loads(lifecycle.definition_of(target, arn))
 
 
-def _drawn(definition: Any) -> list[str]:
-    """The steps that are drawn: all of them, the ones that fail an execution included."""
-    return [step.name for step in read_outline(json.dumps(definition)).steps]
+def step_words(definition: Mapping[str, Any], snapshot: Snapshot) -> dict[str, str]:
+    """What each step of the definition is doing: one of the words of :class:`DrawnStep`."""
+    known = {step.name: step for step in snapshot.steps}
+    skipped = set(_not_taken(definition, known))
+    return {
+        name: "skipped" if name in skipped else _word(known.get(name), snapshot)
+        for name in (step["Name"] for step in all_steps(definition["Steps"]))
+    }
 
 
-def _changed(definition: Any, given: Mapping[str, str]) -> dict[str, str]:
-    defaults = {one["Name"]: one.get("DefaultValue") for one in definition.get("Parameters", ())}
-    return {name: value for name, value in given.items() if str(defaults.get(name)) != value}
-
-
-def _by(described: Mapping[str, Any]) -> str | None:
-    identity = described.get("CreatedBy", {})
-    arn = identity.get("IamIdentity", {}).get("Arn")
-    return identity.get("UserProfileName") or (arn.rpartition("/")[2] if arn else None)
-
-
-def status_word(step: Step, snapshot: Snapshot) -> str:
-    """One of: queued, running, done, cached, reused, failed, stopped, skipped."""
+def _word(step: Step | None, snapshot: Snapshot) -> str:
+    if step is None or step.status == NOT_STARTED:
+        return "skipped" if snapshot.ended else "queued"
     if step.status == "Succeeded":
         return "cached" if step.cached else "reused" if step.reused else "done"
-    if step.status == NOT_STARTED:
-        return "skipped" if snapshot.ended else "queued"
     if step.status in UNDER_WAY:
         return "running"
     return "failed" if step.status == "Failed" else "stopped"
+
+
+def _not_taken(definition: Mapping[str, Any], known: Mapping[str, Step]) -> Iterator[str]:
+    """The steps in the branches that were not taken, those of conditions in such a branch included."""
+    for step in all_steps(definition["Steps"]):
+        condition = known.get(step["Name"])
+        if step["Type"] != "Condition" or condition is None or condition.condition_held is None:
+            continue
+        branch = "ElseSteps" if condition.condition_held else "IfSteps"
+        yield from (inner["Name"] for inner in all_steps(step["Arguments"].get(branch, ())))
+
+
+def _drawn(
+    placed: graph.Graph, definition: Mapping[str, Any], snapshot: Snapshot, words: Mapping[str, str]
+) -> Iterator[DrawnStep]:
+    written = {step["Name"]: step for step in all_steps(definition["Steps"])}
+    known = {step.name: step for step in snapshot.steps}
+    for node in placed.nodes:
+        step, word = known.get(node.name), words[node.name]
+        label = step.display_name if step else written[node.name].get("DisplayName") or node.name
+        told = (step.failure_reason or step.produced or step.latest) if step else None
+        yield DrawnStep(node, label, written[node.name]["Type"], word, _caption(step, word), told)
+
+
+def _caption(step: Step | None, word: str) -> str:
+    if step is None or word in ("queued", "skipped"):
+        return word
+    if step.condition_held is not None:
+        return "yes" if step.condition_held else "no"
+    source = step.cached_from or step.taken_from
+    if source is not None:
+        return f"{word} from {source.rpartition('/')[2]}"
+    return f"{word} · {duration(step.seconds)}"
+
+
+def _display_name(described: Mapping[str, Any]) -> str | None:
+    """The name that somebody gave; SageMaker makes one of the time where nobody did."""
+    name = described.get("PipelineExecutionDisplayName")
+    return None if name is None or str(name).startswith("execution-") else str(name)

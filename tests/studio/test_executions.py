@@ -1,0 +1,175 @@
+"""The pages of executions: what they say of each way in which an execution can go."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from wire_clients import REGION, wait_for
+
+
+def text_of(page: str) -> str:
+    """What a page says, without its markup, in one line."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+
+def words(page: str) -> dict[str, str]:
+    """Step -> what the graph says it is doing."""
+    graph = re.search(r"<svg class=\"graph\".*?</svg>", page, re.DOTALL)
+    assert graph
+    return dict(re.findall(r'/steps/(\w+)" class="node (\w+)"', graph[0]))
+
+
+def row(page: str, execution: str) -> str:
+    found = re.search(rf'<tr id="row-{execution}">.*?</tr>', page, re.DOTALL)
+    assert found, page
+    return text_of(found[0])
+
+
+def base(studio: Any) -> str:
+    return f"/p/{studio.project}"
+
+
+def execution_page(studio: Any, how: str) -> str:
+    return str(studio.get(f"{base(studio)}/executions/{studio.executions[how]}"))
+
+
+def step_page(studio: Any, how: str, step: str, query: str = "") -> str:
+    return str(studio.get(f"{base(studio)}/executions/{studio.executions[how]}/steps/{step}{query}"))
+
+
+def test_the_list_tells_what_came_of_each(studio: Any) -> None:
+    page = wait_for(lambda: found if "…" not in (found := studio.get(base(studio))) else None)
+    ids = studio.executions
+    assert "accuracy 0.9500 above 0.6" in row(page, ids["succeeded"])
+    assert "version 1" in row(page, ids["succeeded"])
+    assert "gate shut accuracy 0.9500 not above 0.99" in row(page, ids["shut"])
+    assert "AccuracyThreshold=0.99" in row(page, ids["shut"])
+    assert "AccuracyThreshold" not in row(page, ids["succeeded"])
+    assert "Step failure" in row(page, ids["failed"])
+    assert row(page, ids["cached"]).endswith("local")
+
+
+def test_the_list_is_searched_on_the_server(studio: Any) -> None:
+    page = studio.get(f"{base(studio)}?status=Failed&search=NO+such+planet")
+    assert "No execution is like this" in page
+    ids = studio.executions
+    page = studio.get(f"{base(studio)}?status=Failed")
+    assert f"row-{ids['failed']}" in page
+    assert f"row-{ids['shut']}" in page
+    assert f"row-{ids['succeeded']}" not in page
+    page = studio.get(f"{base(studio)}?search={ids['cached'].upper()}")
+    assert re.findall(r'id="row-(\w+)"', page) == [ids["cached"]]
+    page = studio.get(f"{base(studio)}?after={ids['cached']}")
+    assert re.findall(r'id="row-(\w+)"', page) == [ids["succeeded"]]
+
+
+def test_what_somebody_wrote_stays_text(studio: Any) -> None:
+    listed = wait_for(lambda: found if "Note=" in (found := studio.get(base(studio))) else None)
+    for page in (listed, execution_page(studio, "succeeded")):
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[31m &amp; &#39;quoted&#39;" in page
+        assert "<script>alert" not in page
+    page = step_page(studio, "succeeded", "TrainModel")
+    assert "&lt;b&gt;markup&lt;/b&gt; in a log" in page
+
+
+def test_the_graph_says_what_each_step_did(studio: Any) -> None:
+    done = {"TrainModel": "done", "EvaluateModel": "done", "CheckAccuracy": "done"}
+    assert words(execution_page(studio, "succeeded")) == {
+        **done,
+        "RegisterModel": "done",
+        "ModelRefused": "skipped",
+    }
+    cached = execution_page(studio, "cached")
+    assert words(cached)["TrainModel"] == "cached"
+    assert f"cached from {studio.executions['succeeded']}" in cached
+    shut = execution_page(studio, "shut")
+    assert (words(shut)["RegisterModel"], words(shut)["ModelRefused"]) == ("skipped", "failed")
+    assert "The gate stayed shut." in shut
+    assert re.search(r'class="branch taken"[^>]*>no<', shut)
+    failed = execution_page(studio, "failed")
+    assert words(failed) == {
+        "TrainModel": "failed",
+        "EvaluateModel": "skipped",
+        "CheckAccuracy": "skipped",
+        "RegisterModel": "skipped",
+        "ModelRefused": "skipped",
+    }
+    assert "no such column" in failed
+
+
+def test_a_step_tells_what_went_in_and_came_out(studio: Any) -> None:
+    text = text_of(step_page(studio, "succeeded", "TrainModel"))
+    assert "train 1 600 B s3://tests/data " in text  # and not what lies in data-of-others
+    assert "1 x ml.m5.large" in text
+    assert "max_depth 7" in text
+    assert "it has not run yet" in text
+    evaluated = text_of(step_page(studio, "succeeded", "EvaluateModel"))
+    assert "model from TrainModel 1 " in evaluated
+    assert re.search(r"evaluation 1 \d+ B s3://tests/", evaluated)
+    assert "It ran because it uses what TrainModel made, which ran as well." in evaluated
+
+
+def test_a_step_tells_why_it_was_not_run_again(studio: Any) -> None:
+    cached = text_of(step_page(studio, "cached", "TrainModel"))
+    assert "so it was not run again" in cached
+    assert f"The result is that of execution {studio.executions['succeeded']}" in cached
+    assert "max_depth 7" in cached
+    failed = text_of(step_page(studio, "failed", "TrainModel"))
+    assert (
+        "not taken from the step cache: AlgorithmSpecification.ContainerArguments[2] true -> echo" in failed
+    )
+
+
+def test_metrics_of_all_rounds_are_drawn(studio: Any) -> None:
+    page = step_page(studio, "succeeded", "TrainModel")
+    assert "loss over 4 rounds" in page
+    drawn = re.findall(r'<polyline class="series-\d" points="([^"]*)"', page)
+    assert [len(points.split()) for points in drawn] == [5, 5]  # the last one is there twice
+    assert "train 0.25 0.25 0.8" in text_of(page)
+
+
+def test_a_log_is_searched(studio: Any) -> None:
+    page = step_page(studio, "succeeded", "TrainModel", "?search=MARKUP")
+    [log] = re.findall(r'<pre class="log"[^>]*>(.*?)</pre>', page, re.DOTALL)
+    assert log.split("\n") == ["&lt;b&gt;markup&lt;/b&gt; in a log", ""]
+    assert "1 line holds" in text_of(page)
+    assert "that holds this text" in step_page(studio, "succeeded", "TrainModel", "?search=nowhere")
+
+
+def test_a_condition_tells_what_it_compared(studio: Any) -> None:
+    text = text_of(step_page(studio, "shut", "CheckAccuracy"))
+    assert "accuracy.value (0.9500) > AccuracyThreshold (0.99)" in text
+    assert "the branch no was taken" in text
+    assert text_of(step_page(studio, "shut", "RegisterModel")).count("It was not started") == 1
+
+
+def test_two_executions_side_by_side(studio: Any) -> None:
+    first, second = studio.executions["succeeded"], studio.executions["shut"]
+    text = text_of(studio.get(f"{base(studio)}/compare?first={first}&second={second}"))
+    assert "Succeeded Failed gate shut" in text
+    assert "AccuracyThreshold 0.6 0.99" in text
+    assert "1 of 3 parameters is the same in both" in text
+    assert "Both ran the same definition" in text
+    assert "Train it done" in text
+    assert studio.request("GET", f"{base(studio)}/compare?first={first}")[0] == 404
+
+
+def test_an_execution_is_watched_while_it_runs(studio: Any) -> None:
+    running = studio.start(Work="while [ ! -e /opt/ml/model/stop ]; do sleep 0.1; done")
+    path = f"{base(studio)}/executions/{running}"
+    page = wait_for(lambda: found if "node running" in (found := studio.get(path)) else None)
+    assert words(page)["EvaluateModel"] == "queued"
+    assert 'class="moving"' in page
+    assert 'hx-trigger="every 1s"' in page
+    chart = wait_for(
+        lambda: found if "over 3 rounds" in (found := studio.get(f"{path}/steps/TrainModel")) else None
+    )
+    assert 'hx-trigger="every 1s"' in chart
+    arn = f"arn:aws:sagemaker:{REGION}:000000000000:pipeline/{studio.project}/execution/{running}"
+    studio.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=arn)
+    assert studio.ended(running) == "Stopped"
+    page = studio.get(path)
+    assert "hx-trigger" not in page
+    assert words(page)["TrainModel"] == "stopped"
