@@ -7,13 +7,29 @@ layers, which therefore get the way to call them as an argument of this type.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class RoleSession:
+    """Who acts where a service assumes a role to do something; `name` is the session's."""
+
+    role_arn: str
+    name: str
 
 
 class Api(Protocol):
     """Calls one operation."""
 
-    def __call__(self, region: str, service: str, operation: str, members: dict[str, Any]) -> dict[str, Any]:
+    def __call__(
+        self,
+        region: str,
+        service: str,
+        operation: str,
+        members: dict[str, Any],
+        session: RoleSession | None = None,
+    ) -> dict[str, Any]:
         """Carry it out.
 
         Args:
@@ -21,6 +37,7 @@ class Api(Protocol):
             service: botocore's name, e.g. ``sagemaker``.
             operation: e.g. ``CreateTrainingJob``.
             members: the request's, as JSON values: timestamps as POSIX seconds, blobs as base64.
+            session: in whose name; None for this machine's user.
 
         Returns:
             The response's members as JSON values, only those that the output shape declares.

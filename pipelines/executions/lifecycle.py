@@ -10,7 +10,7 @@ import itertools
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -151,6 +151,8 @@ def each_execution(
     target: Target, name: str, page_size: int, *, before: datetime | None = None
 ) -> Iterator[ExecutionSummary]:
     """The same, read in pages of at most 100 as they are taken."""
+    # boto3 sends whole seconds, so more is asked for and left out below.
+    bound = {"CreatedBefore": before + timedelta(seconds=2)} if before else {}
     pages = (
         target.client("sagemaker")
         .get_paginator("list_pipeline_executions")
@@ -159,12 +161,14 @@ def each_execution(
             SortBy="CreationTime",
             SortOrder="Descending",
             PaginationConfig={"PageSize": min(page_size, 100)},
-            **({"CreatedBefore": before} if before else {}),
+            **bound,
         )
     )
     try:
         for page in pages:
             for found in page["PipelineExecutionSummaries"]:
+                if before and found["StartTime"] >= before:
+                    continue
                 yield ExecutionSummary(
                     execution_arn=found["PipelineExecutionArn"],
                     status=found["PipelineExecutionStatus"],

@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sagemaker_local.api import Api
+from sagemaker_local.api import Api, RoleSession
 from sagemaker_local.errors import AwsError
 from sagemaker_local.events import messages, outbox, topics
 from sagemaker_local.events.function_documents import FUNCTION
@@ -106,10 +106,16 @@ def _start_pipeline(api: Api, delivery: Delivery) -> Failure | None:
     if given:
         request["PipelineParameters"] = given
     try:
-        api(region, "sagemaker", "StartPipelineExecution", request)
+        api(region, "sagemaker", "StartPipelineExecution", request, _session(delivery))
     except AwsError as error:
         return Failure(error.code, error.message, is_final=error.status < 500)
     return None
+
+
+def _session(delivery: Delivery) -> RoleSession | None:
+    """In whose name the rule starts a pipeline; None where its target names no role."""
+    role = delivery.target.get("RoleArn")
+    return RoleSession(role, f"events-{delivery.rule.rpartition('/')[2]}"[:64]) if role else None
 
 
 def _invoke(store: Store, functions: Functions, delivery: Delivery) -> Failure | None:

@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from sagemaker_local.api import Api
+from sagemaker_local.api import Api, RoleSession
 from sagemaker_local.errors import AwsError
 from sagemaker_local.scheduling.schedules import SCHEDULE, due_times, latest_due, token
 from sagemaker_local.store import Document, Store
@@ -145,7 +145,8 @@ def _start(api: Api, document: Document, due: float) -> str:
         "ClientRequestToken": token(document, due),
         "PipelineParameters": target["SageMakerPipelineParameters"].get("PipelineParameterList", []),
     }
-    answer = api(_region(document), "sagemaker", "StartPipelineExecution", request)
+    session = RoleSession(target["RoleArn"], f"scheduler-{document['Name']}"[:64])
+    answer = api(_region(document), "sagemaker", "StartPipelineExecution", request, session)
     return str(answer["PipelineExecutionArn"])
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local.api import RoleSession
 from sagemaker_local.events.arrivals import Arrivals
 from sagemaker_local.events.functions import Functions
 from sagemaker_local.execution.engine import Engine
@@ -46,10 +47,11 @@ class Components:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an operation."""
+    """One call of an operation; `session` is in whose name, None for this machine's user."""
 
     components: Components
     region: str
+    session: RoleSession | None = None
 
     @property
     def store(self) -> Store:

@@ -184,9 +184,9 @@ def _create(call: Call, pipeline: Document, parameters: dict[str, Any]) -> Recor
         "PipelineExperimentConfig": _tracking("PipelineExperimentConfig", graph.experiment, scope),
         "MLflowConfig": _mlflow(graph.mlflow, parameters.get("MlflowExperimentName"), scope),
         "CreationTime": now,
-        "CreatedBy": user_context(),
+        "CreatedBy": user_context(call.session),
         "LastModifiedTime": now,
-        "LastModifiedBy": user_context(),
+        "LastModifiedBy": user_context(call.session),
         "ParallelismConfiguration": parameters.get("ParallelismConfiguration")
         or pipeline.get("ParallelismConfiguration"),
         "SelectiveExecutionConfig": parameters.get("SelectiveExecutionConfig"),

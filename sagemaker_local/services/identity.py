@@ -7,17 +7,30 @@ import secrets
 from typing import Any
 
 from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local.api import RoleSession
 from sagemaker_local.services.call import Call, Handler
 
 CALLER_ARN = f"arn:aws:iam::{LOCAL_ACCOUNT}:user/local"
 CALLER_ID = "AIDALOCALLOCALLOCAL00"
+ROLE_ID = "AROALOCALLOCALLOCAL00"
 
 SESSION_SECONDS = 3600
 
 
-def user_context() -> dict[str, Any]:
-    """SageMaker's ``UserContext`` for CreatedBy and LastModifiedBy."""
-    return {"IamIdentity": {"Arn": CALLER_ARN, "PrincipalId": CALLER_ID}}
+def user_context(session: RoleSession | None = None) -> dict[str, Any]:
+    """SageMaker's ``UserContext`` for CreatedBy and LastModifiedBy: a service's session, or the caller."""
+    if session is None:
+        return {"IamIdentity": {"Arn": CALLER_ARN, "PrincipalId": CALLER_ID}}
+    return {
+        "IamIdentity": {
+            "Arn": _session_arn(session.role_arn, session.name),
+            "PrincipalId": f"{ROLE_ID}:{session.name}",
+        }
+    }
+
+
+def _session_arn(role_arn: str, session: str) -> str:
+    return f"arn:aws:sts::{LOCAL_ACCOUNT}:assumed-role/{role_arn.rsplit('/', 1)[-1]}/{session}"
 
 
 def get_caller_identity(_call: Call, _parameters: dict[str, Any]) -> dict[str, Any]:
@@ -28,8 +41,7 @@ def get_caller_identity(_call: Call, _parameters: dict[str, Any]) -> dict[str, A
 def assume_role(_call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """AssumeRole: credentials that this endpoint accepts like any others; AWS does not."""
     seconds = parameters.get("DurationSeconds", SESSION_SECONDS)
-    role_id, session = "AROALOCALLOCALLOCAL00", parameters["RoleSessionName"]
-    role_name = parameters["RoleArn"].rsplit("/", 1)[-1]
+    session = parameters["RoleSessionName"]
     return {
         "Credentials": {
             "AccessKeyId": "ASIALOCALLOCALLOCAL0",
@@ -38,8 +50,8 @@ def assume_role(_call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             "Expiration": datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds),
         },
         "AssumedRoleUser": {
-            "AssumedRoleId": f"{role_id}:{session}",
-            "Arn": f"arn:aws:sts::{LOCAL_ACCOUNT}:assumed-role/{role_name}/{session}",
+            "AssumedRoleId": f"{ROLE_ID}:{session}",
+            "Arn": _session_arn(parameters["RoleArn"], session),
         },
     }
 

@@ -16,6 +16,7 @@ from botocore.model import OperationModel
 
 from aws_formats import shapes
 from aws_formats.service_models import service_model
+from sagemaker_local.api import RoleSession
 from sagemaker_local.errors import not_implemented
 from sagemaker_local.protocols import requests
 from sagemaker_local.services import table
@@ -38,19 +39,31 @@ class Operations:
             service for (service, _), handler in self._table.items() if inspect.iscoroutinefunction(handler)
         )
 
-    def __call__(self, region: str, service: str, operation: str, members: dict[str, Any]) -> dict[str, Any]:
+    def __call__(
+        self,
+        region: str,
+        service: str,
+        operation: str,
+        members: dict[str, Any],
+        session: RoleSession | None = None,
+    ) -> dict[str, Any]:
         """For callers below, which have threads of their own: a wait is waited for here."""
-        response = self.begin(region, service, operation, members)
+        response = self.begin(region, service, operation, members, session)
         while isinstance(response, Waiting):
             futures.wait([response.until])
             response = response.then()
         return response
 
     def begin(
-        self, region: str, service: str, operation: str, members: dict[str, Any]
+        self,
+        region: str,
+        service: str,
+        operation: str,
+        members: dict[str, Any],
+        session: RoleSession | None = None,
     ) -> dict[str, Any] | Waiting:
         """Call an operation up to its end, or up to where it has to wait."""
-        model, response = self._called(region, service, operation, members)
+        model, response = self._called(region, service, operation, members, session)
 
         def rendered(response: dict[str, Any] | Waiting) -> Any:
             if isinstance(response, Waiting):
@@ -69,14 +82,19 @@ class Operations:
         return awaited
 
     def _called(
-        self, region: str, service: str, operation: str, members: dict[str, Any]
+        self,
+        region: str,
+        service: str,
+        operation: str,
+        members: dict[str, Any],
+        session: RoleSession | None = None,
     ) -> tuple[OperationModel, Any]:
         handler = self._table.get((service, operation))
         if handler is None:
             raise not_implemented(f"{service}:{operation}")
         model = service_model(service).operation_model(operation)
         parameters = requests.parse(model.input_shape, members, _refusal(service))
-        return model, handler(Call(self.components, region), parameters)
+        return model, handler(Call(self.components, region, session), parameters)
 
 
 @functools.cache

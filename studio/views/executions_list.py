@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from pipelines.executions import lifecycle
 from pipelines.executions.lifecycle import ExecutionSummary
@@ -29,7 +29,7 @@ STATUSES = ("Succeeded", "Failed", "Executing", "Stopping", "Stopped")
 """What an execution's status can be filtered by."""
 
 _READERS = ThreadPoolExecutor(4, thread_name_prefix="studio-executions")
-_PATIENCE = 0.25
+_PATIENCE = 0.08
 """Seconds for which a page waits for the details of its rows."""
 
 _RETRIABLE_AGE, _RUNNING_AGE = 60.0, 1.0
@@ -128,14 +128,7 @@ def _behind(target: Target, name: str, search: Search, size: int) -> Iterator[Ex
         return
     arn = lifecycle.find(target, name, search.after)
     described = target.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)
-    started = described["CreationTime"]
-    # A second more: requests carry whole seconds to AWS. What is not behind is left out here.
-    listed = lifecycle.each_execution(target, name, page_size, before=started + timedelta(seconds=1))
-    is_behind = False
-    for one in listed:
-        if is_behind or one.started < started:
-            yield one
-        is_behind = is_behind or one.execution_arn == arn
+    yield from lifecycle.each_execution(target, name, page_size, before=described["CreationTime"])
 
 
 @dataclass(frozen=True)

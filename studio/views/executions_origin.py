@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _SESSIONS = {
+    "scheduler-": "schedule",
+    "events-": "event",
     "AWSCodeBuild-": "CI (CodeBuild)",
     "GitHubActions": "CI (GitHub Actions)",
     "AmazonSageMaker": "SageMaker Studio",

@@ -61,8 +61,14 @@ def test_the_list_is_searched_on_the_server(studio: Any) -> None:
     assert f"row-{ids['succeeded']}" not in page
     page = studio.get(f"{base(studio)}?search={ids['cached'].upper()}")
     assert re.findall(r'id="row-(\w+)"', page) == [ids["cached"]]
-    page = studio.get(f"{base(studio)}?after={ids['cached']}")
-    assert re.findall(r'id="row-(\w+)"', page) == [ids["succeeded"]]
+
+
+def test_a_page_of_the_list_begins_behind_the_last_row(studio: Any) -> None:
+    """Though several executions are started within a second."""
+    newest_first = [studio.executions[how] for how in ("failed", "shut", "cached", "succeeded")]
+    for place, execution in enumerate(newest_first, 1):
+        page = studio.get(f"{base(studio)}?after={execution}")
+        assert re.findall(r'id="row-(\w+)"', page) == newest_first[place:]
 
 
 def test_what_somebody_wrote_stays_text(studio: Any) -> None:

@@ -103,6 +103,14 @@ def test_a_second_schedule_of_the_name_is_a_conflict(scheduler: Client) -> None:
         scheduler.create_schedule(**schedule("arn:aws:sagemaker:eu-west-1:000000000000:pipeline/p"))
 
 
+@pytest.mark.usefixtures("scheduler")
+def test_an_execution_says_which_schedule_started_it(local: endpoint.Endpoint, sagemaker: Client) -> None:
+    [started] = start_due(local, time.time())
+    found = sagemaker.describe_pipeline_execution(PipelineExecutionArn=started)
+    session = f"arn:aws:sts::000000000000:assumed-role/{ROLE.rpartition('/')[2]}/scheduler-p"
+    assert found["CreatedBy"]["IamIdentity"]["Arn"] == session
+
+
 def test_a_wrong_expression_is_refused_by_the_field(scheduler: Client) -> None:
     with pytest.raises(ClientError, match="field hours"):
         scheduler.update_schedule(
