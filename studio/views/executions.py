@@ -23,9 +23,10 @@ from pipelines.executions.watching import (
 )
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
-from registry.verdicts import Verdict, verdict_in
+from registry.verdicts import verdict_in
 from studio import charts, graph
 from studio.source import Source
+from studio.views.checks import DrawnCheck, drawn_checks
 from studio.views.executions_origin import changed_parameters, started_by
 
 _WATCHES = 32
@@ -67,7 +68,7 @@ class ExecutionPage:
         snapshot: the execution now.
         drawn, lines: its steps and what leads from one to the next; `width` and `height` in pixels.
         parameters: every one, and `changed` the names of those that differ from the defaults.
-        verdict: of the gate, with its checks.
+        checks: of the gate's verdict, once there is one.
         others: the newest executions, to be compared with.
     """
 
@@ -84,7 +85,7 @@ class ExecutionPage:
     started: datetime
     by: str | None
     display_name: str | None
-    verdict: Verdict | None
+    checks: tuple[DrawnCheck, ...]
     others: tuple[lifecycle.ExecutionSummary, ...]
 
     @property
@@ -154,7 +155,7 @@ def read_execution(source: Source, project: Project, execution: str) -> Executio
         started=described["CreationTime"],
         by=started_by(described),
         display_name=_display_name(described),
-        verdict=verdict_in(gate.verdict) if gate else None,
+        checks=drawn_checks(verdict_in(gate.verdict)) if gate else (),
         others=tuple(
             one
             for one in lifecycle.list_executions(target, project.name, _OTHERS)

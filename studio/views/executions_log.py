@@ -8,6 +8,7 @@ of all rounds are found here in the same way, on this machine and in AWS.
 from __future__ import annotations
 
 import functools
+import html
 import math
 import re
 import threading
@@ -16,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aws_formats.visible_text import visible
 from pipelines.executions.job_records import LogLine, LogTail, StepJob
 from pipelines.settings.target import Target
 
@@ -23,6 +25,8 @@ _LOGS = 16
 _MOST_LINES = 20_000
 _MOST_VALUES = 20_000
 _PAGE_BYTES = 60_000
+"""Of a log's HTML on one page."""
+
 _LONGEST_LINE = 2000
 
 
@@ -88,7 +92,7 @@ class JobLog:
         start, size = end, 0
         while start > 0 and size < _PAGE_BYTES:
             start -= 1
-            size += min(len(texts[start]), _LONGEST_LINE) + 1
+            size += len(html.escape(visible(texts[start][:_LONGEST_LINE]))) + 1
         shown = tuple(text[:_LONGEST_LINE] for text in texts[start:end])
         return LogPage(shown, len(texts), start, lost)
 

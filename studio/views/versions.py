@@ -11,10 +11,11 @@ from registry.clients import read_document
 from registry.deployment_history import deployed_versions
 from registry.model_packages import ModelVersion, list_versions
 from registry.model_quality import finite_number
-from registry.verdicts import Check, Measured
+from registry.verdicts import Measured
 from registry.version_details import VersionDetails, read_version
 from studio import charts
 from studio.source import Source
+from studio.views.checks import DrawnCheck, drawn_checks
 
 _CURVES = {
     "receiver_operating_characteristic_curve": (
@@ -46,17 +47,6 @@ class Curve:
     across: str
     upwards: str
     points: str
-
-
-@dataclass(frozen=True)
-class DrawnCheck:
-    """A check of the gate with where its number, its bound and its interval lie on one scale."""
-
-    check: Check
-    value: float | None
-    limit: float | None
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True)
@@ -119,7 +109,7 @@ def read_page(source: Source, project: Project, number: int) -> VersionPage:
     return VersionPage(
         version=version,
         serves=serves.get(version.arn, ()),
-        checks=tuple(_drawn(check) for check in version.verdict.checks) if version.verdict else (),
+        checks=drawn_checks(version.verdict),
         measured=version.verdict.metrics if version.verdict else {},
         curves=tuple(_curves(statistics)),
         columns=tuple(columns[:_MOST_COLUMNS]),
@@ -133,15 +123,6 @@ def _gate_value(version: ModelVersion) -> float | None:
         return version.accuracy
     measured = version.verdict.metrics.get(version.verdict.metric)
     return measured.value if measured else None
-
-
-def _drawn(check: Check) -> DrawnCheck:
-    numbers = (check.value, check.limit, check.low, check.high)
-    if check.value is None:
-        return DrawnCheck(check, None, None, None, None)
-    scale = charts.scale_of(numbers, charts.LINE)
-    value, limit, low, high = (None if number is None else scale(number) for number in numbers)
-    return DrawnCheck(check, value, limit, low, high)
 
 
 def _curves(statistics: Any) -> Sequence[Curve]:

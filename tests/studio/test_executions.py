@@ -144,6 +144,23 @@ def test_a_log_is_searched(studio: Any) -> None:
     assert "that holds this text" in step_page(studio, "succeeded", "TrainModel", "?search=nowhere")
 
 
+def test_a_long_log_is_shown_in_pages(studio: Any) -> None:
+    script = "yes '<&>' | head -n 9000 | cat -n"
+    execution = studio.start(Work=script)
+    studio.ended(execution)
+    path = f"{base(studio)}/executions/{execution}/steps/TrainModel"
+    page, sizes, numbers = studio.get(path), [], []
+    while True:
+        sizes.append(len(page))
+        numbers = [int(found) for found in re.findall(r"(?:^|>) *(\d+)\t&lt;", page, re.MULTILINE)] + numbers
+        earlier = re.search(r'href="[^"]*\?(before=\d+)">the ones before', page)
+        if earlier is None:
+            break
+        page = studio.get(f"{path}?{earlier[1]}")
+    assert numbers == list(range(1, 9001))
+    assert max(sizes) < 100_000
+
+
 def test_a_condition_tells_what_it_compared(studio: Any) -> None:
     text = text_of(step_page(studio, "shut", "CheckAccuracy"))
     assert "accuracy.value (0.9500) > AccuracyThreshold (0.99)" in text
