@@ -163,7 +163,9 @@ async def _form(request: Request) -> Mapping[str, str]:
 
 def _let_in(request: Request, token: str) -> Response:
     """The token becomes a cookie and leaves the address, where it would stay in the browser's history."""
-    response = RedirectResponse(request.url.path, 303)
+    others = [(name, value) for name, value in request.query_params.multi_items() if name != "token"]
+    query = f"?{urllib.parse.urlencode(others)}" if others else ""
+    response = RedirectResponse(request.url.path + query, 303)
     response.set_cookie(COOKIE, token, max_age=_COOKIE_SECONDS, path=BASE, httponly=True, samesite="strict")
     return response
 

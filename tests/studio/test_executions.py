@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import http.client
 import re
+import urllib.parse
 from typing import Any
 
 from wire_clients import REGION, wait_for
@@ -69,6 +71,17 @@ def test_a_page_of_the_list_begins_behind_the_last_row(studio: Any) -> None:
     for place, execution in enumerate(newest_first, 1):
         page = studio.get(f"{base(studio)}?after={execution}")
         assert re.findall(r'id="row-(\w+)"', page) == newest_first[place:]
+
+
+def test_a_link_with_a_token_keeps_the_rest_of_its_address(studio: Any) -> None:
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(studio.url).netloc)
+    connection.request("GET", f"/studio{base(studio)}?status=Failed&token={studio.token}&search=a+b")
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["location"]) == (
+        303,
+        f"/studio{base(studio)}?status=Failed&search=a+b",
+    )
+    connection.close()
 
 
 def test_what_somebody_wrote_stays_text(studio: Any) -> None:
