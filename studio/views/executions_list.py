@@ -92,7 +92,7 @@ class ExecutionRow:
 
 
 @dataclass(frozen=True)
-class ExecutionPageOfList:
+class ListedExecutions:
     """A page of the list; `next` is the last row's id where there are more, else None."""
 
     rows: tuple[ExecutionRow, ...]
@@ -104,7 +104,7 @@ class ExecutionPageOfList:
         return any(row.runs or row.details is None for row in self.rows)
 
 
-def list_page(source: Source, project: Project, search: Search, size: int) -> ExecutionPageOfList:
+def list_page(source: Source, project: Project, search: Search, size: int) -> ListedExecutions:
     """The executions that are wanted, newest first.
 
     Raises:
@@ -116,7 +116,7 @@ def list_page(source: Source, project: Project, search: Search, size: int) -> Ex
     shown = found[:size]
     details = _KNOWN.of(target, shown)
     rows = tuple(ExecutionRow(one, told) for one, told in zip(shown, details, strict=True))
-    return ExecutionPageOfList(rows, shown[-1].id if len(found) > size else None)
+    return ListedExecutions(rows, shown[-1].id if len(found) > size else None)
 
 
 def _behind(target: Target, name: str, search: Search, size: int) -> Iterator[ExecutionSummary]:
@@ -165,7 +165,7 @@ class _Known:
         key, now = (target, one.execution_arn, one.status), time.monotonic()
         known = self._entries.pop(key, None)
         if known is None or (known.future.done() and now - known.asked > _age(known, one.status)):
-            future = _READERS.submit(read_details, target, one)
+            future = _READERS.submit(_read_details, target, one)
             known = _Entry(future, now, known.newest if known else None)
         self._entries[key] = known  # the last one in the order is the last that anybody looked at
         return known
@@ -181,7 +181,7 @@ def _age(known: _Entry, status: str) -> float:
     return float("inf") if status == "Succeeded" else _RETRIABLE_AGE
 
 
-def read_details(target: Target, one: ExecutionSummary) -> RowDetails:
+def _read_details(target: Target, one: ExecutionSummary) -> RowDetails:
     """What a row tells of an execution beyond its summary."""
     arn = one.execution_arn
     described = target.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)
