@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from aws_formats.definition_language import LanguageError, StepReference, all_steps, references
+from aws_formats.service_errors import is_denied
 from aws_formats.times import duration
 from pipelines.executions.job_records import StepJob
 from pipelines.executions.watching import Snapshot, Step
@@ -61,6 +62,7 @@ class StepPage:
         command: the program with its arguments, an option with its value in one line.
         why: why it ran or was not run; None where the step cache has nothing to do with it.
         charts: of metrics with several values; `singles` are those with one.
+        log: None where there is no job, or its log may not be read.
     """
 
     name: str
@@ -107,8 +109,12 @@ def read_step(
     series: tuple[Series, ...] = ()
     if job:
         kept = job_log(target, job)
-        kept.read_on()
-        log, series = kept.page(search, before), kept.series()
+        try:
+            kept.read_on()
+            log, series = kept.page(search, before), kept.series()
+        except ClientError as error:
+            if not is_denied(error):
+                raise
     moment = (step.ended or 0.0) if step else 0.0
     return StepPage(
         name=name,

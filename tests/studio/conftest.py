@@ -8,6 +8,7 @@ import os
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,7 @@ class Studio:
 
     url: str
     token: str
+    settings: Path
     project: str = PROJECT
     executions: dict[str, str] = field(default_factory=dict)
 
@@ -102,7 +104,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         patch.setenv("GATEHOUSE_SETTINGS", str(folder / "projects.toml"))
         home = folder / "home"
         with endpoint.start(home, page=Page.parse("/studio=studio.local_page:page")) as started:
-            made = Studio(started.url, token_of(home))
+            made = Studio(started.url, token_of(home), folder / "projects.toml")
             _create_pipeline(made)
             for how, name, parameters in (
                 ("succeeded", "nightly", {"Note": HOSTILE}),

@@ -8,7 +8,10 @@ import re
 import urllib.parse
 from typing import Any
 
+from botocore.exceptions import ClientError
 from wire_clients import REGION, wait_for
+
+from studio.source import Source
 
 
 def text_of(page: str) -> str:
@@ -172,6 +175,24 @@ def test_a_long_log_is_shown_in_pages(studio: Any) -> None:
         page = studio.get(f"{path}?{earlier[1]}")
     assert numbers == list(range(1, 9001))
     assert max(sizes) < 100_000
+
+
+def test_a_step_is_shown_to_somebody_who_may_not_read_its_log(studio: Any) -> None:
+    source = Source(studio.settings, "local", studio.url)
+    target = source.target(source.project(studio.project))
+    events = target.client("logs").meta.events
+
+    def deny(**_: Any) -> None:
+        answer = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized to perform"}}
+        raise ClientError(answer, "DescribeLogStreams")
+
+    events.register("before-call.cloudwatch-logs", deny)
+    try:
+        text = text_of(step_page(studio, "succeeded", "TrainModel"))
+    finally:
+        events.unregister("before-call.cloudwatch-logs", deny)
+    assert "You have no permission to read this job's log." in text
+    assert "max_depth 7" in text
 
 
 def test_a_condition_tells_what_it_compared(studio: Any) -> None:
