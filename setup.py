@@ -49,6 +49,7 @@ DEVELOPMENT = [
     "cfn-lint>=1.58",  # checks the CloudFormation templates against AWS's own resource schemas
     "awscli>=1.46",  # an unmodified client for the wire tests
     "moto[server]>=5.2",  # the benchmark's rival S3 server
+    "playwright>=1.60",  # drives a Chromium that is there already; it downloads none
 ]
 
 setup(

@@ -1,0 +1,207 @@
+"""What a person does from the first execution to a rollback, in the pages: by mouse, then by keyboard.
+
+Both do the same in a project of their own. A command only starts the executions, as CI or a schedule would.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from browser_place import Open, Place
+from installed_command import until
+from playwright.sync_api import Locator, Page, expect
+
+MOST_TABS = 200
+NOTE = 'looks good <img src="x" onerror="document.title=\'broken\'"> & "so on"'
+SETTINGS = """
+[defaults]
+owner = "tests"
+region = "eu-west-1"
+task = "binary"
+accuracy_threshold = 0.8
+[projects.by.mouse]
+description = "With the mouse"
+[projects.by.mouse.data]
+source = "examples/tumor-diagnosis/wdbc.csv"
+target = "diagnosis"
+positive_class = "malignant"
+[projects.by.keys]
+description = "With the keyboard"
+[projects.by.keys.data]
+source = "examples/tumor-diagnosis/wdbc.csv"
+target = "diagnosis"
+positive_class = "malignant"
+"""
+
+
+@dataclass(frozen=True)
+class Mouse:
+    """Uses a page by pointing."""
+
+    page: Page
+
+    def press(self, what: Locator) -> None:
+        what.click()
+
+    def write(self, field: Locator, text: str) -> None:
+        field.fill(text)
+
+    def choose(self, field: Locator, option: str) -> None:
+        field.select_option(label=option)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Uses a page by Tab, Enter and typing; what has the focus must be seen to have it."""
+
+    page: Page
+
+    def press(self, what: Locator) -> None:
+        self._reach(what)
+        self.page.keyboard.press("Enter")
+
+    def write(self, field: Locator, text: str) -> None:
+        self._reach(field)
+        self.page.keyboard.type(text)
+
+    def choose(self, field: Locator, option: str) -> None:
+        self._reach(field)
+        self.page.keyboard.type(option)
+        expect(field).to_have_value(option)
+
+    def _reach(self, what: Locator) -> None:
+        expect(what).to_be_visible()
+        for _ in range(MOST_TABS):
+            if what.evaluate("element => element === document.activeElement"):
+                assert what.evaluate("element => getComputedStyle(element).outlineStyle") != "none"
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"{what} is not reached by {MOST_TABS} Tabs")
+
+
+Hand = Mouse | Keys
+
+
+@pytest.fixture(scope="module")
+def place(make_place: Callable[[str], Place]) -> Place:
+    return make_place(SETTINGS)
+
+
+@pytest.mark.parametrize("kind", [Mouse, Keys])
+def test_from_the_first_execution_to_a_rollback(
+    place: Place, open_page: Open, kind: Callable[[Page], Hand]
+) -> None:
+    project = "by-mouse" if kind is Mouse else "by-keys"
+    page = open_page(place)
+    hand = kind(page)
+    assert "token" not in page.url
+    place.done("upsert", project)
+    first = place.start(project)
+
+    hand.press(page.get_by_role("link", name=project, exact=True).first)
+    hand.press(page.get_by_role("link", name=first))
+    page.wait_for_url(f"**/executions/{first}")
+    watch_to_the_end(page)
+    expect(page.locator(".headline")).to_contain_text("Succeeded")
+
+    hand.press(page.get_by_role("link", name=project, exact=True).first)
+    hand.press(page.get_by_role("link", name="Versions"))
+    hand.press(page.locator("#versions").get_by_role("link", name="1", exact=True))
+    read_the_curves(page)
+    decide(hand, page, "Approve", NOTE)
+    expect(page.locator(".headline")).to_contain_text("approved")
+    expect(page.get_by_text(NOTE)).to_be_visible()  # as text: nothing of it became an element
+    assert page.locator("img").count() == 0
+    assert "broken" not in page.title()
+
+    hand.press(page.get_by_role("link", name=project, exact=True).first)
+    hand.press(page.get_by_role("link", name="Environments"))
+    deploy(hand, page, "prod", "1")
+    assert place.serving(project)["prod"] == 1
+
+    second = place.start(project, "MaxDepth=2")
+    assert place.ended(project, second) == "Succeeded"
+    hand.press(page.get_by_role("link", name="Versions"))
+    hand.press(page.locator("#versions").get_by_role("link", name="2", exact=True))
+    decide(hand, page, "Approve", "better")
+    hand.press(page.get_by_role("link", name=project, exact=True).first)
+    hand.press(page.get_by_role("link", name="Environments"))
+    deploy(hand, page, "prod", "2")
+    hand.press(environment(page, "prod").get_by_role("button", name=re.compile("Roll back")))
+    expect(page.get_by_role("heading", level=1)).to_contain_text("version 1")
+    hand.press(page.get_by_role("button", name=re.compile("Rollback|Roll back")))
+    expect(environment(page, "prod")).to_contain_text("version 1")
+    until(lambda: place.serving(project) == {"dev": 2, "test": 2, "prod": 1}, what="the automation")
+
+
+@pytest.mark.parametrize("kind", [Mouse, Keys])
+def test_a_failing_execution_is_followed_to_the_line_of_its_log(
+    place: Place, open_page: Open, kind: Callable[[Page], Hand]
+) -> None:
+    project = "by-mouse" if kind is Mouse else "by-keys"
+    place.done("upsert", project)
+    execution = place.start_on_damaged_data(project)
+    page = open_page(place)
+    hand = kind(page)
+    hand.press(page.get_by_role("link", name=project, exact=True).first)
+    hand.press(page.get_by_role("link", name=execution))
+    expect(page.locator(".headline")).to_contain_text("Failed")
+    expect(page.get_by_text("wdbc.csv, line 301").first).to_be_visible()
+    hand.press(step(page, "Preprocess data"))
+    expect(page.locator(".log")).to_contain_text("line 301")
+    hand.write(page.get_by_role("searchbox", name="Search"), "line 301")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("search=line"))
+    expect(page.locator(".log")).to_contain_text("line 301")
+
+
+def step(page: Page, name: str) -> Locator:
+    """A step in the graph."""
+    return page.locator("svg.graph").get_by_role("link", name=re.compile(f"^{name}: "))
+
+
+def watch_to_the_end(page: Page) -> None:
+    """Follow an execution on its page, which is never loaded again: its steps queue, run and are done."""
+    page.evaluate("window.wasLoadedOnce = true")
+    seen: set[str] = set()
+
+    def look() -> bool:
+        labels = page.locator("svg.graph a").evaluate_all(
+            "found => found.map(one => one.getAttribute('aria-label'))"
+        )
+        seen.update(label.rpartition(": ")[2].partition(",")[0] for label in labels)
+        return page.locator(".headline").inner_text().startswith("Succeeded")
+
+    until(look, what="the end of the execution on its page", seconds=120)
+    assert {"queued", "running", "done"} <= seen, seen
+    assert page.evaluate("window.wasLoadedOnce") is True
+
+
+def read_the_curves(page: Page) -> None:
+    for name in ("ROC", "Precision"):
+        curve = page.get_by_role("img", name=re.compile(name)).first
+        expect(curve).to_be_visible()
+        points = curve.locator("polyline").first.get_attribute("points") or ""
+        assert len(points.split()) > 10, f"{name}: {points}"
+
+
+def decide(hand: Hand, page: Page, decision: str, note: str) -> None:
+    hand.write(page.get_by_label("Note"), note)
+    hand.press(page.get_by_role("button", name=decision))
+
+
+def environment(page: Page, name: str) -> Locator:
+    return page.get_by_role("article").filter(has=page.get_by_role("heading", name=name, exact=True))
+
+
+def deploy(hand: Hand, page: Page, name: str, version: str) -> None:
+    """Deploy a version, after a look at the plan."""
+    card = environment(page, name)
+    hand.choose(card.get_by_label("Version"), version)
+    hand.press(card.get_by_role("button", name=re.compile("Deploy")))
+    expect(page.get_by_role("heading", level=1)).to_contain_text(f"version {version}")
+    hand.press(page.get_by_role("button", name="Deploy"))
+    expect(environment(page, name)).to_contain_text(f"version {version}")

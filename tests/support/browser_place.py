@@ -1,0 +1,127 @@
+"""A local SageMaker that is kept up for a browser to look at, and a page that is watched while it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from installed_command import ROOT, Finished, Shell, until
+from playwright.sync_api import Page
+from wire_clients import client_of
+
+BUCKET = "gatehouse-local"
+BINARY, CLASSES, NUMBERS = (
+    "health-tumor-diagnosis",
+    "vision-handwritten-digits",
+    "health-diabetes-progression",
+)
+"""The example projects, by what they predict."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A local SageMaker that is kept up, the command line over it, and the link to its pages."""
+
+    shell: Shell
+    url: str
+    link: str
+
+    def done(self, *arguments: str) -> Finished:
+        """A command that succeeds."""
+        ended = self.shell.run(*arguments)
+        assert ended.code == 0, ended.out + ended.err
+        return ended
+
+    def start(self, project: str, *parameters: str) -> str:
+        """Start an execution and return its id at once; each parameter is ``NAME=VALUE``."""
+        pairs = [word for parameter in parameters for word in ("-p", parameter)]
+        started = self.done("start", project, *pairs, "--json").document
+        return str(started["execution_arn"]).rpartition("/")[2]
+
+    def start_on_damaged_data(self, project: str) -> str:
+        """Start an execution whose first job fails, since a line of its data has too few values."""
+        s3 = client_of(self.url, "s3")
+        lines = (ROOT / "examples/tumor-diagnosis/wdbc.csv").read_text().splitlines()
+        damaged = "\n".join([*lines[:300], "1,2,3", *lines[300:]])
+        s3.put_object(Bucket=BUCKET, Key="damaged/wdbc.csv", Body=damaged.encode())
+        return self.start(project, f"InputDataUri=s3://{BUCKET}/damaged/")
+
+    def ended(self, project: str, execution: str) -> str:
+        """The status of an execution once it has ended."""
+
+        def status() -> str | None:
+            listed = self.done("executions", project, "--json").document
+            [found] = [one["status"] for one in listed if one["id"] == execution]
+            return None if found in ("Executing", "Stopping") else str(found)
+
+        return str(until(status, what=f"the end of {execution}"))
+
+    def serving(self, project: str) -> dict[str, int | None]:
+        """Environment -> the version that serves there."""
+        listed = self.done("environments", project, "--json").document
+        return {one["environment"]: one["version"] if one["serves"] else None for one in listed}
+
+
+@dataclass
+class Watched:
+    """A page, and what it did that it must not do."""
+
+    page: Page
+    origin: str
+    faults: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("request", lambda request: self._requested(request.url))
+        self.page.on("console", lambda said: self._said(said.type, said.text, said.location.get("url", "")))
+        self.page.on("pageerror", lambda error: self.faults.append(f"exception: {error}"))
+
+    def _requested(self, url: str) -> None:
+        if not url.startswith(("data:", f"{self.origin}/")):
+            self.faults.append(f"request to another address: {url}")
+
+    def _said(self, kind: str, text: str, url: str) -> None:
+        # Chromium reports each answer that is an error here, too; a page of a problem is one.
+        is_status = text.startswith("Failed to load resource") and url.startswith(self.origin)
+        if kind in ("error", "warning") and not is_status:
+            self.faults.append(f"console: {text}")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A place in which everything has happened once, and executions of the project ``BINARY`` in it.
+
+    Attributes:
+        registered: its version waits for a decision; the one before it serves everywhere.
+        failed: its first job failed.
+        refused: the gate stayed shut.
+    """
+
+    place: Place
+    registered: str
+    failed: str
+    refused: str
+
+
+def prepare(place: Place) -> Prepared:
+    """Fill a place whose settings are those of the examples."""
+    place.done("run", BINARY)
+    place.done("approve", BINARY, "1", "--note", "Looks good to me")
+    failed = place.start_on_damaged_data(BINARY)
+    refused = place.start(BINARY, "AccuracyThreshold=0.99")
+    for project in (CLASSES, NUMBERS):
+        place.done("run", project)
+    place.done("schedule", BINARY, "--cron", "0 3 * * ? *", "--timezone", "Europe/Paris")
+    until(lambda: place.serving(BINARY)["test"] == 1, what="version 1 in test", seconds=120)
+    place.done("promote", BINARY, "--from", "test", "--to", "prod", "--note", "Agreed on Tuesday")
+    rows = (ROOT / "examples/tumor-diagnosis/wdbc.csv").read_text().splitlines()[:20]
+    (place.shell.settings.parent / "rows.csv").write_text("\n".join(rows))
+    data = str(place.shell.settings.parent / "rows.csv")
+    place.done("invoke", BINARY, "--env", "dev", "--data", data)
+    assert (place.ended(BINARY, failed), place.ended(BINARY, refused)) == ("Failed", "Failed")
+    registered = place.start(BINARY, "MaxDepth=3")
+    assert place.ended(BINARY, registered) == "Succeeded"
+    return Prepared(place, registered, failed, refused)
+
+
+Open = Callable[..., Page]
+"""Opens a place's link; see the fixture ``open_page``."""
