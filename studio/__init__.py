@@ -5,6 +5,7 @@ pages show the SageMaker on this machine and the one in AWS. Nothing here knows 
 
 - ``app`` maps addresses to pages and is the ASGI application;
 - ``access`` decides who may read and who may change;
+- ``links`` says where each page is, and what opens it;
 - ``source`` says which settings and which SageMaker a page is about;
 - ``views`` read what a page shows into frozen values, and ``templates`` turn these into HTML;
 - ``graph`` and ``charts`` place what is drawn, in plain SVG.

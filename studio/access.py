@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,11 +33,6 @@ HEADERS: Mapping[str, str] = {
     "cross-origin-resource-policy": "same-origin",
 }
 """Sent with every answer."""
-
-
-def new_token() -> str:
-    """A token that nobody can guess: 256 bits."""
-    return secrets.token_urlsafe(32)
 
 
 @dataclass(frozen=True)

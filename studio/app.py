@@ -29,12 +29,10 @@ from aws_formats.visible_text import visible
 from registry.model_quality import metric_kind
 from studio import charts, graph, words
 from studio.access import COOKIE, HEADERS, Access
+from studio.links import BASE
 from studio.pages import CHANGES, PAGES
 from studio.pages.answers import Asked, Page, Redirect
 from studio.source import Source
-
-BASE = "/studio"
-"""Where the pages are, below whatever serves them."""
 
 _FOLDER = Path(str(importlib.resources.files("studio")))
 _COOKIE_SECONDS = 30 * 86400
@@ -95,8 +93,12 @@ class Studio:
 
     def page(self, template: str, request: Request, status: int = 200, **values: Any) -> Response:
         """A template, filled in."""
-        values |= {"source": self.source, "path": request.url.path, "form_token": self._access.form_token}
-        return HTMLResponse(self._templates.get_template(template).render(values), status)
+        return HTMLResponse(self.html(template, request.url.path, **values), status)
+
+    def html(self, template: str, path: str, **values: Any) -> str:
+        """The text of a template, filled in for the page at this path."""
+        values |= {"source": self.source, "path": path, "form_token": self._access.form_token}
+        return self._templates.get_template(template).render(values)
 
     def reading(self, page: Page) -> Endpoint:
         """A page that changes nothing."""

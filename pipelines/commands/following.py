@@ -17,8 +17,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pipelines.commands import GATE_SHUT, INTERRUPTED
+from pipelines.commands.local_endpoint import page_link
 from pipelines.commands.output import Document, Lines, Output, duration, notice
 from pipelines.commands.progress import Screen, log_command, open_screen
+from pipelines.commands.project_context import ProjectContext
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
 from pipelines.executions.job_records import log_lines
@@ -26,6 +28,7 @@ from pipelines.executions.outline import Outline
 from pipelines.executions.watching import ExecutionOutcome, GateReading, Snapshot, Step
 from pipelines.settings.target import Target
 from registry.model_quality import figure
+from studio.links import page_path
 
 LOG_TAIL = 15
 """Lines of a failed job's log that are shown."""
@@ -43,6 +46,14 @@ def follow_and_report(target: Target, project: str, execution_arn: str) -> Outpu
     yield Document(_document(outcome), exit_code=_exit_code(outcome))
     yield ""
     yield Lines(_report(target, project, outcome))
+
+
+def say_where_to_watch(context: ProjectContext, execution_arn: str) -> None:
+    """Print the link to the execution's page, where the endpoint is up that shows it."""
+    if context.target.name == "local":
+        address = page_link(context.settings, page_path(context.project.name, execution=execution_arn))
+        if address is not None:
+            notice(f"Watch it: {address}")
 
 
 def say_what_is_not_tracked(outline: Outline, target: Target) -> None:

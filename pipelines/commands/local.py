@@ -40,9 +40,11 @@ def up(port: int, foreground: bool) -> Output:
         local_endpoint.serve(settings, port)
         return []
     found = local_endpoint.keep_up(settings, port)
+    pages = local_endpoint.page_link(settings)
     return [
         Document({"url": found.url, "pid": found.pid, "home": str(local_endpoint.home_folder(settings))}),
         f"The local SageMaker is up: {found.url}  (process {found.pid})",
+        *([f"Its pages, for a browser: {pages}"] if pages else []),
         'Next: eval "$(gatehouse local env)" points the AWS CLI, boto3 and the SageMaker SDK at it',
     ]
 

@@ -31,6 +31,7 @@ from sagemaker_local import advertisement
 from sagemaker_local.advertisement import Advertisement
 from sagemaker_local.errors import CannotStart
 from sagemaker_local.home import Home, is_alive
+from studio.links import link, token_of
 
 if TYPE_CHECKING:
     from sagemaker_local.endpoint import Endpoint
@@ -280,6 +281,15 @@ def take_down(settings: Settings) -> Advertisement | None:
         f"the local SageMaker (process {advertised.pid}) did not end within {STOP_LIMIT:.0f} s",
         remedy=f"End it with `kill -9 {advertised.pid}`; nothing acknowledged is lost",
     )
+
+
+def page_link(settings: Settings, path: str = "/") -> str | None:
+    """The link to one of the pages, where an endpoint is kept up that shows them and there are settings."""
+    home = home_folder(settings)
+    found = _running(home)
+    if found is None or not (home / _TEMPLATES).is_file() or not settings.file.is_file():
+        return None
+    return link(found.url, token_of(home), path)
 
 
 def advertised(settings: Settings) -> Advertisement | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipelines.commands.following import follow_and_report
+from pipelines.commands.following import follow_and_report, say_where_to_watch
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import execution_arguments, target_option, which_execution
 from pipelines.commands.output import Output, with_json
@@ -32,6 +32,7 @@ def command(project: str | None, execution: str | None, wait: bool, target: str)
     with connected(context, runs=True) as at:
         execution_arn = executions.find(at.target, name, execution)
         executions.retry(at.target, execution_arn)
+        say_where_to_watch(at, execution_arn)
         if wait:
             yield from follow_and_report(at.target, name, execution_arn)
             return

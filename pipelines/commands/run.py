@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipelines.commands.following import follow_and_report, say_what_is_not_tracked
+from pipelines.commands.following import follow_and_report, say_what_is_not_tracked, say_where_to_watch
 from pipelines.commands.local_endpoint import connection
 from pipelines.commands.looking import look_first
 from pipelines.commands.options import (
@@ -62,4 +62,5 @@ def command(project: str | None, parameters: dict[str, str], register_again: boo
             notice(line)
         say_what_is_not_tracked(outline, live)
         execution_arn = executions.start(live, name, with_dataset(overrides, compiled.dataset))
+        say_where_to_watch(context, execution_arn)
         yield from follow_and_report(live, name, execution_arn)

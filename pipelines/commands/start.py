@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.following import follow_and_report, say_what_is_not_tracked
+from pipelines.commands.following import follow_and_report, say_what_is_not_tracked, say_where_to_watch
 from pipelines.commands.local_endpoint import connected, is_kept_up
 from pipelines.commands.looking import look_first
 from pipelines.commands.options import (
@@ -119,6 +119,7 @@ def command(options: StartOptions) -> Output:
             source=_source(live, name, options) if options.only else None,
             mlflow_experiment=options.mlflow_experiment,
         )
+        say_where_to_watch(context, execution_arn)
         if options.wait:
             yield from follow_and_report(live, name, execution_arn)
             return

@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import socket
 import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands import local_endpoint
-from pipelines.commands.options import target_option
+from pipelines.commands.options import gathered, target_option, which_report
 from pipelines.commands.output import Document, Output, Remark, with_json
+from pipelines.commands.project_context import find_context
+from pipelines.executions import lifecycle as executions
 from pipelines.settings.projects_file import load_settings
+from studio.links import link, new_token, page_path, token_of
+
+
+@dataclass(frozen=True)
+class StudioOptions:
+    """Which page, and what to do with it."""
+
+    words: tuple[str, ...]
+    save: Path | None
+    no_browser: bool
+    port: int
+    allow_changes: bool
+    target: str
 
 
 @click.command("studio")
+@click.argument("words", nargs=-1, metavar="[PROJECT] [VERSION | EXECUTION]")
 @click.option("--no-browser", is_flag=True, help="Print the link and open nothing.")
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write the page into one HTML file that needs nothing else, and open nothing.",
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="With --target aws; a free one if left out."
 )
@@ -24,54 +48,92 @@ from pipelines.settings.projects_file import load_settings
 )
 @target_option
 @with_json
-def command(no_browser: bool, port: int, allow_changes: bool, target: str) -> Output:
-    """Open the pages that show your projects.
+@gathered(StudioOptions)
+def command(options: StudioOptions) -> Output:
+    """Open the pages that show your projects: all of them, or a project, a version, an execution.
 
     On this machine they are part of the local SageMaker, which is brought up if it is not. With
     --target aws they run in this terminal until Ctrl-C, with your own credentials, and only read.
-    The link holds a token: whoever has it can do what you can do here.
+    The link holds a token: whoever has it can do what you can do here. A file of --save holds none.
+
+    \b
+    Examples:
+      gatehouse studio
+      gatehouse studio rc-fraud-detection 3 --save version-3.html
     """
-    settings = load_settings()
-    if target == "aws":
-        yield from _serve_aws(port, allow_changes, no_browser)
-        return
-    if port or allow_changes:
+    if options.target == "local" and (options.port or options.allow_changes):
         raise click.UsageError("--port and --allow-changes are for --target aws")
+    if options.save is not None:
+        return _save(options, options.save)
+    path = _path(options)
+    return _serve_aws(options, path) if options.target == "aws" else _open_local(options, path)
+
+
+def _path(options: StudioOptions) -> str:
+    """The page that the words name; the first one without any."""
+    if not options.words:
+        return page_path()
+    project, version, execution = which_report(options.words)
+    name = find_context(project, options.target).project.name
+    return page_path(name, version, execution)
+
+
+def _open_local(options: StudioOptions, path: str) -> Output:
+    settings = load_settings()
     found = local_endpoint.advertised(settings)
     if found is None:
         found = local_endpoint.keep_up(settings, 0)
         yield Remark(f"The local SageMaker is up: {found.url}  (process {found.pid})")
-    from studio.local_page import link
-
-    address = link(found.url, local_endpoint.home_folder(settings))
+    address = link(found.url, token_of(local_endpoint.home_folder(settings)), path)
     yield Document({"url": address})
     yield address
-    if not no_browser:
+    if not options.no_browser:
         webbrowser.open(address)
 
 
-def _serve_aws(port: int, allow_changes: bool, no_browser: bool) -> Output:
+def _save(options: StudioOptions, file: Path) -> Output:
+    from studio.saved import saved_page
+    from studio.source import Source
+
+    project, version, execution = which_report(options.words)
+    context = find_context(project, options.target)
+    with local_endpoint.connected(context) as at:
+        if execution is not None:
+            execution = executions.find(at.target, at.project.name, execution)
+        name = at.project.name if options.words else None
+        url = at.target.endpoint_url
+        source = Source(at.settings.file, at.target.name, url, allow_changes=False)
+        text = saved_page(source, page_path(name, version, execution))
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise GatehouseError(f"the page cannot be written: {error.strerror}", where=str(file)) from error
+    yield Document({"file": str(file.absolute())})
+    yield str(file.absolute())
+
+
+def _serve_aws(options: StudioOptions, path: str) -> Output:
     import uvicorn
 
-    from studio.access import Access, new_token
+    from studio.access import Access
     from studio.app import create
     from studio.source import Source
 
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind(("127.0.0.1", options.port))
     except OSError as error:
         raise GatehouseError(
-            f"port {port} cannot be had: {error.strerror}", remedy="Take another --port"
+            f"port {options.port} cannot be had: {error.strerror}", remedy="Take another --port"
         ) from error
     token = new_token()
-    app = create(Source(load_settings().file, "aws", allow_changes=allow_changes), Access(token))
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}/studio/?token={token}"
+    app = create(Source(load_settings().file, "aws", allow_changes=options.allow_changes), Access(token))
+    address = link(f"http://127.0.0.1:{listener.getsockname()[1]}", token, path)
     yield Document({"url": address})
     yield address
     yield Remark("It ends with Ctrl-C.")
-    if not no_browser:
+    if not options.no_browser:
         webbrowser.open(address)
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", proxy_headers=False)
     uvicorn.Server(config).run([listener])

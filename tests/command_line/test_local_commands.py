@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +42,23 @@ def test_it_comes_up_answers_unmodified_clients_and_goes_down(
     assert down.returncode == 0
     assert up["url"] in down.stdout
     assert json.loads(gatehouse("local", "status", "--json").stdout)["up"] is False
+
+
+def test_it_prints_the_link_that_lets_a_browser_in(gatehouse: Command) -> None:
+    try:
+        [link] = re.findall(r"http://\S+token=\S+", gatehouse("local", "up").stdout)
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        with browser.open(link) as answer:
+            assert "token" not in answer.url
+            assert "bank-churn" in answer.read().decode()
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(link.partition("?")[0])
+        of_project = gatehouse("studio", "bank-churn", "--no-browser").stdout
+        assert of_project.strip() == link.replace("/studio/", "/studio/p/bank-churn")
+        of_execution = gatehouse("studio", "bank-churn", "abcdefghijkl", "--no-browser").stdout
+        assert "/studio/p/bank-churn/executions/abcdefghijkl?token=" in of_execution
+    finally:
+        gatehouse("local", "down")
 
 
 def test_its_variables_can_be_evaluated_by_a_shell(gatehouse: Command, up: dict[str, Any]) -> None:

@@ -84,6 +84,8 @@ def calls(serving: Registry) -> dict[str, frozenset[str]]:
         "logs",
         "report",
         "report 1",
+        "studio --save page.html",
+        "studio 1 --save page.html",
         "projects",
         "models",
         "model 1 --set ticket=RC-1 --request-review",
