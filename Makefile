@@ -12,17 +12,18 @@ IMAGE_VENV   := .venv-image
 IMAGE_PYTHON ?= $(shell for found in python3.12 $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) $(PYTHON); \
                   do "$$found" -c '' 2>/dev/null && { echo "$$found"; break; }; done)
 
-.PHONY: help run test test-image test-browser lint types imports stress bench format clean
+.PHONY: help run test test-image test-browser screenshots lint types imports stress bench format clean
 
 help:
-	@echo "make run         the whole pipeline on real data, to a registered version (project health-tumor-diagnosis)"
-	@echo "make test        lint, types, import contracts and every test"
-	@echo "make test-image  programs and serving code with the Python, libraries and serving software of AWS's image"
+	@echo "make run           the whole pipeline on real data, to a registered version (project health-tumor-diagnosis)"
+	@echo "make test          lint, types, import contracts and every test"
+	@echo "make test-image    programs and serving code with the Python, libraries and serving software of AWS's image"
 	@echo "make test-browser  the pages in a real Chromium, which must be installed already"
-	@echo "make stress      240 runs of the preprocessing program on busy cores: does one of them abort? (about 10 minutes)"
-	@echo "make bench       the benchmarks, each figure a ratio measured in one run (about 30 minutes)"
-	@echo "make format      rewrite the code in the project's format"
-	@echo "make clean       remove the environment and the local SageMaker's state"
+	@echo "make screenshots   the pictures of README and docs, by the same tests"
+	@echo "make stress        240 runs of the preprocessing program on busy cores: does one of them abort? (about 10 minutes)"
+	@echo "make bench         the benchmarks, each figure a ratio measured in one run (about 30 minutes)"
+	@echo "make format        rewrite the code in the project's format"
+	@echo "make clean         remove the environment and the local SageMaker's state"
 
 run: $(VENV)/.runtime
 	@$(BIN)/gatehouse run
@@ -36,6 +37,9 @@ test-image: $(VENV)/.development $(IMAGE_VENV)/.installed
 
 test-browser: $(VENV)/.development
 	$(BIN)/python -m pytest tests/browser
+
+screenshots: $(VENV)/.development
+	$(BIN)/python -m pytest tests/browser -k pictures --pictures docs/images
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check $(CODE)

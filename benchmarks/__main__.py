@@ -12,6 +12,7 @@ from benchmarks import (
     preprocessing,
     serving,
     start_up,
+    studio,
     training,
     whole_run,
 )
@@ -25,6 +26,7 @@ BENCHMARKS = {
     "preprocessing": preprocessing.main,
     "training": training.main,
     "serving": serving.main,
+    "studio": studio.main,
     "whole_run": whole_run.main,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -91,12 +92,14 @@ class Prepared:
     """A place in which everything has happened once, and executions of the project ``BINARY`` in it.
 
     Attributes:
+        link: what `gatehouse run` printed before the first execution ran.
         registered: its version waits for a decision; the one before it serves everywhere.
         failed: its first job failed.
         refused: the gate stayed shut.
     """
 
     place: Place
+    link: str
     registered: str
     failed: str
     refused: str
@@ -104,7 +107,7 @@ class Prepared:
 
 def prepare(place: Place) -> Prepared:
     """Fill a place whose settings are those of the examples."""
-    place.done("run", BINARY)
+    [link] = re.findall(r"^Watch it: (\S+)$", place.done("run", BINARY).err, re.MULTILINE)
     place.done("approve", BINARY, "1", "--note", "Looks good to me")
     failed = place.start_on_damaged_data(BINARY)
     refused = place.start(BINARY, "AccuracyThreshold=0.99")
@@ -120,7 +123,7 @@ def prepare(place: Place) -> Prepared:
     assert (place.ended(BINARY, failed), place.ended(BINARY, refused)) == ("Failed", "Failed")
     registered = place.start(BINARY, "MaxDepth=3")
     assert place.ended(BINARY, registered) == "Succeeded"
-    return Prepared(place, registered, failed, refused)
+    return Prepared(place, link, registered, failed, refused)
 
 
 Open = Callable[..., Page]
