@@ -51,7 +51,9 @@ def addresses(browser: Browser, prepared: Prepared) -> list[str]:
     page.goto(prepared.place.link)
     waiting, found = [page.url], {kind_of(page.url): page.url}
     while waiting:
-        page.goto(waiting.pop(0))
+        answer = page.goto(waiting.pop(0))
+        assert answer is not None
+        assert answer.ok, page.url
         for link in links_of(page):
             if f"{prepared.place.url}/studio" in link and kind_of(link) not in found:
                 found[kind_of(link)] = link
