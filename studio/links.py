@@ -35,9 +35,19 @@ def page_path(project: str | None = None, version: int | None = None, execution:
     return path
 
 
+def path_in(address: str) -> str | None:
+    """The path and query that an address from a browser has below the pages' base; None if it has none."""
+    place, question, query = address.partition("?")
+    _, base, path = place.partition(BASE)
+    if not base or not path.startswith("/"):
+        return None
+    kept = "&".join(pair for pair in query.split("&") if not pair.startswith("token="))
+    return f"{path}{question}{kept}" if kept else path
+
+
 def link(url: str, token: str, path: str = "/") -> str:
-    """The address of a page, with the token that opens it."""
-    return f"{url}{BASE}{path}?token={token}"
+    """The address of a page, with the token that opens it; a query of the path is left out."""
+    return f"{url}{BASE}{path.partition('?')[0]}?token={token}"
 
 
 def token_of(home: Path) -> str:

@@ -16,7 +16,7 @@ from pipelines.commands.output import Document, Output, Remark, with_json
 from pipelines.commands.project_context import find_context
 from pipelines.executions import lifecycle as executions
 from pipelines.settings.projects_file import load_settings
-from studio.links import link, new_token, page_path, token_of
+from studio.links import link, new_token, page_path, path_in, token_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class StudioOptions:
 
 
 @click.command("studio")
-@click.argument("words", nargs=-1, metavar="[PROJECT] [VERSION | EXECUTION]")
+@click.argument("words", nargs=-1, metavar="[PROJECT] [VERSION | EXECUTION] | [ADDRESS]")
 @click.option("--no-browser", is_flag=True, help="Print the link and open nothing.")
 @click.option(
     "--save",
@@ -54,7 +54,8 @@ def command(options: StudioOptions) -> Output:
 
     On this machine they are part of the local SageMaker, which is brought up if it is not. With
     --target aws they run in this terminal until Ctrl-C, with your own credentials, and only read.
-    The link holds a token: whoever has it can do what you can do here. A file of --save holds none.
+    The link holds a token: whoever has it can do what you can do here. A file of --save holds none;
+    ADDRESS, copied from the browser, saves any other page.
 
     \b
     Examples:
@@ -95,15 +96,15 @@ def _save(options: StudioOptions, file: Path) -> Output:
     from studio.saved import saved_page
     from studio.source import Source
 
-    project, version, execution = which_report(options.words)
-    context = find_context(project, options.target)
-    with local_endpoint.connected(context) as at:
-        if execution is not None:
-            execution = executions.find(at.target, at.project.name, execution)
-        name = at.project.name if options.words else None
-        url = at.target.endpoint_url
-        source = Source(at.settings.file, at.target.name, url, allow_changes=False)
-        text = saved_page(source, page_path(name, version, execution))
+    path = path_in(options.words[0]) if len(options.words) == 1 else None
+    project, version, execution = which_report(options.words if path is None else ())
+    with local_endpoint.connected(find_context(project, options.target)) as at:
+        if path is None:
+            if execution is not None:
+                execution = executions.find(at.target, at.project.name, execution)
+            path = page_path(at.project.name if options.words else None, version, execution)
+        source = Source(at.settings.file, at.target.name, at.target.endpoint_url, allow_changes=False)
+        text = saved_page(source, path)
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:

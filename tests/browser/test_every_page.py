@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text(encoding="utf-8")
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "is_mobile": True}
 MOST_PICTURE_BYTES = 150_000
+FILLED_IN = "forms => forms.map(form => form.action + '?' + new URLSearchParams(new FormData(form)))"
 TOO_WIDE = """() => {
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= width) return [];
@@ -39,8 +40,9 @@ def kind_of(url: str) -> tuple[str, ...]:
 
 
 def links_of(page: Page) -> list[str]:
-    """Where the page's links lead, without a place on the page itself."""
+    """Where the page's links lead, and its forms that only ask, as they are filled in."""
     found = page.locator("a[href]").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    found += page.locator("form[method=get]").evaluate_all(FILLED_IN)
     return [urljoin(page.url, link).partition("#")[0] for link in found]
 
 

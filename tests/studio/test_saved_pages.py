@@ -70,5 +70,9 @@ def test_the_command_writes_the_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "Version 1" in (tmp_path / "version.html").read_text(encoding="utf-8")
     assert main(["studio", "--save", "home.html"]) == 0
     assert "Projects" in (tmp_path / "home.html").read_text(encoding="utf-8")
+    address = "http://127.0.0.1:1/studio/p/bank-churn/versions?token=abc&approval=Approved"
+    assert main(["studio", address, "--save", "versions.html"]) == 0
+    assert "versions - Gatehouse" in (tmp_path / "versions.html").read_text(encoding="utf-8")
+    assert main(["studio", "http://127.0.0.1:1/studio/elsewhere", "--save", "none.html"]) == 1
     assert main(["studio", "bank-churn", "7", "--save", "none.html"]) == 1
     assert not (tmp_path / "none.html").exists()
