@@ -158,6 +158,39 @@ def test_a_failing_execution_is_followed_to_the_line_of_its_log(
     expect(page.locator(".log")).to_contain_text("line 301")
 
 
+def test_the_metrics_of_a_training_grow_on_its_page(place: Place, open_page: Open) -> None:
+    place.done("upsert", "by-mouse")
+    execution = place.start("by-mouse", "NumRound=8000", "EarlyStoppingRounds=0")
+    page = open_page(place)
+    page.goto(f"{place.url}/studio/p/by-mouse/executions/{execution}/steps/TrainModel")
+    page.evaluate("window.wasLoadedOnce = true")
+    seen: set[str] = set()
+
+    def look() -> bool:
+        seen.update(page.locator("figcaption").all_inner_texts())
+        return len(seen) > 2
+
+    until(look, what="a longer curve", seconds=120)
+    assert page.evaluate("window.wasLoadedOnce") is True
+    expect(page.get_by_role("img", name=re.compile("validation"))).to_be_visible()
+    assert place.ended("by-mouse", execution) == "Succeeded"
+
+
+def test_two_executions_are_compared(place: Place, open_page: Open) -> None:
+    place.done("upsert", "by-keys")
+    executions = [place.start("by-keys", f"AccuracyThreshold={bound}") for bound in ("0.7", "0.999")]
+    assert [place.ended("by-keys", one) for one in executions] == ["Succeeded", "Failed"]
+    page = open_page(place)
+    hand = Keys(page)
+    hand.press(page.get_by_role("link", name="by-keys", exact=True).first)
+    hand.press(page.get_by_role("link", name=executions[1], exact=True))
+    page.get_by_label("Beside").select_option(value=executions[0])
+    hand.press(page.get_by_role("button", name="Compare"))
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="AccuracyThreshold"))
+    expect(row).to_contain_text("0.999")
+    expect(row).to_contain_text("0.7")
+
+
 def step(page: Page, name: str) -> Locator:
     """A step in the graph."""
     return page.locator("svg.graph").get_by_role("link", name=re.compile(rf"^{name}\b"))
