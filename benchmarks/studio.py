@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from benchmarks.object_store import free_port, server
 
@@ -143,8 +143,7 @@ def _measure(link: str, title: str) -> None:
     while waiting:
         path = waiting.pop(0)
         firsts[path] = _get(connection, path, cookie)
-        for other in re.findall(r'href="(/studio/[^"#]*)"', firsts[path].body):
-            other = unescape(other)
+        for other in _links(path, firsts[path].body):
             if "/static/" not in other and _kind(other) not in kinds:
                 kinds.add(_kind(other))
                 waiting.append(other)
@@ -171,6 +170,18 @@ def _measure(link: str, title: str) -> None:
             " ".join(beyond),
             flush=True,
         )
+
+
+def _links(path: str, body: str) -> list[str]:
+    """Where a page leads: its links, and its forms that only ask, with what is filled in or comes first."""
+    found = [unescape(link) for link in re.findall(r'href="(/studio/[^"#]*)"', body)]
+    for attributes, content in re.findall(r'<form method="get"([^>]*)>(.*?)</form>', body, re.DOTALL):
+        action = re.search(r'action="([^"]*)"', attributes)
+        fields = re.findall(r'<input[^>]*name="([^"]*)"[^>]*value="([^"]*)"', content)
+        fields += re.findall(r'<select name="([^"]*)"><option value="([^"]*)"', content)
+        query = urlencode({name: unescape(value) for name, value in fields})
+        found.append(f"{action[1] if action else path.partition('?')[0]}?{query}")
+    return found
 
 
 def _kind(path: str) -> tuple[str, ...]:
