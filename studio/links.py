@@ -46,8 +46,8 @@ def path_in(address: str) -> str | None:
 
 
 def link(url: str, token: str, path: str = "/") -> str:
-    """The address of a page, with the token that opens it; a query of the path is left out."""
-    return f"{url}{BASE}{path.partition('?')[0]}?token={token}"
+    """The address of a page, with the token that opens it."""
+    return f"{url}{BASE}{path}{'&' if '?' in path else '?'}token={token}"
 
 
 def token_of(home: Path) -> str:

@@ -54,8 +54,8 @@ def command(options: StudioOptions) -> Output:
 
     On this machine they are part of the local SageMaker, which is brought up if it is not. With
     --target aws they run in this terminal until Ctrl-C, with your own credentials, and only read.
-    The link holds a token: whoever has it can do what you can do here. A file of --save holds none;
-    ADDRESS, copied from the browser, saves any other page.
+    The link holds a token: whoever has it can do what you can do here. A file of --save holds none.
+    ADDRESS is that of any page, copied from the browser.
 
     \b
     Examples:
@@ -74,9 +74,15 @@ def _path(options: StudioOptions) -> str:
     """The page that the words name; the first one without any."""
     if not options.words:
         return page_path()
+    if path := _path_of_address(options):
+        return path
     project, version, execution = which_report(options.words)
     name = find_context(project, options.target).project.name
     return page_path(name, version, execution)
+
+
+def _path_of_address(options: StudioOptions) -> str | None:
+    return path_in(options.words[0]) if len(options.words) == 1 else None
 
 
 def _open_local(options: StudioOptions, path: str) -> Output:
@@ -96,7 +102,7 @@ def _save(options: StudioOptions, file: Path) -> Output:
     from studio.saved import saved_page
     from studio.source import Source
 
-    path = path_in(options.words[0]) if len(options.words) == 1 else None
+    path = _path_of_address(options)
     project, version, execution = which_report(options.words if path is None else ())
     with local_endpoint.connected(find_context(project, options.target)) as at:
         if path is None:
