@@ -130,6 +130,9 @@ def test_from_the_first_execution_to_a_rollback(
     hand.press(page.get_by_role("link", name=project, exact=True).first)
     hand.press(page.get_by_role("link", name="Environments"))
     deploy(hand, page, "prod", "2")
+    # The automation finishes a deployment by announcing it; a person who moves the endpoint before that
+    # would meet it there.
+    until(lambda: place.was_told(project, "version 2 serves in prod"), what="the announcement")
     hand.press(environment(page, "prod").get_by_role("button", name=re.compile("Roll back")))
     expect(page.get_by_role("heading", level=1)).to_contain_text("version 1")
     hand.press(page.get_by_role("button", name=re.compile("Rollback|Roll back")))

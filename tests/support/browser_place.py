@@ -62,6 +62,10 @@ class Place:
         listed = self.done("environments", project, "--json").document
         return {one["environment"]: one["version"] if one["serves"] else None for one in listed}
 
+    def was_told(self, project: str, words: str) -> bool:
+        """Whether the automation has sent a message about the project with these words in its subject."""
+        return any(words in one["subject"] for one in self.done("inbox", project, "--json").document)
+
 
 @dataclass
 class Watched:
