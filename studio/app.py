@@ -8,6 +8,7 @@ in Starlette's threads, because reading waits for SageMaker.
 from __future__ import annotations
 
 import importlib.resources
+import logging
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -17,11 +18,14 @@ import jinja2
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aws_formats.errors import GatehouseError
 from aws_formats.times import duration, moment
@@ -37,6 +41,8 @@ from studio.source import Source
 _FOLDER = Path(str(importlib.resources.files("studio")))
 _COOKIE_SECONDS = 30 * 86400
 _LARGEST_FORM = 64 << 10
+_HEADINGS = {404: "There is nothing at this address", 405: "This address is not used like that"}
+_log = logging.getLogger(__name__)
 
 AsgiApp = Starlette
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -60,8 +66,31 @@ def create(source: Source, access: Access) -> AsgiApp:
             Mount(f"{BASE}/static", static),
             Mount(BASE, routes=routes),
         ],
+        middleware=[Middleware(_OwnHostOnly, access=access)],
         exception_handlers={HTTPException: studio.nothing_there},
     )
+
+
+class _OwnHostOnly:
+    """Refuses requests by a foreign name before anything else sees them; every answer gets our headers."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app, self._access = app, access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        if scope["type"] != "http":
+            return
+        app = self._app
+        if not self._access.is_own_host(Request(scope).headers.get("host", "")):
+            app = Response("This address does not name this machine.\n", 403, media_type="text/plain")
+        await app(scope, receive, send_with_headers)
 
 
 class Studio:
@@ -105,8 +134,8 @@ class Studio:
 
         async def answer(request: Request) -> Response:
             given = request.query_params.get("token")
-            if self._is_ours(request) and given is not None and self._access.is_token(given):
-                return _with_headers(_let_in(request, given))
+            if given is not None and self._access.is_token(given):
+                return _let_in(request, given)
             return await self._answer(page, request, {})
 
         return answer
@@ -117,40 +146,45 @@ class Studio:
         async def answer(request: Request) -> Response:
             form = await _form(request)
             if not self._access.may_change(request.headers, form.get("form_token")):
-                return _with_headers(self._problem(request, "This form is not one of these pages", None, 403))
+                return self._problem(request, "This form was not sent by one of these pages", None, 403)
             if not self.source.allow_changes:
                 text = "Start it with --allow-changes to change something"
-                return _with_headers(self._problem(request, "These pages only read", text, 403))
+                return self._problem(request, "These pages only read", text, 403)
             return await self._answer(page, request, form)
 
         return answer
 
     async def _answer(self, page: Page, request: Request, form: Mapping[str, str]) -> Response:
-        if not self._is_ours(request):
-            return _with_headers(Response("This address does not name this machine.\n", 403))
         if not self._access.is_token(request.cookies.get(COOKIE)):
-            return _with_headers(self.page("locked.html", request, 403))
+            return self.page("locked.html", request, 403)
         asked = Asked(request.path_params, request.query_params, form)
         try:
             answer = await run_in_threadpool(page, self.source, asked)
+            if isinstance(answer, Redirect):
+                return RedirectResponse(BASE + answer.path, 303)
+            return self.page(answer.template, request, **answer.values)
         except GatehouseError as error:
-            return _with_headers(self._problem(request, "This cannot be done or shown", str(error), 404))
+            return self._problem(request, "This cannot be done or shown", str(error), 404)
         except (ClientError, BotoCoreError) as error:
-            return _with_headers(self._problem(request, "SageMaker gave no answer", str(error), 502))
-        if isinstance(answer, Redirect):
-            return _with_headers(RedirectResponse(BASE + answer.path, 303))
-        return _with_headers(self.page(answer.template, request, **answer.values))
-
-    def _is_ours(self, request: Request) -> bool:
-        return self._access.is_own_host(request.headers.get("host", ""))
+            return self._problem(request, "SageMaker gave no answer", str(error), 502)
+        except Exception:
+            # The path alone: a query can hold a token.
+            _log.exception("the page %s could not be made", visible(request.url.path))
+            text = "This is a mistake in Gatehouse; the log of the process that serves this page says more."
+            return self._problem(request, "This page could not be made", text, 500)
 
     def _problem(self, request: Request, heading: str, text: str | None, status: int) -> Response:
         return self.page("problem.html", request, status, heading=heading, text=text)
 
     async def nothing_there(self, request: Request, error: Exception) -> Response:
-        """What is shown where there is nothing at an address."""
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        return _with_headers(self._problem(request, "There is nothing at this address", None, status))
+        """What is shown where there is nothing at an address, or nothing for that method."""
+        if not isinstance(error, HTTPException):
+            raise error
+        answer = self._problem(
+            request, _HEADINGS.get(error.status_code, error.detail), None, error.status_code
+        )
+        answer.headers.update(error.headers or {})
+        return answer
 
 
 async def _form(request: Request) -> Mapping[str, str]:
@@ -169,10 +203,4 @@ def _let_in(request: Request, token: str) -> Response:
     query = f"?{urllib.parse.urlencode(others)}" if others else ""
     response = RedirectResponse(request.url.path + query, 303)
     response.set_cookie(COOKIE, token, max_age=_COOKIE_SECONDS, path=BASE, httponly=True, samesite="strict")
-    return response
-
-
-def _with_headers(response: Response) -> Response:
-    response.headers.update(HEADERS)
-    response.headers.setdefault("cache-control", "no-store")
     return response

@@ -62,6 +62,6 @@ def _plan(source: Source, project: Project, asked: Asked) -> DeploymentPlan:
         return plan_promotion(
             target, resolve_environment(project, target, asked.form.get("from", "")), environment
         )
-    if action == "deploy" and version.isdecimal():
+    if action == "deploy" and version.isdecimal() and len(version) < 10:
         return plan_deployment(target, environment, version_arn(target, project.name, int(version)))
     raise GatehouseError("the form says neither which version nor what to do with it")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_denied
@@ -82,7 +82,7 @@ def _summary(source: Source, project: Project) -> ProjectSummary:
                 state for state in _states(source, project) if state.deployed or state.endpoint
             ),
         )
-    except GatehouseError as error:
+    except (GatehouseError, ClientError, BotoCoreError) as error:  # the other projects are shown all the same
         return ProjectSummary(project.name, problem=str(error))
 
 

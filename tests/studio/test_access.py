@@ -1,0 +1,183 @@
+"""Who is let in: everything on this machine and every foreign web page can send requests to the pages."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from asgi_browser import Browser
+
+from sagemaker_local import endpoint
+from studio.access import COOKIE, Access
+from studio.app import create
+from studio.source import Source
+
+MARKUP = "<script>alert(1)</script>\"'&\x1b[31m"
+SETTINGS = """
+[defaults]
+owner = "tests"
+task = "binary"
+accuracy_threshold = 0.6
+region = "eu-west-1"
+[projects.bank.churn]
+description = "Who leaves"
+[projects.bank.churn.data]
+source = "churn.csv"
+target = "left"
+positive_class = "yes"
+"""
+ACCESS = Access("secret")
+KNOWN = {"cookie": f"{COOKIE}=secret"}
+ORIGIN = "http://127.0.0.1"
+PLAN = "/studio/p/bank-churn/environments/test/plan"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    folder = tmp_path_factory.mktemp("studio")
+    (folder / "projects.toml").write_text(SETTINGS)
+    with endpoint.start(folder / ".gatehouse") as local:
+        yield Source(folder / "projects.toml", "local", local.url)
+
+
+@pytest.fixture
+def browser(source: Source) -> Browser:
+    return Browser(create(source, ACCESS), KNOWN)
+
+
+@pytest.fixture
+def stranger(source: Source) -> Browser:
+    return Browser(create(source, ACCESS))
+
+
+def test_the_links_token_becomes_a_cookie_and_leaves_the_address(stranger: Browser) -> None:
+    assert stranger.get("/studio/").status == 403
+    assert stranger.get("/studio/?token=wrong").status == 403
+    answer = stranger.get("/studio/p/bank-churn?token=secret")
+    assert (answer.status, answer.headers["location"]) == (303, "/studio/p/bank-churn")
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert "<h1>Projects</h1>" in stranger.get("/studio/", cookie=cookie.partition(";")[0]).text
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "localhost@evil"]
+)
+@pytest.mark.parametrize(
+    "path", ["/", "/studio/", "/studio/?token=secret", "/studio/static/studio.css", "/nowhere"]
+)
+def test_a_name_that_somebody_points_at_this_machine_is_refused(
+    browser: Browser, host: str, path: str
+) -> None:
+    assert browser.get(path, host=host).status == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": ORIGIN, "sec_fetch_site": "same-site"},
+    ],
+)
+def test_a_form_of_a_foreign_page_changes_nothing(browser: Browser, headers: dict[str, str]) -> None:
+    answer = browser.post(PLAN, {"form_token": ACCESS.form_token}, **headers)
+    assert answer.status == 403
+    assert "was not sent by one of these pages" in answer.text
+
+
+@pytest.mark.parametrize("token", ["", "secret", "é" * 70_000])
+def test_a_form_without_its_token_changes_nothing(browser: Browser, token: str) -> None:
+    answer = browser.post(PLAN, {"form_token": token}, origin=ORIGIN)
+    assert answer.status == 403
+
+
+def test_a_form_of_ours_is_read(browser: Browser) -> None:
+    form = {"form_token": ACCESS.form_token, "action": "deploy", "version": "9" * 5000}
+    answer = browser.post(PLAN, form, origin=ORIGIN)
+    assert answer.status == 404
+    assert "neither which version" in answer.text
+
+
+def test_pages_that_only_read_change_nothing(source: Source) -> None:
+    only_reads = Source(source.file, "local", source.endpoint_url, allow_changes=False)
+    browser = Browser(create(only_reads, ACCESS), KNOWN)
+    answer = browser.post(PLAN, {"form_token": ACCESS.form_token}, origin=ORIGIN)
+    assert answer.status == 403
+    assert "only read" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/studio", "/studio/", "/studio/static/studio.css", "/nowhere", "/studio/p/none", PLAN]
+)
+def test_every_answer_forbids_scripts_and_frames_of_others(browser: Browser, path: str) -> None:
+    headers = browser.get(path).headers
+    assert "default-src 'none'; script-src 'self';" in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "unsafe-inline" not in headers["content-security-policy"]
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "PUT", "DELETE", "TRACE", "POST"])
+def test_other_methods_are_refused(browser: Browser, method: str) -> None:
+    answer = browser.ask(method, "/studio/", {})
+    assert (answer.status, answer.headers["allow"].replace(" ", "")) in [(405, "GET,HEAD"), (405, "HEAD,GET")]
+
+
+@pytest.mark.parametrize(
+    "path", ["../app.py", "%2e%2e/app.py", "..%2fapp.py", "%2fetc/passwd", "vendor/..%5c..%5capp.py"]
+)
+def test_only_static_files_are_served(browser: Browser, path: str) -> None:
+    assert browser.get(f"/studio/static/{path}").status == 404
+
+
+def test_what_an_address_says_is_escaped(browser: Browser) -> None:
+    for path in (
+        f"/studio/p/{urllib.parse.quote(MARKUP.replace('/', ''))}",
+        "/studio/p/bank-churn/versions/" + "9" * 5000,
+    ):
+        answer = browser.get(path)
+        assert answer.status == 404
+        assert "<script>alert" not in answer.text
+        assert "\x1b" not in answer.text
+
+
+def test_settings_that_break_while_it_is_up_are_explained_and_may_be_mended(
+    browser: Browser, source: Source
+) -> None:
+    for broken in ("[projects", None):
+        source.file.unlink() if broken is None else source.file.write_text(broken)
+        try:
+            answer = browser.get("/studio/")
+        finally:
+            source.file.write_text(SETTINGS)
+        assert answer.status == 404
+        assert "projects.toml" in answer.text
+        assert "Traceback" not in answer.text
+    assert browser.get("/studio/").status == 200
+
+
+def test_a_sagemaker_that_is_gone_is_said_in_the_page(source: Source) -> None:
+    gone = Source(source.file, "local", "http://127.0.0.1:1")
+    browser = Browser(create(gone, ACCESS), KNOWN)
+    home, environments = browser.get("/studio/"), browser.get("/studio/p/bank-churn/environments")
+    assert (home.status, environments.status) == (200, 502)
+    assert "Could not connect" in home.text
+    assert "Could not connect" in environments.text
+
+
+def test_a_mistake_of_ours_is_a_page_and_a_line_in_the_log_without_the_query(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    no_path: Any = None
+    answer = Browser(create(Source(no_path, "local"), ACCESS), KNOWN).get("/studio/?x=private")
+    assert answer.status == 500
+    assert "could not be made" in answer.text
+    assert "NoneType" not in answer.text
+    assert "/studio/ could not be made" in caplog.text
+    assert "private" not in caplog.text
