@@ -21,6 +21,7 @@ from pipelines.executions.schedule import (
     Schedule,
     SchedulePlan,
     apply_schedule,
+    next_times,
     plan_deletion,
     plan_schedule,
     read_schedule,
@@ -150,22 +151,10 @@ def _default_role(name: str, target: Target) -> str:
     return f"{target.role_arn.partition(':role/')[0]}:role/gatehouse-{name}-scheduler"
 
 
-def _next_times(schedule: Schedule, now: datetime) -> list[datetime]:
-    """The next times on the clock of the schedule's time zone; none where it is switched off."""
-    if not schedule.enabled:
-        return []
-    expression = schedules.parse(schedule.expression)
-    start = schedule.start
-    if isinstance(expression, schedules.Rate):
-        start = schedule.start or schedule.created
-    zone = schedules.time_zone(schedule.time_zone)
-    return schedules.next_times(expression, zone, now, _SHOWN, start=start, end=schedule.end)
-
-
 def _described(
     name: str, action: str, changes: Sequence[str], schedule: Schedule | None, now: datetime
 ) -> Output:
-    times = _next_times(schedule, now) if schedule else []
+    times = next_times(schedule, now, _SHOWN) if schedule else []
     yield Document(
         {
             "schedule": name,

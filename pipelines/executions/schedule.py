@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
+from aws_formats import schedules
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
 from pipelines.settings.target import Target
@@ -70,6 +71,18 @@ def read_schedule(name: str, target: Target) -> Schedule | None:
     """The schedule of that name, None if there is none."""
     found = _read(name, target)
     return None if found is None else _schedule(found)
+
+
+def next_times(schedule: Schedule, now: datetime, count: int) -> list[datetime]:
+    """The next `count` times on the clock of the schedule's time zone; none where it is switched off."""
+    if not schedule.enabled:
+        return []
+    expression = schedules.parse(schedule.expression)
+    start = schedule.start
+    if isinstance(expression, schedules.Rate):
+        start = schedule.start or schedule.created
+    zone = schedules.time_zone(schedule.time_zone)
+    return schedules.next_times(expression, zone, now, count, start=start, end=schedule.end)
 
 
 def plan_schedule(name: str, wanted: Schedule, pipeline_arn: str, target: Target) -> SchedulePlan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from studio.pages import environments, executions, home, versions
+from studio.pages import automation, environments, executions, home, versions
 from studio.pages.answers import Page
 
 PAGES: Mapping[str, Page] = {
@@ -16,6 +16,7 @@ PAGES: Mapping[str, Page] = {
     "/p/{project}/versions/{version}": versions.one,
     "/p/{project}/environments": environments.listed,
     "/p/{project}/compare": executions.compared,
+    "/p/{project}/automation": automation.shown,
 }
 
 CHANGES: Mapping[str, Page] = {
