@@ -82,7 +82,8 @@ class _OwnHostOnly:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                headers.setdefault("cache-control", "no-store")
+                is_static = scope["path"].startswith(f"{BASE}/static/")
+                headers.setdefault("cache-control", "no-cache" if is_static else "no-store")
             await send(message)
 
         if scope["type"] != "http":

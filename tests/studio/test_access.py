@@ -123,6 +123,15 @@ def test_every_answer_forbids_scripts_and_frames_of_others(browser: Browser, pat
     assert headers["x-content-type-options"] == "nosniff"
 
 
+def test_a_browser_keeps_static_files_and_asks_whether_they_changed_but_keeps_no_page(
+    browser: Browser,
+) -> None:
+    assert browser.get("/studio/").headers["cache-control"] == "no-store"
+    file = browser.get("/studio/static/studio.css")
+    assert file.headers["cache-control"] == "no-cache"
+    assert browser.get("/studio/static/studio.css", if_none_match=file.headers["etag"]).status == 304
+
+
 @pytest.mark.parametrize("method", ["OPTIONS", "PUT", "DELETE", "TRACE", "POST"])
 def test_other_methods_are_refused(browser: Browser, method: str) -> None:
     answer = browser.ask(method, "/studio/", {})
