@@ -119,7 +119,7 @@ def test_every_answer_forbids_scripts_and_frames_of_others(browser: Browser, pat
     assert "default-src 'none'; script-src 'self';" in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert "unsafe-inline" not in headers["content-security-policy"]
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
     assert headers["x-content-type-options"] == "nosniff"
 
 
