@@ -2,8 +2,9 @@
 
 On a terminal a row is one line, so that a list can be read from top to bottom. Where that is too long, the
 columns move together; then one that is optional is left out; then the longest columns, which hold reasons and
-notes, are cut and end with an ellipsis. A table of one thing's details continues them in further lines
-instead. Where there is no terminal nothing is cut and every row is one line, for `grep` and the like.
+notes, are cut and end with an ellipsis, and the columns move together if others would be cut as well. A table
+of one thing's details continues them in further lines instead. Where there is no terminal nothing is cut and
+every row is one line, for `grep` and the like.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _GAPS = (2, 1)
 _SHORTEST = 8
 """Columns are not cut to fewer cells than these, or than their heading has."""
 
-_LONGEST_KEPT = 20
+_LONGEST_KEPT = 19
 """Cells of a column that is left alone while a longer one can be cut: a time, a status, a number."""
 
 
@@ -49,7 +50,9 @@ def lay_out(
         return
     gap, widths = (fitting or _GAPS)[0], natural
     if width is not None and not fitting:
-        widths = _fitted(natural, [max(cell_len(one), _SHORTEST) for one in headings], width - gap * gaps)
+        least = [max(cell_len(one), _SHORTEST) for one in headings]
+        ways = [(one, _fitted(natural, least, width - one * gaps)) for one in _GAPS]
+        gap, widths = next((way for way in ways if _whole_where_short(way[1], natural)), ways[-1])
     for number, row in enumerate(table):
         cells = [_lines(cell, limit, wrapped) for cell, limit in zip(row, widths, strict=True)]
         for line in range(max(map(len, cells))):
@@ -60,6 +63,11 @@ def lay_out(
             yield (" " * gap).join(padded).rstrip()
         if number == 0:
             yield "─" * (sum(widths) + gap * gaps)
+
+
+def _whole_where_short(widths: Sequence[int], natural: Sequence[int]) -> bool:
+    """Whether only long columns, such as those of reasons, are cut."""
+    return all(width == whole or whole > _LONGEST_KEPT for width, whole in zip(widths, natural, strict=True))
 
 
 def _fitted(natural: Sequence[int], least: Sequence[int], available: int) -> list[int]:

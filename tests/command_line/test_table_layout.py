@@ -46,7 +46,7 @@ def test_a_time_is_kept_and_a_column_that_is_optional_left_out() -> None:
     assert narrow.split("  ")[-1] == "dev, test, prod"
     [_, _, cut] = lay_out(headings, [row], 56, optional="Constant")
     assert "2026-11-26 08:54:37" in cut
-    assert cut.endswith("  dev, test…")
+    assert cut.endswith(" dev, test, p…")
 
 
 def test_details_are_continued_in_further_lines() -> None:
@@ -55,6 +55,14 @@ def test_details_are_continued_in_further_lines() -> None:
     text = " ".join(line[25:] for line in lines[2:-1])
     assert " ".join(text.split()) == LONG.strip()
     assert not any("…" in line for line in lines)
+
+
+def test_columns_move_together_before_a_status_beside_a_note_is_cut() -> None:
+    headings = ("Environment", "Version", "Since", "By", "How", "Endpoint")
+    row = ("dev", "1", "2026-11-26 08:54:37", "user/local", "deploy: approved version 1", "InService")
+    heading, _, cut = lay_out(headings, [row], 80)
+    assert heading == "Environment Version Since               By         How                 Endpoint"
+    assert cut == "dev         1       2026-11-26 08:54:37 user/local deploy: approved v… InService"
 
 
 def test_characters_that_take_two_cells_are_counted_as_two() -> None:
