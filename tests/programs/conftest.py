@@ -20,6 +20,12 @@ for _folder in (HERE, *(HERE.parents[1] / name for name in ("processing", "train
 from program_runs import Finished, Prepared, as_csv, lay_out, mixed_rows, run_all_once  # noqa: E402
 
 
+@pytest.fixture(autouse=True)
+def _nothing_compiled_in_shared_artifacts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests import the serving code of artifacts that others compare file by file."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+
 @pytest.fixture
 def prepare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Prepared]:
     """Runs preprocess.py's `main` in this process over the data and settings given."""
