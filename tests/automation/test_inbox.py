@@ -8,27 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bank_churn import SETTINGS
 from event_places import make_queue
 from wire_clients import Client, client_of, wait_for
 
 from pipelines.commands import local_endpoint, main
 from pipelines.settings.projects_file import load_settings
 from sagemaker_local import endpoint
-
-SETTINGS = """
-default_project = "bank-churn"
-[defaults]
-owner = "tests"
-task = "binary"
-accuracy_threshold = 0.6
-region = "eu-west-1"
-[projects.bank.churn]
-description = "Who leaves"
-[projects.bank.churn.data]
-source = "churn.csv"
-target = "left"
-positive_class = "yes"
-"""
 
 
 @pytest.fixture

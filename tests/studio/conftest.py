@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bank_churn import PROJECT, SETTINGS
 from wire_clients import REGION, client_of, wait_for
 
 from pipelines.settings.target import LOCAL_ROLE
@@ -20,18 +21,6 @@ from sagemaker_local.page import Page
 from studio.access import COOKIE
 from studio.local_page import token_of
 
-PROJECT = "bank-churn"
-SETTINGS = """
-[projects.bank.churn]
-description = "Who leaves"
-owner = "tests"
-region = "eu-west-1"
-task = "binary"
-accuracy_threshold = 0.6
-data.source = "churn.csv"
-data.target = "left"
-data.positive_class = "yes"
-"""
 IMAGE = "000000000000.dkr.ecr.eu-west-1.amazonaws.com/shell:1"
 SHELL = ["/bin/sh", "-c", 'for line; do eval "$line"; done', "sh"]
 OUTPUT = "/opt/ml/processing/output/evaluation"
@@ -97,24 +86,25 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """One that has seen executions: ``succeeded``, ``cached``, ``shut`` (the gate) and ``failed``."""
     folder = tmp_path_factory.mktemp("studio")
     (folder / "projects.toml").write_text(SETTINGS)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith(("AWS_", "GATEHOUSE_", "SAGEMAKER_")):
-                patch.delenv(name)
-        patch.setenv("GATEHOUSE_SETTINGS", str(folder / "projects.toml"))
-        home = folder / "home"
-        with endpoint.start(home, page=Page.parse("/studio=studio.local_page:page")) as started:
-            made = Studio(started.url, token_of(home), folder / "projects.toml")
-            _create_pipeline(made)
-            for how, name, parameters in (
-                ("succeeded", "nightly", {"Note": HOSTILE}),
-                ("cached", None, {}),
-                ("shut", None, {"AccuracyThreshold": "0.99"}),
-                ("failed", None, {"Work": "echo 'no such column' >&2; exit 3"}),
-            ):
-                made.executions[how] = made.start(name, **parameters)
-                made.ended(made.executions[how])
-            yield made
+    place = Page.parse("/studio=studio.local_page:page")
+    with endpoint.start(folder / "home", page=place) as started:
+        made = Studio(started.url, token_of(folder / "home"), folder / "projects.toml")
+        with pytest.MonkeyPatch.context() as patch:  # the pages find their settings at the first request
+            for name in list(os.environ):
+                if name.startswith(("AWS_", "GATEHOUSE_", "SAGEMAKER_")):
+                    patch.delenv(name)
+            patch.setenv("GATEHOUSE_SETTINGS", str(made.settings))
+            made.get("/")
+        _create_pipeline(made)
+        for how, name, parameters in (
+            ("succeeded", "nightly", {"Note": HOSTILE}),
+            ("cached", None, {}),
+            ("shut", None, {"AccuracyThreshold": "0.99"}),
+            ("failed", None, {"Work": "echo 'no such column' >&2; exit 3"}),
+        ):
+            made.executions[how] = made.start(name, **parameters)
+            made.ended(made.executions[how])
+        yield made
 
 
 def _create_pipeline(studio: Studio) -> None:

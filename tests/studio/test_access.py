@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from asgi_browser import Browser
+from bank_churn import SETTINGS
 
 from sagemaker_local import endpoint
 from studio.access import COOKIE, Access
@@ -15,19 +16,6 @@ from studio.app import create
 from studio.source import Source
 
 MARKUP = "<script>alert(1)</script>\"'&\x1b[31m"
-SETTINGS = """
-[defaults]
-owner = "tests"
-task = "binary"
-accuracy_threshold = 0.6
-region = "eu-west-1"
-[projects.bank.churn]
-description = "Who leaves"
-[projects.bank.churn.data]
-source = "churn.csv"
-target = "left"
-positive_class = "yes"
-"""
 ACCESS = Access("secret")
 KNOWN = {"cookie": f"{COOKIE}=secret"}
 ORIGIN = "http://127.0.0.1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from asgi_browser import Browser
+from bank_churn import SETTINGS
 from wire_clients import client_of
 
 from sagemaker_local import endpoint
@@ -13,19 +14,6 @@ from studio.app import create
 from studio.source import Source
 
 MARKUP = "<script>alert(1)</script>\"'&"
-SETTINGS = """
-[defaults]
-owner = "tests"
-task = "binary"
-accuracy_threshold = 0.6
-region = "eu-west-1"
-[projects.bank.churn]
-description = "Who leaves"
-[projects.bank.churn.data]
-source = "churn.csv"
-target = "left"
-positive_class = "yes"
-"""
 
 
 def test_messages_and_dead_letters_are_shown_as_text_and_stay(tmp_path: Path) -> None:

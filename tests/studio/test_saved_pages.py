@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bank_churn import SETTINGS
 from wire_clients import client_of
 
 from pipelines.commands import main
@@ -16,17 +17,6 @@ from studio.saved import saved_page
 from studio.source import Source
 
 HOSTILE = "</style><script>alert(1)</script><a href='https://example.com'>&amp;\x1b[31m"
-SETTINGS = """
-[projects.bank.churn]
-description = "Who leaves"
-owner = "tests"
-region = "eu-west-1"
-task = "binary"
-accuracy_threshold = 0.6
-data.source = "churn.csv"
-data.target = "left"
-data.positive_class = "yes"
-"""
 
 
 @pytest.fixture
