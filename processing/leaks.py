@@ -134,6 +134,8 @@ def _is_other_coding(column: np.ndarray, classes: np.ndarray) -> bool:
 
 
 def _beyond_chance(wrong: np.ndarray, of: np.ndarray) -> bool:
+    if wrong.sum() > _WRONG * of.sum():
+        return False  # about every second draw has fewer: the sum over all of them is spared
     chance = _CHANCE if wrong.any() else _CHANCE_OF_NO_MISTAKE
     if _binomial_tail(int(wrong.sum()), int(of.sum()), _WRONG) > chance:
         return False

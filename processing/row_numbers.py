@@ -40,17 +40,18 @@ def find_row_numbers(files: Sequence[SourceFile], settings: DatasetSettings) -> 
     files are Parquet files whose own pandas metadata call it an index.
     """
     named = {settings.target, settings.key, *(settings.features or ()), *settings.demanded_kinds}
+    indexes = _indexes_of_all(files)
     found = {}
     for name in files[0].columns:
         if name in named or any(name in file.partition for file in files):
             continue
-        if all(name in _pandas_indexes(file) for file in files):
+        if name in indexes:
             found[name] = "is the index of a pandas table"
             continue
         nameless = _WITHOUT_NAME.fullmatch(name) is not None
         if not nameless and not _OF_AN_INDEX.fullmatch(name):
             continue
-        blocks = _whole_numbers([list(_first_values(file, name, settings)) for file in files])
+        blocks = _whole_numbers([_first_values(file, name, settings) for file in files])
         if blocks is None or sum(len(numbers) - 1 for numbers in blocks) < _FEWEST_STEPS:
             continue
         if all((np.diff(numbers) == 1).all() for numbers in blocks):
@@ -73,6 +74,15 @@ def row_number_findings(row_numbers: dict[str, str], settings: DatasetSettings) 
             )
 
 
+def _indexes_of_all(files: Sequence[SourceFile]) -> set[str]:
+    common = _pandas_indexes(files[0])
+    for file in files[1:]:
+        if not common:
+            break
+        common &= _pandas_indexes(file)
+    return common
+
+
 def _pandas_indexes(file: SourceFile) -> set[str]:
     """The columns that the file's pandas metadata call an index; ``RangeIndex`` has none.
 
@@ -87,21 +97,21 @@ def _pandas_indexes(file: SourceFile) -> set[str]:
         return set()
 
 
-def _first_values(file: SourceFile, name: str, settings: DatasetSettings) -> Iterator[pa.Array]:
-    """The column in the first block of the file, as texts or numbers."""
+def _first_values(file: SourceFile, name: str, settings: DatasetSettings) -> pa.Array | None:
+    """The column in the first block of the file, as texts or numbers; None where it has no rows."""
     if file.is_parquet:
         batches = parquet_batches(file, [name])
     else:
         batches = csv_batches(file, {name: pa.string()}, settings, FIRST_BLOCK_BYTES, null_texts=True)
-    for batch in batches:
-        yield batch.column(name)
-        return
+    return next((batch.column(name) for batch in batches), None)
 
 
-def _whole_numbers(blocks: Sequence[Sequence[pa.Array]]) -> list[np.ndarray] | None:
+def _whole_numbers(blocks: Sequence[pa.Array | None]) -> list[np.ndarray] | None:
     """The values of the blocks if all are whole numbers from 0 on, also where they are written 7.0."""
     found = []
-    for (values,) in filter(None, blocks):
+    for values in blocks:
+        if values is None:
+            continue
         try:
             numbers = pc.cast(pc.cast(values, pa.float64()), pa.int64()).to_numpy(zero_copy_only=False)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
