@@ -7,75 +7,32 @@ training part and on all marks of missing values, and does not depend on the ord
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow.compute as pc
 from column_types import KIND_OF
-from dataset_settings import EVERY_COLUMN, MISSING_VALUES, DatasetSettings, InputError
+from dataset_settings import EVERY_COLUMN, InputError
 from dates import timestamps
 from evidence import UNKNOWN
 from findings import Finding
+from marks import FEW_ROWS, WORDS_OF_PEOPLE, is_mark, kept_line, missing_line
 from notation import numbers
 from number_doubts import notable_numbers
 from origins import close_values
 from reading import texts_of
 from recognition import FEWEST, Recognised, recognise, spaced, surrounded
 from rows import Counts, Plan
-from settings_lines import list_line, table_line, toml_key, toml_text
+from settings_lines import column_lines, list_line, table_line, toml_key, toml_text
+from target_doubts import absent_targets, target_texts
 
 _MOST_TEXTS = 400_000
 _MANY = 20  # distinct numbers that no category has
 _ROWS_OF_AN_IDENTIFIER = 50
 _SHARE_OF_AN_IDENTIFIER, _SHARE_TO_NOTE = 0.9, 0.5
-_FREQUENT_IN_TARGET, _FREQUENT_IN_CATEGORY, _FEW_ROWS = 0.01, 0.05, 5
-_WORDS_AS_CLASSES = frozenset(
-    {"x", "none", "nil", "unknown", "unk", "empty", "blank", "nd", "+", "*", "#", "_"}
-)
-_WORDS_OF_PEOPLE = frozenset({"None", "NA", "N/A"})  # unlike NaN and null, which programs write
+_FREQUENT_IN_CATEGORY = 0.05
 _COLUMNS_SHOWN = 8
 _MOST_OTHERS = 1000
-_MARKS = frozenset(
-    (
-        *(
-            "",
-            "-",
-            "--",
-            "---",
-            ".",
-            "..",
-            "...",
-            "*",
-            "#",
-            "?",
-            "??",
-            "x",
-            "_",
-            "nil",
-            "none",
-            "null",
-            "nan",
-        ),
-        *("na", "n/a", "n.a", "n.a.", "#n/a", "#na", "#null!", "#value!", "#div/0!", "<na>", "nat", "\\n"),
-        *(
-            "(null)",
-            "[null]",
-            "inf",
-            "-inf",
-            "missing",
-            "unknown",
-            "unk",
-            "undefined",
-            "empty",
-            "blank",
-            "nd",
-        ),
-        *("not available", "not known", "no data"),
-    )
-)
-"""What people and programs write where they have no number, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +56,12 @@ def examine(plan: Plan, counts: Counts) -> list[Finding]:
     """
     if not sum(counts.rows.values()):
         return []
-    findings = [*_absent_targets(plan, counts), *_frequent_marks(plan, counts)]
+    findings = [*absent_targets(plan, counts), *_frequent_marks(plan, counts)]
     doubts: list[_Doubt] = []
     for name in plan.features:
         if name in counts.quality.texts and name not in plan.settings.demanded_kinds:
             _look_at(name, plan, counts, doubts, findings)
-    findings += _target_texts(plan, counts)
+    findings += target_texts(plan, counts)
     if doubts:
         raise _stop(doubts, plan)
     _check_units(counts)
@@ -117,50 +74,6 @@ def examine(plan: Plan, counts: Counts) -> list[Finding]:
     ]
 
 
-def _absent_targets(plan: Plan, counts: Counts) -> list[Finding]:
-    """Rows without a target are left out: said, and asked about where a mark may be a class."""
-    settings, target = plan.settings, plan.settings.target
-    rows = sum(counts.rows.values()) + counts.without_target
-    marks = counts.noticed.marks.get(target, {})
-    findings = []
-    for mark, count in sorted(marks.items()):
-        doubtful = mark in settings.doubtful_marks and not settings.is_regression
-        if doubtful and count >= _FEW_ROWS and count > _FREQUENT_IN_TARGET * rows:
-            raise _class_or_missing(mark, count, rows, settings)
-        written = f", but {mark!r}," if mark else ""
-        findings.append(
-            Finding(
-                "rows_without_target",
-                f"{count:,} rows have no value{written} in the target {target!r} and were left out",
-                column=target,
-                count=count,
-                remedy=f"If it is a class, set {_kept(mark)}" if doubtful else None,
-            )
-        )
-    others = counts.without_target - sum(marks.values())
-    if others > 0:
-        text = f"{others:,} rows have no value in the target {target!r} and were left out"
-        findings.append(Finding("rows_without_target", text, column=target, count=others))
-    return findings
-
-
-def _class_or_missing(mark: str, count: int, rows: int, settings: DatasetSettings) -> InputError:
-    return InputError(
-        f"{count:,} of {rows:,} rows have {mark!r} in the target {settings.target!r}: is it a class, or a "
-        "missing value?",
-        remedy=f"If it is a class, set {_kept(mark)}; if it is missing, set {_confirmed(mark, settings)}",
-    )
-
-
-def _kept(mark: str) -> str:
-    """The line of settings by which a default mark is a value like any other."""
-    return f"missing_values = [{', '.join(toml_text(text) for text in MISSING_VALUES if text != mark)}]"
-
-
-def _confirmed(mark: str, settings: DatasetSettings) -> str:
-    return list_line("also_missing", settings.also_missing, [mark])
-
-
 def _frequent_marks(plan: Plan, counts: Counts) -> list[Finding]:
     rows = sum(counts.rows.values()) + counts.without_target
     findings, asked = [], []
@@ -170,12 +83,12 @@ def _frequent_marks(plan: Plan, counts: Counts) -> list[Finding]:
             if mark == UNKNOWN and mark not in plan.settings.missing_values:
                 text = f"column {name!r} holds '?' in {count:,} of {rows:,} rows; it counts as missing, since"
                 text += f" all other values are {KIND_OF[plan.types[name]]}s"
-                confirmed = _confirmed(mark, plan.settings)
+                confirmed = missing_line(mark, plan.settings)
                 remedy = f'Set {confirmed} if so, kinds.{toml_key(name)} = "category" if not'
                 findings.append(Finding("mark_understood", text, column=name, count=count, remedy=remedy))
             elif is_category and mark in plan.settings.doubtful_marks and name not in plan.settings.kinds:
-                frequent = count >= _FEW_ROWS and count > _FREQUENT_IN_CATEGORY * rows
-                if frequent and mark in _WORDS_OF_PEOPLE:
+                frequent = count >= FEW_ROWS and count > _FREQUENT_IN_CATEGORY * rows
+                if frequent and mark in WORDS_OF_PEOPLE:
                     asked.append((name, mark, count))
                     continue
                 text = f"{count:,} of {rows:,} rows have {mark!r} in column {name!r}; it counts as missing"
@@ -185,7 +98,7 @@ def _frequent_marks(plan: Plan, counts: Counts) -> list[Finding]:
                         text,
                         column=name,
                         count=count,
-                        remedy=f"If it is a category, set {_kept(mark)}",
+                        remedy=f"If it is a category, set {kept_line(mark)}",
                     )
                 )
     if asked:
@@ -195,8 +108,8 @@ def _frequent_marks(plan: Plan, counts: Counts) -> list[Finding]:
         raise InputError(
             f"{count:,} of {rows:,} rows have {mark!r} in column {name!r}{more}: is it a category, or a "
             "missing value?",
-            remedy=f"If it is a category, set {_kept(mark)}; if it is missing, set "
-            f"{_confirmed(mark, plan.settings)}",
+            remedy=f"If it is a category, set {kept_line(mark)}; if it is missing, set "
+            f"{missing_line(mark, plan.settings)}",
         )
     return findings
 
@@ -235,7 +148,7 @@ def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findin
                 f"({shown})",
                 column=name,
                 count=len(texts),
-                remedy=f"If so, set {_line(_doubt(name, found, plan).readings[0], name)}",
+                remedy=f"If so, set {column_lines(_doubt(name, found, plan).readings[0], name)}",
             )
         )
     _identifiers(name, column.present, column.distinct(), texts, plan.settings.drop, doubts, findings)
@@ -267,17 +180,13 @@ def _others(plan: Plan, name: str, found: Recognised) -> tuple[str, ...]:
 def _is_sure(found: Recognised, distinct: int) -> bool:
     if found.what == "numbers" and found.others:
         few = len(found.others) <= max(1, distinct // _MANY)
-        return all(map(_is_mark, found.others)) or (few and distinct > _MANY)
+        return all(map(is_mark, found.others)) or (few and distinct > _MANY)
     return distinct - len(found.others) >= FEWEST
-
-
-def _is_mark(text: str) -> bool:
-    return text.strip().casefold() in _MARKS
 
 
 def _numbers_and_marks(texts: Sequence[str], plan: Plan, name: str) -> Recognised | None:
     """Some numbers, and otherwise only what people write where they have no number."""
-    others = [text for text in texts if _is_mark(text) or text.strip() in plan.settings.missing_values]
+    others = [text for text in texts if is_mark(text) or text.strip() in plan.settings.missing_values]
     if not others or len(others) > FEWEST:
         return None
     found = recognise([text for text in texts if text not in others], plan.settings.notation(name))
@@ -330,99 +239,6 @@ def _identifiers(
             remedy=f"Set {list_line('drop', dropped, [name])} if they name single rows",
         )
     )
-
-
-def _target_texts(plan: Plan, counts: Counts) -> list[Finding]:
-    """Classes that are one class in several spellings, and quantities in a notation of their own."""
-    settings = plan.settings
-    if settings.is_regression:
-        return []
-    rows = sum(counts.rows.values())
-    names = sorted({name for part in counts.classes.values() for name in part})
-    if len(names) > 10 and rows < 5 * len(names):
-        found = recognise(names, settings.notation(settings.target))
-        if found and found.what != "numbers":
-            lines = _line(
-                {k: v for k, v in found.readings[0].settings.items() if k != "kinds"}, settings.target
-            )
-            raise InputError(
-                f"the target {settings.target!r} holds {found.what}, {len(names)} different ones in {rows:,} "
-                f"rows ({', '.join(map(repr, found.fits))}): this is a regression",
-                remedy=f'Set task = "regression"{f" and {lines}" if lines else ""}',
-            )
-    if len(names) > _MANY and _are_fractions(names):
-        raise InputError(
-            f"the target {settings.target!r} holds {len(names)} different numbers in {rows} rows, from "
-            f"{min(map(float, names)):g} to {max(map(float, names)):g}: this is a regression",
-            remedy='Set task = "regression", or group the numbers into classes',
-        )
-    return [*_marks_as_classes(plan, names, counts), *_spellings(plan, names, counts)]
-
-
-def _marks_as_classes(plan: Plan, names: Sequence[str], counts: Counts) -> list[Finding]:
-    """Classes that are what people and programs write where they have no value."""
-    settings = plan.settings
-    marks = [name for name in names if _is_mark(name) and name.strip().casefold() not in _WORDS_AS_CLASSES]
-    if not marks or len(names) < 3 or len(marks) > len(names) - 2 or len(marks) > FEWEST:
-        return []
-    rows = sum(part.get(name, 0) for part in counts.classes.values() for name in marks)
-    shown = " and ".join(map(repr, marks))
-    text = f"{rows:,} rows have {shown} as the class in the target {settings.target!r}, which looks like a "
-    every = ", ".join(map(toml_text, [*settings.also_missing, *(mark.strip() for mark in marks)]))
-    line = f"also_missing = [{every}]" if any(mark.strip() for mark in marks) else "strip = true"
-    if settings.task == "binary" and len(names) - len(marks) == 2:
-        raise InputError(f"{text}missing value", remedy=f"If it is one, set {line}", lines=[line])
-    return [
-        Finding(
-            "class_like_a_mark",
-            f"{text}missing value",
-            column=settings.target,
-            count=rows,
-            remedy=f"If it is one, set {line}",
-        )
-    ]
-
-
-def _are_fractions(names: Sequence[str]) -> bool:
-    """Whether all names are numbers, and half of them no whole ones."""
-    try:
-        return sum(not float(name).is_integer() for name in names) >= len(names) / 2
-    except ValueError:
-        return False
-
-
-def _spellings(plan: Plan, names: Sequence[str], counts: Counts) -> list[Finding]:
-    settings = plan.settings
-    folded: dict[str, list[str]] = {}
-    for name in names:
-        plain = unicodedata.normalize("NFKC", name).strip().rstrip(".").strip().casefold()
-        folded.setdefault(re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", plain), []).append(name)
-    alike = {key: group for key, group in folded.items() if len(group) > 1}
-    if not alike:
-        return []
-    total = {name: sum(part.get(name, 0) for part in counts.classes.values()) for name in names}
-    renamed = {}
-    for group in alike.values():
-        kept = max(group, key=lambda name: (not name.endswith((".", " ")), total[name], name))
-        renamed |= {name: kept for name in group if name != kept}
-    if {name.strip() for name in renamed} == set(renamed.values()) or all(
-        name.strip() == kept.strip() for name, kept in renamed.items()
-    ):
-        remedy = "strip = true"
-    else:
-        already = {old: renamed.get(new, new) for old, new in settings.class_names.items()}
-        remedy = table_line("class_names", already, renamed)
-    shown = "; ".join(" and ".join(map(repr, group)) for group in list(alike.values())[:3])
-    text = (
-        f"classes of the target {settings.target!r} differ only by case, spaces, a hyphen or a dot: {shown}"
-    )
-    if (settings.task == "binary" and len(names) > 2) or len(folded) < 2:
-        raise InputError(text, remedy=f"If they are the same, set {remedy}")
-    return [
-        Finding(
-            "classes_alike", text, column=settings.target, count=len(renamed), remedy=f"If so, set {remedy}"
-        )
-    ]
 
 
 def _spaces(plan: Plan, counts: Counts) -> list[Finding]:
@@ -549,18 +365,4 @@ def _notation_line(key: str, values: Mapping[str, str], plan: Plan) -> str:
     if everywhere and len({*values.values()}) == 1:
         return f"{key} = {toml_text(next(iter(values.values())))}"
     merged = {**{name: value for name, value in said.items() if name != EVERY_COLUMN}, **values}
-    pairs = ", ".join(f"{toml_key(name)} = {toml_text(value)}" for name, value in merged.items())
-    return f"{key} = {{ {pairs} }}"
-
-
-def _line(settings: Mapping[str, str], column: str) -> str:
-    """The settings of one column as lines, each for that column alone."""
-    lines = []
-    for key, value in settings.items():
-        if key in ("strip",):
-            lines.append("strip = true")
-        elif key == "kinds":
-            lines.append(f"kinds.{toml_key(column)} = {toml_text(value)}")
-        else:
-            lines.append(f"{key} = {{ {toml_key(column)} = {toml_text(value)} }}")
-    return " and ".join(lines)
+    return table_line(key, {}, merged)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from dates import timestamps
 from findings import Finding
 from rows import Counts, Plan
-from settings_lines import list_line, toml_key, toml_text
+from settings_lines import list_line, table_line, toml_key
 
 _EXACT = 2**53  # float64 holds every whole number up to here
 _FEWEST, _SHARE = 5, 0.002  # how often a number must be there to stand for a missing value
@@ -79,13 +79,13 @@ def _codes(name: str, zeros: str) -> Finding:
 
 
 def _thousands(name: str, example: str, said: Mapping[str, str]) -> Finding:
-    pairs = [f"{toml_key(key)} = {toml_text(value)}" for key, value in {**said, name: "."}.items()]
+    line = table_line("thousands", said, {name: "."})
     return Finding(
         "dots_of_thousands",
         f"column {name!r} has three digits after each dot: {example!r} counts as {float(example):g}, but may "
         f"be {example.replace('.', '')}",
         column=name,
-        remedy=f'If so, set thousands = {{ {", ".join(pairs)} }} and decimal = {{ {toml_key(name)} = "," }}',
+        remedy=f"If so, set {line} and {table_line('decimal', {}, {name: ','})}",
     )
 
 
@@ -93,12 +93,11 @@ def _days(name: str, values: np.ndarray, formats: Mapping[str, str]) -> Iterator
     texts = pc.cast(pa.array(values.astype(np.int64)), pa.string())
     if timestamps(texts, _DAY).null_count:
         return
-    pairs = [f"{toml_key(key)} = {toml_text(value)}" for key, value in {**formats, name: _DAY}.items()]
     yield Finding(
         "days_as_numbers",
         f"column {name!r} counts as a number, but all its values are days such as {texts[0].as_py()}",
         column=name,
-        remedy=f"Set date_format = {{ {', '.join(pairs)} }}",
+        remedy=f"Set {table_line('date_format', formats, {name: _DAY})}",
     )
 
 
