@@ -20,7 +20,6 @@ import uvicorn
 
 from aws_formats.visible_text import visible
 from sagemaker_local import advertisement
-from sagemaker_local.api import RoleSession
 from sagemaker_local.app import App
 from sagemaker_local.errors import CannotStart
 from sagemaker_local.events import messages, outbox
@@ -224,15 +223,9 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
     jobs = JobRunner(home, owner, store, context)
     operations: Operations
 
-    def api(
-        region: str,
-        service: str,
-        operation: str,
-        members: dict[str, Any],
-        session: RoleSession | None = None,
-    ) -> dict[str, Any]:
+    def api(*given: Any, **named: Any) -> dict[str, Any]:
         """Steps call operations, of which one starts an execution: the engine comes first."""
-        return operations(region, service, operation, members, session)
+        return operations(*given, **named)
 
     components = Components(
         home=home,
