@@ -50,7 +50,7 @@ class Draft:
 
     Attributes:
         data: keys of the data table with their values, and ``why`` some of them are so.
-        gate: the same of the gate, in the order in which they are written.
+        gate, training: the same of the gate and of the training, in the order in which they are written.
         remarks: further comments, each for the end of the data table.
     """
 
@@ -59,6 +59,7 @@ class Draft:
     task: str
     data: Mapping[str, Any]
     gate: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
     why: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
@@ -94,7 +95,8 @@ def first_draft(
         for other in keys[1:]:
             remarks.append(f"key = {toml_value(other)} instead, if {_why_key(columns[other], rows)}")
     gate, of_gate = _gate(task, columns[target], data.get("positive_class"))
-    return Draft(team, name, task, data, gate, {**why, **of_gate}, tuple(remarks))
+    training = {"class_weights": "balanced"} if "class_weights" in of_gate else {}
+    return Draft(team, name, task, data, gate, training, {**why, **of_gate}, tuple(remarks))
 
 
 def mended(draft: Draft, errors: Sequence[Mapping[str, Any]]) -> Draft | None:
@@ -132,6 +134,10 @@ def written(draft: Draft) -> str:
         lines += _entry(key, value, why)
     if "floors" in why:
         lines += _comment(why["floors"])
+    if draft.training:
+        lines += ["", f"[{place}.training]"]
+    for key, value in draft.training.items():
+        lines += _entry(key, value, why)
     lines += ["", f"[{place}.data]"]
     for key, value in draft.data.items():
         lines += _entry(key, value, why)
@@ -241,7 +247,9 @@ def _gate(
     if task == "binary":
         floor = f"floors.recall = 0.5  # at least every second {positive!r} is found; to be asked for later"
         chance = "chance has 0.5; raise it to what you need"
-        return {"metric": "auc", "threshold": 0.6}, {"metric": rarity, "threshold": chance, "floors": floor}
+        weights = f"else nearly every answer is {frequent!r}"
+        why = {"metric": rarity, "threshold": chance, "floors": floor, "class_weights": weights}
+        return {"metric": "auc", "threshold": 0.6}, why
     floor = f"floors.recall.{toml_value(rare)} = 0.5  # at least every second {rare!r} is found"
     why = {"metric": rarity, "threshold": constant, "floors": floor}
     return {"metric": "weighted_f1", "threshold": share}, why

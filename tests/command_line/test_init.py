@@ -85,6 +85,7 @@ def test_rare_fraud_gets_a_gate_a_key_and_no_identifiers(gatehouse: Call, tmp_pa
     written = table(tmp_path, "rc", "fraud-detection")
     assert written["task"] == "binary"
     assert written["gate"] == {"metric": "auc", "threshold": 0.6}
+    assert written["training"] == {"class_weights": "balanced"}
     assert written["data"] == {
         "source": "payments.csv",
         "target": "label",
