@@ -163,7 +163,8 @@ def describe_arn(clients: Clients, arn: str) -> dict[str, Any]:
 def no_versions(group: str) -> GatehouseError:
     """The error for a model without a registered version."""
     return GatehouseError(
-        f"model {group} has no registered version", remedy=f"Register one with `gatehouse run {group}`"
+        f"model {group} has no registered version",
+        remedy=f"`gatehouse run {group}` registers one, if the settings have that project",
     )
 
 
