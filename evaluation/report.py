@@ -28,6 +28,11 @@ _HEADLINES = (
     *("rmse", "r2", "mae"),
 )
 _LIMITS = {"threshold": "threshold", "worth": "best constant answer", "champion": "champion"}
+_OF_ANY_CONSTANT = {
+    **{"auc": 0.5, "true_positive_rate": 1.0, "true_negative_rate": 1.0},
+    **{"false_positive_rate": 0.0, "false_negative_rate": 0.0},
+}
+"""What the better of the two constant answers has, whatever the rows are."""
 _LONGEST_SENTENCE = 2000
 
 
@@ -150,7 +155,8 @@ def _metrics(
     rows = []
     for metric, kind in METRICS.items():
         if metric in metrics:
-            twin = metrics.get(f"{metric}_best_constant_classifier", {}).get("value", "")
+            twin = metrics.get(f"{metric}_best_constant_classifier", {}).get("value")
+            twin = _OF_ANY_CONSTANT.get(metric, "") if twin is None else twin
             rows.append(
                 [
                     kind.heading,
@@ -159,7 +165,7 @@ def _metrics(
                     _number(known.get(metric, {}).get("constant", twin), kind),
                 ]
             )
-    constant = "the most that one and the same answer for every row reaches"
+    constant = "the best that one and the same answer for every row reaches, another one for each metric"
     if schema["task"] == "regression":
         mean = readable(schema["train_target"]["mean"])
         constant = f"what {mean}, the mean of the training part, reaches as the answer for every row"

@@ -125,6 +125,18 @@ def test_the_verdict_is_said_and_drawn_check_by_check(tumors: Finished) -> None:
     assert f"best constant answer {verdict['constant']:.4f}" in found.text
 
 
+def test_each_metric_stands_beside_that_of_the_best_constant_answer(tumors: Finished) -> None:
+    known = json.loads((tumors.evaluation / "verdict.json").read_text())["metrics"]
+    heading, *rows = page_of(tumors)["Metrics"].tables[0]
+    shown = dict(zip(heading, zip(*rows, strict=True), strict=True))
+    of_constant = dict(zip(shown["Metric"], map(float, shown["Best constant"]), strict=True))
+    assert of_constant["Accuracy"] == pytest.approx(known["accuracy"]["constant"], abs=5e-5)
+    assert (of_constant["AUC"], of_constant["Recall"], of_constant["False negative rate"]) == (0.5, 1, 0)
+    for value, interval in zip(shown["Value"], shown["95 % interval"], strict=True):
+        low, high = map(float, interval.split(" to "))
+        assert 0 <= low <= float(value) <= high <= 1
+
+
 def test_an_interval_is_drawn_where_its_numbers_are() -> None:
     import svg
 
