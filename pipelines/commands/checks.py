@@ -117,7 +117,7 @@ def _data(project: Project, target: str) -> Iterator[Check]:
     if look.whole is None:
         yield Check("data", True, look.said)
         return
-    found = [look.said, *classes_in_words(look)]
+    found = [look.said, *classes_in_words(look.document)]
     doubts = len(doubts_of(look))
     remark = f"{doubts} in doubt: gatehouse data {project.name}" if doubts else None
     source = project.data.source

@@ -14,7 +14,7 @@ from pipelines.commands.looking import doubts_of
 from pipelines.commands.options import project_argument, target_option
 from pipelines.commands.output import Document, Lines, Output, Table, with_json
 from pipelines.commands.project_context import find_context
-from pipelines.definition.look import THOROUGH_BYTES, Look, look_at
+from pipelines.definition.look import THOROUGH_BYTES, Look, classes_in_words, look_at
 from pipelines.settings.project import Project
 
 WIDTH = 80
@@ -137,11 +137,7 @@ def _cut(text: str, width: int) -> str:
 
 def _target_and_split(document: Any, target: str) -> Iterator[str]:
     if "classes" in document:
-        positive = document.get("positive_class")
-        named = [
-            f"{one['name']} {one['rows']:,}{' (positive)' if one['name'] == positive else ''}"
-            for one in document["classes"]
-        ]
+        named = list(classes_in_words(document))
         if len(named) > _MOST_CLASSES:
             named[_MOST_CLASSES:] = [f"{len(named) - _MOST_CLASSES} more classes"]
         yield from _labelled("Target", f"{target}: {', '.join(named)}")

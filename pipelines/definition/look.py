@@ -204,7 +204,9 @@ def _at(project: Project, path: Sequence[str], what: str, remedy: str | None) ->
     return GatehouseError(what, where=f"{project.file}: [{table}] {path[-1]}", remedy=remedy)
 
 
-def classes_in_words(look: Look) -> Iterator[str]:
-    """`malignant 212`, one for each class."""
-    for one in look.document.get("classes", ()):
-        yield f"{one['name']} {one['rows']:,}"
+def classes_in_words(document: Mapping[str, Any]) -> Iterator[str]:
+    """`malignant (212 rows, positive)`, one for each class of what `describe.py` printed."""
+    for one in document.get("classes", ()):
+        rows = f"{one['rows']:,} {'row' if one['rows'] == 1 else 'rows'}"
+        positive = ", positive" if one["name"] == document.get("positive_class") else ""
+        yield f"{one['name']} ({rows}{positive})"

@@ -43,7 +43,7 @@ def test_a_table_of_the_columns_fits_80_characters(gatehouse: Callable[..., Any]
     assert max(len(line.rstrip()) for line in done.stdout.splitlines()) <= 80
     assert "\x1b" not in done.stdout
     assert "\\x1b[31mred" in done.stdout
-    assert "Target  left: no 67, yes 133 (positive)" in done.stdout
+    assert "Target  left: no (67 rows), yes (133 rows, positive)" in done.stdout
     assert "Next: gatehouse run bank-churn" in done.stdout
 
 
