@@ -42,7 +42,7 @@ def two_classes(
         [(0, f"the model, AUC {area:.4f}"), ("guide", "chance, AUC 0.5")],
     )
     plot = Plot(Axis("Recall", *SHARES), Axis("Precision", *SHARES))
-    precisions, recalls = precision_recall
+    precisions, recalls = _as_steps(*precision_recall)
     precision_picture = svg.picture(
         plot,
         [svg.curve(plot, SHARES, (share, share), "guide"), svg.curve(plot, recalls, precisions)],
@@ -61,6 +61,14 @@ def two_classes(
         ),
     )
     yield _calibration(answers, found, share)
+
+
+def _as_steps(
+    precisions: Sequence[float], recalls: Sequence[float]
+) -> tuple[Sequence[float], Sequence[float]]:
+    """Between two points precision is that of the larger recall: a straight line would promise cuts of a
+    precision that no cut has (Davis and Goadrich 2006)."""
+    return [*precisions[:1], *np.repeat(precisions[1:], 2)], [*np.repeat(recalls[:-1], 2), *recalls[-1:]]
 
 
 def several_classes(answers: Answers, curves: Sequence[Curve]) -> Iterator[str]:

@@ -71,6 +71,7 @@ th.number { white-space: normal; }
 tr.now td { font-weight: 700; }
 table.matrix th, table.matrix td { padding: 4px 8px; max-width: 9em; min-width: 4.5em;
   overflow-wrap: anywhere; }
+table.matrix thead th + th { text-align: right; }
 table.matrix td { text-align: right; border: 1px solid var(--line); }
 .check { margin: 0 0 14px; } .check p { margin: 4px 0; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 18px;

@@ -340,6 +340,17 @@ def test_numbers_of_any_size_are_written_without_an_exponent_where_people_read_t
     assert {">500k<", ">1.5M<", ">-50k<", ">0<"} <= set(re.findall(r">[^<]*<", picture))
 
 
+def test_precision_is_drawn_in_steps() -> None:
+    """As scikit-learn draws it: up to the next recall it is that of the next point."""
+    from class_report import _as_steps
+
+    precisions, recalls = _as_steps([1.0, 0.5, 0.2], [0.0, 0.7, 1.0])
+    assert list(zip(recalls, precisions, strict=True)) == [
+        *((0.0, 1.0), (0.0, 0.5), (0.7, 0.5)),
+        *((0.7, 0.2), (1.0, 0.2)),
+    ]
+
+
 def test_words_from_right_to_left_leave_the_numbers_of_a_sentence_in_their_order() -> None:
     import html_page
 
