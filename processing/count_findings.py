@@ -41,12 +41,15 @@ def _shares(plan: Plan, counts: Counts) -> Iterator[Finding]:
     """Parts, or a class's rows in them, that chance does not put so far from the shares."""
     asked = dict(zip(PARTS, plan.settings.split, strict=True))
     together = "rows of one key" if plan.settings.key else "identical rows"
-    rows = sum(counts.rows.values())
+    rows, remedy = (
+        sum(counts.rows.values()),
+        f"Set seed = {plan.settings.seed + 1} in the data table for another split",
+    )
     if any(_is_far(counts.rows[part], rows, share) for part, share in asked.items()):
         found = ", ".join(f"{counts.rows[part] / rows:.1%} {part}" for part in PARTS)
         wanted = ", ".join(f"{share:.1%}" for share in asked.values())
         text = f"the split is {found}, far from the shares {wanted}, because {together} share a part"
-        yield Finding("split_shares", text, remedy="Another seed gives others")
+        yield Finding("split_shares", text, remedy=remedy)
         return
     for name in sorted({name for part in counts.classes.values() for name in part}):
         of = sum(counts.classes[part].get(name, 0) for part in PARTS)
@@ -55,7 +58,7 @@ def _shares(plan: Plan, counts: Counts) -> Iterator[Finding]:
             if _is_far(held, of, share):
                 text = f"class {name!r} has {held:,} of its {of:,} rows in {part}, far from the share "
                 text += f"{share:.1%}, because {together} share a part"
-                yield Finding("split_shares", text, count=of, remedy="Another seed gives another share")
+                yield Finding("split_shares", text, count=of, remedy=remedy)
 
 
 def _is_far(held: int, of: int, share: float) -> bool:

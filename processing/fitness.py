@@ -71,7 +71,9 @@ def _check_numbers(plan: Plan, counts: Counts) -> None:
         rows, seed = sum(counts.rows.values()), seed_for_all(plan, deciding_sums(plan), {})
         raise InputError(
             f"of {rows} rows none fell into {' and '.join(empty)} ({_together(settings)} share a part)",
-            remedy="Give more rows" if seed is None else f"Give more rows, or set seed = {seed}",
+            remedy="Give more rows"
+            if seed is None
+            else f"Give more rows, or set seed = {seed} in the data table",
         )
     target = counts.quality.numbers[settings.target]
     if target.lowest == target.highest:
@@ -192,7 +194,7 @@ def _more_of_a_class(plan: Plan, lacking: Sequence[str], totals: Mapping[str, in
         return f"Take stratify = false out{merged}"
     seed = seed_for_all(plan, sums, totals)
     if seed is not None:
-        return f"Set seed = {seed}, by which every class is in every part{merged}"
+        return f"Set seed = {seed} in the data table, by which every class is in every part{merged}"
     return f"Give more {'keys' if settings.key else 'different rows'} of {lacking[0]!r}{merged}"
 
 

@@ -162,6 +162,7 @@ def test_shares_that_are_far_from_those_asked_for_are_said(prepare: Callable[...
     assert finding["text"].endswith(
         "far from the shares 70.0%, 15.0%, 15.0%, because identical rows share a part"
     )
+    assert finding["remedy"] == "Set seed = 1 in the data table for another split"
     assert "split_shares" not in [one["kind"] for one in prepare(as_csv(HEADER, rows[:2000])).findings]
     rare = [[n, n, "rare"] for n in range(20) for _ in range(40)]
     of_class = prepare(as_csv(HEADER, rows_of(0, 20_000) + rare), task="multiclass", seed=1)
