@@ -2,7 +2,8 @@
 
 A session of boto3's reads the description of every service that it makes a client for, EC2's in a third of a
 second, and the tests make hundreds of sessions. A session hands the same object to all of its clients, so
-nothing changes it, and sessions can share it, too.
+nothing changes it, and sessions can share it, too. moto's loader is of a class of its own and shares nothing,
+because moto merges error codes of its own into what it has read.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import botocore
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader
 
 _DESCRIPTIONS = str(Path(botocore.__file__).parent / "data")
-_read = JSONFileLoader.load_file
+
+
+class _SharedFileLoader(JSONFileLoader):
+    def load_file(self, path: str) -> Any:
+        return _description(path) if path.startswith(_DESCRIPTIONS) else super().load_file(path)
 
 
 @cache
 def _description(path: str) -> Any:
-    return _read(JSONFileLoader(), path)
+    return JSONFileLoader().load_file(path)
 
 
-def _load_file(loader: JSONFileLoader, path: str) -> Any:
-    return _description(path) if path.startswith(_DESCRIPTIONS) else _read(loader, path)
-
-
-JSONFileLoader.load_file = _load_file
+Loader.FILE_LOADER_CLASS = property(
+    lambda loader: _SharedFileLoader if type(loader) is Loader else JSONFileLoader
+)

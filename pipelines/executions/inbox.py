@@ -10,13 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from aws_formats import json_text
 
 QUEUE = "local-inbox"
-_NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
-"""By JSON and by the older query protocol, whose codes AWS sends beside JSON's."""
 _HIDDEN_SECONDS = 30
 _PAGE = 10
 
@@ -38,9 +34,7 @@ def queue_url(sqs: Any, queue: str) -> str | None:
     """The address of a queue; None where there is none of that name."""
     try:
         return str(sqs.get_queue_url(QueueName=queue)["QueueUrl"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in _NO_QUEUE:
-            raise
+    except sqs.exceptions.QueueDoesNotExist:
         return None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from bank_churn import SETTINGS
 from event_places import make_queue
+from moto.core.utils import get_service_model
 from wire_clients import Client, client_of, wait_for
 
 from pipelines.commands import local_endpoint, main
@@ -84,6 +85,15 @@ def test_an_inbox_that_nobody_wrote_to_is_empty_and_says_who_would(
     assert "There are no messages." in told
     assert "`gatehouse local up`" in told
     assert (workplace / ".gatehouse").is_dir()
+
+
+def test_clients_know_a_missing_queue_though_moto_gives_its_error_another_code(
+    sns_and_sqs: tuple[Client, Client],
+) -> None:
+    get_service_model("sqs")
+    sqs = client_of(sns_and_sqs[1].meta.endpoint_url, "sqs")
+    with pytest.raises(sqs.exceptions.QueueDoesNotExist):
+        sqs.get_queue_url(QueueName="nowhere")
 
 
 @pytest.mark.usefixtures("workplace")
