@@ -27,6 +27,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    from unneeded_libraries import keep_out
+
+    keep_out("pandas")  # before scikit-learn is imported
+
 import numpy as np
 from artifact import unpack
 from champion import Champion, Tested, check_classes, check_numbers

@@ -22,7 +22,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import arrow_alone  # noqa: F401  # before Arrow makes an array
+if __name__ == "__main__":
+    from unneeded_libraries import keep_out
+
+    keep_out("pandas")  # before Arrow makes an array
+
 from column_counts import ColumnCounts, count_columns
 from column_types import KIND_OF, UNSUPPORTED
 from conversion import Noticed

@@ -26,7 +26,9 @@ from dataclasses import replace
 from pathlib import Path
 
 if __name__ == "__main__":
-    import arrow_alone  # noqa: F401  # before Arrow makes an array
+    from unneeded_libraries import keep_out
+
+    keep_out("pandas")  # before Arrow makes an array
 
 from column_types import KIND_OF, UNSUPPORTED
 from count_findings import findings_of_counts

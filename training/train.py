@@ -25,6 +25,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    from unneeded_libraries import keep_out
+
+    keep_out("pandas", "sklearn")  # before XGBoost is imported
+
 import numpy as np
 import xgboost as xgb
 from feature_encoding import Schema, read_schema

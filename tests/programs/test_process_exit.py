@@ -74,9 +74,15 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_every_folder_holds_the_same_end() -> None:
-    folders = ("processing", "training", "evaluation", "pipelines")
-    assert len({(ROOT / name / "process_exit.py").read_bytes() for name in folders}) == 1
+@pytest.mark.parametrize(
+    ("file", "folders"),
+    [
+        ("process_exit.py", ("processing", "training", "evaluation", "pipelines")),
+        ("unneeded_libraries.py", ("processing", "training", "evaluation")),
+    ],
+)
+def test_every_folder_holds_the_same_file(file: str, folders: tuple[str, ...]) -> None:
+    assert len({(ROOT / name / file).read_bytes() for name in folders}) == 1
 
 
 def test_the_witness_tells_of_an_interpreter_that_is_taken_down(folder: Path) -> None:
