@@ -83,6 +83,7 @@ class Endpoint:
             undo.callback(owner.release)
             operations = _operations(home, owner, interpreters, self.url)
             components = operations.components
+            undo.callback(components.store.close)
             self._operations = operations
             _sweep(components)
             self.left_out = _create_stacks(operations, templates)

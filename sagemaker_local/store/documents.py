@@ -114,6 +114,15 @@ class Store:
         self.hold_reserve()
         self._ahead = self.write_with_reserve(self._clock_ahead)
 
+    def close(self) -> None:
+        """Close this thread's connection and the one that writes; those of other threads end with them.
+
+        A process that keeps a database open must not open the file in any other way: as it closes that, it
+        loses SQLite's locks, and another process may take the write-ahead log away.
+        """
+        vars(self._local).clear()
+        self._opened.connection.close()
+
     def steady_time(self) -> float:
         """What waits are counted by that outlive a process: a time, POSIX seconds, that nobody can set.
 

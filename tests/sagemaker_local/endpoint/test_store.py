@@ -7,7 +7,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from wire_clients import client_of
 
+from sagemaker_local import endpoint
 from sagemaker_local.store import Store
 
 
@@ -33,6 +35,17 @@ def test_a_thread_that_has_ended_leaves_no_file_open(tmp_path: Path) -> None:
             thread.start()
             thread.join()
         assert times_open(tmp_path / "state.db-wal") == before == 1
+    finally:
+        gc.enable()
+
+
+def test_an_endpoint_that_is_closed_leaves_no_file_open(tmp_path: Path) -> None:
+    gc.disable()
+    try:
+        with endpoint.start(tmp_path) as started:
+            client_of(started.url, "sagemaker").list_pipelines()
+            assert times_open(tmp_path / "state.db") > 0
+        assert times_open(tmp_path / "state.db") == times_open(tmp_path / "state.db-wal") == 0
     finally:
         gc.enable()
 
