@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from installed_command import ROOT, TUMORS, Finished, Shell, jobs_of
+from installed_command import ROOT, TUMORS, Finished, Shell, ShellHere, jobs_of
 
 
 @pytest.fixture(scope="session")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """The project's own settings and example data, over a home that this session starts empty."""
     folder = tmp_path_factory.mktemp("shared")
-    return Shell(ROOT / "projects.toml", folder / "home")
+    return ShellHere(ROOT / "projects.toml", folder / "home")
 
 
 @pytest.fixture(scope="session")
 def first_run(shell: Shell) -> Finished:
-    """`gatehouse run --json` with nothing there before it."""
-    return shell.run("run", TUMORS, "--json")
+    """`gatehouse run --json` with nothing there before it, as a person types it."""
+    return Shell(shell.settings, shell.home).run("run", TUMORS, "--json")
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def own_shell(tmp_path: Path) -> Iterator[Callable[..., Shell]]:
         lines += ["[projects.test.tumors.gate]", gate, "[projects.test.tumors.training]", training]
         settings = tmp_path / "projects.toml"
         settings.write_text("\n".join(lines) + "\n")
-        return Shell(settings, tmp_path / "home")
+        return ShellHere(settings, tmp_path / "home")
 
     yield make
     assert not jobs_of(tmp_path / "home"), "a test left jobs running"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from installed_command import Finished, Shell, until
+from installed_command import Finished, Shell, ShellHere, until
 from wire_clients import client_of
 
 PROJECT = "rc-mortality"
@@ -49,7 +49,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         lines.append(f"{age:.4f},{pressure:.4f},{'yes' if age + pressure > 1 else 'no'}")
     (tmp_path / "patients.csv").write_text("\n".join(lines) + "\n")
     settings(tmp_path, STRONG)
-    shell = Shell(tmp_path / "projects.toml", tmp_path / "home")
+    shell = ShellHere(tmp_path / "projects.toml", tmp_path / "home")
     yield shell
     shell.run("local", "down")
 

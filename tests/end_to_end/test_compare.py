@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from installed_command import ROOT, TUMORS, Finished, Shell
+from installed_command import ROOT, TUMORS, Finished, Shell, ShellHere
 
 from pipelines.executions import paired_scoring
 from pipelines.executions.paired_scoring import is_known
@@ -87,7 +87,7 @@ def test_without_scoring_the_intervals_of_the_verdicts_decide(
 
 
 def test_regressions_are_compared_by_their_errors_on_the_same_rows(tmp_path: Path) -> None:
-    shell, project = Shell(ROOT / "projects.toml", tmp_path / "home"), "health-diabetes-progression"
+    shell, project = ShellHere(ROOT / "projects.toml", tmp_path / "home"), "health-diabetes-progression"
     first = shell.run("run", project, "--json")
     assert first.code == 0, first.err
     second = shell.run("start", project, "-p", "NumRound=3", "-p", "RmseThreshold=80", "--wait", "--json")

@@ -6,7 +6,7 @@ import json
 import random
 from pathlib import Path
 
-from installed_command import Shell
+from installed_command import ShellHere
 
 PROJECT = "rc-churn"
 SENTENCE = "7 rows have no value in the target 'left' and were left out"
@@ -40,7 +40,7 @@ def test_findings_are_shown_at_the_end_of_each_run_in_the_report_and_with_the_ve
     lines += [f"0.{n},0.5," for n in range(1, 8)]
     (tmp_path / "customers.csv").write_text("\n".join(lines) + "\n")
     (tmp_path / "projects.toml").write_text(SETTINGS)
-    shell = Shell(tmp_path / "projects.toml", tmp_path / "home")
+    shell = ShellHere(tmp_path / "projects.toml", tmp_path / "home")
 
     first = shell.run("run", "--json")
     assert first.code == 0, first.err
@@ -71,7 +71,7 @@ def test_a_run_that_noticed_nothing_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "projects.toml").write_text(
         SETTINGS.replace("accuracy_threshold = 0.5", "accuracy_threshold = 0")
     )
-    shell = Shell(tmp_path / "projects.toml", tmp_path / "home")
+    shell = ShellHere(tmp_path / "projects.toml", tmp_path / "home")
     done = shell.run("run", "-p", "NumRound=1")
     assert "What preprocessing noticed" not in done.out
     assert json.loads(shell.run("run", "-p", "NumRound=1", "--json").out)["findings"] == []

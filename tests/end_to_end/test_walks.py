@@ -6,7 +6,6 @@ project that README adds. Each page goes on where the one before it ended.
 
 from __future__ import annotations
 
-import io
 import os
 import random
 import re
@@ -16,14 +15,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from installed_command import ROOT, TUMORS, Finished
+from installed_command import ROOT, TUMORS, Finished, type_here
 
-from pipelines.commands import GATE_SHUT, main
+from pipelines.commands import GATE_SHUT
 
 FRAUD = "rc-fraud-detection"
 EXIT_CODES = {
@@ -46,14 +44,7 @@ class Checkout:
                 ["bash", "-c", line], capture_output=True, text=True, check=False, timeout=120
             )
             return Finished(done.returncode, done.stdout, done.stderr)
-        out, err, keyboard = io.StringIO(), io.StringIO(), sys.stdin
-        sys.stdin = io.TextIOWrapper(io.BytesIO(answer.encode()))
-        try:
-            with redirect_stdout(out), redirect_stderr(err):
-                code = main(words[1:])
-        finally:
-            sys.stdin = keyboard
-        return Finished(code, out.getvalue(), err.getvalue())
+        return type_here(*words[1:], answer=answer)
 
     def walk(self, lines: list[str]) -> dict[str, Finished]:
         """Type the lines; what each printed, by its words."""

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from installed_command import ROOT, TUMORS, Finished, Shell
+from installed_command import ROOT, TUMORS, Finished, Shell, ShellHere
 
 
 def test_the_run_ends_with_a_registered_version_that_waits_for_approval(
@@ -51,7 +51,7 @@ def test_a_plan_says_what_an_upsert_then_changes_and_what_the_next_start_runs(
     shutil.copytree(shell.home, tmp_path / "home")
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     text = shell.settings.read_text()
-    own = Shell(tmp_path / "projects.toml", tmp_path / "home")
+    own = ShellHere(tmp_path / "projects.toml", tmp_path / "home")
     own.settings.write_text(text)
     assert own.run("upsert", TUMORS).code == 0  # outside of the checkout its commit is not known
     unchanged = own.run("plan", TUMORS, "--json").document

@@ -1,16 +1,25 @@
-"""The installed `gatehouse` command, in a process of its own, as a person types it."""
+"""The `gatehouse` command: as a person types it, in a process of its own, or in the test's.
+
+In the test's process the SageMaker SDK is imported once and not by every command, which takes two seconds.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from pipelines.commands import main
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GATEHOUSE = Path(sys.executable).parent / "gatehouse"
@@ -29,6 +38,18 @@ class Finished:
     def document(self) -> Any:
         """Standard output as the one JSON document that --json promises."""
         return json.loads(self.out)
+
+
+def type_here(*arguments: str, answer: str = "") -> Finished:
+    """Run a command to its end in this process, with this process's environment; `answer` is typed to it."""
+    out, err, keyboard = io.StringIO(), io.StringIO(), sys.stdin
+    sys.stdin = io.TextIOWrapper(io.BytesIO(answer.encode()))
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main(arguments)
+    finally:
+        sys.stdin = keyboard
+    return Finished(code, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True)
@@ -62,6 +83,18 @@ class Shell:
         process = self.begin(*arguments)
         out, err = process.communicate(timeout=300)
         return Finished(process.returncode, out, err)
+
+
+class ShellHere(Shell):
+    """A shell that runs commands to their end in this process."""
+
+    def run(self, *arguments: str) -> Finished:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in os.environ.keys() - self.environment.keys():
+                patch.delenv(name)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            return type_here(*arguments)
 
 
 def until(condition: Callable[[], object], *, what: str, seconds: float = 60.0) -> Any:
