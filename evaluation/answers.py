@@ -19,6 +19,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+if __name__ == "__main__":
+    from unneeded_libraries import keep_out
+
+    keep_out("pandas", "sklearn")  # before Arrow makes an array and the artifact's code imports XGBoost
+
 import numpy as np
 from artifact import unpack
 from input_error import InputError

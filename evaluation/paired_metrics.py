@@ -20,6 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    from unneeded_libraries import keep_out
+
+    keep_out("pandas")  # before scikit-learn is imported
+
 import numpy as np
 from answers import GivenAnswers
 from input_error import InputError

@@ -165,7 +165,7 @@ def wait(plan: TransformPlan, clients: Clients, tell: Callable[[str], None] = la
         if status not in UNDER_WAY:
             break
         time.sleep(pause)
-        pause = min(pause * 1.5, 10.0)
+        pause = min(pause * 1.2, 10.0)
     if status != "Completed":
         raise GatehouseError(
             f"the transform job is {status}: {described.get('FailureReason', 'no reason is given')}",

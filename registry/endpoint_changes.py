@@ -110,7 +110,7 @@ def wait_for_endpoint(environment: Environment, tell: Tell) -> Endpoint | None:
         if status not in UNDER_WAY:
             return read_endpoint(environment)
         time.sleep(pause)
-        pause = min(pause * 1.5, 10.0)
+        pause = min(pause * 1.2, 10.0)
     raise GatehouseError(
         f"the endpoint is {reported} for two hours now",
         where=environment.endpoint,

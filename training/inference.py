@@ -13,15 +13,22 @@ the model. So a :class:`Refusal` is passed on as a value, and :func:`output_fn` 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xgboost as xgb
 from feature_encoding import Schema, read_schema
 from request_rows import CSV, JSON, BadRequest, Payload, parse, to_matrix
+
+try:
+    sys.modules.setdefault("sklearn", None)  # XGBoost would import it, which takes a second and 80 MB
+    import xgboost as xgb
+finally:
+    if sys.modules["sklearn"] is None:
+        del sys.modules["sklearn"]
 
 _ONE_THREAD_WORK = 1_000_000  # rows times trees, about 4 ms: for less, a second core saves nothing
 _LONGEST_REASON = 2000  # characters: a message may hold a value of the request, which may be long

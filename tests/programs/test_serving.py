@@ -9,6 +9,8 @@ import io
 import json
 import math
 import re
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -479,3 +481,9 @@ def test_the_serving_code_itself_does_not_import_pandas() -> None:
 
     for name in MODULES:
         assert "pandas" not in (ROOT / "training" / name).read_text(), name
+
+
+def test_a_process_that_serves_is_without_scikit_learn_and_may_still_import_it() -> None:
+    imports = "import sys, inference; assert 'sklearn' not in sys.modules; import sklearn"
+    command = [sys.executable, "-c", imports]
+    subprocess.run(command, cwd=ROOT / "training", check=True, timeout=60)
