@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+from installed_command import Finished, type_here
 
 from aws_formats.arns import LOCAL_ACCOUNT
 from pipelines.settings.target import LOCAL_BUCKET, LOCAL_ROLE, Target
@@ -59,11 +60,25 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def gatehouse(workplace: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a command line in a process of its own, in the workplace."""
+def gatehouse(workplace: Path) -> Callable[..., Finished]:
+    """Run a command line in the workplace and in this process, which has imported what commands import."""
+    assert workplace == Path.cwd()
 
-    def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+    def call(*arguments: str, **environment: str) -> Finished:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            return type_here(*arguments)
+
+    return call
+
+
+@pytest.fixture
+def gatehouse_alone(workplace: Path) -> Callable[..., Finished]:
+    """Run a command line in the workplace and in a process of its own."""
+
+    def call(*arguments: str, **environment: str) -> Finished:
+        done = subprocess.run(
             [sys.executable, "-m", "pipelines", *arguments],
             cwd=workplace,
             env={**os.environ, **environment},
@@ -72,6 +87,7 @@ def gatehouse(workplace: Path) -> Callable[..., subprocess.CompletedProcess[str]
             timeout=120,
             stdin=subprocess.DEVNULL,
         )
+        return Finished(done.returncode, done.stdout, done.stderr)
 
     return call
 

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from installed_command import Finished
 
 from sagemaker_local import advertisement, endpoint
 from sagemaker_local.errors import CannotStart
 from sagemaker_local.home import Home
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Finished]
 COMMANDS = (("local", "status"), ("models",), ("local", "down"), ("local", "reset", "--yes"))
 PLACES = (
     "state.db",
@@ -68,9 +69,9 @@ def home(workplace: Path) -> Path:
     return workplace / ".gatehouse"
 
 
-def in_one_line(done: subprocess.CompletedProcess[str]) -> bool:
+def in_one_line(done: Finished) -> bool:
     """Whether the command worked, or said in a few words why not."""
-    return "Traceback" not in done.stderr and done.returncode in (0, 1)
+    return "Traceback" not in done.err and done.code in (0, 1)
 
 
 @pytest.mark.parametrize("damage", [garble, empty, turn])
@@ -81,7 +82,7 @@ def test_a_damaged_part_of_the_state_is_no_traceback(
     damage(home / place)
     for words in COMMANDS:
         done = gatehouse(*words)
-        assert in_one_line(done), done.stderr
+        assert in_one_line(done), done.err
 
 
 @pytest.mark.parametrize(
@@ -104,9 +105,9 @@ def test_a_home_that_is_a_file_is_said_so(
 ) -> None:
     monkeypatch.setenv("GATEHOUSE_HOME", str(workplace / "churn.csv"))
     done = gatehouse(*words)
-    assert done.returncode == 1
-    assert in_one_line(done), done.stderr
-    assert "churn.csv" in done.stderr
+    assert done.code == 1
+    assert in_one_line(done), done.err
+    assert "churn.csv" in done.err
 
 
 def test_a_home_of_a_user_that_there_is_not_is_said_so(
@@ -115,7 +116,7 @@ def test_a_home_of_a_user_that_there_is_not_is_said_so(
     assert workplace.is_dir()
     monkeypatch.setenv("GATEHOUSE_HOME", "~nobody-of-this-name/x")
     done = gatehouse("local", "status")
-    assert (done.returncode, in_one_line(done)) == (1, True), done.stderr
+    assert (done.code, in_one_line(done)) == (1, True), done.err
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root may write anywhere")
@@ -125,13 +126,14 @@ def test_a_home_that_cannot_be_written_is_said_so(home: Path, mode: int, words: 
     home.chmod(mode)
     bound = AS_ROOT_BOUND_BY_MODES if os.geteuid() == 0 else []
     try:
-        done = subprocess.run(
+        ended = subprocess.run(
             [*bound, sys.executable, "-m", "pipelines", *words], capture_output=True, text=True
         )
     finally:
         home.chmod(0o700)
-    assert in_one_line(done), done.stderr
-    assert done.returncode == 1 or (mode and words[-1] != "up")
+    done = Finished(ended.returncode, ended.stdout, ended.stderr)
+    assert in_one_line(done), done.err
+    assert done.code == 1 or (mode and words[-1] != "up")
 
 
 def test_a_home_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
@@ -162,7 +164,7 @@ def test_a_process_of_its_own_writes_nothing_that_others_can_read(
 ) -> None:
     before = os.umask(0)
     try:
-        assert gatehouse("local", "up").returncode == 0
+        assert gatehouse("local", "up").code == 0
         found = {
             path: stat.S_IMODE(path.stat().st_mode) for path in Home(workplace / ".gatehouse").root.rglob("*")
         }

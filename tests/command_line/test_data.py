@@ -39,16 +39,16 @@ def test_a_table_of_the_columns_fits_80_characters(gatehouse: Callable[..., Any]
     rows = [f"{'long value ' * 5}{i % 7},{i},名{i % 3},{'yes' if i % 3 else 'no'}" for i in range(200)]
     (workplace / "churn.csv").write_text("\n".join([",".join([*names, "left"]), *rows]) + "\n")
     done = gatehouse("data")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert max(len(line.rstrip()) for line in done.stdout.splitlines()) <= 80
-    assert "\x1b" not in done.stdout
-    assert "\\x1b[31mred" in done.stdout
-    assert "Target  left: no (67 rows), yes (133 rows, positive)" in done.stdout
-    assert "Next: gatehouse run bank-churn" in done.stdout
+    assert done.code == 0, done.out + done.err
+    assert max(len(line.rstrip()) for line in done.out.splitlines()) <= 80
+    assert "\x1b" not in done.out
+    assert "\\x1b[31mred" in done.out
+    assert "Target  left: no (67 rows), yes (133 rows, positive)" in done.out
+    assert "Next: gatehouse run bank-churn" in done.out
 
 
 def test_the_document_has_the_promised_keys(gatehouse: Callable[..., Any]) -> None:
-    document = json.loads(gatehouse("data", "--json").stdout)
+    document = json.loads(gatehouse("data", "--json").out)
     assert set(document) == promised("The pipeline")["data"][1]
     assert document["columns"][0]["examples"] == ["0", "1", "2"]
     assert (document["rows"], document["whole"], document["errors"]) == (400, True, [])
@@ -60,9 +60,9 @@ def test_a_wrong_target_is_refused_by_every_command_before_anything_is_started(
     settings(workplace, ('target = "left"', 'target = "lef"'))
     for command in ("data", "plan", "upsert", "run", "doctor"):
         done = gatehouse(command)
-        assert done.returncode == 1
-        assert "Did you mean 'left'?" in " ".join((done.stdout + done.stderr).split()), command
-    described = json.loads(gatehouse("data", "--json").stdout)
+        assert done.code == 1
+        assert "Did you mean 'left'?" in " ".join((done.out + done.err).split()), command
+    described = json.loads(gatehouse("data", "--json").out)
     assert described["errors"][0]["remedy"] == "Did you mean 'left'?"
     assert not list((workplace / ".gatehouse").glob("s3/*/*"))
 
@@ -73,10 +73,10 @@ def test_a_start_looks_at_the_data_that_it_would_publish(
     local.upsert(local.gated(local.scores(0.9)))
     settings(workplace, ('target = "left"', 'target = "lef"'))
     refused = gatehouse("start")
-    assert refused.returncode == 1
-    assert "Did you mean 'left'?" in refused.stderr
+    assert refused.code == 1
+    assert "Did you mean 'left'?" in refused.err
     other = gatehouse("start", "-p", "InputDataUri=s3://tests/other/")
-    assert other.returncode == 0, other.stderr
+    assert other.code == 0, other.err
 
 
 def test_data_in_s3_is_looked_at_where_it_lies(
@@ -86,15 +86,15 @@ def test_data_in_s3_is_looked_at_where_it_lies(
     content = (workplace / "churn.csv").read_bytes()
     stored(local, "churn/a.csv", content)
     stored(local, "churn/_SUCCESS", b"x")
-    found = json.loads(gatehouse("data", "--json").stdout)
+    found = json.loads(gatehouse("data", "--json").out)
     assert (found["rows"], found["whole"], found["errors"]) == (400, True, [])
     # Enough for the first part only: the row that breaks the rest is not read.
     stored(local, "churn/a.csv", content * 3000 + b"1,2\n")
-    found = json.loads(gatehouse("data", "--json").stdout)
+    found = json.loads(gatehouse("data", "--json").out)
     assert (found["whole"], found["errors"]) == (False, [])
     assert found["looked_at"].startswith("the first 1 MB of 1 file, ")
     settings(workplace, ('target = "left"', 'target = "lef"'))
-    assert "Did you mean 'left'?" in gatehouse("plan").stderr
+    assert "Did you mean 'left'?" in gatehouse("plan").err
 
 
 def test_of_a_parquet_file_in_s3_footer_and_some_pages_are_read(
@@ -107,7 +107,7 @@ def test_of_a_parquet_file_in_s3_footer_and_some_pages_are_read(
     pq.write_table(table, written, compression="none", use_dictionary=["left"], row_group_size=rows)
     assert written.tell() > 8 << 20
     stored(local, "churn/a.parquet", written.getvalue())
-    found = json.loads(gatehouse("data", "--json").stdout)
+    found = json.loads(gatehouse("data", "--json").out)
     assert (found["whole"], found["errors"], found["rows"]) == (False, [], 5_000)
     assert [one["rows"] for one in found["classes"]] == [3_750, 1_250]
 
@@ -117,9 +117,9 @@ def test_an_empty_place_in_s3_is_an_error(
     gatehouse: Callable[..., Any], workplace: Path, local: Any, command: str
 ) -> None:
     settings(workplace, IN_S3)
-    assert "s3://data/churn/: the bucket does not exist" in gatehouse(command).stderr
+    assert "s3://data/churn/: the bucket does not exist" in gatehouse(command).err
     stored(local, "other/a.csv", b"age,left\n")
-    assert "s3://data/churn/: there is no data" in gatehouse(command).stderr
+    assert "s3://data/churn/: there is no data" in gatehouse(command).err
 
 
 def test_data_that_cannot_be_reached_is_said_in_one_line_and_is_no_error(
@@ -135,6 +135,6 @@ def test_data_that_cannot_be_reached_is_said_in_one_line_and_is_no_error(
         AWS_ACCESS_KEY_ID="nobody",
         AWS_SECRET_ACCESS_KEY="nothing",
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[1].startswith("s3://data/churn/ is not looked at: ")
-    assert len(done.stdout.splitlines()) == 2
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[1].startswith("s3://data/churn/ is not looked at: ")
+    assert len(done.out.splitlines()) == 2

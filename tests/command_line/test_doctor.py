@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed_command import Finished
 
 from pipelines.commands import main
 from sagemaker_local.jobs import opt_ml
 
 Printed = pytest.CaptureFixture[str]
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Finished]
 
 
 def checks(capsys: Printed, *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -131,12 +132,12 @@ ROLE = "arn:aws:iam::000000000000:role/pipelines"
 def checks_of_account(gatehouse: Command, **environment: str) -> tuple[int, dict[str, dict[str, Any]]]:
     """In a process of its own: boto3 keeps the credentials that it found first."""
     done = gatehouse("doctor", "--json", "--target", "aws", SAGEMAKER_PIPELINE_ROLE_ARN=ROLE, **environment)
-    return done.returncode, {check["check"]: check for check in json.loads(done.stdout)}
+    return done.code, {check["check"]: check for check in json.loads(done.out)}
 
 
-def test_aws_without_credentials_says_how_to_log_in(gatehouse: Command) -> None:
+def test_aws_without_credentials_says_how_to_log_in(gatehouse_alone: Command) -> None:
     code, found = checks_of_account(
-        gatehouse,
+        gatehouse_alone,
         AWS_EC2_METADATA_DISABLED="true",
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         AWS_CONFIG_FILE=os.devnull,
@@ -146,14 +147,14 @@ def test_aws_without_credentials_says_how_to_log_in(gatehouse: Command) -> None:
     assert "bucket" not in found
 
 
-def test_an_account_that_answers_is_checked_up_to_its_bucket(local: Any, gatehouse: Command) -> None:
+def test_an_account_that_answers_is_checked_up_to_its_bucket(local: Any, gatehouse_alone: Command) -> None:
     account = {
         "AWS_ENDPOINT_URL": local.url,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "ARTIFACT_BUCKET": "artifacts-of-the-team",
     }
-    code, found = checks_of_account(gatehouse, **account)
+    code, found = checks_of_account(gatehouse_alone, **account)
     assert code == 1
     assert found["credentials"]["ok"]
     assert found["role"]["ok"]
@@ -161,6 +162,6 @@ def test_an_account_that_answers_is_checked_up_to_its_bucket(local: Any, gatehou
     local.client("s3").create_bucket(
         Bucket="artifacts-of-the-team", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
-    code, found = checks_of_account(gatehouse, **account)
+    code, found = checks_of_account(gatehouse_alone, **account)
     assert code == 0
     assert found["bucket"]["ok"]

@@ -55,10 +55,10 @@ def test_documents_about_this_machine_have_the_promised_keys(capsys: Printed) ->
 
 def test_the_documents_of_a_plan_and_of_a_run_have_the_promised_keys(gatehouse: Any) -> None:
     planned = gatehouse("plan", "--json")
-    assert kept(json.loads(planned.stdout), "plan"), planned.stderr
-    upserted = json.loads(gatehouse("upsert", "--json").stdout)
+    assert kept(json.loads(planned.out), "plan"), planned.err
+    upserted = json.loads(gatehouse("upsert", "--json").out)
     assert set(upserted) == {*promised("The pipeline")["plan"][1], "pipeline_arn"}
     ran = gatehouse("run", "-p", "NumRound=5", "--json")
-    assert kept(json.loads(ran.stdout), "run"), ran.stderr
+    assert kept(json.loads(ran.out), "run"), ran.err
     again = gatehouse("schedule", "--rate", "1 day", "--json")
-    assert kept(json.loads(again.stdout), "schedule"), again.stderr
+    assert kept(json.loads(again.out), "schedule"), again.err

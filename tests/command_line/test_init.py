@@ -8,8 +8,6 @@ import os
 import random
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,27 +16,23 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from installed_command import Finished, type_here
 from promised_documents import promised
 
 from pipelines import ROOT
 from pipelines.settings.projects_file import load_settings
 
-Call = Callable[..., subprocess.CompletedProcess[str]]
+Call = Callable[..., Finished]
 
 
 @pytest.fixture
-def gatehouse(tmp_path: Path) -> Call:
+def gatehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Run a command line in an empty folder of its own."""
-    unset = ("AWS_", "GATEHOUSE_", "SAGEMAKER_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(unset)}
-
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipelines", *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
-        )
-
-    return call
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "GATEHOUSE_", "SAGEMAKER_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return type_here
 
 
 def payments(rows: int = 2_000, positives: float = 0.05) -> list[dict[str, Any]]:
@@ -80,8 +74,8 @@ def table(folder: Path, team: str = "my", name: str = "payments") -> dict[str, A
 def test_rare_fraud_gets_a_gate_a_key_and_no_identifiers(gatehouse: Call, tmp_path: Path) -> None:
     (tmp_path / "payments.csv").write_text(as_csv(payments()))
     done = gatehouse("init", "payments.csv", "--target", "label", "--team", "rc", "--name", "fraud-detection")
-    assert done.returncode == 0, done.stderr
-    assert "Next: gatehouse data rc-fraud-detection, gatehouse run rc-fraud-detection" in done.stdout
+    assert done.code == 0, done.err
+    assert "Next: gatehouse data rc-fraud-detection, gatehouse run rc-fraud-detection" in done.out
     written = table(tmp_path, "rc", "fraud-detection")
     assert written["task"] == "binary"
     assert written["gate"] == {"metric": "auc", "threshold": 0.6}
@@ -106,8 +100,8 @@ def test_what_readme_says_of_ones_own_data_works_as_it_is_typed(gatehouse: Call,
     assert [line.split()[0] for line in lines] == ["init", "data", "run"]
     for line in lines:
         done = gatehouse(*shlex.split(line, comments=True))
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert "Registered  rc-fraud-detection version 1" in done.stdout
+        assert done.code == 0, done.out + done.err
+    assert "Registered  rc-fraud-detection version 1" in done.out
 
 
 def written_as(tmp_path: Path, form: str) -> str:
@@ -151,11 +145,11 @@ def test_a_file_of_any_form_gets_settings_that_preprocessing_accepts(
     gatehouse: Call, tmp_path: Path, form: str, more: dict[str, Any]
 ) -> None:
     file = written_as(tmp_path, form)
-    assert gatehouse("init", file, "--target", "label").returncode == 0
+    assert gatehouse("init", file, "--target", "label").code == 0
     data = table(tmp_path)["data"]
     assert {key: data[key] for key in data if key in ("delimiter", "decimal", "strip")} == more
     assert (data["positive_class"], data["drop"]) == ("fraud", ["payment_id", "currency"])
-    seen = json.loads(gatehouse("data", "--json").stdout)
+    seen = json.loads(gatehouse("data", "--json").out)
     assert (seen["errors"], seen["rows"]) == ([], 800)
     assert {one["name"]: one["kind"] for one in seen["columns"] if one["role"] == "feature"} == {
         "amount": "number",
@@ -168,8 +162,8 @@ def test_a_file_without_a_header_gets_names_for_its_columns(gatehouse: Call, tmp
     quoted = [line.rpartition(",")[0] + f",'{line.rpartition(',')[2]}'" for line in lines]
     (tmp_path / "payments.csv").write_text("\n".join(quoted) + "\n")
     listed = gatehouse("init", "payments.csv")
-    assert "column_6" in listed.stdout
-    assert gatehouse("init", "payments.csv", "--target", "column_6").returncode == 0
+    assert "column_6" in listed.out
+    assert gatehouse("init", "payments.csv", "--target", "column_6").code == 0
     data = table(tmp_path)["data"]
     assert (data["header"], data["quote"], data["positive_class"]) == (False, "'", "fraud")
     assert data["columns"] == [f"column_{place}" for place in range(1, 7)]
@@ -200,10 +194,10 @@ def test_without_a_target_the_columns_are_listed_and_nothing_is_written(
 ) -> None:
     (tmp_path / "my payments.csv").write_text(as_csv(payments(200)))
     done = gatehouse("init", "my payments.csv")
-    assert done.returncode == 0
-    assert "gatehouse init 'my payments.csv' --target label" in done.stdout
+    assert done.code == 0
+    assert "gatehouse init 'my payments.csv' --target label" in done.out
     assert not (tmp_path / "projects.toml").exists()
-    document = json.loads(gatehouse("init", "my payments.csv", "--json").stdout)
+    document = json.loads(gatehouse("init", "my payments.csv", "--json").out)
     assert set(document) == promised("The pipeline")["init"][1]
     assert [one["name"] for one in document["columns"]] == list(payments(1)[0])
 
@@ -211,8 +205,8 @@ def test_without_a_target_the_columns_are_listed_and_nothing_is_written(
 def test_a_wrong_target_is_refused_with_the_nearest_right_one(gatehouse: Call, tmp_path: Path) -> None:
     (tmp_path / "payments.csv").write_text(as_csv(payments(200)))
     done = gatehouse("init", "payments.csv", "--target", "labl")
-    assert done.returncode == 1
-    assert "Did you mean 'label'?" in done.stderr
+    assert done.code == 1
+    assert "Did you mean 'label'?" in done.err
     assert not (tmp_path / "projects.toml").exists()
 
 
@@ -220,21 +214,21 @@ def test_settings_that_are_there_are_left_as_they_are_unless_the_project_is_to_b
     gatehouse: Call, tmp_path: Path
 ) -> None:
     (tmp_path / "payments.csv").write_text(as_csv(payments(400, 0.3)))
-    assert gatehouse("init", "payments.csv", "--target", "label").returncode == 0
+    assert gatehouse("init", "payments.csv", "--target", "label").code == 0
     first = (tmp_path / "projects.toml").read_text().rstrip()  # without a line end, as some editors leave it
     (tmp_path / "projects.toml").write_text(first)
     second = ("init", "payments.csv", "--target", "country", "--name", "countries")
     refused = gatehouse(*second)
-    assert refused.returncode == 1
-    assert "[projects.my.countries.data]" in refused.stdout
-    assert "Add --append" in refused.stdout
+    assert refused.code == 1
+    assert "[projects.my.countries.data]" in refused.out
+    assert "Add --append" in refused.out
     assert (tmp_path / "projects.toml").read_text() == first
-    assert gatehouse(*second, "--append").returncode == 0
+    assert gatehouse(*second, "--append").code == 0
     assert (tmp_path / "projects.toml").read_text().startswith(first + "\n")
     assert table(tmp_path, name="countries")["task"] == "multiclass"
     again = gatehouse(*second, "--append")
-    assert again.returncode == 1
-    assert "my-countries" in again.stderr
+    assert again.code == 1
+    assert "my-countries" in again.err
     assert not list(tmp_path.glob(".gatehouse-*"))
 
 
@@ -243,8 +237,8 @@ def test_what_only_a_person_can_decide_is_said(gatehouse: Call, tmp_path: Path) 
     lines = [f"{place * 7 % 31},{('None', 'mild', 'severe')[place % 3]}" for place in range(300)]
     (tmp_path / "payments.csv").write_text("\n".join(["size,kind", *lines]) + "\n")
     done = gatehouse("init", "payments.csv", "--target", "kind")
-    assert done.returncode == 1
-    assert "is it a class, or a missing value?" in done.stdout
+    assert done.code == 1
+    assert "is it a class, or a missing value?" in done.out
     assert table(tmp_path)["data"]["target"] == "kind"
 
 
@@ -255,8 +249,8 @@ def test_names_with_any_character_are_written_as_toml(gatehouse: Call, tmp_path:
     )
     (tmp_path / "payments.csv").write_text(header + rows)
     done = gatehouse("init", "payments.csv", "--target", "kl\u202eass")
-    assert done.returncode == 0, done.stdout + done.stderr
-    for shown in (done.stdout, (tmp_path / "projects.toml").read_text()):
+    assert done.code == 0, done.out + done.err
+    for shown in (done.out, (tmp_path / "projects.toml").read_text()):
         assert not {"\x1b", "\u202e"} & set(shown)
     assert table(tmp_path)["data"]["drop"] == ["客户_id"]
     assert table(tmp_path)["data"]["target"] == "kl\u202eass"

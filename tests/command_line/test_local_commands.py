@@ -14,55 +14,56 @@ from typing import Any
 
 import boto3
 import pytest
+from installed_command import Finished
 
 from pipelines.commands import main
 from sagemaker_local import endpoint
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Finished]
 
 
 @pytest.fixture
 def up(gatehouse: Command) -> Iterator[dict[str, Any]]:
     """An endpoint in a process of its own, as `gatehouse local up` leaves it."""
     started = gatehouse("local", "up", "--json")
-    assert started.returncode == 0, started.stderr
-    yield json.loads(started.stdout)
+    assert started.code == 0, started.err
+    yield json.loads(started.out)
     gatehouse("local", "down")
 
 
 def test_it_comes_up_answers_unmodified_clients_and_goes_down(
     gatehouse: Command, up: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status = json.loads(gatehouse("local", "status", "--json").stdout)
+    status = json.loads(gatehouse("local", "status", "--json").out)
     assert (status["up"], status["url"], status["pid"]) == (True, up["url"], up["pid"])
-    for name, value in json.loads(gatehouse("local", "env", "--json").stdout).items():
+    for name, value in json.loads(gatehouse("local", "env", "--json").out).items():
         monkeypatch.setenv(name, value)
     assert boto3.client("sagemaker").list_pipelines()["PipelineSummaries"] == []
     down = gatehouse("local", "down")
-    assert down.returncode == 0
-    assert up["url"] in down.stdout
-    assert json.loads(gatehouse("local", "status", "--json").stdout)["up"] is False
+    assert down.code == 0
+    assert up["url"] in down.out
+    assert json.loads(gatehouse("local", "status", "--json").out)["up"] is False
 
 
 def test_it_prints_the_link_that_lets_a_browser_in(gatehouse: Command) -> None:
     try:
-        [link] = re.findall(r"http://\S+token=\S+", gatehouse("local", "up").stdout)
+        [link] = re.findall(r"http://\S+token=\S+", gatehouse("local", "up").out)
         browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
         with browser.open(link) as answer:
             assert "token" not in answer.url
             assert "bank-churn" in answer.read().decode()
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(link.partition("?")[0])
-        of_project = gatehouse("studio", "bank-churn", "--no-browser").stdout
+        of_project = gatehouse("studio", "bank-churn", "--no-browser").out
         assert of_project.strip() == link.replace("/studio/", "/studio/p/bank-churn")
-        of_execution = gatehouse("studio", "bank-churn", "abcdefghijkl", "--no-browser").stdout
+        of_execution = gatehouse("studio", "bank-churn", "abcdefghijkl", "--no-browser").out
         assert "/studio/p/bank-churn/executions/abcdefghijkl?token=" in of_execution
     finally:
         gatehouse("local", "down")
 
 
 def test_its_variables_can_be_evaluated_by_a_shell(gatehouse: Command, up: dict[str, Any]) -> None:
-    printed = gatehouse("local", "env").stdout
+    printed = gatehouse("local", "env").out
     done = subprocess.run(
         ["sh", "-c", f'{printed}\necho "$AWS_ENDPOINT_URL $AWS_DEFAULT_REGION ${{AWS_PROFILE-unset}}"'],
         env={**os.environ, "AWS_PROFILE": "work"},
@@ -75,9 +76,9 @@ def test_its_variables_can_be_evaluated_by_a_shell(gatehouse: Command, up: dict[
 
 def test_a_second_one_is_refused_and_names_the_first(gatehouse: Command, up: dict[str, Any]) -> None:
     again = gatehouse("local", "up")
-    assert again.returncode == 1
-    assert up["url"] in again.stderr
-    assert "gatehouse local down" in again.stderr
+    assert again.code == 1
+    assert up["url"] in again.err
+    assert "gatehouse local down" in again.err
 
 
 def test_a_port_that_is_taken_is_said_at_once(gatehouse: Command, tmp_path: Path) -> None:
@@ -85,25 +86,25 @@ def test_a_port_that_is_taken_is_said_at_once(gatehouse: Command, tmp_path: Path
     port = other.url.rpartition(":")[2].rstrip("/")
     refused = gatehouse("local", "up", "--port", port)
     other.close()
-    assert refused.returncode == 1
-    assert port in refused.stderr
-    assert "--port" in refused.stderr
+    assert refused.code == 1
+    assert port in refused.err
+    assert "--port" in refused.err
 
 
 def test_reset_refuses_while_anything_works_on_the_state(gatehouse: Command, up: dict[str, Any]) -> None:
     refused = gatehouse("local", "reset", "--yes")
-    assert refused.returncode == 1
-    assert str(up["pid"]) in refused.stderr
+    assert refused.code == 1
+    assert str(up["pid"]) in refused.err
     assert Path(up["home"]).exists()
 
 
 def test_reset_deletes_the_state_once_it_is_confirmed(gatehouse: Command, workplace: Path) -> None:
     endpoint.start(workplace / ".gatehouse").close()
-    assert gatehouse("local", "reset").returncode != 0  # nobody there to say yes
+    assert gatehouse("local", "reset").code != 0  # nobody there to say yes
     assert (workplace / ".gatehouse").exists()
-    assert gatehouse("local", "reset", "--yes").returncode == 0
+    assert gatehouse("local", "reset", "--yes").code == 0
     assert not (workplace / ".gatehouse").exists()
-    assert gatehouse("local", "reset", "--yes").returncode == 0
+    assert gatehouse("local", "reset", "--yes").code == 0
 
 
 def test_reset_leaves_a_folder_alone_that_is_not_its_own(
@@ -135,20 +136,20 @@ def nowhere(workplace: Path) -> Path:
 
 def test_it_needs_no_settings(gatehouse: Command, nowhere: Path) -> None:
     started = gatehouse("local", "up", "--json")
-    assert started.returncode == 0, started.stderr
-    assert json.loads(started.stdout)["home"] == str(nowhere / ".gatehouse")
-    env = json.loads(gatehouse("local", "env", "--json").stdout)
+    assert started.code == 0, started.err
+    assert json.loads(started.out)["home"] == str(nowhere / ".gatehouse")
+    env = json.loads(gatehouse("local", "env", "--json").out)
     assert env["AWS_REGION"] == "us-east-1"
-    assert json.loads(gatehouse("local", "down", "--json").stdout) == {"was_up": True}
-    assert gatehouse("local", "reset", "--yes").returncode == 0
+    assert json.loads(gatehouse("local", "down", "--json").out) == {"was_up": True}
+    assert gatehouse("local", "reset", "--yes").code == 0
     assert not (nowhere / ".gatehouse").exists()
 
 
 @pytest.mark.usefixtures("nowhere")
 def test_settings_that_are_named_and_not_there_are_an_error(gatehouse: Command) -> None:
     ended = gatehouse("local", "status", GATEHOUSE_SETTINGS="elsewhere.toml")
-    assert ended.returncode == 1
-    assert "elsewhere.toml" in ended.stderr
+    assert ended.code == 1
+    assert "elsewhere.toml" in ended.err
 
 
 def test_the_settings_region_is_exported_without_a_default_project(
@@ -157,7 +158,7 @@ def test_the_settings_region_is_exported_without_a_default_project(
     file = workplace / "projects.toml"
     file.write_text(file.read_text().replace('default_project = "bank-churn"', ""))
     gatehouse("local", "up")
-    env = json.loads(gatehouse("local", "env", "--json").stdout)
+    env = json.loads(gatehouse("local", "env", "--json").out)
     gatehouse("local", "down")
     assert (env["AWS_REGION"], env["AWS_DEFAULT_REGION"]) == ("eu-west-1", "eu-west-1")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -41,14 +42,21 @@ class Finished:
 
 
 def type_here(*arguments: str, answer: str = "") -> Finished:
-    """Run a command to its end in this process, with this process's environment; `answer` is typed to it."""
+    """Run a command to its end in this process, with this process's environment; `answer` is typed to it.
+
+    Warnings in the log go to standard error, as in a process whose log is not configured.
+    """
     out, err, keyboard = io.StringIO(), io.StringIO(), sys.stdin
+    log = logging.StreamHandler(err)
+    log.setLevel(logging.WARNING)
+    logging.root.addHandler(log)
     sys.stdin = io.TextIOWrapper(io.BytesIO(answer.encode()))
     try:
         with redirect_stdout(out), redirect_stderr(err):
             code = main(arguments)
     finally:
         sys.stdin = keyboard
+        logging.root.removeHandler(log)
     return Finished(code, out.getvalue(), err.getvalue())
 
 
