@@ -418,5 +418,5 @@ def _seconds(moment: datetime | None) -> float | None:
 
 def _pause(target: Target, quiet: float) -> float:
     """Seconds until the next snapshot: a twentieth of the time without change, within the target's bounds."""
-    shortest, longest = (0.1, 1.0) if target.name == "local" else (5.0, 10.0)
+    shortest, longest = (0.1, 1.0) if target.name == "local" else (2.0, 10.0)
     return min(longest, max(shortest, quiet / 20))

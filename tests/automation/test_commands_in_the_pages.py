@@ -53,7 +53,8 @@ def test_the_pages_have_commands() -> None:
 )
 def test_a_gatehouse_command_can_be_parsed(words: list[str]) -> None:
     command: click.Command = gatehouse
-    context, rest = click.Context(gatehouse), [word for word in words[1:] if word != "..."]
+    context = click.Context(gatehouse, **gatehouse.context_settings)
+    rest = [word for word in words[1:] if word != "..."]
     while isinstance(command, click.Group):
         _, found, rest = command.resolve_command(context, rest)
         assert found is not None
