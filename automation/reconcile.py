@@ -4,6 +4,7 @@
 
     the parameter names a version that is not approved   back to the newest one before that is
     the endpoint is on its way                           nothing; its next event brings us here again
+    the version served, and now another one does         nothing: a person is at work
     the version does not serve, nobody tried yet         start its deployment
     the version does not serve though it was started     back to the one before, and say why
     the version serves, its sample is not answered       back to the one before, and say why
@@ -12,7 +13,8 @@
 So it does not matter which event called it, how often, or in which order; a ``lease`` keeps two calls at the
 same moment apart. ``labels`` on the parameter's version say how far its deployment has come. A version that
 was announced is finished. If the endpoint serves something else later on, a person is at work there
-(`gatehouse deploy` changes the endpoint first and writes the parameter last), and nothing is done.
+(`gatehouse deploy` changes the endpoint first and writes the parameter last), and nothing is done. The same
+holds before the announcement for what a person has deployed, because it served when it was recorded.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from registry.deployment_history import (
 )
 from registry.deployments import UNDER_WAY, CannotServe, plan_deployment
 from registry.endpoint_changes import start_deployment
-from registry.environment_state import State, read_state
+from registry.environment_state import Endpoint, State, read_state
 from registry.life_cycle import DEPLOYED, ROLLED_BACK, note_stage
 from registry.model_packages import APPROVED
 from registry.rollout import prove_deployment
@@ -75,8 +77,10 @@ def _reconcile(context: Context, stage: Stage) -> str:
         return f"endpoint {endpoint.name} is {endpoint.status}"
     if state.serves:
         return _confirm(context, stage, record)
+    if record.served and endpoint is not None and endpoint.status == "InService":
+        return f"a person is at work: the endpoint has left {_named(record)}, which served in {stage.name}"
     if has_label(stage.environment, record, STARTED):
-        reason = f"the endpoint is {endpoint.status}" if endpoint else "the endpoint is gone"
+        reason = _why_not_serving(endpoint)
         return _roll_back(context, stage, state, (endpoint and endpoint.failure) or reason)
     try:
         plan = plan_deployment(context.clients, stage.environment, record.arn, action=record.action)
@@ -86,6 +90,14 @@ def _reconcile(context: Context, stage: Stage) -> str:
     # Afterwards: if this function dies before it has asked for the endpoint, the next one starts again.
     add_labels(stage.environment, record, STARTED)
     return f"{_named(record)} is on its way to {stage.name}"
+
+
+def _why_not_serving(endpoint: Endpoint | None) -> str:
+    if endpoint is None:
+        return "the endpoint is gone"
+    if endpoint.status == "InService" and endpoint.version is not None:
+        return f"the endpoint serves version {endpoint.version} again"
+    return f"the endpoint is {endpoint.status}"
 
 
 def _must_go(version: VersionDetails | None, record: DeploymentRecord) -> bool:
@@ -172,13 +184,15 @@ def _promote(context: Context, stage: Stage, record: DeploymentRecord, version: 
 
 
 def _roll_back(context: Context, stage: Stage, state: State, reason: str) -> str:
-    """To the newest version before that is approved; with none, to nothing, unless people are served."""
+    """To the newest version before that is approved, or the one of them that serves already; with none, to
+    nothing, unless people are served."""
     environment, current = stage.environment, state.deployed
     assert current is not None
     history = read_history(environment)
     if not history or history[0].number != current.number:  # by a person, who needs no lease
         return f"{stage.name} changed meanwhile"
-    for candidate in earlier_records(history):
+    packages = state.endpoint.packages if state.endpoint is not None else ()
+    for candidate in sorted(earlier_records(history), key=lambda earlier: packages != (earlier.arn,)):
         version = context.find_version(candidate.arn)
         if version is None or version.approval != APPROVED:
             continue

@@ -4,8 +4,9 @@ What an environment should serve is a Parameter Store parameter whose value is a
 commands write it last, after the new version has answered, so it names none that does not serve; automation
 writes it first, and takes it back if the version does not answer. The parameter's own version history is the
 deployment history: Parameter Store records when and by whom each value was written, and the description says
-how it came about (``deploy: ...``, ``rollback: ...``, ``promote: ...``). Parameter Store keeps the last
-hundred.
+how it came about (``deploy: ...``, ``rollback: ...``, ``promote: ...``). What the commands write is
+``deploy of version 3: ...``; the version is named because Parameter Store keeps a description where somebody
+else writes a value without one. Parameter Store keeps the last hundred.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from aws_formats.arns import parse_package_version
+from aws_formats.arns import group_and_version, parse_package_version
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent, is_denied
 from registry.environments import Environment
@@ -35,6 +36,7 @@ class DeploymentRecord:
         action: deploy, rollback or promote; empty where somebody else wrote the parameter.
         note: what the description says besides.
         by: the ARN of who wrote it.
+        served: the version had answered before this was written; otherwise it is still to be deployed.
     """
 
     number: int
@@ -43,6 +45,7 @@ class DeploymentRecord:
     note: str
     when: datetime
     by: str
+    served: bool = False
 
     @property
     def version(self) -> int | None:
@@ -100,8 +103,15 @@ def earlier_records(records: Iterable[DeploymentRecord]) -> tuple[DeploymentReco
     return tuple(reversed(stack[:-1] if current_is_there else stack))
 
 
-def record_deployment(environment: Environment, arn: str, action: str, note: str) -> None:
-    """Make a version the one that the environment should serve."""
+def record_deployment(
+    environment: Environment, arn: str, action: str, note: str, *, served: bool = False
+) -> None:
+    """Make a version the one that the environment should serve.
+
+    Args:
+        served: it has answered there already.
+    """
+    action = f"{action} of version {group_and_version(arn)[1]}" if served else action
     environment.clients.client("ssm").put_parameter(
         Name=environment.parameter,
         Value=arn,
@@ -155,8 +165,10 @@ def nothing_deployed(environment: Environment) -> GatehouseError:
 
 
 def _read_record(entry: Mapping[str, Any]) -> DeploymentRecord:
-    action, _, note = entry.get("Description", "").partition(":")
+    words, _, note = entry.get("Description", "").partition(":")
+    action, _, version = words.partition(" of version ")
     ours = action in (DEPLOY, ROLLBACK, PROMOTE)
+    named = parse_package_version(entry["Value"])
     return DeploymentRecord(
         number=entry["Version"],
         arn=entry["Value"],
@@ -164,4 +176,5 @@ def _read_record(entry: Mapping[str, Any]) -> DeploymentRecord:
         note=note.strip() if ours else entry.get("Description", ""),
         when=entry["LastModifiedDate"],
         by=entry.get("LastModifiedUser", ""),
+        served=ours and named is not None and version == str(named[1]),
     )

@@ -60,7 +60,7 @@ def apply_deployment(
         )
     _tell_of_other_changes(plan, tell)
     try:
-        deployment_history.record_deployment(environment, plan.arn, plan.action, note)
+        deployment_history.record_deployment(environment, plan.arn, plan.action, note, served=True)
     except ClientError:  # refused; where no answer came it may have been written, and a second run finds out
         _undo(plan, tell)
         raise

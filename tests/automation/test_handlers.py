@@ -239,28 +239,6 @@ def test_a_version_that_no_endpoint_can_serve_is_replaced_and_people_are_told(
     assert "no inference specification" in text
 
 
-def test_a_person_at_work_is_left_alone(automated: AutomatedProject) -> None:
-    """`gatehouse deploy` moves the endpoint first and writes the parameter last."""
-    registry = automated.registry
-    first, second = registry.register(approved=True), registry.register(approved=True)
-    registry.done("deploy", "--env", "dev", "--version", first)
-    automated.arrived("dev")
-    automated.changed("dev")
-    assert automated.subjects() == [f"version {first} serves in dev"]
-    registry.done("deploy", "--env", "dev", "--version", second)
-    automated.arrived("dev")
-    registry.done("rollback", "--env", "dev")
-    automated.changed("dev")
-    assert automated.serving("dev") == registry.arn(first)
-    assert automated.subjects() == [f"version {second} serves in dev", f"version {first} serves in dev again"]
-    # Back to a rejected version on purpose: the timer does not know better.
-    registry.done("deploy", "--env", "dev", "--version", second)
-    registry.done("reject", first, "--force")
-    registry.done("rollback", "--env", "dev")
-    automated.timer()
-    assert registry.parameter("dev") == registry.arn(first)
-
-
 def test_a_parameter_that_somebody_sets_to_what_nobody_approved_is_set_back(
     automated: AutomatedProject,
 ) -> None:

@@ -192,7 +192,7 @@ def test_a_parameter_that_cannot_be_written_brings_the_old_version_back(
     registry.register(artifact=registry.model.speaking(*UP_DOWN), approved=True)
     registry.done("deploy", "--env", "dev", "--version", 1)
 
-    def refused(*_: object) -> None:
+    def refused(*_: object, **__: object) -> None:
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "PutParameter")
 
     monkeypatch.setattr(rollout.deployment_history, "record_deployment", refused)

@@ -110,10 +110,21 @@ class AutomatedProject:
     def subjects(self) -> list[str]:
         return [subject for subject, _ in self.messages()]
 
+    def config(self, environment: str) -> str:
+        """The name of the configuration that the endpoint has."""
+        name = f"{self.registry.project}-{environment}"
+        found = self.registry.client("sagemaker").describe_endpoint(EndpointName=name)
+        return str(found["EndpointConfigName"])
+
+    def move(self, environment: str, config: str) -> None:
+        """Give the endpoint another configuration, and wait for it; nothing else is told or written."""
+        name = f"{self.registry.project}-{environment}"
+        self.registry.client("sagemaker").update_endpoint(EndpointName=name, EndpointConfigName=config)
+        assert self.status(environment) == "InService"
+
     def serving(self, environment: str) -> str | None:
         """The ARN of the version that the endpoint has."""
         sagemaker = self.registry.client("sagemaker")
-        found = sagemaker.describe_endpoint(EndpointName=f"{self.registry.project}-{environment}")
-        config = sagemaker.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=self.config(environment))
         model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
         return str(model["Containers"][0]["ModelPackageName"])
