@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,7 +39,7 @@ class ColumnReading:
         type: one of ``column_types.TYPES``.
         notation: how its texts are written.
         missing: the texts that mean a missing value.
-        missing_numbers: the numbers among them; any spelling of these is missing in a column of numbers.
+        missing_values: the numbers or the times among them, in a column of such; any spelling is missing.
         renamed: texts that stand for other ones, before anything else (``class_names``).
     """
 
@@ -47,7 +47,7 @@ class ColumnReading:
     type: str
     notation: Notation
     missing: pa.StringArray
-    missing_numbers: pa.DoubleArray
+    missing_values: pa.Array
     renamed: Mapping[str, str]
 
 
@@ -71,10 +71,10 @@ def convert(array: pa.Array, reading: ColumnReading, noticed: Noticed) -> pa.Arr
     if pa.types.is_dictionary(kind):
         array = array.dictionary_decode()
     if reading.type.startswith("timestamp"):
-        return _timestamps(array)
+        return _without_missing_values(_timestamps(array), reading)
     wanted = TYPES[reading.type]
     typed = array if array.type == wanted else array.cast(wanted, safe=False)
-    return _without_missing_numbers(typed, reading)
+    return _without_missing_values(typed, reading)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -135,7 +135,7 @@ def _from_texts(array: pa.DictionaryArray, reading: ColumnReading, noticed: Noti
         raise Unfitting(f"{unfitting[0].as_py()!r} is no {reading.type.removesuffix(' with zone')}")
     places = pc.index_in(texts, value_set=present)
     values = values.take(places.take(array.indices))
-    return _without_missing_numbers(values, reading)
+    return _without_missing_values(values, reading)
 
 
 def _typed(texts: pa.StringArray, reading: ColumnReading, noticed: Noticed) -> pa.Array:
@@ -172,17 +172,25 @@ def _from_dates(texts: pa.StringArray, kind: str, notation: Notation) -> pa.Time
     return values
 
 
+def times_among(texts: Iterable[str], notation: Notation) -> pa.TimestampArray:
+    """Those of the texts that are times, in the column's format or as Arrow reads them."""
+    kinds = ("timestamp", "timestamp with zone")
+    found = [_from_dates(pa.array([text]), kind, notation) for text in texts for kind in kinds]
+    return pa.concat_arrays([pa.array([], pa.timestamp("us")), *found]).drop_null()
+
+
 def _timestamps(array: pa.Array) -> pa.TimestampArray:
     if pa.types.is_timestamp(array.type) and array.type.tz not in (None, "UTC"):
         array = array.cast(pa.timestamp(array.type.unit, "UTC"))
     return array.cast(pa.timestamp("us"), safe=False)
 
 
-def _without_missing_numbers(array: pa.Array, reading: ColumnReading) -> pa.Array:
-    """Null where a number means a missing value, however it is spelt."""
-    if not len(reading.missing_numbers) or reading.type not in ("whole number", "number"):
+def _without_missing_values(array: pa.Array, reading: ColumnReading) -> pa.Array:
+    """Null where a number or a time means a missing value, however it is spelt."""
+    if not len(reading.missing_values):
         return array
-    absent = pc.is_in(array.cast(pa.float64(), safe=False), value_set=reading.missing_numbers)
+    compared = array.cast(reading.missing_values.type, safe=False)
+    absent = pc.is_in(compared, value_set=reading.missing_values)
     return pc.if_else(absent, pa.scalar(None, array.type), array) if absent.true_count else array
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import pyarrow.compute as pc
 from column_types import KIND_OF
 from dataset_settings import EVERY_COLUMN, InputError
+from date_doubts import notable_dates
 from dates import timestamps
 from evidence import UNKNOWN
 from findings import Finding
@@ -70,6 +71,7 @@ def examine(plan: Plan, counts: Counts) -> list[Finding]:
         *_spaces(plan, counts),
         *_quotes(plan, counts),
         *notable_numbers(plan, counts),
+        *notable_dates(plan, counts),
         *close_values(plan, counts),
     ]
 

@@ -27,7 +27,7 @@ import numpy as np
 import parquet_source
 import pyarrow as pa
 from byte_stream import open_lines
-from conversion import ColumnReading, Noticed, Unfitting, convert
+from conversion import ColumnReading, Noticed, Unfitting, convert, times_among
 from csv_source import csv_batches, csv_columns, lines_above_data, settings_of
 from dataset_settings import DatasetSettings, InputError
 from evidence import evidence_of
@@ -193,11 +193,14 @@ def _converted(batch: pa.RecordBatch, file: SourceFile, reading: ColumnReading, 
 
 def _column_reading(name: str, type_: str, settings: DatasetSettings) -> ColumnReading:
     renamed = settings.class_names if name == settings.target else {}
-    missing = pa.array(settings.missing_values, pa.string())
-    numbers = [float(text) for text in settings.missing_values if _is_finite(text)]
-    return ColumnReading(
-        name, type_, settings.notation(name), missing, pa.array(numbers, pa.float64()), renamed
-    )
+    texts, notation = settings.missing_values, settings.notation(name)
+    missing = pa.array(texts, pa.string())
+    values = pa.nulls(0)
+    if column_types.KIND_OF[type_] == "number":
+        values = pa.array([float(text) for text in texts if _is_finite(text)], pa.float64())
+    elif column_types.KIND_OF[type_] == "timestamp":
+        values = times_among(texts, notation)
+    return ColumnReading(name, type_, notation, missing, values, renamed)
 
 
 def _is_finite(text: str) -> bool:

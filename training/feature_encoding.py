@@ -57,7 +57,7 @@ class Feature:
     number_codes: Mapping[float, float]
     from_text: Callable[[str], float]  # one CSV field to its number; ValueError if it is none
     scale: Scale
-    missing_numbers: frozenset[float] = frozenset()  # of a number: those that mean a missing value
+    missing_numbers: frozenset[float] = frozenset()  # of a number or a time: missing values
     strip: bool = False  # whether spaces around a text are no part of it
     in_notation: bool = False  # whether texts of it must be read by `from_text`
 
@@ -119,8 +119,12 @@ def _feature(entry: Mapping[str, Any], missing: frozenset[str], strip: bool) -> 
     number_codes = {number: codes[text] for text, number in numbers.items() if often[number] == 1}
     kind, notation = entry["kind"], Notation(**{"strip": strip, **entry.get("notation", {})})
     missing = missing | frozenset(entry.get("also_missing", ()))
-    missing_numbers = frozenset(float(text) for text in missing if _NUMBER(text) and text[-1] != ")")
-    missing_numbers = missing_numbers if kind == "number" else frozenset()
+    missing_numbers: frozenset[float] = frozenset()
+    if kind == "number":
+        missing_numbers = frozenset(float(text) for text in missing if _NUMBER(text) and text[-1] != ")")
+    elif kind == "timestamp":
+        times = (_time(text, notation) for text in missing)
+        missing_numbers = frozenset(time for time in times if time is not None)
     scale = scale_of(entry)
     by_whole_numbers = kind == "number" and scale.by_whole_numbers
     return Feature(
@@ -172,15 +176,9 @@ def _text_reader(
             raise ValueError(f"{text!r} is not a boolean (true, false, 0 or 1)") from None
 
     def timestamp(text: str) -> int:
-        if notation.date_format is not None:
-            found = microseconds(text, notation.date_format)
-            if found is not None:
-                return found
-        for zone in (None, "UTC"):
-            try:
-                return int(_microseconds(pa.array([text]).cast(pa.timestamp("us", zone)))[0].as_py())
-            except pa.ArrowInvalid:
-                continue
+        found = _time(text, notation)
+        if found is not None:
+            return found
         written = "2026-01-31, or 2026-01-31T12:00:00Z"
         if notation.date_format is not None:
             written = notation.date_format
@@ -198,6 +196,18 @@ def _text_reader(
         return _NAN if value in missing_numbers else place(value)
 
     return present
+
+
+def _time(text: str, notation: Notation) -> int | None:
+    """Microseconds since 1970 UTC, by the feature's format or as Arrow reads it; None where it is no time."""
+    if notation.date_format is not None:
+        found = microseconds(text, notation.date_format)
+        if found is not None:
+            return found
+    for zone in (None, "UTC"):
+        with contextlib.suppress(pa.ArrowInvalid):
+            return int(_microseconds(pa.array([text]).cast(pa.timestamp("us", zone)))[0].as_py())
+    return None
 
 
 # Typed columns to the matrix
@@ -240,20 +250,26 @@ def _numbers(column: pa.Array | pa.ChunkedArray, feature: Feature) -> np.ndarray
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _from_texts(array, feature)
     if feature.kind == "timestamp" and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        return feature.scale.of_column(_microseconds(array))
+        return _places(_microseconds(array), feature)
     if feature.kind != "timestamp" and _is_number(kind):
         if pa.types.is_boolean(kind):
             array = array.cast(pa.int8())
-        numbers = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         if feature.kind == "number":
-            absent = np.isin(numbers, list(feature.missing_numbers)) if feature.missing_numbers else None
-            numbers = feature.scale.of_column(array)
-            if absent is not None:
-                numbers = np.where(absent, _NAN, numbers)
+            return _places(array, feature)
+        numbers = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         if feature.kind == "boolean" and not np.isin(numbers[~np.isnan(numbers)], (0.0, 1.0)).all():
             raise ValueError(f"column {feature.name!r}: a boolean is true, false, 0 or 1")
         return numbers
     raise ValueError(f"column {feature.name!r}: {kind} cannot stand for a {feature.kind}")
+
+
+def _places(array: pa.Array, feature: Feature) -> np.ndarray:
+    """Numbers, or microseconds since 1970, by the feature's scale; NaN where one means a missing value."""
+    places = feature.scale.of_column(array)
+    if not feature.missing_numbers:
+        return places
+    numbers = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return np.where(np.isin(numbers, list(feature.missing_numbers)), _NAN, places)
 
 
 def _is_number(kind: pa.DataType) -> bool:
