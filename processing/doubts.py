@@ -21,11 +21,13 @@ from marks import FEW_ROWS, WORDS_OF_PEOPLE, is_mark, kept_line, missing_line
 from notation import numbers
 from number_doubts import notable_numbers
 from origins import close_values
+from quality import TextColumn
 from reading import texts_of
 from recognition import FEWEST, Recognised, recognise, spaced, surrounded
 from rows import Counts, Plan
 from settings_lines import column_lines, list_line, table_line, toml_key, toml_text
 from target_doubts import absent_targets, target_texts
+from unread_notation import Unread, unread
 
 _MOST_TEXTS = 400_000
 _MANY = 20  # distinct numbers that no category has
@@ -38,7 +40,8 @@ _MOST_OTHERS = 1000
 
 @dataclass(frozen=True)
 class _Doubt:
-    """``readings`` are alternatives: for each, keys of the settings with this column's value."""
+    """``readings`` are alternatives: for each, keys of the settings with this column's value. ``advice`` is
+    what to do in the source, where no setting reads the column."""
 
     column: str
     what: str
@@ -46,6 +49,7 @@ class _Doubt:
     readings: tuple[Mapping[str, str], ...]
     meanings: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
+    advice: str | None = None
 
 
 def examine(plan: Plan, counts: Counts) -> list[Finding]:
@@ -133,6 +137,11 @@ def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findin
     found = recognise(texts, notation)
     if found:
         found = replace(found, others=_others(plan, name, found))
+        others = [text for text in found.others if not is_mark(text)]
+        if others and recognise(others, notation):
+            what = f"{found.what.removesuffix(' in another notation')} in several notations"
+            doubts.append(_unread_doubt(name, what, (found.fits[0], others[0]), "Write them in one"))
+            return
     if found and _is_sure(found, len(texts)):
         doubts.append(_doubt(name, found, plan))
         return
@@ -153,7 +162,29 @@ def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findin
                 remedy=f"If so, set {column_lines(_doubt(name, found, plan).readings[0], name)}",
             )
         )
-    _identifiers(name, column.present, column.distinct(), texts, plan.settings.drop, doubts, findings)
+    quantity = unread(texts, notation) if found is None else None
+    if quantity and _is_identifier(column):
+        what = f"{quantity.what}, {column.distinct():,} different ones in {column.present:,} rows"
+        doubts.append(_unread_doubt(name, what, quantity.shown, quantity.advice))
+    elif quantity:
+        findings.append(_unread_finding(name, quantity, texts))
+    else:
+        _identifiers(name, column, texts, plan.settings.drop, doubts, findings)
+
+
+def _unread_doubt(name: str, what: str, shown: tuple[str, ...], advice: str) -> _Doubt:
+    return _Doubt(name, what, shown, ({"drop": name}, {"kinds": "category"}), advice=advice)
+
+
+def _unread_finding(name: str, quantity: Unread, texts: Sequence[str]) -> Finding:
+    return Finding(
+        "unread_notation",
+        f"column {name!r} holds {quantity.what} ({', '.join(map(repr, quantity.shown))}), which no setting "
+        f"reads: they count as {len(texts):,} categories without an order",
+        column=name,
+        count=len(texts),
+        remedy=f'{quantity.advice}; if categories are meant, set kinds.{toml_key(name)} = "category"',
+    )
 
 
 def _others(plan: Plan, name: str, found: Recognised) -> tuple[str, ...]:
@@ -216,19 +247,24 @@ def _doubt(name: str, found: Recognised, plan: Plan) -> _Doubt:
     )
 
 
+def _is_identifier(column: TextColumn) -> bool:
+    enough = column.present >= _ROWS_OF_AN_IDENTIFIER
+    return enough and column.distinct() >= _SHARE_OF_AN_IDENTIFIER * column.present
+
+
 def _identifiers(
     name: str,
-    present: int,
-    distinct: int,
+    column: TextColumn,
     texts: Sequence[str],
     dropped: Sequence[str],
     doubts: list[_Doubt],
     findings: list[Finding],
 ) -> None:
+    present, distinct = column.present, column.distinct()
     if present < _ROWS_OF_AN_IDENTIFIER or distinct < _SHARE_TO_NOTE * present:
         return
     what = f"{distinct:,} different texts in {present:,} rows"
-    if distinct >= _SHARE_OF_AN_IDENTIFIER * present:
+    if _is_identifier(column):
         readings = ({"drop": name}, {"kinds": "category"})
         doubts.append(_Doubt(name, what, tuple(texts[:2]), readings))
         return
@@ -326,6 +362,8 @@ def _alternatives(doubt: _Doubt, plan: Plan) -> str:
             choices.append(f"{line} if {doubt.shown[0]!r} is {doubt.meanings[place]}")
         else:
             choices.append(line)
+    if doubt.advice:
+        return f"{doubt.advice}, or set {', or '.join(choices)}"
     if not doubt.meanings:
         return f"Set {choices[0]} if they name single rows, {choices[1]} if not"
     return f"Set {', or '.join(choices)}"

@@ -25,9 +25,10 @@ _LOOKED_AT_FIRST = 1000
 _WRITTEN = ((",", ""), (".", ","), (",", "."), (".", "'"), (".", " "), (",", " "), (",", "'"))
 _FORMATS_FROM = 20  # texts
 _TIME = re.compile(
-    r"(?<![0-9:])[0-9]{1,2}:[0-9]{2}(?P<seconds>:[0-9]{2}(?P<fraction>[.,][0-9]{1,9})?)?"
-    r"(?P<half> ?[AaPp]\.?[Mm]\.?)?(?P<zone> ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?$"
+    r"(?:(?<![0-9:])|(?<=/[0-9]{4}:))[0-9]{1,2}:[0-9]{2}(?P<seconds>:[0-9]{2}(?P<fraction>[.,][0-9]{1,9})?)?"
+    r"(?P<half> ?[AaPp]\.?[Mm]\.?)?(?P<zone> ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?(?![0-9:])"
 )
+_TIMES_PLACE = "\0"
 _SHORT_MONTH = re.compile(r"(jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)\.?", re.IGNORECASE)
 _LONG_MONTH = re.compile(
     "january|february|march|april|june|july|august|september|october|november|december", re.IGNORECASE
@@ -36,6 +37,21 @@ _SHORT_DAY = re.compile("mon|tue|wed|thu|fri|sat|sun", re.IGNORECASE)
 _LONG_DAY = re.compile("monday|tuesday|wednesday|thursday|friday|saturday|sunday", re.IGNORECASE)
 _WORDS = ((_SHORT_MONTH, "%b"), (_LONG_MONTH, "%B"), (_SHORT_DAY, "%a"), (_LONG_DAY, "%A"))
 _CURRENCY_OR_SHARE = r"^(\p{Sc}|[A-Z]{1,3}\p{Sc}?|%|kr\.?|Fr\.?|Rs\.?)$"
+UNITS = (
+    frozenset({"mg", "g", "kg", "t", "oz", "lb", "lbs"}),
+    frozenset({"mm", "cm", "dm", "m", "km", "in", "ft", "yd", "mi"}),
+    frozenset({"ml", "cl", "dl", "l"}),
+    frozenset({"b", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "tib"}),
+    frozenset({"\u00b0c", "\u00b0f"}),
+    frozenset({"w", "kw", "mw", "hp", "ps"}),
+    frozenset({"wh", "kwh", "mwh"}),
+    frozenset({"km/h", "kmh", "mph", "m/s"}),
+    frozenset({"ns", "us", "ms", "s", "sec", "min", "h"}),
+    frozenset({"hz", "khz", "mhz", "ghz"}),
+)
+"""Units, in lower case, of which those of one kind can be brought to one."""
+
+_UNITS_OF_SEVERAL_LETTERS = {unit for units in UNITS for unit in units if len(unit) > 1}
 
 
 @dataclass(frozen=True)
@@ -109,12 +125,14 @@ def _changed(own: Notation, other: Notation) -> dict[str, str]:
 
 
 def _one_unit(units: pa.StringArray) -> bool:
-    """Whether the same stands beside every number; a unit of letters only where there are many."""
+    """Whether the same stands beside every number; of letters that are no usual unit only where many."""
     found = [unit for unit in units.drop_null().unique().to_pylist() if unit]
     if len(found) > 1:
         return False
+    if not found or found[0].casefold() in _UNITS_OF_SEVERAL_LETTERS:
+        return True
     known = pc.match_substring_regex(pa.array(found, pa.string()), _CURRENCY_OR_SHARE)
-    return not found or bool(known[0].as_py()) or _fitting(units) >= _FEWEST_OF_A_UNIT
+    return bool(known[0].as_py()) or _fitting(units) >= _FEWEST_OF_A_UNIT
 
 
 def _dates(texts: pa.StringArray, notation: Notation, share: float) -> Recognised | None:
@@ -149,10 +167,11 @@ def formats_of(text: str) -> list[str]:
         if clock["zone"]:
             letter = "Z" if clock["zone"].strip() in ("UTC", "GMT") else "z"
             time += f"{' ' * clock['zone'].startswith(' ')}%{letter}"
-        text = text[: clock.start()]
-        if not text:
+        if clock[0] == text:
             return [time]
-    return [day + time for day in _days(re.findall(r"[0-9]+|[A-Za-z]+\.?|[^A-Za-z0-9]+", text))]
+        text = text[: clock.start()] + _TIMES_PLACE + text[clock.end() :]
+    days = _days(re.findall(r"[0-9]+|[A-Za-z]+\.?|[^A-Za-z0-9]+", text))
+    return [day.replace(_TIMES_PLACE, time) for day in days]
 
 
 def _days(tokens: list[str]) -> list[str]:
