@@ -7,6 +7,7 @@ training part and on all marks of missing values, and does not depend on the ord
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -36,6 +37,8 @@ _SHARE_OF_AN_IDENTIFIER, _SHARE_TO_NOTE = 0.9, 0.5
 _FREQUENT_IN_CATEGORY = 0.05
 _COLUMNS_SHOWN = 8
 _MOST_OTHERS = 1000
+_ALSO_CLOSE = frozenset({"days_as_numbers", "large_whole_numbers"})
+"""Findings with a remedy for values that are too close to each other, too."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,14 @@ def examine(plan: Plan, counts: Counts) -> list[Finding]:
     if doubts:
         raise _stop(doubts, plan)
     _check_units(counts)
+    numbers_and_dates = [*notable_numbers(plan, counts), *notable_dates(plan, counts)]
+    named = {one.column for one in numbers_and_dates if one.kind in _ALSO_CLOSE}
     return [
         *findings,
         *_spaces(plan, counts),
         *_quotes(plan, counts),
-        *notable_numbers(plan, counts),
-        *notable_dates(plan, counts),
-        *close_values(plan, counts),
+        *numbers_and_dates,
+        *(one for one in close_values(plan, counts) if one.column not in named),
     ]
 
 
@@ -143,7 +147,11 @@ def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findin
             doubts.append(_unread_doubt(name, what, (found.fits[0], others[0]), "Write them in one"))
             return
     if found and _is_sure(found, len(texts)):
-        doubts.append(_doubt(name, found, plan))
+        zeros = [text for text in texts if re.fullmatch("0[0-9]+", text)]
+        if zeros and found.what == "numbers" and not found.others:
+            doubts.append(_doubt_of_zeros(name, zeros[0]))
+        else:
+            doubts.append(_doubt(name, found, plan))
         return
     if found is None:
         found = _numbers_and_marks(texts, plan, name)
@@ -250,6 +258,12 @@ def _doubt(name: str, found: Recognised, plan: Plan) -> _Doubt:
 def _is_identifier(column: TextColumn) -> bool:
     enough = column.present >= _ROWS_OF_AN_IDENTIFIER
     return enough and column.distinct() >= _SHARE_OF_AN_IDENTIFIER * column.present
+
+
+def _doubt_of_zeros(name: str, text: str) -> _Doubt:
+    """Texts of digits, of which a number would lose the zeros before them."""
+    readings = ({"kinds": "category"}, {"kinds": "number"})
+    return _Doubt(name, "digits, some with zeros before them", (text,), readings, ("a code", str(int(text))))
 
 
 def _identifiers(

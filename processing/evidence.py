@@ -14,6 +14,13 @@ UNKNOWN = "?"
 
 _FEWEST_GROUPED = 20  # different texts: of numbers with three decimals, printed, one in ten ends sooner
 _TEXT = frozenset({"text"})
+_LIKE_CODES = {
+    "zeros": "0[0-9]+",  # postcodes, telephone numbers
+    "plus": r"\+[0-9]{7,}",  # telephone numbers
+    "exponent": "[0-9]+[eE][0-9]+",  # 12E4, which programs write 1.2e+05
+    "hexadecimal": "-?0[xX][0-9a-fA-F]+",
+}
+"""Ways in which numbers are written that may be codes."""
 
 
 def evidence_of(texts: pa.Array, name: str, settings: DatasetSettings) -> Evidence:
@@ -26,13 +33,14 @@ def evidence_of(texts: pa.Array, name: str, settings: DatasetSettings) -> Eviden
         values = values.filter(pc.invert(missing))
     known = values.filter(pc.not_equal(values, UNKNOWN))
     fitting = fitting_texts(known, notation)
+    codes = _codes(known) if "number" in fitting else {}
     if not notation.is_plain:
-        return Evidence(fitting, _TEXT)
+        return Evidence(fitting, _TEXT, codes)
     if notation.amounts or len(known) < len(values):
-        return Evidence(fitting, fitting_texts(values, PLAIN))
+        return Evidence(fitting, fitting_texts(values, PLAIN), codes)
     if "whole number" in fitting:
-        return Evidence(fitting, fitting, _with_zeros(values))
-    return Evidence(fitting, fitting, grouped=_grouped(values) if "number" in fitting else None)
+        return Evidence(fitting, fitting, codes, _digits(values))
+    return Evidence(fitting, fitting, codes, grouped=_grouped(values) if "number" in fitting else None)
 
 
 def _grouped(values: pa.StringArray) -> str | None:
@@ -42,6 +50,17 @@ def _grouped(values: pa.StringArray) -> str | None:
     return dotted[0].as_py() if several and pc.all(fits).as_py() else None
 
 
-def _with_zeros(values: pa.StringArray) -> str | None:
-    found = values.filter(pc.match_substring_regex(values, "^0[0-9]"))
-    return found[0].as_py() if len(found) else None
+def _codes(values: pa.StringArray) -> dict[str, str]:
+    some = f"^ *({'|'.join(_LIKE_CODES.values())})$"
+    found = values.filter(pc.match_substring_regex(values, some)).unique()
+    examples: dict[str, str] = {}
+    for name, pattern in _LIKE_CODES.items() if len(found) else ():
+        fits = found.filter(pc.match_substring_regex(found, f"^ *{pattern}$"))
+        if len(fits):
+            examples[name] = fits[0].as_py().strip()
+    return examples
+
+
+def _digits(values: pa.StringArray) -> int | None:
+    lengths = pc.min_max(pc.binary_length(values)).as_py()
+    return lengths["min"] if lengths["min"] == lengths["max"] else None

@@ -1,8 +1,9 @@
 """Columns of numbers in which some numbers, or all, probably mean something else: each is noted.
 
-A number that stands for a missing value (-999), days written as one number (20240131), and identifiers that
-are larger than the whole numbers that float64 holds exactly. They are looked for in the sample of rows that
-the data-quality report keeps (``quality``).
+A number that stands for a missing value (-999), dates written as one number (20240131), codes whose text is
+more than their number (01234), numbers that the model cannot hold, and identifiers that are larger than the
+whole numbers that float64 holds exactly. They are looked for in the sample of rows that the data-quality
+report keeps (``quality``), and codes in the texts of each file's first block (``evidence``).
 """
 
 from __future__ import annotations
@@ -12,18 +13,30 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from dates import timestamps
+from evidence import evidence_of
 from findings import Finding
+from quality import NumberColumn
+from reading import texts_of
 from rows import Counts, Plan
 from settings_lines import list_line, table_line, toml_key
 
 _EXACT = 2**53  # float64 holds every whole number up to here
 _FEWEST, _SHARE = 5, 0.002  # how often a number must be there to stand for a missing value
-_DISTINCT = 10  # numbers beside it
+_DISTINCT = 10  # numbers beside it; also dates that are numbers
 _MOST_MARKS = 3
-_DAY = "%Y%m%d"
-_DAYS = (19000101, 21001231)
+_LARGEST = float(np.finfo(np.float32).max)
+_DIGITS_OF_A_CODE = 4
+_YEARS = (1900, 2101)
+_DATES = {
+    6: "%Y%m",
+    8: "%Y%m%d",
+    10: "%Y%m%d%H",
+    12: "%Y%m%d%H%M",
+    14: "%Y%m%d%H%M%S",
+    17: "%Y%m%d%H%M%S%f",
+}
+"""Formats of dates that are whole numbers of so many digits."""
 
 
 def notable_numbers(plan: Plan, counts: Counts) -> Iterator[Finding]:
@@ -44,17 +57,16 @@ def notable_numbers(plan: Plan, counts: Counts) -> Iterator[Finding]:
         values = values[np.isfinite(values)]
         if not len(values):
             continue
-        zeros = next(
-            (one.evidence[name].with_zeros for one in plan.files if one.evidence[name].with_zeros), None
-        )
-        if zeros is not None:
-            yield _codes(name, zeros)
-        whole = bool((values == np.floor(values)).all())
         column = counts.quality.numbers[name]
-        if whole and max(-column.lowest, column.highest) > _EXACT:
+        yield from _codes(name, plan, column)
+        if column.infinite or max(-column.lowest, column.highest) > _LARGEST:
+            yield _infinite(name, column)
+        whole = bool((values == np.floor(values)).all())
+        written = _date_format(sample[name], column) if type_ == "whole number" else None
+        if written is not None:
+            yield _dates(name, sample[name].drop_null()[0].as_py(), written, plan.settings.date_format)
+        elif whole and max(-column.lowest, column.highest) > _EXACT:
             yield _identifiers(name, column.highest, plan.settings.drop)
-        elif type_ == "whole number" and _DAYS[0] <= column.lowest <= column.highest <= _DAYS[1]:
-            yield from _days(name, values, plan.settings.date_format)
         else:
             yield from _missing(name, values, plan.settings.also_missing)
 
@@ -69,12 +81,49 @@ def _identifiers(name: str, highest: float, dropped: tuple[str, ...]) -> Finding
     )
 
 
-def _codes(name: str, zeros: str) -> Finding:
+def _codes(name: str, plan: Plan, column: NumberColumn) -> Iterator[Finding]:
+    """Numbers whose texts may be codes, such as 01234 and 12E4."""
+    found: dict[str, str] = {}
+    for file in reversed(plan.files):
+        found |= file.evidence[name].codes
+    lengths = {file.evidence[name].digits for file in plan.files}
+    digits = lengths.pop() if len(lengths) == 1 else None
+    if not found and digits and digits >= _DIGITS_OF_A_CODE and 0 <= column.lowest < 10 ** (digits - 1):
+        # All texts of the first blocks are longer than some number of the others is without zeros.
+        found = _zeros_further_down(name, plan)
+    meanings = {
+        "zeros": "whose zeros are lost: it may hold codes",
+        "plus": "whose sign is lost: it may hold telephone numbers",
+        "exponent": "which counts as {:g}: it may hold codes",
+        "hexadecimal": "which counts as {:d}: it may hold codes",
+    }
+    for way, text in found.items():
+        value = int(text, 16) if way == "hexadecimal" else float(text)
+        yield Finding(
+            "zeros_before_numbers" if way == "zeros" else "codes_as_numbers",
+            f"column {name!r} counts as a number, but holds {text!r}, {meanings[way].format(value)}",
+            column=name,
+            remedy=f'If so, set kinds.{toml_key(name)} = "category"',
+        )
+
+
+def _zeros_further_down(name: str, plan: Plan) -> dict[str, str]:
+    for texts in texts_of(plan.files, name, plan.settings):
+        codes = evidence_of(texts, name, plan.settings).codes
+        if codes:
+            return dict(codes)
+    return {}
+
+
+def _infinite(name: str, column: NumberColumn) -> Finding:
+    rows = f"in {column.infinite:,} rows of the training part" if column.infinite else ""
     return Finding(
-        "zeros_before_numbers",
-        f"column {name!r} counts as a number, but holds {zeros!r}, whose zeros are lost: it may hold codes",
+        "infinite_numbers",
+        f"column {name!r} holds numbers that are infinite or beyond {_LARGEST:.2g} {rows}".rstrip()
+        + ": to the model they are missing",
         column=name,
-        remedy=f'If so, set kinds.{toml_key(name)} = "category"',
+        count=column.infinite or None,
+        remedy="Write a large number in their place, if the model should know them as large",
     )
 
 
@@ -89,15 +138,25 @@ def _thousands(name: str, example: str, said: Mapping[str, str]) -> Finding:
     )
 
 
-def _days(name: str, values: np.ndarray, formats: Mapping[str, str]) -> Iterator[Finding]:
-    texts = pc.cast(pa.array(values.astype(np.int64)), pa.string())
-    if timestamps(texts, _DAY).null_count:
-        return
-    yield Finding(
+def _date_format(sampled: pa.ChunkedArray, column: NumberColumn) -> str | None:
+    """The format in which all of the whole numbers are dates, such as 20240131 and 20240131235959."""
+    for digits, date_format in _DATES.items():
+        first, last = (year * 10 ** (digits - 4) for year in _YEARS)
+        if not first <= column.lowest <= column.highest < last:
+            continue
+        texts = sampled.drop_null().unique().cast(pa.string())
+        if len(texts) >= _DISTINCT and not timestamps(texts, date_format).null_count:
+            return date_format
+    return None
+
+
+def _dates(name: str, example: int, date_format: str, formats: Mapping[str, str]) -> Finding:
+    return Finding(
         "days_as_numbers",
-        f"column {name!r} counts as a number, but all its values are days such as {texts[0].as_py()}",
+        f"column {name!r} counts as a number, but all its values are "
+        f"{'times' if 'H' in date_format else 'days'} such as {example}",
         column=name,
-        remedy=f"Set {table_line('date_format', formats, {name: _DAY})}",
+        remedy=f"Set {table_line('date_format', formats, {name: date_format})}",
     )
 
 

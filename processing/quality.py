@@ -40,7 +40,7 @@ class NumberColumn:
 
     def __init__(self, integral: bool) -> None:
         self.integral = integral
-        self.present = self.missing = 0
+        self.present = self.missing = self.infinite = 0
         self._mean = self._squares = 0.0
         self.lowest, self.highest = math.inf, -math.inf
 
@@ -51,6 +51,7 @@ class NumberColumn:
         if not math.isfinite(total):
             finite = values[np.isfinite(values)]
             self.missing += len(values) - len(finite)
+            self.infinite += int(np.isinf(values).sum())
             values = finite
             total = float(values.sum())
         count = len(values)

@@ -15,19 +15,26 @@ class TypesContradicted(Exception):
 
 @dataclass(frozen=True)
 class Evidence:
-    """The types that a column's values fit as the settings say they are written, and those as which Arrow
-    reads them without help; a whole number with zeros before it, if there is one; and one of
-    them if all could be thousands with a dot between (``1.234``, and below a thousand ``12``)."""
+    """What the values of a column say of its type.
+
+    Attributes:
+        fitting: the types that they fit as the settings say they are written.
+        plain: those as which Arrow reads them without help.
+        codes: of numbers that look like codes, an example for each way in which they do (``evidence``).
+        digits: of whole numbers, how many each of them has, where that is the same for all.
+        grouped: one of them if all could be thousands with a dot between (``1.234``, and below a thousand
+            ``12``).
+    """
 
     fitting: frozenset[str]
     plain: frozenset[str]
-    with_zeros: str | None = None
+    codes: Mapping[str, str] = field(default_factory=dict)
+    digits: int | None = None
     grouped: str | None = None
 
     def __and__(self, other: Evidence) -> Evidence:
-        return Evidence(
-            self.fitting & other.fitting, self.plain & other.plain, self.with_zeros or other.with_zeros
-        )
+        codes = {**other.codes, **self.codes}
+        return Evidence(self.fitting & other.fitting, self.plain & other.plain, codes)
 
 
 @dataclass(frozen=True)

@@ -149,3 +149,98 @@ def test_dots_that_may_stand_between_thousands_are_noted(prepare: Callable[..., 
     for decimals in ("{:.3f}", "{:.2f}"):
         plain = prepare(column([decimals.format(n * 7 % 600 / 100) for n in range(ROWS)]))
         assert not [one for one in plain.findings if one["kind"] == "dots_of_thousands"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "date_format"),
+    [
+        pytest.param([f"{2020 + n % 5}{1 + n % 12:02d}" for n in range(ROWS)], "%Y%m", id="months"),
+        pytest.param(
+            [f"2024{1 + n % 12:02d}{1 + n % 28:02d}{n % 24:02d}{n % 60:02d}" for n in range(ROWS)],
+            "%Y%m%d%H%M",
+            id="minutes",
+        ),
+        pytest.param(
+            [f"2024{1 + n % 12:02d}{1 + n % 28:02d}{n % 24:02d}5959" for n in range(ROWS)],
+            "%Y%m%d%H%M%S",
+            id="seconds",
+        ),
+        pytest.param(
+            [f"2024{1 + n % 12:02d}{1 + n % 28:02d}{n % 24:02d}5959{n:03d}" for n in range(ROWS)],
+            "%Y%m%d%H%M%S%f",
+            id="milliseconds",
+        ),
+    ],
+)
+def test_dates_and_times_written_as_one_number_are_noted_with_their_format(
+    prepare: Callable[..., Prepared], texts: list[str], date_format: str
+) -> None:
+    of_column = [one for one in prepare(column(texts)).findings if one.get("column") == "x"]
+    assert [one["remedy"] for one in of_column] == [f'Set date_format = {{ x = "{date_format}" }}']
+    fixed = prepare(column(texts), date_format={"x": date_format})
+    seen = {moment for part in PARTS for moment in fixed.part(part)["x"].to_pylist()}
+    assert {moment.strftime(date_format)[: len(texts[0])] for moment in seen} == set(texts)
+
+
+@pytest.mark.parametrize(
+    ("texts", "settings", "said"),
+    [
+        ([f"{n % 90 + 1}E{n % 7}" for n in range(ROWS)], {}, "'1E0', which counts as 1: it may hold codes"),
+        ([f"0x{n * 37 + 16:X}" for n in range(ROWS)], {}, "'0x10', which counts as 16: it may hold codes"),
+        ([f"+4930{n * 7919 % 10**6:06d}" for n in range(ROWS)], {}, "'+4930000000', whose sign is lost"),
+        (
+            [f" {n * 7919 % 99_999:05d}" for n in range(ROWS)],
+            {"strip": True},
+            "'00000', whose zeros are lost",
+        ),
+        (
+            ["?" if n % 9 == 0 else f"{n * 7919 % 99_999:05d}" for n in range(ROWS)],
+            {},
+            "whose zeros are lost",
+        ),
+    ],
+)
+def test_numbers_that_may_be_codes_are_noted(
+    prepare: Callable[..., Prepared], texts: list[str], settings: dict[str, Any], said: str
+) -> None:
+    found = prepare(column(texts), **settings)
+    assert said in found.out
+    kept = prepare(column(texts), kinds={"x": "category"}, **settings)
+    assert {text.strip() for text in texts} >= set(kept.schema["features"][0]["categories"])
+    assert "column 'x' counts as a number" not in kept.out
+    plain = prepare(column([f"{n * 7 % 600 / 8:.2e}" for n in range(ROWS)]))
+    assert "column 'x' counts as a number" not in plain.out
+
+
+def test_zeros_before_numbers_are_noted_where_they_come_after_the_first_block(
+    prepare: Callable[..., Prepared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import reading
+
+    monkeypatch.setattr(reading, "_FIRST_BLOCK_BYTES", 1000)
+    codes = [f"{99_000 - n * 160:05d}" for n in range(ROWS)]
+    assert "holds '09880', whose zeros are lost" in prepare(column(codes)).out
+    assert "whose zeros" not in prepare(column([str(int(code)) for code in codes])).out
+
+
+def test_digits_that_a_parquet_file_holds_as_text_are_codes_or_numbers(
+    prepare: Callable[..., Prepared],
+) -> None:
+    texts = [f"{n % 50 * 7919 % 99_999:05d}" for n in range(ROWS)]
+    data = pa.table({"x": texts, "y": [n * n % 7 % 2 for n in range(ROWS)]})
+    asked = prepare(data)
+    assert asked.code == 1
+    assert (
+        "kinds.x = \"category\" if '00000' is a code, or kinds.x = \"number\" if '00000' is 0"
+        in asked.message
+    )
+    kept = prepare(data, kinds={"x": "category"})
+    assert {text for part in PARTS for text in kept.part(part)["x"].to_pylist()} == set(texts)
+
+
+def test_infinite_numbers_are_counted_because_the_model_has_none(prepare: Callable[..., Prepared]) -> None:
+    values = [("Infinity" if n % 2 else "-inf") if n % 20 == 0 else n * 7 % 600 / 8 for n in range(ROWS)]
+    found = prepare(column(values))
+    infinite = sum(abs(x) == float("inf") for x in found.part("train")["x"].to_pylist())
+    assert found.finding("infinite_numbers")["count"] == infinite > 0
+    assert "infinite" not in prepare(column(["nan" if n % 20 == 0 else n / 8 for n in range(ROWS)])).out
