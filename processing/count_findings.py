@@ -16,10 +16,12 @@ from dataset_settings import PARTS
 from findings import Finding
 from quality import TextColumn
 from rows import Counts, Plan
+from settings_lines import list_line
 
 _TEXTS_EXAMINED = 1000
 _SHARE_OF_REPEATED = 0.01
 _FAR = 0.02  # of the rows; less does not matter in a large table
+_COLUMNS_SHOWN = 8
 _LIKE_A_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
@@ -32,6 +34,7 @@ def findings_of_counts(plan: Plan, counts: Counts, named: Collection[str | None]
     yield from _shares(plan, counts)
     yield from _ranked(counts)
     yield from _repeated_rows(counts)
+    yield from _constant(plan, counts)
     for name in plan.features:
         if KIND_OF[plan.types[name]] == "category":
             yield from _of_category(name, plan, counts, is_named=name in named)
@@ -80,6 +83,33 @@ def _repeated_rows(counts: Counts) -> Iterator[Finding]:
         yield Finding(
             "repeated_rows", f"{text}; identical rows share a part of the split", count=repeated, level="note"
         )
+
+
+def _constant(plan: Plan, counts: Counts) -> Iterator[Finding]:
+    """Features that have one value in every row: one note for all of them."""
+    found = []
+    for name in plan.features:
+        if name in counts.quality.texts:
+            texts = counts.quality.texts[name]
+            is_constant = not texts.missing and texts.distinct() == 1
+        else:
+            numbers = counts.quality.numbers[name]
+            is_constant = not numbers.missing and numbers.lowest == numbers.highest
+        if is_constant:
+            found.append(name)
+    if not found:
+        return
+    columns = ", ".join(map(repr, found[:_COLUMNS_SHOWN]))
+    more = f" and {len(found) - _COLUMNS_SHOWN} more" if len(found) > _COLUMNS_SHOWN else ""
+    yield Finding(
+        "constant",
+        f"column{'s' if len(found) > 1 else ''} {columns}{more} {'have' if len(found) > 1 else 'has'} one "
+        "value in every row of the training part",
+        column=found[0] if len(found) == 1 else None,
+        count=len(found),
+        remedy=f"Set {list_line('drop', plan.settings.drop, found)}: no model learns from it",
+        level="note",
+    )
 
 
 def _of_category(name: str, plan: Plan, counts: Counts, *, is_named: bool) -> Iterator[Finding]:

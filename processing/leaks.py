@@ -14,24 +14,27 @@ is named only where chance is ruled out:
 - **a number as the target**: the column is the target in another unit (a correlation of 1 but for rounding),
   its values are in the target's order, or each of its categories has one target.
 - **identifiers**: whole numbers that all differ and fill their range at least by a third, which numbers drawn
-  at random in that range do with probability exp(-n/6) for n rows; differ is checked by value, not by row
-  (``quality``).
-- **copies**: the same values in all sampled rows, or for few values, one value for each of the other's.
+  at random in that range do with probability exp(-n/6) for n rows; or that all differ and either have the
+  name of an identifier, or are spread over all numbers of as many digits, six at least, or have eleven digits
+  and more. Differ is checked by value, not by row (``quality``).
+- **copies** of other columns (``copies``).
 
-``leaks = "error"`` in the settings makes them an :class:`InputError`.
+``leaks = "error"`` in the settings makes them an :class:`InputError`; near copies stay notes.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+from copies import copies, near_copies
 from dataset_settings import DatasetSettings, InputError
 from findings import Finding
-from quality import floats
+from quality import NumberColumn, floats
 from rows import Counts, Plan
 from settings_lines import list_line
 
@@ -43,13 +46,16 @@ _FEWEST_ROWS = 50
 _FEWEST_NUMBERS = 20  # different targets of a regression
 _SAME_ORDER = 0.99995
 _SAME_NUMBER = 1 - 1e-9
-_IDENTIFIERS = 100
+_IDENTIFIERS = 100  # rows
+_RANDOM_DIGITS, _DIGITS_OF_AN_IDENTIFIER = 6, 11
+_NAME_OF_AN_IDENTIFIER = re.compile(r"(?i:(^|[_\s.-])(id|uuid|guid|key|phone|ssn|iban)$)|[a-z](Id|ID|Key)$")
 _ROWS_OF_A_CODE = 10
 _SHOWN = 5
 
 
 def find_leaks(plan: Plan, counts: Counts) -> list[Finding]:
-    """A warning for each column that gives the target away or is an identifier, a note for each copy.
+    """A warning for each column that gives the target away or is an identifier, a note for each copy and near
+    copy.
 
     Raises:
         InputError: the settings say ``leaks = "error"`` and there is one.
@@ -63,11 +69,13 @@ def find_leaks(plan: Plan, counts: Counts) -> list[Finding]:
     found = [
         *(_finding("gives_target_away", name, text, plan.settings) for name, text in given_away.items()),
         *_identifiers(plan, counts, given_away),
-        *_copies(columns, given_away, plan.settings),
     ]
+    copied = copies(columns, given_away)
+    found += [_finding("copy", name, text, plan.settings, "note") for name, text in copied.items()]
     if found and plan.settings.leaks == "error":
         raise _stop(found, plan.settings)
-    return found
+    near = near_copies(columns, {one.column for one in found})
+    return [*found, *(_finding("near_copy", name, text, plan.settings, "note") for name, text in near)]
 
 
 def _stop(found: Sequence[Finding], settings: DatasetSettings) -> InputError:
@@ -243,7 +251,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return (np.cumsum(counts) - (counts + 1) / 2)[codes]
 
 
-# --- Identifiers and copies ------------------------------------------------------------------------
+# --- Identifiers -----------------------------------------------------------------------------------
 
 
 def _identifiers(plan: Plan, counts: Counts, named: dict[str, str]) -> Iterator[Finding]:
@@ -252,34 +260,29 @@ def _identifiers(plan: Plan, counts: Counts, named: dict[str, str]) -> Iterator[
         if whole is None or not whole.all_differ or name in named or name in plan.settings.kinds:
             continue
         column = counts.quality.numbers[name]
-        spread = column.highest - column.lowest + 1
-        if column.present >= _IDENTIFIERS and not column.missing and spread <= 3 * column.present:
+        if column.present < _IDENTIFIERS or column.missing:
+            continue
+        if (
+            column.highest - column.lowest + 1 <= 3 * column.present
+            or _NAME_OF_AN_IDENTIFIER.search(name)
+            or _has_random_digits(column)
+        ):
             text = "holds a whole number of its own for each row, like an identifier"
             yield _finding("identifier", name, text, plan.settings)
 
 
-def _copies(
-    columns: dict[str, np.ndarray], named: dict[str, str], settings: DatasetSettings
-) -> Iterator[Finding]:
-    first: dict[bytes, str] = {}
-    for name, column in columns.items():
-        if name in named or len(column) < _FEWEST_ROWS:
-            continue
-        _, codes, counts = np.unique(column, return_inverse=True, return_counts=True)
-        if len(counts) < 2 or np.sort(counts)[-2] < min(_ROWS_OF_A_CODE, len(column) // len(counts)):
-            continue
-        few = len(counts) <= len(column) / _ROWS_OF_A_CATEGORY
-        same = _in_order_of_appearance(codes) if few else column
-        other = first.setdefault(same.tobytes() + (b"codes" if few else b"values"), name)
-        if other != name:
-            equal = np.array_equal(column, columns[other], equal_nan=True)
-            text = f"{'is a copy of' if equal else 'has one value for each value of'} column {other!r}"
-            yield _finding("copy", name, text, settings, "note")
-
-
-def _in_order_of_appearance(codes: np.ndarray) -> np.ndarray:
-    """The codes numbered anew by when they come first, so that equal patterns become equal."""
-    _, first = np.unique(codes, return_index=True)
-    anew = np.empty(len(first), np.int64)
-    anew[np.argsort(first, kind="stable")] = np.arange(len(first))
-    return anew[codes]
+def _has_random_digits(column: NumberColumn) -> bool:
+    """Whether numbers that all differ have so many digits each that they measure nothing."""
+    if column.lowest < 1:
+        return False
+    digits = len(f"{column.lowest:.0f}")
+    first = 10.0 ** (digits - 1)
+    if column.highest >= 10 * first:
+        return False
+    if digits >= _DIGITS_OF_AN_IDENTIFIER and column.lowest >= 3 * first:
+        return True  # neither a time in milliseconds nor a date, which begin with 1 or 2
+    width = 9 * first
+    ends = max(column.lowest - first, 10 * first - column.highest)
+    deviation = width / math.sqrt(12 * column.present)
+    is_uniform = ends <= 20 * width / column.present and abs(column.mean - 5.5 * first) <= 5 * deviation
+    return digits >= _RANDOM_DIGITS and is_uniform

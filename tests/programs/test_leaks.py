@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from program_runs import ROOT, Prepared, as_csv
 
-KINDS = {"gives_target_away", "identifier", "copy", "row_number"}
+KINDS = {"gives_target_away", "identifier", "copy", "near_copy", "row_number"}
 
 
 def leaks_of(prepared: Prepared) -> dict[str, str]:
@@ -263,6 +263,57 @@ def test_copies_are_noted_once_and_coincidence_is_no_copy(prepare: Callable[...,
     }
     assert {one["level"] for one in prepared.findings if one["kind"] == "copy"} == {"note"}
     assert prepare(as_csv(names, rows), leaks="error").code == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "of", "is_identifier"),
+    [
+        ("number", lambda draw, _n: draw.randrange(10**8, 10**9), True),
+        ("card", lambda draw, _n: draw.randrange(4 * 10**15, 5 * 10**15), True),
+        ("order_id", lambda _draw, n: 52_000 + n * n * 7, True),
+        ("income", lambda draw, _n: int(draw.lognormvariate(12, 1)), False),
+        ("sent", lambda _draw, n: 1_700_000_000_000 + n * 7_919_321, False),
+        ("votes", lambda draw, _n: int(draw.gauss(500_000, 100_000)), False),
+        ("distance", lambda _draw, n: n * n * 7, False),
+    ],
+)
+def test_whole_numbers_of_random_digits_or_of_that_name_are_an_identifier(
+    prepare: Callable[..., Prepared], name: str, of: Callable[[random.Random, int], int], is_identifier: bool
+) -> None:
+    draw = random.Random(11)
+    rows = [[of(draw, n), round(draw.random(), 6), draw.randrange(2)] for n in range(600)]
+    expected = {name: "identifier"} if is_identifier else {}
+    assert leaks_of(prepare(as_csv([name, "x", "y"], rows))) == expected
+
+
+def test_near_copies_and_constant_columns_are_noted(prepare: Callable[..., Prepared]) -> None:
+    draw, rows = random.Random(12), []
+    for n in range(2600):
+        x, celsius = draw.gauss(10, 3), round(draw.gauss(15, 8), 2)
+        patched = x if n % 500 else -5.0
+        fahrenheit, noisy = round(celsius * 1.8 + 32, 1), x + draw.gauss(0, 0.3)
+        rows.append([x, patched, -2.54 * x, 2 ** (x / 3), celsius, fahrenheit, noisy, 7, "k", n * n % 7 % 2])
+    names = ["x", "patched", "scaled", "power", "C", "F", "noisy", "seven", "k", "y"]
+    prepared = prepare(as_csv(names, rows))
+    found = {one["column"]: one["text"] for one in prepared.findings if one["kind"] == "near_copy"}
+    assert found == {
+        "patched": f"column 'patched' is equal to column 'x' in {share_equal(prepared)} of the sampled rows",
+        "scaled": "column 'scaled' is column 'x' times a factor and plus a constant, or nearly so",
+        "power": "column 'power' has the order of column 'x'",
+        "F": "column 'F' is column 'C' times a factor and plus a constant, or nearly so",
+    }
+    constant = prepared.finding("constant")
+    assert constant["text"] == "columns 'seven', 'k' have one value in every row of the training part"
+    assert constant["remedy"].startswith('Set drop = ["seven", "k"]')
+    assert {one["level"] for one in prepared.findings if one["kind"] in ("near_copy", "constant")} == {"note"}
+    assert prepare(as_csv(names, rows), leaks="error").code == 0
+
+
+def share_equal(prepared: Prepared) -> str:
+    """Of the rows of the training part, which are the sample where they are at most 2 048."""
+    train = prepared.part("train")
+    equal = np.mean(train["x"].to_numpy() == train["patched"].to_numpy())
+    return f"{equal:.2%}"
 
 
 # --- No false alarm --------------------------------------------------------------------------------
