@@ -46,6 +46,7 @@ from reading import batches, find_files, types_of_all_values, types_of_first_blo
 from row_numbers import find_row_numbers, row_number_findings
 from rows import Counts, Instances, Plan, split_rows
 from source_file import SourceFile, TypesContradicted
+from target_quantity import marks_among_numbers
 
 Found = TypeVar("Found")
 
@@ -68,7 +69,8 @@ class Description:
             try:
                 return step(self.settings)
             except InputError as error:
-                self.errors.append(error)
+                if str(error) not in map(str, self.errors):
+                    self.errors.append(error)
                 if error.key is None or error.key == "target":
                     return None
                 self.settings = _without(self.settings, error.key, error.value)
@@ -81,6 +83,7 @@ def describe(
 
     - ``files``: the names of those with rows; ``names`` of the columns; ``rows``: how many there are
     - ``columns``, in source order: ``name``, ``kind`` (number, category, boolean, timestamp, unsupported),
+      ``marks`` (of a category that would be a number without them),
       ``role`` (target, key, feature, slice, dropped), ``missing``, ``distinct``, ``all_distinct`` (false
       where there are more), ``examples`` (texts), ``values`` (``[text, rows]`` where there are few)
     - ``split``: rows of ``train``, ``validation`` and ``test``, and ``without_target``
@@ -206,6 +209,7 @@ def _column(
     return {
         "name": name,
         "kind": KIND_OF.get(type_, UNSUPPORTED),
+        "marks": marks_among_numbers(list(counts.values)) if type_ == "text" and counts.complete else [],
         "role": _role(name, settings, choose_features(settings, columns)),
         "missing": counts.missing,
         "distinct": len(counts.values),

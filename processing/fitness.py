@@ -6,7 +6,6 @@ or an :class:`InputError` goes out. Only for the remedy of an error are the rows
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 
 from column_types import KIND_OF
@@ -15,10 +14,10 @@ from rows import Counts, Plan
 from seeds import deciding_sums, seed_for_all
 from settings_lines import list_line, table_line
 from small_classes import MOST_ROWS
+from target_quantity import likely_quantity
 
 _CLASSES_SHOWN = 10
-_MOST_NUMBERS_AS_CLASSES = 10
-_MOST_DECIMALS_AS_CLASSES, _MOST_WHOLE_NUMBERS_AS_CLASSES = 20, 100
+_FEW_CLASSES = 10
 _FEWEST_ROWS_OF_A_CLASS = 5  # on average
 _YEAR_1, _YEAR_9999 = -62_135_596_800, 253_402_300_799  # in seconds since 1970
 
@@ -83,25 +82,6 @@ def _check_numbers(plan: Plan, counts: Counts) -> None:
         )
 
 
-def _quantity(settings: DatasetSettings, names: Sequence[str], rows: int) -> InputError | None:
-    """The error for a target of numbers that are most probably no classes: nearly all differ, or there are
-    many, or some and with decimals."""
-    try:
-        numbers = [float(name) for name in names]
-    except ValueError:
-        return None
-    with_decimals = any(number != round(number) for number in numbers if math.isfinite(number))
-    most = _MOST_DECIMALS_AS_CLASSES if with_decimals else _MOST_WHOLE_NUMBERS_AS_CLASSES
-    nearly_all_differ = rows < _FEWEST_ROWS_OF_A_CLASS * len(names)
-    if len(names) <= _MOST_NUMBERS_AS_CLASSES or not (nearly_all_differ or len(names) > most):
-        return None
-    return InputError(
-        f"the target {settings.target!r} holds {len(names)} different numbers in {rows} rows, "
-        f"from {min(numbers):g} to {max(numbers):g}: this is a regression",
-        remedy='Set task = "regression", or group the numbers into classes',
-    )
-
-
 def _class_names(settings: DatasetSettings, counts: Counts) -> list[str]:
     target = settings.target
     names = _in_order({name for part in counts.classes.values() for name in part})
@@ -114,7 +94,7 @@ def _class_names(settings: DatasetSettings, counts: Counts) -> list[str]:
         return names
     shown = ", ".join(map(repr, names[:_CLASSES_SHOWN])) + (", ..." if len(names) > _CLASSES_SHOWN else "")
     if len(names) > 2:
-        raise _quantity(settings, names, sum(counts.rows.values())) or InputError(
+        raise likely_quantity(settings, names, sum(counts.rows.values())) or InputError(
             f"the task is binary, but the target {target!r} has {len(names)} classes: {shown}",
             remedy='Set task = "multiclass", or leave out the rows of all but two',
         )
@@ -152,7 +132,7 @@ def _check_every_part(plan: Plan, counts: Counts, classes: Sequence[str]) -> Non
     }
     if not lacking:
         return
-    error = _quantity(settings, classes, sum(totals.values())) or _names_rows(settings, totals, lacking)
+    error = likely_quantity(settings, classes, sum(totals.values())) or _names_rows(settings, totals, lacking)
     if error:
         raise error
     name, parts = next(iter(lacking.items()))
@@ -169,7 +149,7 @@ def _names_rows(
 ) -> InputError | None:
     """The error for a target most of whose many classes have hardly any rows."""
     rows = sum(totals.values())
-    if len(lacking) <= _MOST_NUMBERS_AS_CLASSES or rows >= _FEWEST_ROWS_OF_A_CLASS * len(totals):
+    if len(lacking) <= _FEW_CLASSES or rows >= _FEWEST_ROWS_OF_A_CLASS * len(totals):
         return None
     return InputError(
         f"the target {settings.target!r} holds {len(totals):,} different texts in {rows:,} rows, most of "

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataset_settings import DatasetSettings, InputError
 from findings import Finding
 from marks import FEW_ROWS, is_mark, kept_line, missing_line
-from recognition import FEWEST, recognise
+from recognition import FEWEST
 from rows import Counts, Plan
-from settings_lines import column_lines, list_line, table_line
+from settings_lines import list_line, table_line
+from target_quantity import sure_quantity
 
 _FREQUENT = 0.01  # of the rows: a default mark that may be a class
-_MANY = 20  # distinct numbers that no classes have
 _WORDS_AS_CLASSES = frozenset(
     {"x", "none", "nil", "unknown", "unk", "empty", "blank", "nd", "+", "*", "#", "_"}
 )
@@ -68,23 +68,9 @@ def target_texts(plan: Plan, counts: Counts) -> list[Finding]:
         return []
     rows = sum(counts.rows.values())
     names = sorted({name for part in counts.classes.values() for name in part})
-    if len(names) > 10 and rows < 5 * len(names):
-        found = recognise(names, settings.notation(settings.target))
-        if found and found.what != "numbers":
-            lines = column_lines(
-                {k: v for k, v in found.readings[0].settings.items() if k != "kinds"}, settings.target
-            )
-            raise InputError(
-                f"the target {settings.target!r} holds {found.what}, {len(names)} different ones in {rows:,} "
-                f"rows ({', '.join(map(repr, found.fits))}): this is a regression",
-                remedy=f'Set task = "regression"{f" and {lines}" if lines else ""}',
-            )
-    if len(names) > _MANY and _are_fractions(names):
-        raise InputError(
-            f"the target {settings.target!r} holds {len(names)} different numbers in {rows} rows, from "
-            f"{min(map(float, names)):g} to {max(map(float, names)):g}: this is a regression",
-            remedy='Set task = "regression", or group the numbers into classes',
-        )
+    error = sure_quantity(settings, names, rows)
+    if error:
+        raise error
     return [*_marks_as_classes(plan, names, counts), *_spellings(plan, names, counts)]
 
 
@@ -110,14 +96,6 @@ def _marks_as_classes(plan: Plan, names: Sequence[str], counts: Counts) -> list[
             remedy=f"If it is one, set {line}",
         )
     ]
-
-
-def _are_fractions(names: Sequence[str]) -> bool:
-    """Whether all names are numbers, and half of them no whole ones."""
-    try:
-        return sum(not float(name).is_integer() for name in names) >= len(names) / 2
-    except ValueError:
-        return False
 
 
 def _spellings(plan: Plan, names: Sequence[str], counts: Counts) -> list[Finding]:

@@ -77,10 +77,14 @@ def first_draft(
     columns = {column["name"]: column for column in document["columns"]}
     rows = document["rows"]
     why: dict[str, str] = {}
-    task, why["task"] = _task(columns[target], rows)
+    predicted = _without_marks(columns[target])
+    task, why["task"] = _task(predicted, rows)
     data: dict[str, Any] = {**source, "target": target}
+    if predicted["marks"]:
+        data["also_missing"] = predicted["marks"]
+        why["also_missing"] = f"beside them, {target} holds numbers only"
     if task == "binary":
-        positive, why["positive_class"] = _positive(columns[target])
+        positive, why["positive_class"] = _positive(predicted)
         data["positive_class"] = positive
     drop = {name: reason for name, column in columns.items() if (reason := _useless(column, rows))}
     drop.pop(target, None)
@@ -94,7 +98,7 @@ def first_draft(
         why["key"] = _why_key(columns[keys[0]], rows)
         for other in keys[1:]:
             remarks.append(f"key = {toml_value(other)} instead, if {_why_key(columns[other], rows)}")
-    gate, of_gate = _gate(task, columns[target], data.get("positive_class"))
+    gate, of_gate = _gate(task, predicted, data.get("positive_class"))
     training = {"class_weights": "balanced"} if "class_weights" in of_gate else {}
     return Draft(team, name, task, data, gate, training, {**why, **of_gate}, tuple(remarks))
 
@@ -104,12 +108,27 @@ def mended(draft: Draft, errors: Sequence[Mapping[str, Any]]) -> Draft | None:
     known = [error for error in errors if error.get("lines")]
     if not known:
         return None
-    data, remarks = dict(draft.data), [*draft.remarks]
+    remarks = [*draft.remarks]
     for error in known:
-        for key, value in tomllib.loads("\n".join(error["lines"])).items():
+        lines = tomllib.loads("\n".join(error["lines"]))
+        if lines.pop("task", draft.task) != draft.task:
+            draft = _as_regression(draft)
+        data = dict(draft.data)
+        for key, value in lines.items():
             data[key] = _joined(data.get(key), value)
-        remarks.append(f"{error['what']}. {error['remedy']}")
-    return replace(draft, data=data, remarks=tuple(remarks))
+        draft = replace(draft, data=data)
+        remark = f"{error['what']}. {error['remedy']}"
+        remarks += [remark] if remark not in remarks else []
+    return replace(draft, remarks=tuple(remarks))
+
+
+def _as_regression(draft: Draft) -> Draft:
+    """The draft of the same project for a target that turned out to be a number."""
+    gate, of_gate = _gate("regression", {}, None)
+    data = {key: value for key, value in draft.data.items() if key != "positive_class"}
+    why = {key: reason for key, reason in draft.why.items() if key in ("drop", "key")}
+    why["task"] = "the target is a number, as said below"
+    return replace(draft, task="regression", data=data, gate=gate, training={}, why={**why, **of_gate})
 
 
 def without_key(draft: Draft) -> Draft:
@@ -159,6 +178,20 @@ def likely_targets(document: Mapping[str, Any]) -> list[str]:
         column["name"] for column in reversed(columns) if 2 <= column["distinct"] <= _MOST_NUMBERS_AS_CLASSES
     ]
     return list(dict.fromkeys([*usual, *few]))[:3]
+
+
+def _without_marks(column: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The column less the texts in it that only mean that there is no number."""
+    marks = column["marks"]
+    if not marks:
+        return column
+    return {
+        **column,
+        "kind": "number",
+        "distinct": column["distinct"] - len(marks),
+        "examples": [text for text in column["examples"] if text not in marks],
+        "values": [[text, rows] for text, rows in column["values"] if text not in marks],
+    }
 
 
 def _task(target: Mapping[str, Any], rows: int) -> tuple[str, str]:

@@ -254,3 +254,38 @@ def test_names_with_any_character_are_written_as_toml(gatehouse: Call, tmp_path:
         assert not {"\x1b", "\u202e"} & set(shown)
     assert table(tmp_path)["data"]["drop"] == ["客户_id"]
     assert table(tmp_path)["data"]["target"] == "kl\u202eass"
+
+
+@pytest.mark.parametrize(
+    ("price", "expected"),
+    [
+        (lambda n: "n.a." if n % 20 == 0 else f"{n * 7919 % 100_000}", {"also_missing": ["n.a."]}),
+        (lambda n: "unknown" if n % 20 == 0 else f"{n * 7 % 60}", {"also_missing": ["unknown"]}),
+        (lambda n: f'"{n * 7 % 60 / 8}"'.replace(".", ","), {"decimal": {"price": ","}}),
+        (
+            lambda n: "-" if n % 20 == 0 else f'"{n * 7919 % 9973 / 8}"'.replace(".", ","),
+            {"decimal": {"price": ","}, "also_missing": ["-"]},
+        ),
+        (lambda n: f"{n * 7919 % 9973 / 8} EUR", {}),
+    ],
+)
+def test_a_number_beside_marks_or_in_another_notation_is_a_regression(
+    gatehouse: Call, tmp_path: Path, price: Callable[[int], str], expected: dict[str, Any]
+) -> None:
+    rows = [f"{n * 37 % 171},{price(n)}" for n in range(400)]
+    (tmp_path / "payments.csv").write_text("\n".join(["area,price", *rows]) + "\n")
+    done = gatehouse("init", "payments.csv", "--target", "price")
+    assert done.returncode == 0, done.stdout + done.stderr
+    written = table(tmp_path)
+    assert (written["task"], written["gate"]["metric"]) == ("regression", "r2")
+    assert written["data"] == {"source": "payments.csv", "target": "price", **expected}
+    assert gatehouse("data").returncode == 0
+
+
+def test_of_two_numbers_and_a_mark_the_task_is_binary(gatehouse: Call, tmp_path: Path) -> None:
+    rows = [f"{n * 37 % 171},{'n.a.' if n % 20 == 0 else int(n % 3 == 0)}" for n in range(400)]
+    (tmp_path / "payments.csv").write_text("\n".join(["area,label", *rows]) + "\n")
+    assert gatehouse("init", "payments.csv", "--target", "label").returncode == 0
+    written = table(tmp_path)
+    assert (written["task"], written["data"]["positive_class"]) == ("binary", "1")
+    assert written["data"]["also_missing"] == ["n.a."]

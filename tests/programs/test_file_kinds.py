@@ -288,6 +288,9 @@ def test_a_continuous_target_is_a_regression(prepare: Callable[..., Prepared], t
     found = prepare(as_csv(["a", "y"], rows), task=task)
     assert found.code == 1
     assert "this is a regression" in found.message
+    marked = [[a, y if a % 20 else "n.a."] for a, y in rows[:900]]
+    found = prepare(as_csv(["a", "y"], marked), task=task)
+    assert 'task = "regression" and also_missing = ["n.a."]' in found.message
     commas = [[a, f"{y}".replace(".", ",")] for a, y in rows[:900]]
     found = prepare(as_csv(["a", "y"], commas), task=task)
     assert 'task = "regression" and decimal = ' in found.message
