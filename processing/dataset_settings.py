@@ -1,15 +1,14 @@
 """What the project says of its data: ``dataset.json`` in, a checked and frozen value out.
 
 Also holds :class:`InputError`, the one exception for what a user can cause; ``preprocess`` catches it once
-and prints its line. Names of columns are checked here against the columns that the data has.
+and prints its line. Names of columns are checked by ``column_roles``, against the columns that the data has.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -318,95 +317,6 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
 }
 """For each key of ``dataset.json`` what makes its field of :class:`DatasetSettings` out of the JSON value, or
 raises a ValueError that says what the value must be."""
-
-
-def check_columns(settings: DatasetSettings, source_columns: Sequence[str], where: str) -> tuple[str, ...]:
-    """Check every column that the settings name, and choose the features, in source order.
-
-    Without ``features`` in the settings these are all columns but the target, the key and the dropped ones.
-
-    Raises:
-        InputError: a named column is not in the data, or no feature is left.
-    """
-    for error in column_errors(settings, source_columns, where):
-        raise error
-    features = choose_features(settings, source_columns)
-    if not features:
-        alone = set(source_columns) <= {settings.target, settings.key}
-        remedy = (
-            "Give a file with other columns, too, or name the delimiter" if alone else "Drop fewer columns"
-        )
-        raise InputError("no feature is left", where=where, remedy=remedy)
-    return features
-
-
-def choose_features(settings: DatasetSettings, source_columns: Sequence[str]) -> tuple[str, ...]:
-    """The columns that the model sees, in source order."""
-    left_out = {settings.target, *settings.drop}
-    if settings.features is None:
-        left_out.add(settings.key or settings.target)
-    wanted = source_columns if settings.features is None else settings.features
-    return tuple(name for name in source_columns if name in wanted and name not in left_out)
-
-
-def column_errors(
-    settings: DatasetSettings, source_columns: Sequence[str], where: str
-) -> Iterator[InputError]:
-    """An error for each column that the settings name and the data does not have, or that they give two
-    roles."""
-    if settings.target not in source_columns:
-        yield InputError(
-            f"there is no target column {settings.target!r}",
-            where=where,
-            remedy=_which_target(settings.target, source_columns),
-            key="target",
-            value=settings.target,
-        )
-    named = {
-        "key": (settings.key,) if settings.key else (),
-        "features": settings.features or (),
-        "drop": settings.drop,
-        "kinds": tuple(settings.kinds),
-        **{
-            key: tuple(name for name in notation if name != EVERY_COLUMN)
-            for key, notation in (
-                ("decimal", settings.decimal),
-                ("thousands", settings.thousands),
-                ("date_format", settings.date_format),
-            )
-        },
-        "slices": settings.slices,
-    }
-    for key, names in named.items():
-        for name in names:
-            if name not in source_columns:
-                yield InputError(
-                    f"{key} names a column {name!r} that the data does not have",
-                    where=where,
-                    remedy=which_one(name, source_columns),
-                    key=key,
-                    value=name,
-                )
-    for key in ("key", "features", "drop"):
-        if settings.target in named[key]:
-            yield InputError(
-                f"{key} names the target {settings.target!r}",
-                remedy="Take it out",
-                key=key,
-                value=settings.target,
-            )
-
-
-def _which_target(target: str, columns: Sequence[str]) -> str:
-    """The remedy for a target that is no column; that the file has no header where names look like values."""
-    remedy = which_one(target, columns)
-    numbers = [name for name in columns if re.fullmatch(r"[+-]?[0-9]*[.,]?[0-9]+(e[+-]?[0-9]+)?", name)]
-    if not numbers or not remedy.startswith("There are"):
-        return remedy
-    return (
-        f"Its first line holds {numbers[0]!r}: if that is a value, the file has no header; set header = "
-        f"false and give all {len(columns)} names in columns. If these are names: there{remedy[5:]}"
-    )
 
 
 def which_one(name: str, names: Iterable[str]) -> str:

@@ -28,14 +28,13 @@ if __name__ == "__main__":
     keep_out("pandas")  # before Arrow makes an array
 
 from column_counts import ColumnCounts, count_columns
+from column_roles import choose_features, column_errors
 from column_types import KIND_OF, UNSUPPORTED
 from conversion import Noticed
 from dataset_settings import (
     PARTS,
     DatasetSettings,
     InputError,
-    choose_features,
-    column_errors,
     read_settings,
 )
 from findings import Finding
@@ -112,7 +111,7 @@ def _describe_files(found: Description, files: list[SourceFile], columns_only: b
     columns = files[0].columns
     has_target = found.settings.target in columns and not columns_only
     source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
-    for error in column_errors(found.settings, columns, source):
+    for error in column_errors(found.settings, columns, source, files[0].named_as_values):
         if error.key != "target" or not columns_only:
             found.errors.append(error)
         if error.key not in (None, "target"):

@@ -30,9 +30,10 @@ if __name__ == "__main__":
 
     keep_out("pandas")  # before Arrow makes an array
 
+from column_roles import check_columns
 from column_types import KIND_OF, UNSUPPORTED
 from count_findings import findings_of_counts
-from dataset_settings import SETTINGS_FILE, DatasetSettings, InputError, check_columns, read_settings
+from dataset_settings import SETTINGS_FILE, DatasetSettings, InputError, read_settings
 from doubts import examine
 from findings import Finding, print_findings
 from fitness import check_counts
@@ -88,7 +89,7 @@ def _split(raw: Path, output: Path, settings: DatasetSettings, instances: Instan
     """Make the plan and carry it out; a second time where the first blocks suggested a wrong type."""
     files, found = find_files(raw, settings)
     source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
-    check_columns(settings, files[0].columns, source)
+    check_columns(settings, files[0].columns, source, files[0].named_as_values)
     row_numbers = find_row_numbers(files, settings)
     found += row_number_findings(row_numbers, settings)
     settings = replace(settings, drop=(*settings.drop, *row_numbers))

@@ -26,6 +26,7 @@ import json_lines
 import numpy as np
 import parquet_source
 import pyarrow as pa
+import pyarrow.compute as pc
 from byte_stream import open_lines
 from conversion import ColumnReading, Noticed, Unfitting, convert, times_among
 from csv_source import csv_batches, csv_columns, lines_above_data, settings_of
@@ -39,6 +40,7 @@ from source_file import Evidence, SourceFile, TypesContradicted
 
 _BLOCK_BYTES = 3 << 20  # what Arrow parses at a time; several are in memory at once
 _FIRST_BLOCK_BYTES = 1 << 20
+_SHARE_NAMED = 0.5  # of the columns: one of several may well hold its own name
 _HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"
 _HIDDEN = "if it is no data, move it away, or begin its name with _"
 _ANYTHING = Evidence(column_types.ANY, column_types.ANY)
@@ -317,9 +319,16 @@ def _describe(path: Path, name: str, settings: DatasetSettings) -> SourceFile:
         evidence = dict.fromkeys(columns, _ANYTHING)
         for batch in csv_batches(described, text, settings, _FIRST_BLOCK_BYTES, null_texts=True):
             evidence = {column: evidence_of(batch.column(column), column, settings) for column in columns}
+            if settings.target not in columns:
+                described = replace(described, named_as_values=_named_as_values(batch))
             break
         described = replace(described, evidence=evidence)
     return _with_folders(described, settings)
+
+
+def _named_as_values(batch: pa.RecordBatch) -> tuple[str, ...]:
+    named = [name for name in batch.schema.names if pc.any(pc.equal(batch.column(name), name)).as_py()]
+    return tuple(named) if len(named) >= _SHARE_NAMED * batch.num_columns else ()
 
 
 def _with_folders(file: SourceFile, settings: DatasetSettings) -> SourceFile:

@@ -48,6 +48,8 @@ class SourceFile:
         evidence: by the first block, or by Parquet's own types.
         lines_above: a CSV's rows above the data: its header, and blank lines before that.
         as_text: columns that Arrow reads as text although their type is another.
+        named_as_values: where the target is no column: columns whose name is a value in them, too, so that
+            the header is none.
     """
 
     path: Path
@@ -58,6 +60,7 @@ class SourceFile:
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     lines_above: int = 0
     as_text: frozenset[str] = frozenset()
+    named_as_values: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -86,10 +86,11 @@ def command(options: InitOptions) -> Output:
         return
     names = [column["name"] for column in columns["columns"]]
     if options.target_column not in names:
+        remedy = which_one(options.target_column, names, "columns")
+        if not source.get("header", True):
+            remedy = f"Its first line holds values and no names; its columns are {', '.join(names)}"
         raise GatehouseError(
-            f"there is no column {options.target_column!r}",
-            where=str(options.file),
-            remedy=which_one(options.target_column, names, "columns"),
+            f"there is no column {options.target_column!r}", where=str(options.file), remedy=remedy
         )
     there = _there(options.settings, f"{team}-{name}")
     draft = first_draft(team, name, source, options.target_column, columns)

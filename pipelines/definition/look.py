@@ -188,7 +188,9 @@ def _errors(project: Project, document: Mapping[str, Any]) -> Iterator[Gatehouse
             yield _at(project, ("data", key), found["what"], remedy)
         else:
             path = ("gate" if key == "slices" else "data", key)
-            yield _at(project, path, f"{where} has no column {value!r}", which_one(value, names, "columns"))
+            if key != "target":  # of the target the program may know why it is not there
+                remedy = which_one(value, names, "columns")
+            yield _at(project, path, f"{where} has no column {value!r}", remedy)
 
 
 def _absent_floors(project: Project, classes: Sequence[str]) -> Iterator[GatehouseError]:

@@ -6,6 +6,7 @@ Only for a person's first settings (`gatehouse init`), who sees the guess in the
 from __future__ import annotations
 
 import csv
+import re
 import zlib
 from typing import Any
 
@@ -36,7 +37,7 @@ def how_written(start: bytes) -> dict[str, Any]:
     first = rows[0]
     if any(text != text.strip() for text in first) or _has_spaces(rows[1:]):
         found["strip"] = True
-    if any(map(_is_number, first)):
+    if any(map(_is_value, first)) or _repeats(first, rows[1:]):
         found |= {"header": False, "columns": [f"column_{place}" for place in range(1, len(first) + 1)]}
     return found
 
@@ -48,12 +49,19 @@ def _columns(lines: list[str], delimiter: str) -> int:
 
 
 def _has_quote(lines: list[str], delimiter: str, quote: str) -> bool:
-    """Whether the values of one column all stand between these quotes; its name need not."""
-    rows = [line.split(delimiter) for line in lines[1:]]
+    """Whether all names stand between these quotes, or all values of one column; its name need not."""
+    names, *rows = [line.split(delimiter) for line in lines]
     return any(
-        all(len(text) > 1 and text[0] == quote == text[-1] for text in column)
-        for column in zip(*rows, strict=False)
+        all(len(text) > 1 and text[0] == quote == text[-1] for text in texts)
+        for texts in (names, *zip(*rows, strict=False))
     )
+
+
+def _repeats(first: list[str], rows: list[list[str]]) -> bool:
+    """Whether half of the first line's texts come again in their columns, as no names of columns do."""
+    columns = list(zip(*rows, strict=False))
+    again = [text for text, column in zip(first, columns, strict=False) if text in column]
+    return bool(again) and 2 * len(again) >= len(first)
 
 
 def _has_spaces(rows: list[list[str]]) -> bool:
@@ -61,7 +69,10 @@ def _has_spaces(rows: list[list[str]]) -> bool:
     return any(all(text.startswith(" ") for text in column) for column in zip(*rows, strict=False))
 
 
-def _is_number(text: str) -> bool:
+def _is_value(text: str) -> bool:
+    """Whether it is a number or begins with a date, as no name of a column does."""
+    if re.match(r"\d{4}-\d\d-\d\d|\d{1,2}[/.]\d{1,2}[/.]\d{4}", text):
+        return True
     try:
         float(text.replace(",", "."))
     except ValueError:

@@ -289,3 +289,24 @@ def test_of_two_numbers_and_a_mark_the_task_is_binary(gatehouse: Call, tmp_path:
     written = table(tmp_path)
     assert (written["task"], written["data"]["positive_class"]) == ("binary", "1")
     assert written["data"]["also_missing"] == ["n.a."]
+
+
+@pytest.mark.parametrize(
+    ("header", "target", "expected"),
+    [
+        ("'colour','shape','y'", "y", {"quote": "'"}),
+        ("red,round,no", "column_3", {"header": False}),
+        ("2024-01-31,flat,never", "column_3", {"header": False}),
+    ],
+)
+def test_quoted_names_and_a_missing_header_are_seen(
+    gatehouse: Call, tmp_path: Path, header: str, target: str, expected: dict[str, Any]
+) -> None:
+    shapes, answers = ("flat", "round"), ("yes", "no", "yes")
+    rows = [f"{('red', 'blue')[n % 2]},{shapes[n * n % 7 % 2]},{answers[n % 3]}" for n in range(400)]
+    (tmp_path / "payments.csv").write_text("\n".join([header, *rows]) + "\n")
+    gatehouse("init", "payments.csv", "--target", target)
+    assert table(tmp_path)["data"].items() >= expected.items()
+    if expected == {"header": False}:
+        done = gatehouse("init", "payments.csv", "--target", "y")
+        assert "Its first line holds values and no names; its columns are column_1" in done.stderr

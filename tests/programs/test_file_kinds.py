@@ -301,3 +301,27 @@ def test_an_error_names_keys_as_the_settings_file_does(prepare: Callable[..., Pr
     found = prepare(GOOD, positive_class="maybe")
     assert found.message.startswith("positive_class is 'maybe', but the target 'y' has 'no', 'yes'")
     assert "dataset.json" not in prepare(GOOD, key="y").message
+
+
+@pytest.mark.parametrize(
+    ("header", "settings", "said"),
+    [
+        ("'a','b','y'", {}, """Its names stand between ': set quote = "'\""""),
+        ('"a","b","y"', {"quote": ""}, 'Its names stand between ": set quote = '),
+        ("\u201ca\u201d,\u201cb\u201d,\u201cy\u201d", {}, "write simple quotation marks"),
+        ("red,round,no", {}, "the file has no header; set header = false and give all 3 names in columns"),
+        ("x7,round,no", {}, "the file has no header; set header = false"),
+        ("2024-01-31,NA,never", {}, "the file has no header; set header = false"),
+        ("a,b,label", {}, "There are: 'a', 'b', 'label'"),
+        ("red,b,label", {}, "There are: 'b', 'label', 'red'"),
+    ],
+)
+def test_a_target_between_other_quotes_or_without_a_header_is_explained(
+    prepare: Callable[..., Prepared], header: str, settings: dict[str, Any], said: str
+) -> None:
+    colours, shapes = ("red", "green", "blue"), ("round", "flat")
+    rows = [f"{colours[n % 3]},{shapes[n * n % 7 % 2]},{'yes' if n * n % 5 else 'no'}" for n in range(300)]
+    found = prepare("\n".join([header, *rows]) + "\n", **settings)
+    assert found.code == 1
+    assert "there is no target column 'y'. " in found.message
+    assert said in found.message
