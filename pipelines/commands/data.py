@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from pipelines.definition.look import THOROUGH_BYTES, Look, classes_in_words, lo
 from pipelines.settings.project import Project
 
 WIDTH = 80
-_LONGEST_NAME = 26
+_LONGEST_NAME, _END = 26, 10
 _GAP = 3  # between two columns of a table
 _MOST_CLASSES = 20
 
@@ -104,18 +105,43 @@ def columns_table(columns: Sequence[dict[str, Any]]) -> Table:
     headings = ["column", "kind", "role", "missing", "distinct", "examples"]
     rows = [
         [
-            _cut(column["name"], _LONGEST_NAME) or '""',
+            name or '""',
             column["kind"],
             column["role"],
             f"{column['missing']:,}",
             f"{column['distinct']:,}" if column["all_distinct"] else f"over {column['distinct'] - 1:,}",
         ]
-        for column in columns
+        for name, column in zip(_names([column["name"] for column in columns]), columns, strict=True)
     ]
     taken = sum(max(map(cell_len, cells)) + _GAP for cells in zip(headings[:-1], *rows, strict=False))
     for row, column in zip(rows, columns, strict=True):
         row.append(_as_many_as_fit(column["examples"], WIDTH - taken))
     return Table(headings, rows)
+
+
+def _names(names: Sequence[str]) -> list[str]:
+    """The names as far as they fit, and so that they stay apart: by their ends, or by their places."""
+    shown = [_cut(name, _LONGEST_NAME) for name in names]
+    alike = Counter(shown)
+    shown = [
+        _cut(name, _LONGEST_NAME - _END) + _last(name, _END) if alike[cut] > 1 else cut
+        for name, cut in zip(names, shown, strict=True)
+    ]
+    alike = Counter(shown)
+    places = [f" {place}" if alike[cut] > 1 else "" for place, cut in enumerate(shown, start=1)]
+    return [
+        _cut(name, _LONGEST_NAME - len(place)) + place if place else cut
+        for name, cut, place in zip(names, shown, places, strict=True)
+    ]
+
+
+def _last(text: str, width: int) -> str:
+    from rich.cells import cell_len
+
+    shown = visible(text)
+    while cell_len(shown) > width:
+        shown = shown[1:]
+    return shown
 
 
 def _as_many_as_fit(texts: Sequence[str], width: int) -> str:

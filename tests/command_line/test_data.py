@@ -138,3 +138,21 @@ def test_data_that_cannot_be_reached_is_said_in_one_line_and_is_no_error(
     assert done.code == 0, done.err
     assert done.out.splitlines()[1].startswith("s3://data/churn/ is not looked at: ")
     assert len(done.out.splitlines()) == 2
+
+
+def test_long_names_with_one_beginning_stay_apart(gatehouse: Callable[..., Any], workplace: Path) -> None:
+    long = "amount of all card payments in the months before"
+    names = [f"{long} 2024", f"{long} 2023", f"{long} 1, in euros", f"{long} 2, in euros", "left"]
+    rows = [f"{i},{i * 7},{i % 9},{i % 11},{'yes' if i % 3 else 'no'}" for i in range(200)]
+    header = ",".join(f'"{name}"' for name in names)
+    (workplace / "churn.csv").write_text("\n".join([header, *rows]) + "\n")
+    done = gatehouse("data")
+    lines = done.out.splitlines()
+    shown = [line.split("  ")[0] for line in lines if line.startswith("amount")]
+    assert shown == [
+        "amount of all...efore 2024",
+        "amount of all...efore 2023",
+        "amount of all card pa... 3",
+        "amount of all card pa... 4",
+    ]
+    assert max(len(line.rstrip()) for line in lines) <= 80
