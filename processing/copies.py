@@ -9,6 +9,7 @@ other at the same rows.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,43 +23,59 @@ _STRAIGHT, _SAME_ORDER = 0.9999, 0.99999
 _FEWEST_VALUES = 20
 
 
-def copies(columns: Mapping[str, np.ndarray], left_out: Collection[str]) -> dict[str, str]:
-    """What each copy says in words: ``is a copy of column 'a'``.
+@dataclass(frozen=True)
+class Values:
+    """A column of the sample: ``codes`` are the places of its values among the different ones, in their
+    order, and ``counts`` how often each of these is there."""
+
+    column: np.ndarray
+    codes: np.ndarray
+    counts: np.ndarray
+
+
+def values_of(columns: Mapping[str, np.ndarray], left_out: Collection[str]) -> dict[str, Values]:
+    """The columns that have several values, of which not one alone is frequent, as it is of rare flags.
 
     Args:
         columns: numbers as float64 with NaN for missing ones, categories as codes from 0 on with -1.
         left_out: columns that are neither copies nor copied.
     """
-    first: dict[bytes, str] = {}
     found = {}
     for name, column in columns.items():
-        if name in left_out or not _varies(column):
+        if name in left_out or len(column) < _FEWEST_ROWS:
             continue
         _, codes, counts = np.unique(column, return_inverse=True, return_counts=True)
-        few = len(counts) <= len(column) / _ROWS_OF_A_VALUE
-        same = _in_order_of_appearance(codes) if few else column
+        if len(counts) > 1 and np.sort(counts)[-2] >= min(_ROWS_OF_A_CODE, len(column) // len(counts)):
+            found[name] = Values(column, codes, counts)
+    return found
+
+
+def copies(values: Mapping[str, Values]) -> dict[str, str]:
+    """What each copy says in words: ``is a copy of column 'a'``."""
+    first: dict[bytes, str] = {}
+    found = {}
+    for name, one in values.items():
+        few = len(one.counts) <= len(one.column) / _ROWS_OF_A_VALUE
+        same = _in_order_of_appearance(one.codes) if few else one.column
         other = first.setdefault(same.tobytes() + (b"codes" if few else b"values"), name)
         if other != name:
-            equal = np.array_equal(column, columns[other], equal_nan=True)
+            equal = np.array_equal(one.column, values[other].column, equal_nan=True)
             found[name] = f"{'is a copy of' if equal else 'has one value for each value of'} column {other!r}"
     return found
 
 
-def near_copies(columns: Mapping[str, np.ndarray], left_out: Collection[str]) -> Iterator[tuple[str, str]]:
+def near_copies(values: Mapping[str, Values]) -> Iterator[tuple[str, str]]:
     """Each number that is nearly the copy of an earlier one, and in words how; of the first 1 000 numbers."""
-    numbers = [
-        (name, column)
-        for name, column in columns.items()
-        if name not in left_out and column.dtype.kind == "f" and _varies(column)
-    ][:_MOST_COMPARED]
+    numbers = [(name, one) for name, one in values.items() if one.column.dtype.kind == "f"][:_MOST_COMPARED]
     if len(numbers) < 2:
         return
-    ranks = np.stack([_ranks(column) for _, column in numbers])
+    ranks = np.stack([_ranks(one) for _, one in numbers])
     alike = np.abs(np.tril(ranks @ ranks.T, -1))
-    for place, (name, column) in enumerate(numbers):
+    for place in np.flatnonzero((alike >= _RANKS_ALIKE).any(axis=1)):
+        name, one = numbers[place]
         candidates = np.flatnonzero(alike[place] >= _RANKS_ALIKE)
         for other in candidates[np.argsort(-alike[place][candidates], kind="stable")][:_MOST_CANDIDATES]:
-            how = _how_alike(column, numbers[other][1], float(alike[place, other]))
+            how = _how_alike(one.column, numbers[other][1].column, float(alike[place, other]))
             if how:
                 yield name, how.format(repr(numbers[other][0]))
                 break
@@ -80,18 +97,9 @@ def _how_alike(column: np.ndarray, other: np.ndarray, order: float) -> str | Non
     return "has the order of column {}" if order >= _SAME_ORDER else None
 
 
-def _varies(column: np.ndarray) -> bool:
-    """Whether it has several values, of which not one alone is frequent, as it is of rare flags."""
-    counts = np.unique(column, return_counts=True)[1]
-    if len(column) < _FEWEST_ROWS or len(counts) < 2:
-        return False
-    return bool(np.sort(counts)[-2] >= min(_ROWS_OF_A_CODE, len(column) // len(counts)))
-
-
-def _ranks(column: np.ndarray) -> np.ndarray:
+def _ranks(values: Values) -> np.ndarray:
     """Ranks, the mean rank for equal values and one for all that are missing, of mean 0 and length 1."""
-    _, codes, counts = np.unique(column, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts + 1) / 2)[codes]
+    ranks = (np.cumsum(values.counts) - (values.counts + 1) / 2)[values.codes]
     ranks -= ranks.mean()
     return (ranks / np.sqrt(np.square(ranks).sum())).astype(np.float32)
 

@@ -31,7 +31,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from copies import copies, near_copies
+from copies import copies, near_copies, values_of
 from dataset_settings import DatasetSettings, InputError
 from findings import Finding
 from quality import NumberColumn, floats
@@ -70,11 +70,13 @@ def find_leaks(plan: Plan, counts: Counts) -> list[Finding]:
         *(_finding("gives_target_away", name, text, plan.settings) for name, text in given_away.items()),
         *_identifiers(plan, counts, given_away),
     ]
-    copied = copies(columns, given_away)
+    values = values_of(columns, given_away)
+    copied = copies(values)
     found += [_finding("copy", name, text, plan.settings, "note") for name, text in copied.items()]
     if found and plan.settings.leaks == "error":
         raise _stop(found, plan.settings)
-    near = near_copies(columns, {one.column for one in found})
+    named = {one.column for one in found}
+    near = near_copies({name: one for name, one in values.items() if name not in named})
     return [*found, *(_finding("near_copy", name, text, plan.settings, "note") for name, text in near)]
 
 
