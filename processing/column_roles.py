@@ -24,7 +24,7 @@ def check_columns(
     settings: DatasetSettings,
     source_columns: Sequence[str],
     where: str,
-    named_as_values: Sequence[str] = (),
+    values_in_header: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Check every column that the settings name, and choose the features, in source order.
 
@@ -33,7 +33,7 @@ def check_columns(
     Raises:
         InputError: a named column is not in the data, or no feature is left.
     """
-    for error in column_errors(settings, source_columns, where, named_as_values):
+    for error in column_errors(settings, source_columns, where, values_in_header):
         raise error
     features = choose_features(settings, source_columns)
     if not features:
@@ -58,19 +58,19 @@ def column_errors(
     settings: DatasetSettings,
     source_columns: Sequence[str],
     where: str,
-    named_as_values: Sequence[str] = (),
+    values_in_header: Sequence[str] = (),
 ) -> Iterator[InputError]:
     """An error for each column that the settings name and the data does not have, or that they give two
     roles.
 
     Args:
-        named_as_values: columns whose name is a value in them, too.
+        values_in_header: texts of the first line that are values of their columns, too.
     """
     if settings.target not in source_columns:
         yield InputError(
             f"there is no target column {settings.target!r}",
             where=where,
-            remedy=_which_target(settings, source_columns, named_as_values),
+            remedy=_which_target(settings, source_columns, values_in_header),
             key="target",
             value=settings.target,
         )
@@ -109,7 +109,7 @@ def column_errors(
             )
 
 
-def _which_target(settings: DatasetSettings, columns: Sequence[str], named_as_values: Sequence[str]) -> str:
+def _which_target(settings: DatasetSettings, columns: Sequence[str], values_in_header: Sequence[str]) -> str:
     """The remedy for a target that is no column: it may stand between quotes, or the file has no header."""
     for opening, closing in _QUOTES:
         if opening + settings.target + closing not in columns:
@@ -118,7 +118,7 @@ def _which_target(settings: DatasetSettings, columns: Sequence[str], named_as_va
             return f"Its names stand between {opening} and {closing}: write simple quotation marks"
         return f"Its names stand between {opening}: set quote = {toml_text(opening)}"
     remedy = which_one(settings.target, columns)
-    values = [name for name in columns if _VALUE.fullmatch(name)] or named_as_values
+    values = [name for name in columns if _VALUE.fullmatch(name)] or values_in_header
     if not values or not remedy.startswith("There are"):
         return remedy
     return (

@@ -111,7 +111,7 @@ def _describe_files(found: Description, files: list[SourceFile], columns_only: b
     columns = files[0].columns
     has_target = found.settings.target in columns and not columns_only
     source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
-    for error in column_errors(found.settings, columns, source, files[0].named_as_values):
+    for error in column_errors(found.settings, columns, source, files[0].values_in_header):
         if error.key != "target" or not columns_only:
             found.errors.append(error)
         if error.key not in (None, "target"):

@@ -119,8 +119,9 @@ def unfitting_value(
     return None
 
 
-def first_row(file: SourceFile, settings: DatasetSettings, delimiter: str) -> list[str]:
-    """The fields of the first row that is not empty, by that delimiter; none where there is no such row."""
+def first_row(file: SourceFile, settings: DatasetSettings, delimiter: str | None = None) -> list[str]:
+    """The fields of the first row that is not empty, by that delimiter or the settings'; none where there is
+    no such row."""
     csv.field_size_limit(_FIELD_LIMIT)
     with open_lines(file) as lines:
         try:

@@ -89,7 +89,7 @@ def _split(raw: Path, output: Path, settings: DatasetSettings, instances: Instan
     """Make the plan and carry it out; a second time where the first blocks suggested a wrong type."""
     files, found = find_files(raw, settings)
     source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
-    check_columns(settings, files[0].columns, source, files[0].named_as_values)
+    check_columns(settings, files[0].columns, source, files[0].values_in_header)
     row_numbers = find_row_numbers(files, settings)
     found += row_number_findings(row_numbers, settings)
     settings = replace(settings, drop=(*settings.drop, *row_numbers))

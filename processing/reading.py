@@ -40,7 +40,7 @@ from source_file import Evidence, SourceFile, TypesContradicted
 
 _BLOCK_BYTES = 3 << 20  # what Arrow parses at a time; several are in memory at once
 _FIRST_BLOCK_BYTES = 1 << 20
-_SHARE_NAMED = 0.5  # of the columns: one of several may well hold its own name
+_SHARE_OF_VALUES = 0.5  # of the columns: one of several may well hold its own name
 _HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"
 _HIDDEN = "if it is no data, move it away, or begin its name with _"
 _ANYTHING = Evidence(column_types.ANY, column_types.ANY)
@@ -84,10 +84,22 @@ def find_files(folder: Path, settings: DatasetSettings) -> tuple[list[SourceFile
                 raise
             remedy = f"{error.remedy}; {_HIDDEN}"
             raise InputError(error.what, where=error.where, remedy=remedy, lines=error.lines) from None
+        if settings.columns is not None and files[-1].values_in_header:
+            findings.append(_header_of_values(files[-1]))
     model = next((file for file in files if settings.target in file.columns), files[0])
     for file in files:
         _check_same_columns(model, file)
     return files, findings
+
+
+def _header_of_values(file: SourceFile) -> Finding:
+    shown = ", ".join(map(repr, file.values_in_header[:3]))
+    return Finding(
+        "header_of_values",
+        f"the first line of {file.name} holds values such as {shown}, but counts as a header, whose names "
+        "columns replaces",
+        remedy="Set header = false, and the line is a row",
+    )
 
 
 def _check_same_columns(first: SourceFile, file: SourceFile) -> None:
@@ -319,16 +331,27 @@ def _describe(path: Path, name: str, settings: DatasetSettings) -> SourceFile:
         evidence = dict.fromkeys(columns, _ANYTHING)
         for batch in csv_batches(described, text, settings, _FIRST_BLOCK_BYTES, null_texts=True):
             evidence = {column: evidence_of(batch.column(column), column, settings) for column in columns}
-            if settings.target not in columns:
-                described = replace(described, named_as_values=_named_as_values(batch))
+            if settings.header and (settings.columns is not None or settings.target not in columns):
+                first_line = faults.first_row(described, settings_of(described, settings))
+                values = _values_in_header(first_line, batch, evidence, settings)
+                described = replace(described, values_in_header=values)
             break
         described = replace(described, evidence=evidence)
     return _with_folders(described, settings)
 
 
-def _named_as_values(batch: pa.RecordBatch) -> tuple[str, ...]:
-    named = [name for name in batch.schema.names if pc.any(pc.equal(batch.column(name), name)).as_py()]
-    return tuple(named) if len(named) >= _SHARE_NAMED * batch.num_columns else ()
+def _values_in_header(
+    first_line: list[str], batch: pa.RecordBatch, evidence: Mapping[str, Evidence], settings: DatasetSettings
+) -> tuple[str, ...]:
+    """The texts of the first line that its columns hold again, or that are numbers in a column of numbers;
+    none where they are less than half of the line."""
+    found = []
+    for text, name in zip(first_line, batch.schema.names, strict=False):
+        one = pa.array([text], pa.string())
+        is_number = "number" in evidence[name].fitting & evidence_of(one, name, settings).fitting
+        if is_number or pc.any(pc.equal(batch.column(name), text)).as_py():
+            found.append(text)
+    return tuple(found) if len(found) >= _SHARE_OF_VALUES * batch.num_columns else ()
 
 
 def _with_folders(file: SourceFile, settings: DatasetSettings) -> SourceFile:

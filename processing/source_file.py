@@ -48,8 +48,8 @@ class SourceFile:
         evidence: by the first block, or by Parquet's own types.
         lines_above: a CSV's rows above the data: its header, and blank lines before that.
         as_text: columns that Arrow reads as text although their type is another.
-        named_as_values: where the target is no column: columns whose name is a value in them, too, so that
-            the header is none.
+        values_in_header: texts of the first line that are values of their columns, too, so that it is no
+            header; looked for only where the target is no column, or where the settings name the columns.
     """
 
     path: Path
@@ -60,7 +60,7 @@ class SourceFile:
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     lines_above: int = 0
     as_text: frozenset[str] = frozenset()
-    named_as_values: tuple[str, ...] = ()
+    values_in_header: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:

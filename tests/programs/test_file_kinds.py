@@ -325,3 +325,14 @@ def test_a_target_between_other_quotes_or_without_a_header_is_explained(
     assert found.code == 1
     assert "there is no target column 'y'. " in found.message
     assert said in found.message
+
+
+def test_a_first_line_of_values_that_counts_as_a_header_is_named(prepare: Callable[..., Prepared]) -> None:
+    rows = [f"{n / 8},{('round', 'flat')[n % 2]},{'yes' if n * n % 5 else 'no'}" for n in range(300)]
+    data, columns = "\n".join(rows) + "\n", ["a", "b", "y"]
+    lost = prepare(data, columns=columns)
+    assert "the first line of data.csv holds values such as '0.0', 'round', 'no'" in lost.out
+    assert lost.finding("header_of_values")["remedy"].startswith("Set header = false")
+    whole = prepare(data, columns=columns, header=False, folder="whole")
+    assert sum(whole.schema["rows"].values()) == sum(lost.schema["rows"].values()) + 1 == 300
+    assert whole.findings == prepare("size,form,label\n" + data, columns=columns, folder="named").findings
