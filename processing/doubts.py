@@ -24,10 +24,11 @@ from number_doubts import notable_numbers
 from origins import close_values
 from quality import TextColumn
 from reading import texts_of
-from recognition import FEWEST, Recognised, recognise, spaced, surrounded
+from recognition import FEWEST, Recognised, recognise, surrounded
 from rows import Counts, Plan
 from settings_lines import column_lines, list_line, table_line, toml_key, toml_text
 from target_doubts import absent_targets, target_texts
+from text_edges import quotes, spaces
 from unread_notation import Unread, unread
 
 _MOST_TEXTS = 400_000
@@ -77,8 +78,8 @@ def examine(plan: Plan, counts: Counts) -> list[Finding]:
     named = {one.column for one in numbers_and_dates if one.kind in _ALSO_CLOSE}
     return [
         *findings,
-        *_spaces(plan, counts),
-        *_quotes(plan, counts),
+        *spaces(plan, counts),
+        *quotes(plan, counts),
         *numbers_and_dates,
         *(one for one in close_values(plan, counts) if one.column not in named),
     ]
@@ -291,41 +292,6 @@ def _identifiers(
             remedy=f"Set {list_line('drop', dropped, [name])} if they name single rows",
         )
     )
-
-
-def _spaces(plan: Plan, counts: Counts) -> list[Finding]:
-    if plan.settings.strip:
-        return []
-    found = {}
-    for name in (*plan.features, plan.settings.target):
-        if name in counts.quality.texts:
-            texts = spaced(counts.quality.texts[name].most_frequent(1000)[0])
-            if texts:
-                found[name] = texts[0]
-    if not found:
-        return []
-    columns = ", ".join(f"{name!r} ({text!r})" for name, text in list(found.items())[:_COLUMNS_SHOWN])
-    text = f"values begin or end with spaces, which are part of them, in {len(found)} columns: {columns}"
-    return [Finding("spaces", text, count=len(found), remedy="Set strip = true to take them off")]
-
-
-def _quotes(plan: Plan, counts: Counts) -> list[Finding]:
-    found: dict[str, list[str]] = {}
-    for name in (*plan.features, plan.settings.target):
-        if name in counts.quality.texts and name not in plan.settings.kinds:
-            mark = surrounded(counts.quality.texts[name].most_frequent(1000)[0])
-            if mark and mark != plan.settings.quote:
-                found.setdefault(mark, []).append(name)
-    return [
-        Finding(
-            "quotes",
-            f"all values stand between {mark} in {', '.join(map(repr, names[:_COLUMNS_SHOWN]))}, and "
-            "the quotes count as part of them",
-            count=len(names),
-            remedy=f"Set quote = {toml_text(mark)} to take them off",
-        )
-        for mark, names in found.items()
-    ]
 
 
 def _check_units(counts: Counts) -> None:

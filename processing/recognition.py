@@ -129,7 +129,7 @@ def _one_unit(units: pa.StringArray) -> bool:
     found = [unit for unit in units.drop_null().unique().to_pylist() if unit]
     if len(found) > 1:
         return False
-    if not found or found[0].casefold() in _UNITS_OF_SEVERAL_LETTERS:
+    if not found or (found[0].casefold() in _UNITS_OF_SEVERAL_LETTERS and _fitting(units) >= FEWEST):
         return True
     known = pc.match_substring_regex(pa.array(found, pa.string()), _CURRENCY_OR_SHARE)
     return bool(known[0].as_py()) or _fitting(units) >= _FEWEST_OF_A_UNIT
