@@ -117,7 +117,7 @@ def _describe_files(found: Description, files: list[SourceFile], columns_only: b
         if error.key not in (None, "target"):
             found.settings = _without(found.settings, error.key, error.value)
     row_numbers = find_row_numbers(files, found.settings)
-    found.findings += row_number_findings(row_numbers, found.settings)
+    found.findings += row_number_findings(row_numbers, files, found.settings)
     found.settings = replace(found.settings, drop=(*found.settings.drop, *row_numbers))
     found.document["files"] = [file.name for file in files]
     found.document["names"] = list(columns)

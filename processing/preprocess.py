@@ -91,7 +91,7 @@ def _split(raw: Path, output: Path, settings: DatasetSettings, instances: Instan
     source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
     check_columns(settings, files[0].columns, source, files[0].values_in_header)
     row_numbers = find_row_numbers(files, settings)
-    found += row_number_findings(row_numbers, settings)
+    found += row_number_findings(row_numbers, files, settings)
     settings = replace(settings, drop=(*settings.drop, *row_numbers))
     features = check_columns(settings, files[0].columns, source)
 

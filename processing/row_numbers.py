@@ -16,11 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from column_types import KIND_OF, choose
 from csv_source import FIRST_BLOCK_BYTES, csv_batches
 from dataset_settings import DatasetSettings
 from findings import Finding
 from parquet_source import parquet_batches
-from settings_lines import toml_text
+from settings_lines import column_lines
 from source_file import SourceFile
 
 _WITHOUT_NAME = re.compile(r"\s*|unnamed: ?\d+(\.\d+)*|(__index_)?level_\d+(__)?|\.\.\.\d+", re.IGNORECASE)
@@ -61,7 +62,9 @@ def find_row_numbers(files: Sequence[SourceFile], settings: DatasetSettings) -> 
     return found
 
 
-def row_number_findings(row_numbers: dict[str, str], settings: DatasetSettings) -> Iterator[Finding]:
+def row_number_findings(
+    row_numbers: dict[str, str], files: Sequence[SourceFile], settings: DatasetSettings
+) -> Iterator[Finding]:
     """A note for each column that would be a feature otherwise."""
     for name, why in row_numbers.items():
         if settings.features is None and name not in settings.drop:
@@ -69,9 +72,18 @@ def row_number_findings(row_numbers: dict[str, str], settings: DatasetSettings) 
                 "row_number",
                 f"column {name!r} {why} and is no feature",
                 name,
-                remedy=f'If it is one, set kinds = {{ {toml_text(name)} = "number" }}',
+                remedy=f"If it is one, {_kept(name, files)}",
                 level="note",
             )
+
+
+def _kept(name: str, files: Sequence[SourceFile]) -> str:
+    """What makes the column a feature: the kind that its values have in every file."""
+    fitting = frozenset.intersection(*(file.evidence[name].fitting for file in files))
+    if not fitting:
+        return "write it as numbers, texts, booleans or timestamps"
+    kind = KIND_OF[choose({name: fitting}, {})[name]]
+    return f"set {column_lines({'kinds': kind}, name)}"
 
 
 def _indexes_of_all(files: Sequence[SourceFile]) -> set[str]:

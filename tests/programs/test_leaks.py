@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import tomllib
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +114,42 @@ def test_the_index_of_a_pandas_table_is_known_by_the_file(
     plain = pa.table({"patient": frame.index.to_numpy(), "x": frame["x"], "y": frame["y"]})
     assert features_of(prepare({"data.parquet": plain})) == ["patient", "x"]
     assert pq.read_schema(tmp_path / "data.parquet").names[-1] == "patient"
+
+
+@pytest.mark.parametrize(
+    ("index", "kind"),
+    [
+        pytest.param([f"p{n // 2}" for n in range(600)], "category", id="texts"),
+        pytest.param([f"2024-01-{n % 28 + 1:02}" for n in range(600)], "category", id="dates as texts"),
+        pytest.param(pd.Categorical([f"ward {n % 9}" for n in range(600)]), "category", id="categories"),
+        pytest.param([n / 4 for n in range(600)], "number", id="numbers"),
+        pytest.param([n % 3 == 0 for n in range(600)], "boolean", id="booleans"),
+        pytest.param(pd.date_range("2024-01-01", periods=600, freq="h"), "timestamp", id="times"),
+        pytest.param([date(2024, 1, n % 28 + 1) for n in range(600)], "timestamp", id="dates"),
+    ],
+)
+def test_the_setting_that_a_note_names_makes_an_index_a_feature_of_its_kind(
+    prepare: Callable[..., Prepared], tmp_path: Path, index: Any, kind: str
+) -> None:
+    frame = pd.DataFrame([row[1:] for row in sorted_rows(600)], columns=["x", "y"])
+    frame.set_index(pd.Index(index, name="taken at")).to_parquet(tmp_path / "data.parquet")
+    content = {"data.parquet": (tmp_path / "data.parquet").read_bytes()}
+    [note] = [one for one in prepare(content).findings if one["kind"] == "row_number"]
+    named = tomllib.loads(note["remedy"].removeprefix("If it is one, set "))
+    assert named == {"kinds": {"taken at": kind}}
+    kept = prepare(content, **named)
+    assert features_of(kept) == ["x", "taken at"]
+    assert kept.schema["features"][1]["kind"] == kind
+
+
+def test_an_index_that_no_setting_makes_a_feature_names_none(
+    prepare: Callable[..., Prepared], tmp_path: Path
+) -> None:
+    frame = pd.DataFrame([row[1:] for row in sorted_rows(600)], columns=["x", "y"])
+    frame.set_index(pd.to_timedelta(range(600), unit="s")).to_parquet(tmp_path / "data.parquet")
+    prepared = prepare({"data.parquet": (tmp_path / "data.parquet").read_bytes()})
+    assert features_of(prepared) == ["x"]
+    assert "If it is one, write it as numbers, texts, booleans or timestamps" in prepared.out
 
 
 def test_numbering_the_rows_moves_none_to_another_part(prepare: Callable[..., Prepared]) -> None:
