@@ -7,6 +7,7 @@ one request, or line by line.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from registry.network import Network
 
 UNDER_WAY = frozenset({"InProgress", "Stopping"})
 _DEFAULT_INSTANCE = "ml.m5.large"
+_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,44 @@ def upload_parts(clients: Clients, uri: str, payloads: Iterable[Payload], suffix
     return rows
 
 
+def refuse_blank_lines(clients: Clients, uri: str, delimiter: str) -> None:
+    """Refuse blank lines in objects of one column that are to be split by line.
+
+    There a blank line is a row whose value is missing, but a job that splits by line sends no blank lines, so
+    that it would give fewer answers than there are rows. Objects of one column are read to their end, of
+    others the first line.
+
+    Raises:
+        GatehouseError: there is such a line.
+    """
+    s3, (bucket, prefix) = clients.client("s3"), bucket_and_key(uri)
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", ()):
+            lines = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].iter_lines(_READ_BYTES)
+            number = _first_blank_line(lines, delimiter)
+            if number is not None:
+                raise GatehouseError(
+                    "this line is blank: a row whose value is missing, which a job by line skips",
+                    where=f"s3://{bucket}/{item['Key']}, line {number}",
+                    remedy='Write "" there, or leave out --split-lines',
+                )
+
+
+def _first_blank_line(lines: Iterable[bytes], delimiter: str) -> int | None:
+    """Its number, from 1; None where there is none, or where rows have several columns."""
+    blank, has_one_column = None, False
+    for number, line in enumerate(lines, 1):
+        if not line:
+            blank = blank or number
+        elif not has_one_column:
+            if delimiter.encode() in re.sub(rb'"[^"]*"', b"", line):
+                return None
+            has_one_column = True
+        if blank and has_one_column:
+            break
+    return blank
+
+
 def start_transform(plan: TransformPlan, clients: Clients) -> None:
     """Create the model if there is none, and start the job."""
     ensure_model(clients, plan.model)
@@ -174,23 +214,29 @@ def wait(plan: TransformPlan, clients: Clients, tell: Callable[[str], None] = la
 
 
 def results(plan: TransformPlan, clients: Clients) -> Iterator[bytes]:
-    """The lines that the job wrote, each with its end, in the order of the input."""
+    """The answers that the job wrote, each with its line's end, in the order of the input."""
     s3, (bucket, prefix) = clients.client("s3"), bucket_and_key(plan.output)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     for page in pages:
         for item in page.get("Contents", ()):
             if item["Key"].endswith(".out"):
-                yield from answer_lines(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
+                yield from answers_of(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
 
 
-def answer_lines(content: bytes) -> Iterator[bytes]:
-    """The lines of an output object, each with its end, without those that are empty.
+def answers_of(content: bytes) -> Iterator[bytes]:
+    """The answers in an output object, each with its line's end, without the lines that are empty.
 
-    ``AssembleWith: Line`` puts a line's end after each answer, and CSV answers have one already. An empty
-    line inside of quotes belongs to a class's name.
+    ``AssembleWith: Line`` puts a line's end after each answer, and CSV answers have one already. A line's end
+    inside of quotes belongs to a class's name.
     """
-    quoted = False
+    answer, quoted = b"", False
     for line in content.splitlines(keepends=True):
-        if line.strip() or quoted:
-            yield line if line.endswith((b"\n", b"\r")) else line + b"\n"
+        if not line.strip() and not quoted:
+            continue
+        answer += line
         quoted ^= line.count(b'"') % 2 == 1
+        if not quoted:
+            yield answer if answer.endswith((b"\n", b"\r")) else answer + b"\n"
+            answer = b""
+    if answer:
+        yield answer

@@ -27,6 +27,9 @@ CSV, JSON, PARQUET = "text/csv", "application/json", "application/x-parquet"
 BODY_LIMIT = 6 * 1024 * 1024
 """Bytes that one request to an endpoint can carry (InvokeEndpoint's Body: 6291456)."""
 
+HEADER_REMEDY = "If the first line is no header, say --no-header; if it is one, --header"
+"""What helps where more or fewer rows are answered than were sent."""
+
 
 @dataclass(frozen=True)
 class Payload:
@@ -76,7 +79,7 @@ def send(environment: Environment, payload: Payload, accept: str) -> list[Mappin
         raise GatehouseError(
             f"{payload.rows} rows were sent and {len(predictions)} answered",
             where=_place(environment, payload),
-            remedy="If the first line is no header, say --no-header; if it is one, --header",
+            remedy=HEADER_REMEDY,
         )
     return predictions
 

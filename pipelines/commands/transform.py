@@ -22,12 +22,13 @@ from pipelines.settings.target import Target
 from registry.batch_transforms import (
     TransformPlan,
     plan_transform,
+    refuse_blank_lines,
     results,
     start_transform,
     upload_parts,
     wait,
 )
-from registry.invocations import Payload
+from registry.invocations import HEADER_REMEDY, Payload
 from registry.network import Network
 
 
@@ -92,6 +93,8 @@ def command(options: TransformOptions, project: str | None, target: str) -> Outp
         plan = _plan(at, options, form)
         for line in plan.notes:
             yield Remark(line)
+        if options.split_lines:
+            refuse_blank_lines(at.target, plan.input, at.project.data.delimiter)
         if not options.only_plan:
             _carry_out(plan, at, options, form)
     yield Document(
@@ -148,6 +151,7 @@ def _plan(at: ProjectContext, options: TransformOptions, form: str) -> Transform
 
 
 def _carry_out(plan: TransformPlan, at: ProjectContext, options: TransformOptions, form: str) -> None:
+    rows = None
     if not options.from_s3:
         ensure_bucket(at.target, at.target.client("s3"))
         payloads = _payloads(Path(options.source), form, options.header, at.project.data.delimiter)
@@ -156,7 +160,13 @@ def _carry_out(plan: TransformPlan, at: ProjectContext, options: TransformOption
     start_transform(plan, at.target)
     wait(plan, at.target, tell=lambda line: notice(f"  {line}"))
     if not options.to_s3:
-        _download(plan, at.target, Path(options.output))
+        answers = _download(plan, at.target, Path(options.output))
+        if rows is not None and answers != rows:
+            raise GatehouseError(
+                f"{rows} rows were sent and {answers} answered",
+                where=options.source,
+                remedy=HEADER_REMEDY,
+            )
 
 
 def _payloads(source: Path, form: str, header: bool | None, delimiter: str) -> Iterator[Payload]:
@@ -164,13 +174,18 @@ def _payloads(source: Path, form: str, header: bool | None, delimiter: str) -> I
         yield from read_payloads(content, form, str(source), header=header, delimiter=delimiter)
 
 
-def _download(plan: TransformPlan, target: Target, output: Path) -> None:
+def _download(plan: TransformPlan, target: Target, output: Path) -> int:
+    """Write the answers to a file; how many there are."""
+    count = 0
     try:
         with output.open("wb") as file:
-            file.writelines(results(plan, target))
+            for answer in results(plan, target):
+                file.write(answer)
+                count += 1
     except OSError as error:
         raise GatehouseError(
             f"the results cannot be written: {error.strerror}",
             where=str(output),
             remedy=f"They are in {plan.output}",
         ) from error
+    return count

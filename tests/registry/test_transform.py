@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from registered_models import BUCKET, Registry
 
-from registry.batch_transforms import answer_lines
+from registry.batch_transforms import answers_of
 
 
 def test_a_file_is_scored_in_parts_and_the_results_keep_its_order(registry: Registry, monkeypatch) -> None:
@@ -33,13 +33,41 @@ def test_input_in_s3_is_scored_where_it_lies(registry: Registry) -> None:
     found = registry.client("s3").get_object(Bucket=BUCKET, Key=f"{registry.project}/scored/rows.csv.out")
     content = found["Body"].read()
     assert content.endswith(b"\n\n"), "as on AWS: a line's end after an answer that has one"
-    assert len(list(answer_lines(content))) == 100
+    assert len(list(answers_of(content))) == 100
 
 
 def test_empty_lines_of_the_results_are_dropped_unless_they_are_in_a_class() -> None:
     content = b'a,0.5\n"b\n\n""c",0.6\n\n\r\nd,0.7\r\n\ne,0.8'
-    expected = [b"a,0.5\n", b'"b\n', b"\n", b'""c",0.6\n', b"d,0.7\r\n", b"e,0.8\n"]
-    assert list(answer_lines(content)) == expected
+    expected = [b"a,0.5\n", b'"b\n\n""c",0.6\n', b"d,0.7\r\n", b"e,0.8\n"]
+    assert list(answers_of(content)) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [(b"5\n\n7\n", 2), (b"\n5\n", 1), (b'"a,b"\r\n\r\n', 2), (b"5\n7\n\n", 3)],
+)
+def test_a_blank_line_that_a_job_by_line_would_not_answer_is_refused_before_the_job(
+    registry: Registry, content: bytes, line: int
+) -> None:
+    registry.register(approved=True)
+    registry.put("rows/a.csv", b"5\n7\n")
+    source = registry.put("rows/b.csv", content).removesuffix("b.csv")
+    words = ("transform", "--input", source, "--output", "o.csv", "--split-lines", "--plan")
+    ended = registry.gatehouse(*words)
+    assert ended.code == 1
+    assert f"{source}b.csv, line {line}: this line is blank: a row whose value is missing" in ended.err
+    assert 'Write "" there, or leave out --split-lines' in ended.err
+    registry.put("rows/b.csv", b'5\n""\n7\n')
+    registry.put("rows/c.csv", b"30,gold,7\n\n")  # no row: rows have several columns
+    registry.done(*words)
+
+
+def test_fewer_answers_than_rows_are_an_error_of_a_transform_too(registry: Registry) -> None:
+    registry.register(approved=True)
+    (registry.folder / "rows.csv").write_text("\n".join(registry.model.rows[:4]))
+    ended = registry.gatehouse("transform", "--input", "rows.csv", "--output", "o.csv", "--no-header")
+    assert ended.code == 1
+    assert "rows.csv: 4 rows were sent and 3 answered. If the first line is no header" in ended.err
 
 
 @pytest.mark.parametrize("output", ["nowhere/scored.csv", "."])
