@@ -48,7 +48,7 @@ def request_review(context: Context, version: VersionDetails) -> None:
         *_quality(context, version),
         "",
         f"See it:  {context.command('model', project, number)}",
-        f"Studio:  {_studio(context)}",
+        f"Studio:  {_studio(context, number)}",
         "",
         f"Approve: {context.command('approve', *words)}",
         f"Reject:  {context.command('reject', *words)}",
@@ -223,8 +223,11 @@ def _serving(context: Context, version: VersionDetails, kind: MetricKind) -> str
     return "Serving:   nothing yet"
 
 
-def _studio(context: Context) -> str:
-    """Where the version is seen: below the Studio domain that the template was given, or by the console."""
+def _studio(context: Context, number: int) -> str:
+    """Where the version is seen: below the Studio domain that the template was given, or by the console; on
+    this machine the command that opens its page, since a link holds a token and the port of one start."""
+    if context.target != "aws":
+        return context.command("studio", context.project, number)
     if context.studio:
         return f"{context.studio.rstrip('/')}/models/registered-models/{context.project}"
     region = context.region

@@ -33,7 +33,8 @@ def test_a_version_is_deployed_up_to_test_and_a_rejected_one_is_rolled_back(
     assert "nothing yet" in text
     assert f"gatehouse approve {registry.project} {first} --note" in text
     assert f"gatehouse reject {registry.project} {first} --note" in text
-    assert "https://" in text
+    assert f"Studio:  gatehouse studio {registry.project} {first}\n" in text, "not the console of an account"
+    assert "https://" not in text
 
     registry.done("approve", first, "--note", "good")
     automated.decided(first)
