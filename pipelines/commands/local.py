@@ -34,16 +34,17 @@ def command() -> None:
 @click.option("--foreground", is_flag=True, help="Stay in this terminal until Ctrl-C.")
 @with_json
 def up(port: int, foreground: bool) -> Output:
-    """Start it in the background and return once it answers."""
+    """Start it in the background and return once it answers; one that is up already stays."""
     settings = load_settings_if_any()
     if foreground:
         local_endpoint.serve(settings, port)
         return []
-    found = local_endpoint.keep_up(settings, port)
+    before = local_endpoint.already_up(settings, port)
+    found = before or local_endpoint.keep_up(settings, port)
     pages = local_endpoint.page_link(settings)
     return [
         Document({"url": found.url, "pid": found.pid, "home": str(local_endpoint.home_folder(settings))}),
-        f"The local SageMaker is up: {found.url}  (process {found.pid})",
+        f"The local SageMaker is up{' already' if before else ''}: {found.url}  (process {found.pid})",
         *([f"Its pages, for a browser: {pages}"] if pages else []),
         'Next: eval "$(gatehouse local env)" points the AWS CLI, boto3 and the SageMaker SDK at it',
     ]

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.output import notice
@@ -197,14 +198,28 @@ def _report_interrupted(execution: Mapping[str, Any]) -> None:
     notice(f"  Run what is left of it with: gatehouse retry {arn} --wait")
 
 
+def already_up(settings: Settings, port: int) -> Advertisement | None:
+    """The endpoint that is kept up, brought up to date with the settings; None if there is none.
+
+    Raises:
+        GatehouseError: it has another port than the one asked for; 0 asks for none.
+    """
+    home = home_folder(settings)
+    found = _running(home)
+    if found is not None:
+        if port not in (0, urlsplit(found.url).port):
+            raise _second(found)
+        _create_what_is_new(home, settings)
+    return found
+
+
 def keep_up(settings: Settings, port: int) -> Advertisement:
     """Start an endpoint in a process of its own and return once it answers.
 
     Raises:
-        GatehouseError: one is up already, or the new one did not come up; the end of its log says why.
+        GatehouseError: it did not come up; the end of its log says why.
     """
     home = home_folder(settings)
-    _refuse_second(home)
     wanted = _templates(settings)
     command = _command(home, port, settings, wanted)
     log = home / "endpoint.log"
@@ -247,7 +262,9 @@ def serve(settings: Settings, port: int) -> None:
     from sagemaker_local.stacks import templates
 
     home = home_folder(settings)
-    _refuse_second(home)
+    found = _running(home)
+    if found is not None:
+        raise _second(found)
     wanted = _templates(settings)
     with _home_errors(home):
         Home(home).create()
@@ -355,13 +372,11 @@ def remove_home(settings: Settings) -> Path:
     return home
 
 
-def _refuse_second(home: Path) -> None:
-    found = _running(home)
-    if found is not None:
-        raise GatehouseError(
-            f"the local SageMaker is up already, at {found.url} (process {found.pid})",
-            remedy="End it with `gatehouse local down`",
-        )
+def _second(found: Advertisement) -> GatehouseError:
+    return GatehouseError(
+        f"the local SageMaker is up already, at {found.url} (process {found.pid})",
+        remedy="Use it, or end it first with `gatehouse local down`",
+    )
 
 
 def _command(home: Path, port: int, settings: Settings, wanted: dict[str, str]) -> list[str]:

@@ -74,11 +74,19 @@ def test_its_variables_can_be_evaluated_by_a_shell(gatehouse: Command, up: dict[
     assert done.stdout.split() == [up["url"], "eu-west-1", "unset"]
 
 
-def test_a_second_one_is_refused_and_names_the_first(gatehouse: Command, up: dict[str, Any]) -> None:
+def test_bringing_it_up_again_changes_nothing_and_says_where_it_is(
+    gatehouse: Command, up: dict[str, Any]
+) -> None:
+    port = up["url"].rpartition(":")[2].rstrip("/")
     again = gatehouse("local", "up")
-    assert again.code == 1
-    assert up["url"] in again.err
-    assert "gatehouse local down" in again.err
+    assert again.code == 0
+    assert f"The local SageMaker is up already: {up['url']}  (process {up['pid']})" in again.out
+    assert json.loads(gatehouse("local", "up", "--port", port, "--json").out) == up
+    for more in (["--port", "1"], ["--foreground"]):
+        refused = gatehouse("local", "up", *more)
+        assert refused.code == 1
+        assert up["url"] in refused.err
+        assert "gatehouse local down" in refused.err
 
 
 def test_a_port_that_is_taken_is_said_at_once(gatehouse: Command, tmp_path: Path) -> None:
