@@ -6,15 +6,16 @@ compared. Tags are: those that should be there are added or corrected, others ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from aws_formats.service_errors import is_absent, is_present
+from aws_formats.service_errors import is_absent, is_denied, is_present
 from registry.clients import Clients, tag_list
-from registry.model_packages import summaries
+from registry.model_packages import READERS, summaries
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,42 @@ def _create(sagemaker: Any, spec: GroupSpec) -> None:
             raise
 
 
+def tagged_groups(clients: Clients, keys: Collection[str], known: Collection[str]) -> list[GroupSpec]:
+    """The groups that have tags of all those keys, by name; without the `known` ones, and without those whose
+    tags the caller may not read."""
+    sagemaker = clients.client("sagemaker")
+    paginator = sagemaker.get_paginator("list_model_package_groups")
+    pages = paginator.paginate(SortBy="Name", SortOrder="Ascending")
+    found = []
+    try:
+        others = [
+            one
+            for page in pages
+            for one in page["ModelPackageGroupSummaryList"]
+            if one["ModelPackageGroupName"] not in known
+        ]
+    except ClientError as error:
+        if is_denied(error):
+            return []
+        raise
+    with ThreadPoolExecutor(READERS) as readers:
+        tags = readers.map(lambda one: _tags_if_allowed(sagemaker, one["ModelPackageGroupArn"]), others)
+        for one, held in zip(others, tags, strict=True):
+            if held.keys() >= set(keys):
+                text = one.get("ModelPackageGroupDescription", "")
+                found.append(GroupSpec(one["ModelPackageGroupName"], text, held))
+    return found
+
+
+def _tags_if_allowed(sagemaker: Any, arn: str) -> dict[str, str]:
+    try:
+        return _tags(sagemaker, arn)
+    except ClientError as error:
+        if is_denied(error) or is_absent(error):
+            return {}
+        raise
+
+
 def plan_removal(clients: Clients, names: Iterable[str]) -> tuple[Removal, ...]:
     """The groups of those names that are there, with the versions they hold; reads only."""
     sagemaker = clients.client("sagemaker")
@@ -113,10 +150,14 @@ def _state(sagemaker: Any, spec: GroupSpec) -> GroupState:
     if described is None:
         return GroupState(spec, None, spec.tags)
     arn = described["ModelPackageGroupArn"]
-    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
-    held = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    held = _tags(sagemaker, arn)
     missing = {key: value for key, value in spec.tags.items() if held.get(key) != value}
     return GroupState(spec, arn, missing)
+
+
+def _tags(sagemaker: Any, arn: str) -> dict[str, str]:
+    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
 
 
 def _described(sagemaker: Any, name: str) -> dict[str, Any] | None:

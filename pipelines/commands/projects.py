@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from pipelines.commands.local_endpoint import connection
@@ -10,8 +12,10 @@ from pipelines.commands.output import Document, Output, Table, with_json
 from pipelines.commands.project_context import report_denied
 from pipelines.settings.environments import all_environments
 from pipelines.settings.project import Project
-from pipelines.settings.projects_file import load_settings
-from pipelines.settings.target import resolve_target
+from pipelines.settings.projects_file import Settings, load_settings
+from pipelines.settings.tags import OWNER_TAG, PROJECT_TAG, TEAM_TAG
+from pipelines.settings.target import Target, resolve_target
+from registry.groups import tagged_groups
 from registry.model_quality import ACCURACY, figure
 from registry.overview import Model, Overview, read_overviews
 
@@ -25,7 +29,8 @@ _WAITING_SHOWN = 3
 def command(target: str) -> Output:
     """Show every project of the settings: its newest version, what waits for approval, what serves where.
 
-    The metric is the one that the version's gate judged; of a version without a verdict it is accuracy.
+    Below them come the projects that `gatehouse groups setup` made and the settings do not have. The
+    metric is the one that the version's gate judged; of a version without a verdict it is accuracy.
     """
     settings = load_settings()
     projects = list(settings.projects.values())
@@ -33,13 +38,32 @@ def command(target: str) -> Output:
     with connection(targets[0], settings) as connect:
         url = connect().endpoint_url
         places = [at.at(url) if url else at for at in targets]
+        described: list[tuple[Project, str, str | None]] = [
+            (project, project.description, project.owner) for project in projects
+        ]
+        if settings.first_project:
+            at = places[projects.index(settings.first_project)]
+            described += _others(settings, settings.first_project, at)
+            places += [at] * (len(described) - len(places))
         models = [
             Model(project.name, at, all_environments(project, at))
-            for project, at in zip(projects, places, strict=True)
+            for (project, _, _), at in zip(described, places, strict=True)
         ]
         found = read_overviews(models, report_denied)
-    yield Document([_document(project, one) for project, one in zip(projects, found, strict=True)])
+    yield Document(
+        [_document(text, owner, one) for (_, text, owner), one in zip(described, found, strict=True)]
+    )
     yield Table(("Project", "Version", "Metric", "Waiting", "Serves"), [_row(one) for one in found])
+
+
+def _others(settings: Settings, default: Project, at: Target) -> Iterator[tuple[Project, str, str | None]]:
+    """The projects that have a group but no table in the settings, each with its description and owner; see
+    `model_context` for where they are."""
+    for group in tagged_groups(at, (TEAM_TAG, PROJECT_TAG), settings.projects):
+        names = {"team": group.tags[TEAM_TAG], "short_name": group.tags[PROJECT_TAG]}
+        project = default.model_copy(update=names)
+        if project.name == group.name:
+            yield project, group.description, group.tags.get(OWNER_TAG)
 
 
 def _row(model: Overview) -> tuple[str, ...]:
@@ -69,13 +93,13 @@ def _waiting(versions: tuple[int, ...]) -> str:
     return ", ".join(shown) or "-"
 
 
-def _document(project: Project, model: Overview) -> dict[str, object]:
+def _document(description: str, owner: str | None, model: Overview) -> dict[str, object]:
     newest = model.newest
     verdict = newest.verdict if newest else None
     return {
-        "project": project.name,
-        "description": project.description,
-        "owner": project.owner,
+        "project": model.name,
+        "description": description,
+        "owner": owner,
         "version": newest.version if newest else None,
         "arn": newest.arn if newest else None,
         "created": newest.created if newest else None,
