@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataset_settings import EVERY_COLUMN, DatasetSettings, InputError, which_one
 from settings_lines import toml_text
 
+_FOLDERS_SHOWN = 4
 _QUOTES = ("''", "``", '""', "\u201c\u201d", "\u2018\u2019")  # each an opening and a closing one
 _VALUE = re.compile(
     r"[+-]?[0-9]*[.,]?[0-9]+([eE][+-]?[0-9]+)?|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([ T].*)?|"
@@ -25,6 +26,7 @@ def check_columns(
     source_columns: Sequence[str],
     where: str,
     values_in_header: Sequence[str] = (),
+    folders: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Check every column that the settings name, and choose the features, in source order.
 
@@ -33,7 +35,7 @@ def check_columns(
     Raises:
         InputError: a named column is not in the data, or no feature is left.
     """
-    for error in column_errors(settings, source_columns, where, values_in_header):
+    for error in column_errors(settings, source_columns, where, values_in_header, folders):
         raise error
     features = choose_features(settings, source_columns)
     if not features:
@@ -59,20 +61,18 @@ def column_errors(
     source_columns: Sequence[str],
     where: str,
     values_in_header: Sequence[str] = (),
+    folders: Sequence[str] = (),
 ) -> Iterator[InputError]:
     """An error for each column that the settings name and the data does not have, or that they give two
     roles.
 
     Args:
         values_in_header: texts of the first line that are values of their columns, too.
+        folders: the names of folders that may be the classes.
     """
     if settings.target not in source_columns:
-        yield InputError(
-            f"there is no target column {settings.target!r}",
-            where=where,
-            remedy=_which_target(settings, source_columns, values_in_header),
-            key="target",
-            value=settings.target,
+        yield _no_target(
+            settings.target, where, _which_target(settings, source_columns, values_in_header), folders
         )
     named = {
         "key": (settings.key,) if settings.key else (),
@@ -107,6 +107,20 @@ def column_errors(
                 key=key,
                 value=settings.target,
             )
+
+
+def _no_target(target: str, where: str, remedy: str, folders: Sequence[str]) -> InputError:
+    what = f"there is no target column {target!r}"
+    if not folders or not remedy.startswith("There are"):
+        return InputError(what, where=where, remedy=remedy, key="target", value=target)
+    shown = folders[:_FOLDERS_SHOWN]
+    more = " and so on" if len(folders) > len(shown) else ""
+    return InputError(
+        f"{what}, and the files lie in folders named {', '.join(map(repr, shown))}{more}",
+        remedy="If the folders are the classes, rename them to "
+        f"{', '.join(f'{target}={name}' for name in shown)}{more}",
+        key="target",
+    )
 
 
 def _which_target(settings: DatasetSettings, columns: Sequence[str], values_in_header: Sequence[str]) -> str:

@@ -41,7 +41,7 @@ from findings import Finding
 from fitness import check_counts
 from preprocess import check_supported, findings_of
 from process_exit import run_and_exit
-from reading import batches, find_files, types_of_all_values, types_of_first_blocks
+from reading import batches, find_files, folders_without_column, types_of_all_values, types_of_first_blocks
 from row_numbers import find_row_numbers, row_number_findings
 from rows import Counts, Instances, Plan, split_rows
 from source_file import SourceFile, TypesContradicted
@@ -80,7 +80,8 @@ def describe(
 ) -> dict[str, Any]:
     """The document, a JSON object:
 
-    - ``files``: the names of those with rows; ``names`` of the columns; ``rows``: how many there are
+    - ``files``: the names of those with rows; ``names`` of the columns; ``folders`` that may be classes;
+      ``rows``: how many there are
     - ``columns``, in source order: ``name``, ``kind`` (number, category, boolean, timestamp, unsupported),
       ``marks`` (of a category that would be a number without them),
       ``role`` (target, key, feature, slice, dropped), ``missing``, ``distinct``, ``all_distinct`` (false
@@ -111,7 +112,8 @@ def _describe_files(found: Description, files: list[SourceFile], columns_only: b
     columns = files[0].columns
     has_target = found.settings.target in columns and not columns_only
     source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
-    for error in column_errors(found.settings, columns, source, files[0].values_in_header):
+    folders = folders_without_column(files)
+    for error in column_errors(found.settings, columns, source, files[0].values_in_header, folders):
         if error.key != "target" or not columns_only:
             found.errors.append(error)
         if error.key not in (None, "target"):
@@ -121,6 +123,7 @@ def _describe_files(found: Description, files: list[SourceFile], columns_only: b
     found.settings = replace(found.settings, drop=(*found.settings.drop, *row_numbers))
     found.document["files"] = [file.name for file in files]
     found.document["names"] = list(columns)
+    found.document["folders"] = folders
     counted = found.attempt(lambda settings: _count(files, settings)) if has_target else None
     if counted is None:
         # The target is absent or of the wrong kind; the columns are described all the same.

@@ -39,7 +39,7 @@ from findings import Finding, print_findings
 from fitness import check_counts
 from leaks import find_leaks
 from process_exit import run_and_exit
-from reading import find_files, types_of_all_values, types_of_first_blocks
+from reading import find_files, folders_without_column, types_of_all_values, types_of_first_blocks
 from results import write_results
 from row_numbers import find_row_numbers, row_number_findings
 from rows import Counts, Instances, Plan, split_rows
@@ -89,7 +89,8 @@ def _split(raw: Path, output: Path, settings: DatasetSettings, instances: Instan
     """Make the plan and carry it out; a second time where the first blocks suggested a wrong type."""
     files, found = find_files(raw, settings)
     source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
-    check_columns(settings, files[0].columns, source, files[0].values_in_header)
+    folders = folders_without_column(files)
+    check_columns(settings, files[0].columns, source, files[0].values_in_header, folders)
     row_numbers = find_row_numbers(files, settings)
     found += row_number_findings(row_numbers, files, settings)
     settings = replace(settings, drop=(*settings.drop, *row_numbers))

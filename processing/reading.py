@@ -102,6 +102,13 @@ def _header_of_values(file: SourceFile) -> Finding:
     )
 
 
+def folders_without_column(files: Iterable[SourceFile]) -> list[str]:
+    """The names of the outermost folders, where there are several, each file is in one, and none of them
+    names a column: they may be classes."""
+    found = {file.name.partition("/")[0] if "/" in file.name else "" for file in files}
+    return sorted(found) if len(found) > 1 and not any(name == "" or "=" in name for name in found) else []
+
+
 def _check_same_columns(first: SourceFile, file: SourceFile) -> None:
     lacking = sorted(set(first.columns) - set(file.columns))
     extra = sorted(set(file.columns) - set(first.columns))

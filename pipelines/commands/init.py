@@ -89,6 +89,8 @@ def command(options: InitOptions) -> Output:
         remedy = which_one(options.target_column, names, "columns")
         if not source.get("header", True):
             remedy = f"Its first line holds values and no names; its columns are {', '.join(names)}"
+        elif not remedy.startswith("Did you mean"):
+            remedy = _of_folders(columns, options.target_column) or remedy
         raise GatehouseError(
             f"there is no column {options.target_column!r}", where=str(options.file), remedy=remedy
         )
@@ -155,9 +157,22 @@ def _suggestions(file: Path, columns: Mapping[str, Any]) -> Output:
     yield ""
     yield columns_table([{**column, "role": ""} for column in columns["columns"]])
     yield ""
+    if of_folders := _of_folders(columns, "COLUMN"):
+        yield of_folders
     yield "Which of them is to be predicted?"
     for one in likely or ["COLUMN"]:
         yield f"  gatehouse init {quote(str(file))} --target {quote(one)}"
+
+
+def _of_folders(columns: Mapping[str, Any], target: str) -> str | None:
+    """What to do where the names of the folders may be what is to be predicted."""
+    if not columns["folders"]:
+        return None
+    first = columns["folders"][0]
+    return (
+        f"The files lie in folders such as {first!r}: if these are the classes, rename each, as to "
+        f"{quote(f'{target}={first}')}"
+    )
 
 
 def _look_at_columns(file: Path, settings: Path) -> tuple[dict[str, Any], dict[str, Any]]:

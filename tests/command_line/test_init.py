@@ -210,6 +210,26 @@ def test_a_wrong_target_is_refused_with_the_nearest_right_one(gatehouse: Call, t
     assert not (tmp_path / "projects.toml").exists()
 
 
+def test_folders_that_may_be_the_classes_become_a_target_once_they_are_renamed(
+    gatehouse: Call, tmp_path: Path
+) -> None:
+    draw = random.Random(3)
+    for name, mean in (("healthy", 0.0), ("ill", 2.0)):
+        (tmp_path / "scans" / name).mkdir(parents=True)
+        rows = "".join(f"{draw.gauss(mean, 1):.4f}\n" for _ in range(300))
+        (tmp_path / "scans" / name / "a.csv").write_text(f"x\n{rows}")
+    told = "rename each, as to {}=healthy"
+    assert told.format("COLUMN") in gatehouse("init", "scans").stdout
+    refused = gatehouse("init", "scans", "--target", "state")
+    assert refused.returncode == 1
+    assert told.format("state") in refused.stderr
+    for name in ("healthy", "ill"):
+        (tmp_path / "scans" / name).rename(tmp_path / "scans" / f"state={name}")
+    done = gatehouse("init", "scans", "--target", "state")
+    assert done.returncode == 0, done.stdout
+    assert 'positive_class = "ill"' in (tmp_path / "projects.toml").read_text()
+
+
 def test_settings_that_are_there_are_left_as_they_are_unless_the_project_is_to_be_added(
     gatehouse: Call, tmp_path: Path
 ) -> None:

@@ -42,6 +42,21 @@ def check(prepared: Prepared, *texts: str) -> None:
             GOOD, {"target": "Y"}, ["there is no target column 'Y'", "Did you mean 'y'?"], id="no target"
         ),
         pytest.param(
+            {"yes/1.csv": "a\n1\n", "no/1.csv": "a\n2\n", "no/b/2.csv": "a\n3\n"},
+            {},
+            [
+                "there is no target column 'y', and the files lie in folders named 'no', 'yes'",
+                "If the folders are the classes, rename them to y=no, y=yes",
+            ],
+            id="folders that may be classes",
+        ),
+        pytest.param(
+            {"2023/1.csv": GOOD, "2024/1.csv": GOOD},
+            {"target": "Y"},
+            ["there is no target column 'Y'", "Did you mean 'y'?"],
+            id="no target in folders of another kind",
+        ),
+        pytest.param(
             GOOD,
             {"drop": ["vists"]},
             ["drop names a column 'vists'", "Did you mean 'visits'?"],
