@@ -39,12 +39,17 @@ def check_columns(
         raise error
     features = choose_features(settings, source_columns)
     if not features:
-        alone = set(source_columns) <= {settings.target, settings.key}
-        remedy = (
-            "Give a file with other columns, too, or name the delimiter" if alone else "Drop fewer columns"
-        )
-        raise InputError("no feature is left", where=where, remedy=remedy)
+        raise no_feature_left(settings, source_columns, where)
     return features
+
+
+def no_feature_left(settings: DatasetSettings, source_columns: Sequence[str], where: str) -> InputError:
+    """The error for data in which nothing but the target, the key and dropped columns is found."""
+    if set(source_columns) <= {settings.target, settings.key}:
+        remedy = "Give a file with other columns, too, or name the delimiter"
+        return InputError("no feature is left", where=where, remedy=remedy)
+    remedy = "Drop fewer columns, or give a file with others"
+    return InputError("no feature is left", where=where, remedy=remedy, key="drop")
 
 
 def choose_features(settings: DatasetSettings, source_columns: Sequence[str]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ if __name__ == "__main__":
     keep_out("pandas")  # before Arrow makes an array
 
 from column_counts import ColumnCounts, count_columns
-from column_roles import choose_features, column_errors
+from column_roles import choose_features, column_errors, no_feature_left
 from column_types import KIND_OF, UNSUPPORTED
 from conversion import Noticed
 from dataset_settings import (
@@ -72,7 +72,10 @@ class Description:
                     self.errors.append(error)
                 if error.key is None or error.key == "target":
                     return None
-                self.settings = _without(self.settings, error.key, error.value)
+                rest = _without(self.settings, error.key, error.value)
+                if rest == self.settings:  # the step would say the same again, for ever
+                    return None
+                self.settings = rest
 
 
 def describe(
@@ -165,7 +168,7 @@ def _describe_split(
     def counted(settings: DatasetSettings) -> tuple[Plan, Counts]:
         features = choose_features(settings, columns)
         if not features:
-            raise InputError("no feature is left", remedy="Drop fewer columns", key="drop")
+            raise no_feature_left(settings, columns, files[0].name)
         check_supported(types, settings, features)
         plan = Plan(settings, files, types, features, Instances("here", ("here",)), None, row_numbers)
         return plan, split_rows(plan)

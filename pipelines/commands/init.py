@@ -91,6 +91,8 @@ def command(options: InitOptions) -> Output:
             remedy = f"Its first line holds values and no names; its columns are {', '.join(names)}"
         elif not remedy.startswith("Did you mean"):
             remedy = _of_folders(columns, options.target_column) or remedy
+        if source.get("header") is False:
+            remedy = f"The file has no header line: write one, or take a name that it was given. {remedy}"
         raise GatehouseError(
             f"there is no column {options.target_column!r}", where=str(options.file), remedy=remedy
         )
@@ -191,6 +193,10 @@ def _look_at_columns(file: Path, settings: Path) -> tuple[dict[str, Any], dict[s
     if document["errors"]:
         first = document["errors"][0]
         raise GatehouseError(first["what"], where=first.get("where"), remedy=first.get("remedy"))
+    if not document["rows"]:
+        raise GatehouseError(
+            "there are no rows, only a header", where=str(file), remedy="Give a file with rows in it"
+        )
     return {"source": path.as_posix(), **how}, document
 
 

@@ -184,6 +184,8 @@ def _errors(project: Project, document: Mapping[str, Any]) -> Iterator[Gatehouse
             yield from _absent_floors(project, [one["name"] for one in document["classes"]])
         elif key is None:
             yield GatehouseError(found["what"], where=where, remedy=remedy)
+        elif key == "target" and value is not None and value not in names:
+            yield _at(project, ("data", key), f"{where} has no column {value!r}", remedy)
         elif value is None or value in names or key == "positive_class":
             yield _at(project, ("data", key), found["what"], remedy)
         else:

@@ -252,6 +252,14 @@ def test_settings_that_are_there_are_left_as_they_are_unless_the_project_is_to_b
     assert not list(tmp_path.glob(".gatehouse-*"))
 
 
+def test_a_file_without_rows_is_refused_and_nothing_is_written(gatehouse: Call, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("amount,label\n")
+    refused = gatehouse("init", "empty.csv", "--target", "label")
+    assert refused.returncode == 1
+    assert "empty.csv: there are no rows, only a header" in refused.stderr
+    assert not (tmp_path / "projects.toml").exists()
+
+
 def test_what_only_a_person_can_decide_is_said(gatehouse: Call, tmp_path: Path) -> None:
     """`None` may be a class or no value."""
     lines = [f"{place * 7 % 31},{('None', 'mild', 'severe')[place % 3]}" for place in range(300)]

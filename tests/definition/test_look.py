@@ -221,6 +221,16 @@ BROKEN = {
     "an open quote": ('amount,shop,fraud\n1,"north,yes\n', "a quote is opened and never closed"),
     "only a header": ("amount,shop,fraud\n", "there are no rows, only a header"),
     "one class": ("amount,shop,fraud\n1,north,yes\n", "has one class only, 'yes'"),
+    "the target alone": ("fraud\n" + "yes\nno\n" * 50, "payments.csv: no feature is left"),
+    "row numbers and the target": (
+        ",fraud\n" + "".join(f"{place},{'yes' if place % 2 else 'no'}\n" for place in range(100)),
+        "drop: no feature is left. Drop fewer columns, or give a file with others",
+    ),
+    "no header": (
+        "".join(ROWS.splitlines(keepends=True)[1:]),
+        "target: payments.csv has no column 'fraud'. Its first line holds '0.5': if that is a value, the file"
+        " has no header; set header = false and give all 3 names in columns",
+    ),
 }
 
 
