@@ -30,7 +30,7 @@ from pipelines.definition.look import THOROUGH_BYTES, Look, describe_files, look
 from pipelines.definition.sniffing import how_written
 from pipelines.settings.project import why_no_name
 from pipelines.settings.projects_file import FILE_NAME, load_settings
-from pipelines.settings.tables import which_one
+from pipelines.settings.tables import nearest, which_one
 from pipelines.settings.target import resolve_target
 
 _MOST_ATTEMPTS = 6
@@ -40,16 +40,20 @@ _MOST_ATTEMPTS = 6
 class InitOptions:
     """What to write, and where."""
 
-    file: Path
+    source: str
     target_column: str | None
     team: str
     name: str | None
     settings: Path
     append: bool
 
+    @property
+    def file(self) -> Path:
+        return Path(self.source)
+
 
 @click.command("init")
-@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", metavar="FILE")
 @click.option("--target", "target_column", metavar="COLUMN", help="What is to be predicted.")
 @click.option("--team", default="my", show_default=True, help="Whose project it is.")
 @click.option("--name", help="The project's name; the file's if left out.")
@@ -80,6 +84,7 @@ def command(options: InitOptions) -> Output:
     for part in (team, name):
         if wrong := why_no_name(part):
             raise GatehouseError(wrong[0], where=part, remedy=wrong[1])
+    _check_places(options)
     source, columns = _look_at_columns(options.file, options.settings)
     if options.target_column is None:
         yield from _suggestions(options.file, columns)
@@ -124,6 +129,48 @@ def command(options: InitOptions) -> Output:
         yield "Something is left that only you can decide:"
         yield Lines(f"  {error}" for error in look.errors)
     yield f"Next: gatehouse data {project_name}, gatehouse run {project_name}"
+
+
+def _check_places(options: InitOptions) -> None:
+    """Refuse data that cannot be read here, and a settings file that cannot be written there.
+
+    Raises:
+        GatehouseError: with what to do instead.
+    """
+    file, folder = options.file, options.settings.absolute().parent
+    if options.source.startswith("s3://"):
+        raise GatehouseError(
+            "init looks at data on this machine",
+            where=options.source,
+            remedy="Fetch one of its files with `aws s3 cp`, name that, and set source to this address in the"
+            " settings",
+        )
+    if not file.exists():
+        is_input = options.source == "-"
+        beside = nearest(file.name, _names_in(file.absolute().parent))
+        raise GatehouseError(
+            "init does not read standard input" if is_input else "there is no such file or folder",
+            where=options.source,
+            remedy="Write the data to a file, and name that"
+            if is_input
+            else f"Did you mean {str(file.with_name(beside[0]))!r}?"
+            if beside
+            else "Give the path of a file or folder of data",
+        )
+    if not os.access(file, os.R_OK | (os.X_OK if file.is_dir() else 0)):
+        raise GatehouseError(
+            "it cannot be read: Permission denied", where=options.source, remedy="Give yourself the right to"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        what = "you may not write into this folder" if folder.is_dir() else "there is no such folder"
+        raise GatehouseError(what, where=str(folder), remedy="Name another file with --settings")
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return [one.name for one in folder.iterdir() if not one.name.startswith(".")]
+    except OSError:
+        return []
 
 
 def _there(settings: Path, project_name: str) -> str | None:

@@ -7,6 +7,7 @@ that nobody corrects a file one mistake at a time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -150,10 +151,10 @@ def explained(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str | 
             )
         case "string_type" if isinstance(given, bool | int | float):
             return f"{_as_toml(given)} is wrong", f"It must be text: '{_as_toml(given)}'"
-    requirement = detail["msg"].replace("Input should be ", "")
+    requirement = re.sub(r"^[A-Z][a-z ]* should ", "", detail["msg"])  # String should have at most ...
     for type_of_python, type_of_toml in (("dictionary", "table"), ("tuple", "list")):
         requirement = requirement.replace(type_of_python, type_of_toml)
-    return f"{given!r} is wrong", f"It must be {requirement}"
+    return f"{given!r} is wrong", f"It must {requirement}"
 
 
 def _as_toml(value: bool | float) -> str:

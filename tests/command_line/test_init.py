@@ -9,7 +9,7 @@ import random
 import re
 import shlex
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from installed_command import Finished, type_here
 from promised_documents import promised
 
 from pipelines import ROOT
+from pipelines.commands import main
 from pipelines.settings.projects_file import load_settings
 
 Call = Callable[..., Finished]
@@ -165,6 +166,10 @@ def test_a_file_without_a_header_gets_names_for_its_columns(gatehouse: Call, tmp
     assert "column_6" in listed.out
     assert gatehouse("init", "payments.csv", "--target", "column_6").code == 0
     data = table(tmp_path)["data"]
+    refused = gatehouse("init", "payments.csv", "--target", "label", "--settings", "other.toml")
+    assert (
+        "'label'. The file has no header line: write one, or take a name that it was given" in refused.stderr
+    )
     assert (data["header"], data["quote"], data["positive_class"]) == (False, "'", "fraud")
     assert data["columns"] == [f"column_{place}" for place in range(1, 7)]
 
@@ -250,6 +255,31 @@ def test_settings_that_are_there_are_left_as_they_are_unless_the_project_is_to_b
     assert again.code == 1
     assert "my-countries" in again.err
     assert not list(tmp_path.glob(".gatehouse-*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["paymets.csv"], "paymets.csv: there is no such file or folder. Did you mean 'payments.csv'?"),
+        (["elsewhere"], "elsewhere: there is no such file or folder. Give the path of a file or folder"),
+        (["-"], "-: init does not read standard input. Write the data to a file"),
+        (["s3://bucket/rows.csv"], "s3://bucket/rows.csv: init looks at data on this machine. Fetch one"),
+        (["payments.csv", "--settings", "no/projects.toml"], "no: there is no such folder. Name another"),
+    ],
+)
+def test_places_that_init_cannot_use_are_said_in_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: Sequence[str],
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "payments.csv").write_text("amount,label\n")
+    assert main(["init", *words, "--target", "label"]) == 1
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
 
 
 def test_a_file_without_rows_is_refused_and_nothing_is_written(gatehouse: Call, tmp_path: Path) -> None:

@@ -265,6 +265,12 @@ MISTAKES = [
     (TARGET, f"{TARGET}\nheader = false", DATA, "header = false needs columns"),
     (TARGET, f'{TARGET}\ncolumns = ["a"]', DATA, "target names 'fraud', which is not in columns"),
     (TARGET, f'{TARGET}\ndelimiter = ";;"', DATA, "delimiter: ';;' is wrong"),
+    (
+        TARGET,
+        f'{TARGET}\ndelimiter = ";;"',
+        "data] delimiter",
+        "';;' is wrong. It must have at most 1 character.",
+    ),
     (TARGET, f'{TARGET}\ndecimal = ";"', "data] decimal", "It must be '.' or ','"),
     (
         TARGET,
