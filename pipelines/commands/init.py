@@ -145,7 +145,7 @@ def _check_places(options: InitOptions) -> None:
             remedy="Fetch one of its files with `aws s3 cp`, name that, and set source to this address in the"
             " settings",
         )
-    if not file.exists():
+    if not os.access(file, os.F_OK):  # Path.exists raises where a folder above is closed
         is_input = options.source == "-"
         beside = nearest(file.name, _names_in(file.absolute().parent))
         raise GatehouseError(
@@ -156,10 +156,6 @@ def _check_places(options: InitOptions) -> None:
             else f"Did you mean {str(file.with_name(beside[0]))!r}?"
             if beside
             else "Give the path of a file or folder of data",
-        )
-    if not os.access(file, os.R_OK | (os.X_OK if file.is_dir() else 0)):
-        raise GatehouseError(
-            "it cannot be read: Permission denied", where=options.source, remedy="Give yourself the right to"
         )
     if not os.access(folder, os.W_OK | os.X_OK):
         what = "you may not write into this folder" if folder.is_dir() else "there is no such folder"

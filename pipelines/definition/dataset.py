@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,28 +78,60 @@ def local_files(project: Project) -> tuple[DataFile, ...]:
     """The files of a data source on this machine; their keys are their names below it.
 
     Raises:
-        GatehouseError: the source does not exist or holds no data.
+        GatehouseError: the source does not exist, holds no data, or cannot be read.
     """
-    path = project.root / Path(project.data.source).expanduser()
-    if not path.exists():
-        raise _source_error(project, path, "the data does not exist")
+    path = Path(project.data.source)
+    try:
+        path = project.root / path.expanduser()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise _source_error(project, path, "the data does not exist") from None
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # no right, a loop of links, a user that there is not
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise _source_error(project, path, f"the data cannot be found: {reason}") from None
     found = files_below(path)
     if not found:
-        raise _source_error(project, path, "the folder holds no data")
+        what = "the folder holds no data" if path.is_dir() else "this is neither a file nor a folder"
+        raise _source_error(project, path, what)
     if not any(file.size for file in found):
         raise _source_error(project, path, "the data is empty")
     return found
 
 
 def files_below(path: Path) -> tuple[DataFile, ...]:
-    """The files of a folder, or the one file; their keys are their names below it."""
+    """The files of a folder, or the one file; their keys are their names below it.
+
+    Raises:
+        GatehouseError: a file or a folder in it cannot be read; a part of the data would be missing.
+    """
+    _require_readable(path)
+    for folder, below, _ in os.walk(path):
+        below[:] = [name for name in below if not name.startswith(".")]
+        for name in below:
+            _require_readable(Path(folder, name))
     base = path.parent if path.is_file() else path
     paths = [path] if path.is_file() else plain_files(path)
+    for file in paths:
+        _require_readable(file)
     found = [(file, file.stat()) for file in paths]
     return tuple(
         DataFile(file.relative_to(base).as_posix(), file, stat.st_size, stat.st_mtime_ns)
         for file, stat in found
     )
+
+
+def _require_readable(path: Path) -> None:
+    """Refuse a file or a folder that may not be read."""
+    if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+        raise GatehouseError(
+            "it cannot be read: Permission denied",
+            where=str(path),
+            remedy="Give yourself the right to read it, or move it away",
+        )
 
 
 def missing_data(dataset: Dataset, bucket: str, s3: Any) -> tuple[DataFile, ...]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +67,9 @@ def test_data_in_s3_without_a_version_says_so(
     ("source", "content", "message"),
     [
         ("nothing.csv", None, "nothing.csv: the data does not exist. Put it there, or correct source"),
+        ("~nobody-of-this-name/a.csv", None, "the data cannot be found: Could not determine home directory"),
+        ("x" * 300, None, "the data cannot be found: File name too long"),
+        ("/dev/null", None, "/dev/null: this is neither a file nor a folder"),
         ("empty.csv", {"empty.csv": ""}, "empty.csv: the data is empty"),
         ("folder", {"folder/.hidden": "x"}, "folder: the folder holds no data"),
         ("folder", {"folder/a.csv": "", "folder/b.csv": ""}, "folder: the data is empty"),
@@ -84,3 +90,32 @@ def test_missing_or_empty_data_is_an_error_with_a_remedy(
     with pytest.raises(GatehouseError) as caught:
         find_dataset(project, local)
     assert message in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root may read anything")
+@pytest.mark.parametrize("closed", ["parts/2026/a.csv", "parts/2026", "parts"])
+def test_a_part_of_the_data_that_may_not_be_read_is_an_error(
+    tmp_path: Path, make_project: MakeProject, closed: str
+) -> None:
+    make_project(tmp_path, ('source = "payments.csv"', 'source = "parts"'))
+    (tmp_path / "parts/2026").mkdir(parents=True)
+    for name in ("parts/b.csv", "parts/2026/a.csv"):
+        (tmp_path / name).write_text("amount,fraud\n1,yes\n")
+    (tmp_path / closed).chmod(0)
+    bound = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]
+    command = [*(bound if os.geteuid() == 0 else []), sys.executable, "-m", "pipelines", "plan"]
+    try:
+        done = subprocess.run(
+            [*command, "rc-fraud-detection"],
+            env={**os.environ, "GATEHOUSE_SETTINGS": str(tmp_path / "projects.toml")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        (tmp_path / closed).chmod(0o700)
+    assert done.returncode == 1
+    assert (
+        f"{tmp_path / closed}: it cannot be read: Permission denied. Give yourself the right" in done.stderr
+    )
+    assert done.stderr.count("\n") == 1
