@@ -17,7 +17,7 @@ from aws_formats.errors import GatehouseError
 from pipelines.commands.data import columns_table
 from pipelines.commands.options import gathered
 from pipelines.commands.output import Document, Lines, Output, with_json
-from pipelines.definition.dataset import files_below
+from pipelines.definition.dataset import NOT_READ, files_below
 from pipelines.definition.first_settings import (
     Draft,
     first_draft,
@@ -29,7 +29,7 @@ from pipelines.definition.first_settings import (
 from pipelines.definition.look import THOROUGH_BYTES, Look, describe_files, look_at, stored_files
 from pipelines.definition.sniffing import how_written
 from pipelines.settings.project import why_no_name
-from pipelines.settings.projects_file import FILE_NAME, load_settings
+from pipelines.settings.projects_file import FILE_NAME, find_settings_file, load_settings
 from pipelines.settings.tables import nearest, which_one
 from pipelines.settings.target import resolve_target
 
@@ -105,7 +105,7 @@ def command(options: InitOptions) -> Output:
     draft = first_draft(team, name, source, options.target_column, columns)
     text, look = _mend(draft, options.settings, there)
     project_name = f"{team}-{name}"
-    is_written = there is None or options.append
+    is_written, before = there is None or options.append, find_settings_file()
     if is_written:
         _write(options.settings, there, text)
     yield Document(
@@ -128,7 +128,12 @@ def command(options: InitOptions) -> Output:
     if look.errors:
         yield "Something is left that only you can decide:"
         yield Lines(f"  {error}" for error in look.errors)
-    yield f"Next: gatehouse data {project_name}, gatehouse run {project_name}"
+    read = find_settings_file()
+    if before is not None and read != before:
+        yield f"In this folder {options.settings} is read from now on, and {before} no more"
+    is_read = read is not None and read.resolve() == options.settings.resolve()
+    by = "" if is_read else f"GATEHOUSE_SETTINGS={quote(str(options.settings))} "
+    yield f"Next: {by}gatehouse data {project_name}, {by}gatehouse run {project_name}"
 
 
 def _check_places(options: InitOptions) -> None:
@@ -226,9 +231,15 @@ def _look_at_columns(file: Path, settings: Path) -> tuple[dict[str, Any], dict[s
     Raises:
         GatehouseError: there is no data, or it cannot be read.
     """
-    files = [one for one in stored_files(files_below(file)) if one.size]
+    below = files_below(file)
+    files = stored_files(below)
     if not files:
-        raise GatehouseError("there is no data", where=str(file), remedy="Name a file or folder with rows")
+        is_hidden = any(one.size for one in below)
+        raise GatehouseError(
+            NOT_READ if is_hidden else "there is no data",
+            where=str(file),
+            remedy="Rename it" if is_hidden else "Name a file or folder with rows",
+        )
     root = settings.absolute().parent
     path = Path(os.path.relpath(file.absolute(), root)) if _is_near(file, root) else file.absolute()
     how = how_written(files[0].read(0, min(files[0].size, 1 << 20)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ from pipelines.settings.target import Target
 
 UNVERSIONED = "unversioned"
 """The version of data that already lies in S3 and whose settings name none."""
+
+NOT_READ = (
+    "files whose name, or whose folder's name, begins with _ or . are passed over, and there is no other"
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,14 @@ def local_files(project: Project) -> tuple[DataFile, ...]:
         raise _source_error(project, path, what)
     if not any(file.size for file in found):
         raise _source_error(project, path, "the data is empty")
+    if not any(is_read(file.key) for file in found):
+        raise _source_error(project, path, NOT_READ)
     return found
+
+
+def is_read(name: str) -> bool:
+    """Whether preprocessing reads a file of that name: it passes over parts that begin with these."""
+    return not re.search(r"(^|/)[._]", name)
 
 
 def files_below(path: Path) -> tuple[DataFile, ...]:

@@ -9,7 +9,6 @@ Data that cannot be reached, for want of rights or of a network, is not looked a
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
 from pipelines import ROOT
 from pipelines.definition.bundles import dataset_settings
-from pipelines.definition.dataset import DataFile, local_files
+from pipelines.definition.dataset import DataFile, is_read, local_files
 from pipelines.definition.first_parts import Stored, lay_out, stored_here, stored_in_s3
 from pipelines.settings.complaints import all_wrong
 from pipelines.settings.project import Project
@@ -90,7 +89,7 @@ def look_at(project: Project, target: Target, *, most_bytes: int | None = QUICK_
 
 def stored_files(files: Sequence[DataFile]) -> list[Stored]:
     """Those of the local files that preprocessing reads."""
-    return [stored_here(file) for file in files if file.size and _is_read(file.key)]
+    return [stored_here(file) for file in files if file.size and is_read(file.key)]
 
 
 def describe_files(
@@ -145,7 +144,7 @@ def _look_in_s3(project: Project, target: Target) -> Look:
         files = [
             stored_in_s3(s3, bucket, entry["Key"], entry["Size"], entry["Key"][base:])
             for entry in page.get("Contents", ())
-            if entry["Size"] and _is_read(entry["Key"][base:])
+            if entry["Size"] and is_read(entry["Key"][base:])
         ]
         if not files:
             raise _no_data(project, "there is no data")
@@ -164,11 +163,6 @@ def _no_data(project: Project, what: str) -> GatehouseError:
         where=project.data.source,
         remedy=f"Put it there, or correct source in the data table of {project.name} in {project.file}",
     )
-
-
-def _is_read(name: str) -> bool:
-    """Whether preprocessing reads a file of that name: it passes over parts that begin with these."""
-    return not re.search(r"(^|/)[._]", name)
 
 
 def _first_line(error: Exception) -> str:

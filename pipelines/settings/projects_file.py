@@ -87,7 +87,7 @@ def load_settings(path: Path | None = None) -> Settings:
     Raises:
         GatehouseError: there is no such file, it is not TOML, or its content is wrong.
     """
-    found = path or _find_file()
+    found = path or find_settings_file()
     if found is None:
         raise GatehouseError(
             f"there is no {FILE_NAME} here or in a folder above",
@@ -104,7 +104,7 @@ def load_settings_if_any() -> Settings:
     Raises:
         GatehouseError: ``GATEHOUSE_SETTINGS`` names no file, or the file that was found is wrong.
     """
-    found = _find_file()
+    found = find_settings_file()
     if found is None:
         return Settings(file=Path.cwd() / FILE_NAME, default_project=None, local=Local(), projects={})
     return _read(found.absolute())
@@ -129,10 +129,21 @@ def _read(file: Path) -> Settings:
     return _Reader(file, content).settings()
 
 
-def _find_file() -> Path | None:
+def find_settings_file() -> Path | None:
+    """The file that commands read: the one that ``GATEHOUSE_SETTINGS`` names, whether or not it is there, or
+    ``projects.toml`` in the working directory or the nearest folder above it.
+
+    Raises:
+        GatehouseError: ``GATEHOUSE_SETTINGS`` begins with the home of a user that there is not.
+    """
     named = os.environ.get("GATEHOUSE_SETTINGS")
     if named:
-        return Path(named).expanduser()
+        try:
+            return Path(named).expanduser()
+        except RuntimeError as error:
+            raise GatehouseError(
+                str(error), where="GATEHOUSE_SETTINGS", remedy="Name a file of yours"
+            ) from error
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / FILE_NAME).is_file():

@@ -262,6 +262,7 @@ def test_settings_that_are_there_are_left_as_they_are_unless_the_project_is_to_b
     [
         (["paymets.csv"], "paymets.csv: there is no such file or folder. Did you mean 'payments.csv'?"),
         (["elsewhere"], "elsewhere: there is no such file or folder. Give the path of a file or folder"),
+        (["_rows.csv"], "_rows.csv: files whose name, or whose folder's name, begins with _ or . are passed"),
         (["-"], "-: init does not read standard input. Write the data to a file"),
         (["s3://bucket/rows.csv"], "s3://bucket/rows.csv: init looks at data on this machine. Fetch one"),
         (["payments.csv", "--settings", "no/projects.toml"], "no: there is no such folder. Name another"),
@@ -276,10 +277,31 @@ def test_places_that_init_cannot_use_are_said_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "payments.csv").write_text("amount,label\n")
+    (tmp_path / "_rows.csv").write_text("amount,label\n1,a\n")
     assert main(["init", *words, "--target", "label"]) == 1
     error = capsys.readouterr().err
     assert told in error
     assert error.count("\n") == 1
+
+
+def test_the_commands_to_go_on_with_read_the_settings_that_were_written(
+    gatehouse: Call, tmp_path: Path
+) -> None:
+    (tmp_path / "payments.csv").write_text(as_csv(payments(400, 0.3)))
+    written = gatehouse("init", "payments.csv", "--target", "label", "--settings", "cards.toml").stdout
+    assert "Next: GATEHOUSE_SETTINGS=cards.toml gatehouse data my-payments, GATEHOUSE_SETTINGS=" in written
+    (tmp_path / "projects.toml").write_text((tmp_path / "cards.toml").read_text())
+    (tmp_path / "below").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "init", "../payments.csv", "--target", "country"],
+        cwd=tmp_path / "below",
+        env={name: value for name, value in os.environ.items() if not name.startswith("GATEHOUSE_")},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert f"projects.toml is read from now on, and {tmp_path / 'projects.toml'} no more" in done.stdout
+    assert "Next: gatehouse data my-payments, gatehouse run" in done.stdout
 
 
 def test_a_file_without_rows_is_refused_and_nothing_is_written(gatehouse: Call, tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def test_data_in_s3_without_a_version_says_so(
         ("x" * 300, None, "the data cannot be found: File name too long"),
         ("/dev/null", None, "/dev/null: this is neither a file nor a folder"),
         ("empty.csv", {"empty.csv": ""}, "empty.csv: the data is empty"),
+        ("_a.csv", {"_a.csv": "x"}, "_a.csv: files whose name, or whose folder's name, begins with _ or ."),
         ("folder", {"folder/.hidden": "x"}, "folder: the folder holds no data"),
         ("folder", {"folder/a.csv": "", "folder/b.csv": ""}, "folder: the data is empty"),
     ],
