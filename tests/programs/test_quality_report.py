@@ -163,6 +163,35 @@ def test_the_sample_of_rows_that_repeat_does_not_depend_on_their_order_or_batche
     assert samples[0] == samples[1] == samples[2]
 
 
+def test_beyond_the_contents_that_are_counted_the_order_decides_no_more_than_the_sketch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What docs/gate.md says of more than 500,000 different rows."""
+    import row_sample
+    from quality import Quality
+    from splitting import mixed
+
+    monkeypatch.setattr(row_sample, "_MOST_DIFFERENT", 2000)
+    generator = np.random.default_rng(5)
+    values = np.concatenate([generator.normal(size=20_000), np.repeat([0.5, 0.7], 3000)])
+    reports = []
+    for order in (np.argsort(values), np.argsort(-values), generator.permutation(len(values))):
+        quality = Quality(pa.schema([("x", pa.float64())]))
+        for piece in np.array_split(values[order], 9):
+            batch = pa.RecordBatch.from_arrays([pa.array(piece)], ["x"])
+            quality.add(batch, mixed(piece.view(np.uint64)), {})
+        [feature] = quality.report(len(values))["features"]
+        reports.append(feature["numerical_statistics"])
+    sketches = [np.array(one.pop("distribution")["kll"]["sketch"]["data"][-1]) for one in reports]
+    assert reports[0] == reports[1] == reports[2]
+    assert not np.array_equal(sketches[0], sketches[1])
+    below = [np.searchsorted(one, values, side="right") / len(one) for one in sketches]
+    true = np.searchsorted(np.sort(values), values, side="right") / len(values)
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        assert np.abs(below[first] - below[second]).max() <= 0.07
+    assert max(np.abs(one - true).max() for one in below) <= 0.05
+
+
 def test_distinct_texts_beyond_memory_are_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
     import quality
     from splitting import text_hashes
