@@ -13,6 +13,7 @@ number (:func:`key_hashes`). Everything is vectorised: the work in Python is per
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ import pyarrow.parquet as pq
 
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)  # the finalizer of SplitMix64
 _ODD = np.uint64(0x9E3779B97F4A7C15)
+_INT_MIX_1, _INT_MIX_2, _INT_ODD, _INT_MASK = int(_MIX_1), int(_MIX_2), int(_ODD), 2**64 - 1
+_FEW_TEXTS = 32
 _ABSENT = np.int64(-0x61C8864680B583EB)
 _ROW_GROUP_ROWS = 65_536
 _ROW_GROUP_BYTES = 32 << 20
@@ -33,8 +36,8 @@ _FILE_ROWS = 4_000_000
 def text_hashes(texts: pa.Array) -> np.ndarray:
     """A uint64 hash of each text in a string array without nulls; the same on every machine.
 
-    Reads eight bytes of every text at a time, so the number of Python steps is that of the longest text's
-    length, not of the texts.
+    Reads eight bytes of every text at a time; once few texts are left, which may be very long, one after
+    another.
     """
     count = len(texts)
     _, offsets_buffer, data_buffer = texts.buffers()
@@ -50,7 +53,7 @@ def text_hashes(texts: pa.Array) -> np.ndarray:
     hashes = (lengths.astype(np.uint64) + np.uint64(1)) * _ODD
     active = np.flatnonzero(lengths > 0)
     done = 0
-    while len(active):
+    while len(active) > _FEW_TEXTS:
         words = windows[starts[active] + done].astype(np.uint64)
         left = lengths[active] - done
         last = left < 8
@@ -58,7 +61,21 @@ def text_hashes(texts: pa.Array) -> np.ndarray:
         hashes[active] = mixed(hashes[active] ^ words) + _ODD
         done += 8
         active = active[left > 8]
+    for place in active:
+        rest = data[starts[place] + done : starts[place] + lengths[place]].tobytes()
+        hashes[place] = _hashed_on(int(hashes[place]), rest)
     return mixed(hashes)
+
+
+def _hashed_on(found: int, rest: bytes) -> int:
+    """The same steps for the rest of one text: with Python's integers they take a fraction of the time that
+    they take with arrays of one number."""
+    for (word,) in struct.iter_unpack("<Q", rest + bytes(-len(rest) % 8)):
+        found ^= word
+        found = (found ^ found >> 30) * _INT_MIX_1 & _INT_MASK
+        found = (found ^ found >> 27) * _INT_MIX_2 & _INT_MASK
+        found = (found ^ found >> 31) + _INT_ODD & _INT_MASK
+    return found
 
 
 def key_hashes(texts: pa.Array) -> np.ndarray:

@@ -91,6 +91,17 @@ def test_different_texts_hash_differently_and_slices_hash_alike(texts: list[str]
     assert text_hashes(pa.array(["x", *texts], pa.string()).slice(1)).tolist() == found.tolist()
 
 
+def test_long_texts_that_are_hashed_one_after_another_have_the_hashes_that_they_have_among_many() -> None:
+    from splitting import text_hashes
+
+    texts = [chr(97 + place % 26) * (place * 37) + "\u00e9" for place in range(150)]
+    found = text_hashes(pa.array(texts))
+    alone = [text_hashes(pa.array([text]))[0] for text in texts]
+    assert found.tolist() == alone
+    longest = "".join(texts)
+    assert text_hashes(pa.array([longest] * 50)).tolist() == text_hashes(pa.array([longest])).tolist() * 50
+
+
 def test_hashes_are_the_same_on_every_machine_and_in_every_version() -> None:
     columns = {
         "n": pa.array([1, None]),
