@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,3 +44,8 @@ class Redirect:
 
 
 Page = Callable[[Source, Asked], Shown | Redirect]
+
+
+def query_of(**values: str) -> str:
+    """The query of an address, of those values that are not empty."""
+    return urllib.parse.urlencode({name: value for name, value in values.items() if value})

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import urllib.parse
-
 from aws_formats.errors import GatehouseError
-from studio.pages.answers import Asked, Shown
+from studio.pages.answers import Asked, Shown, query_of
 from studio.source import Source
 from studio.views import executions
 from studio.views.executions_compare import compare_executions
@@ -28,8 +26,8 @@ def listed(source: Source, asked: Asked) -> Shown:
         return Shown("executions.html", {**values, "shown": None, "missing": str(error)})
     narrowed = {"status": search.status, "search": search.text}
     addresses = {
-        "query": _query(**narrowed, after=search.after),
-        "next_query": _query(**narrowed, after=shown.next or ""),
+        "query": query_of(**narrowed, after=search.after),
+        "next_query": query_of(**narrowed, after=shown.next or ""),
     }
     return Shown("executions.html", {**values, **addresses, "shown": shown, "missing": None})
 
@@ -55,8 +53,8 @@ def step(source: Source, asked: Asked) -> Shown:
     if page is None:
         raise GatehouseError(f"this execution has no step {asked.path['step']!r}")
     values = {"project": project, "shown": shown, "page": page, "search": search, "before": before}
-    earlier = _query(search=search, before=str(page.log.earlier) if page.log else "")
-    query = _query(search=search, before="" if before is None else str(before))
+    earlier = query_of(search=search, before=str(page.log.earlier) if page.log else "")
+    query = query_of(search=search, before="" if before is None else str(before))
     return Shown("step.html", {**values, "query": query, "earlier_query": earlier})
 
 
@@ -74,7 +72,3 @@ def compared(source: Source, asked: Asked) -> Shown:
         )
     shown = compare_executions(source, project, first, second)
     return Shown("executions_compare.html", {"project": project, "shown": shown})
-
-
-def _query(**values: str) -> str:
-    return urllib.parse.urlencode({name: value for name, value in values.items() if value})

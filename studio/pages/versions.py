@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from aws_formats.errors import GatehouseError
-from registry.model_packages import APPROVED, REJECTED
+from registry.model_packages import APPROVALS, APPROVED, REJECTED
 from registry.review import apply_review, plan_review
-from studio.pages.answers import Asked, Redirect, Shown
+from studio.pages.answers import Asked, Redirect, Shown, query_of
 from studio.source import Source
-from studio.views.versions import read_page, read_versions
+from studio.views.versions import read_page
+from studio.views.versions_list import Search, list_page
 
 _ROWS = 50
 _DECISIONS = {"approve": APPROVED, "reject": REJECTED}
 
 
 def listed(source: Source, asked: Asked) -> Shown:
-    """The newest versions of a project."""
-    project = source.project(asked.path["project"])
-    return Shown("versions.html", {"project": project, "shown": read_versions(source, project, _ROWS)})
+    """A page of a project's versions, newest first."""
+    project, query = source.project(asked.path["project"]), asked.query
+    approval, after = query.get("approval", ""), query.get("after", "")
+    search = Search(
+        approval=approval if approval in APPROVALS else "",
+        serves=query.get("serves", ""),
+        text=query.get("search", ""),
+        after=int(after) if after.isdecimal() and len(after) < 10 else None,
+    )
+    shown = list_page(source, project, search, _ROWS)
+    narrowed = {"approval": search.approval, "serves": search.serves, "search": search.text}
+    values = {
+        "query": query_of(**narrowed, after=after),
+        "next_query": query_of(**narrowed, after=str(shown.next or "")),
+        "approvals": APPROVALS,
+        "environments": [environment.name for environment in source.environments(project)],
+    }
+    return Shown("versions.html", {"project": project, "search": search, "shown": shown, **values})
 
 
 def one(source: Source, asked: Asked) -> Shown:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from pipelines.executions import lifecycle
 from pipelines.executions.lifecycle import ExecutionSummary
@@ -24,18 +23,16 @@ from pipelines.settings.project import Project
 from pipelines.settings.target import Target
 from studio.source import Source
 from studio.views.executions_origin import changed_parameters, started_by
+from studio.views.known import Known
 
 STATUSES = ("Succeeded", "Failed", "Executing", "Stopping", "Stopped")
 """What an execution's status can be filtered by."""
 
-_READERS = ThreadPoolExecutor(4, thread_name_prefix="studio-executions")
 _PATIENCE = 0.08
 """Seconds for which a page waits for the details of its rows."""
 
 _RETRIABLE_AGE, _RUNNING_AGE = 60.0, 1.0
 """Seconds for which the details of an execution count that can be retried, or that runs."""
-
-_MOST_KNOWN = 3000
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,10 @@ def list_page(source: Source, project: Project, search: Search, size: int) -> Li
     wanted = filter(search.wants, _behind(target, project.name, search, size))
     found = list(itertools.islice(wanted, size + 1))
     shown = found[:size]
-    details = _KNOWN.of(target, shown)
+    details = _KNOWN.of(
+        {(target, one.execution_arn, one.status): partial(_read_details, target, one) for one in shown},
+        _PATIENCE,
+    )
     rows = tuple(ExecutionRow(one, told) for one, told in zip(shown, details, strict=True))
     return ListedExecutions(rows, shown[-1].id if len(found) > size else None)
 
@@ -131,54 +131,19 @@ def _behind(target: Target, name: str, search: Search, size: int) -> Iterator[Ex
     yield from lifecycle.each_execution(target, name, page_size, before=described["CreationTime"])
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """Details that are being read or have been, and those from before."""
-
-    future: Future[RowDetails]
-    asked: float
-    before: RowDetails | None
-
-    @property
-    def newest(self) -> RowDetails | None:
-        is_read = self.future.done() and self.future.exception() is None
-        return self.future.result() if is_read else self.before
-
-
-class _Known:
-    """Details by execution, with a limit to how many are kept."""
-
-    def __init__(self) -> None:
-        self._entries: dict[tuple[Target, str, str], _Entry] = {}
-        self._lock = threading.Lock()
-
-    def of(self, target: Target, summaries: Sequence[ExecutionSummary]) -> list[RowDetails | None]:
-        """The details of each execution, as far as they can be had soon."""
-        with self._lock:
-            entries = [self._entry(target, one) for one in summaries]
-            while len(self._entries) > _MOST_KNOWN:
-                del self._entries[next(iter(self._entries))]
-        wait([entry.future for entry in entries if entry.newest is None], timeout=_PATIENCE)
-        return [entry.newest for entry in entries]
-
-    def _entry(self, target: Target, one: ExecutionSummary) -> _Entry:
-        key, now = (target, one.execution_arn, one.status), time.monotonic()
-        known = self._entries.pop(key, None)
-        if known is None or (known.future.done() and now - known.asked > _age(known, one.status)):
-            future = _READERS.submit(_read_details, target, one)
-            known = _Entry(future, now, known.newest if known else None)
-        self._entries[key] = known  # the last one in the order is the last that anybody looked at
-        return known
-
-
-_KNOWN = _Known()
-
-
-def _age(known: _Entry, status: str) -> float:
-    """Seconds for which details count."""
-    if status in UNDER_WAY or known.future.exception() is not None:
+def _age(key: _Key, details: RowDetails | None) -> float:
+    """Seconds for which details count; they are None where they could not be read."""
+    _, _, status = key
+    if status in UNDER_WAY or details is None:
         return _RUNNING_AGE
     return float("inf") if status == "Succeeded" else _RETRIABLE_AGE
+
+
+_Key = tuple[Target, str, str]
+_KNOWN: Known[_Key, RowDetails] = Known(
+    ThreadPoolExecutor(4, thread_name_prefix="studio-executions"), _age, most=3000
+)
+"""Details by where, execution and status."""
 
 
 def _read_details(target: Target, one: ExecutionSummary) -> RowDetails:

@@ -1,4 +1,4 @@
-"""The registered versions of a project: the list, and one of them with all that is known."""
+"""A registered version of a project, with all that is known of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from pipelines.settings.project import Project
 from registry.clients import read_document
 from registry.deployment_history import deployed_versions
-from registry.model_packages import ModelVersion, list_versions
 from registry.model_quality import finite_number
 from registry.verdicts import Measured
 from registry.version_details import VersionDetails, read_version
@@ -28,15 +27,6 @@ _CURVES = {
 """By their names in statistics.json: what each is called, and which lists are its axes."""
 
 _MOST_COLUMNS = 200
-
-
-@dataclass(frozen=True)
-class VersionList:
-    """The newest versions, where each serves, and their gate's metric from old to new as a line."""
-
-    versions: tuple[ModelVersion, ...]
-    serves: Mapping[str, tuple[str, ...]]
-    line: charts.Sparkline | None
 
 
 @dataclass(frozen=True)
@@ -81,19 +71,6 @@ class VersionPage:
     rows: int | None
 
 
-def read_versions(source: Source, project: Project, limit: int, approval: str | None = None) -> VersionList:
-    """The newest versions of the project; none before the first."""
-    target = source.target(project)
-    versions = list_versions(target, project.name, limit=limit, approval=approval)
-    values = [_gate_value(version) for version in reversed(versions)]
-    known = [value for value in values if value is not None]
-    return VersionList(
-        versions=tuple(versions),
-        serves=deployed_versions(source.environments(project), denied=lambda _environment: None),
-        line=charts.sparkline(known) if len(known) > 1 else None,
-    )
-
-
 def read_page(source: Source, project: Project, number: int) -> VersionPage:
     """All of one version.
 
@@ -116,13 +93,6 @@ def read_page(source: Source, project: Project, number: int) -> VersionPage:
         more_columns=max(0, len(columns) - _MOST_COLUMNS),
         rows=rows,
     )
-
-
-def _gate_value(version: ModelVersion) -> float | None:
-    if version.verdict is None:
-        return version.accuracy
-    measured = version.verdict.metrics.get(version.verdict.metric)
-    return measured.value if measured else None
 
 
 def _curves(statistics: Any) -> Sequence[Curve]:

@@ -1,0 +1,71 @@
+"""What pages have read already, so that it need not be read at every request.
+
+A page does not wait long for what is still being read: it is shown without, and asks again. What has been
+read once is kept for as long as it cannot change, and no more of it than a limit.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class _Entry(Generic[Value]):
+    """A value that is being read or has been, and the one from before."""
+
+    future: Future[Value]
+    asked: float
+    before: Value | None
+
+    @property
+    def newest(self) -> Value | None:
+        is_read = self.future.done() and self.future.exception() is None
+        return self.future.result() if is_read else self.before
+
+
+class Known(Generic[Key, Value]):
+    """Values by key.
+
+    Args:
+        readers: the threads that read.
+        age: for how many seconds a value counts; it is None where reading it failed.
+        most: how many are kept; those that nobody has asked for the longest go first.
+    """
+
+    def __init__(self, readers: Executor, age: Callable[[Key, Value | None], float], most: int) -> None:
+        self._readers, self._age, self._most = readers, age, most
+        self._entries: dict[Key, _Entry[Value]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, wanted: Mapping[Key, Callable[[], Value]], patience: float) -> list[Value | None]:
+        """The value of each key, in their order; None for what could not be read within `patience` seconds.
+
+        Args:
+            wanted: how each of them is read.
+        """
+        with self._lock:
+            entries = [self._entry(key, read) for key, read in wanted.items()]
+            while len(self._entries) > self._most:
+                del self._entries[next(iter(self._entries))]
+        if patience:
+            wait([entry.future for entry in entries if entry.newest is None], timeout=patience)
+        return [entry.newest for entry in entries]
+
+    def _entry(self, key: Key, read: Callable[[], Value]) -> _Entry[Value]:
+        known, now = self._entries.pop(key, None), time.monotonic()
+        if known is None or (known.future.done() and now - known.asked > self._age(key, _read(known.future))):
+            known = _Entry(self._readers.submit(read), now, known.newest if known else None)
+        self._entries[key] = known  # the last one in the order is the last that anybody looked at
+        return known
+
+
+def _read(future: Future[Value]) -> Value | None:
+    return None if future.exception() is not None else future.result()
