@@ -6,9 +6,10 @@ Unpacks ``processing/input/model/model.tar.gz``, imports the ``code/inference.py
 test part (``processing/input/test/``) through its ``model_fn``, ``input_fn``, ``predict_fn`` and
 ``output_fn``, as the endpoint would, in batches (``scoring``). Into ``processing/output/evaluation/`` come
 ``statistics.json`` (Model Monitor's format, which Studio draws), ``verdict.json`` (what the gate in
-``processing/input/gate/gate.json`` says of them, which the condition step reads), and ``report.html``, one
-file for people that holds everything. What preprocessing noticed of the data comes in as
-``processing/input/quality/findings.json`` (without it the report has no such section).
+``processing/input/gate/gate.json`` says of them, which the condition step reads), ``report.html``, one file
+for people that holds everything, and ``report.json``, numbers of it that the pages in the browser draw from.
+What preprocessing noticed of the data comes in as ``processing/input/quality/findings.json`` (without it the
+report has no such section).
 
 If the gate names a champion, the artifact of the version that serves there is
 ``processing/input/champion/model.tar.gz``, and ``--champion-version`` says which one it is, or ``none``.
@@ -43,6 +44,7 @@ from metrics import one_against_rest, regression_statistics, statistics
 from process_exit import run_and_exit
 from regression_verdict import NumberAnswers, judge_numbers
 from report import Evaluated, report
+from report_numbers import report_numbers
 from scoring import score, score_numbers
 from verdict import PASSED, Answers, Gate, judge, read_gate
 
@@ -103,6 +105,7 @@ def evaluate(
     found = replace(found, verdict={**found.verdict, **digests})
     _write(output / "verdict.json", found.verdict)
     (output / "report.html").write_text(report(found), encoding="utf-8")
+    _write(output / "report.json", report_numbers(found))
     for check in found.verdict["checks"]:
         print(f"{'passed' if check['passed'] else 'REFUSED'}: {check['sentence']}", flush=True)
     message = _headline(_values(found.document, schema), found.document["dataset"]["item_count"])

@@ -34,10 +34,14 @@ def features(
         yield _importance(importance, schema)
 
 
+def total_gains(importance: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """By feature. XGBoost's total gain is what all splits by it gained together, its gain is their mean."""
+    return {entry["name"]: entry["gain"] * entry["weight"] for entry in importance}
+
+
 def _importance(importance: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> str:
     kinds = {feature["name"]: feature["kind"] for feature in schema["features"]}
-    # XGBoost's total gain is what all splits by a feature gained together, its gain is their mean.
-    totals = {entry["name"]: entry["gain"] * entry["weight"] for entry in importance}
+    totals = total_gains(importance)
     everything = sum(totals.values()) or 1.0
     best = max(totals.values()) or 1.0
     order = sorted(importance, key=lambda entry: (-totals[entry["name"]], entry["name"]))

@@ -21,7 +21,7 @@ _QUANTILES = (0.5, 0.8, 0.9, 0.95, 0.99)
 def numbers(answers: NumberAnswers) -> Iterator[str]:
     """The sections of a regression."""
     residuals = answers.actual - answers.predicted
-    actual, predicted = _some(answers.actual), _some(answers.predicted)
+    actual, predicted = some_rows(answers.actual), some_rows(answers.predicted)
     both = [
         float(edge(values)) for values in (answers.actual, answers.predicted) for edge in (np.min, np.max)
     ]
@@ -47,7 +47,7 @@ def numbers(answers: NumberAnswers) -> Iterator[str]:
         plot,
         [
             svg.curve(plot, (across.low, across.high), (0.0, 0.0), "guide"),
-            svg.dots(plot, predicted.tolist(), _some(residuals).tolist()),
+            svg.dots(plot, predicted.tolist(), some_rows(residuals).tolist()),
         ],
         "Residuals",
     )
@@ -68,9 +68,13 @@ def _drawn(rows: int) -> str:
     return f"{_MOST_POINTS:,} of {rows:,} rows are drawn. " if rows > _MOST_POINTS else ""
 
 
+def histogram(residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many rows lie between each two edges, and the edges: one more than there are counts."""
+    return np.histogram(residuals, min(40, max(8, round(math.sqrt(len(residuals))))))
+
+
 def _histogram(residuals: np.ndarray) -> str:
-    bins = min(40, max(8, round(math.sqrt(len(residuals)))))
-    counts, edges = np.histogram(residuals, bins)
+    counts, edges = histogram(residuals)
     plot = Plot(
         svg.axis("Actual less predicted", (float(edges[0]), float(edges[-1]))),
         Axis("Rows", 0.0, float(counts.max()) * 1.05),
@@ -80,13 +84,17 @@ def _histogram(residuals: np.ndarray) -> str:
     return svg.picture(plot, marks, "Distribution of the residuals")
 
 
+def distances(residuals: np.ndarray) -> list[tuple[float, float]]:
+    """Shares of the rows, and how far off these are at most."""
+    return list(zip(_QUANTILES, np.quantile(np.abs(residuals), _QUANTILES).tolist(), strict=True))
+
+
 def _distances(residuals: np.ndarray) -> str:
-    sizes = np.abs(residuals)
     rows = [
-        [f"{100 * share:g} % of the rows are within", f"± {readable(value)}"]
-        for share, value in zip(_QUANTILES, np.quantile(sizes, _QUANTILES).tolist(), strict=True)
+        [f"{100 * share:g} % of the rows are within", f"± {readable(distance)}"]
+        for share, distance in distances(residuals)
     ]
-    rows.append(["Furthest off", readable(float(sizes.max()))])
+    rows.append(["Furthest off", readable(float(np.abs(residuals).max()))])
     rows.append(["Mean residual", readable(float(residuals.mean()), signed=True)])
     return table(["", "Distance"], rows)
 
@@ -111,8 +119,8 @@ def _groups(answers: NumberAnswers, residuals: np.ndarray) -> str:
     return table(head, rows, words=())
 
 
-def _some(values: np.ndarray) -> np.ndarray:
-    """At most :data:`_MOST_POINTS` of the rows, the same ones of every array of as many rows."""
-    if len(values) <= _MOST_POINTS:
+def some_rows(values: np.ndarray, most: int = _MOST_POINTS) -> np.ndarray:
+    """At most so many of the rows, the same ones of every array of as many rows."""
+    if len(values) <= most:
         return values
-    return values[np.random.default_rng(0).choice(len(values), _MOST_POINTS, replace=False)]
+    return values[np.random.default_rng(0).choice(len(values), most, replace=False)]

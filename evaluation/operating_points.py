@@ -7,6 +7,7 @@ The numbers are of the test part, as all others are; a cut chosen by them looks 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,8 +39,24 @@ class OperatingPoint:
         return self.found + self.false_alarms
 
 
-def operating_points(actual: np.ndarray, scores: np.ndarray) -> list[OperatingPoint]:
-    """Of each of :data:`CUTS`.
+_STEPS, _QUANTILES = 100, 100
+_DIGITS = 4
+
+
+def every_cut(scores: np.ndarray) -> list[float]:
+    """Hundredths from 0 to 1, and rounded quantiles of the scores, in rising order: 101 to about 200 cuts.
+
+    Of a rare class nearly all scores lie below the first hundredth, and only the quantiles tell them apart.
+    """
+    quantiles = np.quantile(scores, np.linspace(0, 1, _QUANTILES + 1)).tolist()
+    cuts = {step / _STEPS for step in range(_STEPS + 1)} | {float(f"{cut:.{_DIGITS}g}") for cut in quantiles}
+    return sorted(cuts)
+
+
+def operating_points(
+    actual: np.ndarray, scores: np.ndarray, cuts: Sequence[float] = CUTS
+) -> list[OperatingPoint]:
+    """Of each cut.
 
     Args:
         actual: 0 or 1 for each row.
@@ -47,7 +64,7 @@ def operating_points(actual: np.ndarray, scores: np.ndarray) -> list[OperatingPo
     """
     positives, negatives = np.sort(scores[actual == 1]), np.sort(scores[actual == 0])
     points = []
-    for cut in CUTS:
+    for cut in cuts:
         missed = int(np.searchsorted(positives, cut, side="right"))
         quiet = int(np.searchsorted(negatives, cut, side="right"))
         points.append(

@@ -110,7 +110,7 @@ def test_the_report_is_one_file_that_needs_nothing(
         assert len(markup) < 100_000
         assert not [path for path in re.findall(r' d="([^"]*)"', markup) if "nan" in path or "inf" in path]
         names = sorted(path.name for path in finished.evaluation.iterdir())
-        assert names == ["report.html", "statistics.json", "verdict.json"]
+        assert names == ["report.html", "report.json", "statistics.json", "verdict.json"]
 
 
 def test_the_verdict_is_said_and_drawn_check_by_check(tumors: Finished) -> None:
@@ -182,6 +182,35 @@ def test_a_score_at_the_cut_is_not_above_it() -> None:
     points = operating_points(np.array([1, 1, 0, 0]), np.array([0.5, 0.7, 0.5, 0.9]))
     at = next(point for point in points if point.cut == 0.5)
     assert (at.found, at.missed, at.false_alarms, at.flagged) == (1, 1, 1, 2)
+
+
+def test_pages_get_thresholds_that_are_counted_exactly(tumors: Finished) -> None:
+    actual, scores = scores_of(tumors, "malignant")
+    found = json.loads((tumors.evaluation / "report.json").read_text())["thresholds"]
+    cuts = found["cuts"]
+    assert cuts == sorted(set(cuts))
+    assert {0.0, 0.01, 0.5, 1.0} <= set(cuts)
+    assert len(cuts) <= 202
+    assert found["found"] == [int((actual & (scores > cut)).sum()) for cut in cuts]
+    assert found["false_alarms"] == [int((~actual & (scores > cut)).sum()) for cut in cuts]
+    assert (found["positives"], found["negatives"]) == (actual.sum(), (~actual).sum())
+
+
+def test_thresholds_tell_the_low_scores_of_a_rare_class_apart() -> None:
+    from operating_points import every_cut
+
+    cuts = every_cut(np.random.default_rng(0).random(10_000) / 200)
+    assert sum(0 < cut < 0.005 for cut in cuts) > 90
+
+
+def test_pages_get_a_bounded_sample_of_a_regression(progression: Finished) -> None:
+    found = json.loads((progression.evaluation / "report.json").read_text())
+    rows = progression.statistics["dataset"]["item_count"]
+    errors = [actual - predicted for actual, predicted in zip(*found["sample"].values(), strict=True)]
+    assert len(errors) == min(rows, 500)
+    assert sum(found["residuals"]["counts"]) == rows
+    mae = progression.statistics["regression_metrics"]["mae"]["value"]
+    assert np.mean(np.abs(errors)) == pytest.approx(mae)
 
 
 @pytest.mark.parametrize("kind", ["smooth", "ties", "few values"])
