@@ -124,8 +124,8 @@ def line_charts(values: Mapping[str, Sequence[float]]) -> tuple[LineChart, ...]:
 
 def _line_chart(title: str, values: Mapping[str, Sequence[float]]) -> LineChart:
     every = [value for series in values.values() for value in series]
-    ticks = _ticks(min(every), max(every))
-    scale = Scale(ticks[0], ticks[-1], PLOT_HEIGHT)
+    values_marked = ticks(min(every), max(every))
+    scale = Scale(values_marked[0], values_marked[-1], PLOT_HEIGHT)
     rounds = max(len(series) for series in values.values())
     labels: list[float] = []
     placed = []
@@ -141,11 +141,11 @@ def _line_chart(title: str, values: Mapping[str, Sequence[float]]) -> LineChart:
         labels.append(label)
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         placed.append(PlacedSeries(name, line, round(label, 1), series[-1], min(series), max(series)))
-    marks = tuple((f"{value:g}", round(PLOT_HEIGHT - scale(value), 1)) for value in ticks)
+    marks = tuple((f"{value:g}", round(PLOT_HEIGHT - scale(value), 1)) for value in values_marked)
     return LineChart(title, rounds, tuple(placed), marks)
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def ticks(low: float, high: float) -> list[float]:
     """Round numbers, at most seven, from below the lowest value to above the highest."""
     span = (high - low) or abs(high) or 1.0
     power = 10.0 ** math.floor(math.log10(span / 5))

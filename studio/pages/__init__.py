@@ -13,6 +13,7 @@ PAGES: Mapping[str, Page] = {
     "/p/{project}/executions/{execution}": executions.one,
     "/p/{project}/executions/{execution}/steps/{step}": executions.step,
     "/p/{project}/versions": versions.listed,
+    "/p/{project}/versions/compare": versions.compared,
     "/p/{project}/versions/{version}": versions.one,
     "/p/{project}/environments": environments.listed,
     "/p/{project}/compare": executions.compared,

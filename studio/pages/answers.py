@@ -22,10 +22,7 @@ class Asked:
     @property
     def number(self) -> int:
         """The version that the path names. Raises GatehouseError: it is no number."""
-        text = str(self.path["version"])
-        if not text.isdecimal() or len(text) > 9:
-            raise GatehouseError(f"{text!r} is no version's number")
-        return int(text)
+        return version_number(str(self.path["version"]))
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,13 @@ class Redirect:
     """Go on at a path below the pages' base, after a change."""
 
     path: str
+
+
+def version_number(text: str) -> int:
+    """Raises GatehouseError: it is no number of a version."""
+    if not text.isdecimal() or len(text) > 9:
+        raise GatehouseError(f"{text!r} is no version's number")
+    return int(text)
 
 
 Page = Callable[[Source, Asked], Shown | Redirect]

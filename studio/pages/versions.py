@@ -1,16 +1,20 @@
-"""The pages of registered versions: the list, one of them, and the decision on it."""
+"""The pages of registered versions: the list, one of them, two beside each other, and the decision on one."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from aws_formats.errors import GatehouseError
 from registry.model_packages import APPROVALS, APPROVED, REJECTED
 from registry.review import apply_review, plan_review
-from studio.pages.answers import Asked, Redirect, Shown, query_of
+from studio.pages.answers import Asked, Redirect, Shown, query_of, version_number
 from studio.source import Source
 from studio.views.versions import read_page
+from studio.views.versions_compare import compare_versions
 from studio.views.versions_list import Search, list_page
 
 _ROWS = 50
+_CHOICE = "version-"
 _DECISIONS = {"approve": APPROVED, "reject": REJECTED}
 
 
@@ -30,6 +34,7 @@ def listed(source: Source, asked: Asked) -> Shown:
         "query": query_of(**narrowed, after=after),
         "next_query": query_of(**narrowed, after=str(shown.next or "")),
         "approvals": APPROVALS,
+        "chosen": _chosen(query),
         "environments": [environment.name for environment in source.environments(project)],
     }
     return Shown("versions.html", {"project": project, "search": search, "shown": shown, **values})
@@ -39,6 +44,30 @@ def one(source: Source, asked: Asked) -> Shown:
     """One version."""
     project = source.project(asked.path["project"])
     return Shown("version.html", {"project": project, "shown": read_page(source, project, asked.number)})
+
+
+def compared(source: Source, asked: Asked) -> Shown | Redirect:
+    """Two versions laid over each other: ``first`` and ``second``, or the two that are chosen in the list.
+
+    Raises:
+        GatehouseError: there is no such version.
+    """
+    project, query = source.project(asked.path["project"]), asked.query
+    if "first" in query and "second" in query:
+        first, second = (version_number(query[name]) for name in ("first", "second"))
+        shown = compare_versions(source, project, first, second)
+        return Shown("versions_compare.html", {"project": project, "shown": shown})
+    chosen = sorted(_chosen(query))
+    if len(chosen) != 2:
+        text = f"Two versions can be compared, and {len(chosen) or 'none'} of the list are chosen"
+        return Shown("problem.html", {"heading": "Choose two versions", "text": text})
+    return Redirect(f"/p/{project.name}/versions/compare?first={chosen[0]}&second={chosen[1]}")
+
+
+def _chosen(query: Mapping[str, str]) -> frozenset[int]:
+    """The versions whose boxes are ticked in the list."""
+    named = (name.removeprefix(_CHOICE) for name in query if name.startswith(_CHOICE))
+    return frozenset(version_number(text) for text in named)
 
 
 def decide(source: Source, asked: Asked) -> Redirect:

@@ -18,6 +18,7 @@ from typing import Any
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
 from registry.deployment_history import deployed_versions
+from registry.life_cycle import REVIEW
 from registry.model_packages import PENDING, ModelVersion, read_listed, summaries
 from studio import charts
 from studio.source import Source
@@ -62,7 +63,7 @@ class VersionRow:
     """One line of the list; `read` is None while its metrics are being read.
 
     Attributes:
-        stage: what last happened to it, by SageMaker's ModelLifeCycle: ``prod: Deployed``; None without.
+        stage: what last happened to it in an environment, by SageMaker's ModelLifeCycle: ``prod: Deployed``.
         serves: environments.
     """
 
@@ -146,7 +147,8 @@ def _is_wanted(one: Mapping[str, Any], search: Search, serves: Mapping[str, tupl
 
 def _stage(one: Mapping[str, Any]) -> str | None:
     cycle = one.get("ModelLifeCycle") or {}
-    return f"{cycle['Stage']}: {cycle['StageStatus']}" if cycle else None
+    is_deployment = cycle.get("Stage", REVIEW) != REVIEW  # the decision stands beside it anyway
+    return f"{cycle['Stage']}: {cycle['StageStatus']}" if is_deployment else None
 
 
 def _row(
