@@ -19,7 +19,8 @@ from studio.views.versions import VersionPage, read_page
 from studio.views.versions_answers import Curve
 from studio.views.versions_columns import Bar, Column, bars, span_of
 
-MOST_COLUMNS = 150
+MOST_COLUMNS = 100
+"""Of each two distributions are drawn; with more the page would have more than 200 KB."""
 _FACTS = {
     "dataset_uri": "Data",
     "dataset_version": "Data version",

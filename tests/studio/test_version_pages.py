@@ -210,3 +210,19 @@ def test_two_versions_are_chosen_in_the_list(place: Registered) -> None:
     assert "none of the list are chosen" in answer().values["text"]
     listed = pages.listed(place.source, Asked({"project": PROJECT}, {"version-2": "on"}, {}))
     assert listed.values["chosen"] == {2}
+
+
+def test_pages_of_many_columns_and_classes_stay_small(place: Registered) -> None:
+    columns = [
+        {**data("Integral", **ages(*range(11)))["features"][0], "name": f"column number {n}"}
+        for n in range(300)
+    ]
+    names = [f"class {n}" for n in range(30)]
+    matrix = {name: dict.fromkeys(names, 12_345) for name in names}
+    statistics = {"multiclass_classification_metrics": {"confusion_matrix": matrix}}
+    for _ in range(2):
+        number = place.register(statistics=statistics, data={"features": columns})
+    for path in (f"/versions/{number}", f"/versions/compare?first={number - 1}&second={number}"):
+        page = place.page(path)
+        assert "more columns are left out" in page
+        assert len(page) < 200_000
