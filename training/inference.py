@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import explanations
 import numpy as np
 from feature_encoding import Schema, read_schema
 from request_rows import CSV, JSON, BadRequest, Payload, parse, to_matrix
@@ -46,6 +47,16 @@ class Model:
     schema: Schema
     one_thread_booster: xgb.Booster
     one_thread_rows: int
+    explained_rows: int
+    """For how many rows of one request contributions are computed."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The rows that were scored, and by what: enough to say afterwards what moved each answer."""
+
+    matrix: np.ndarray
+    model: Model
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,7 @@ class Prediction:
     classes: tuple[str, ...]
     chosen: np.ndarray
     probabilities: np.ndarray
+    scored: Scored
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,7 @@ class NumberPrediction:
     """Of a regression: ``values``, one number a row (float64)."""
 
     values: np.ndarray
+    scored: Scored
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,13 @@ def model_fn(model_dir: str) -> Model:
     one_thread_booster = xgb.Booster({"nthread": 1}, model_file=folder / "model.ubj")
     schema = read_schema(folder / "schema.json")
     trees = booster.num_boosted_rounds() * (len(schema.classes) if schema.task == "multiclass" else 1)
-    return Model(booster, schema, one_thread_booster, _ONE_THREAD_WORK // max(trees, 1))
+    return Model(
+        booster,
+        schema,
+        one_thread_booster,
+        one_thread_rows=_ONE_THREAD_WORK // max(trees, 1),
+        explained_rows=explanations.rows_for((folder / "model.ubj").stat().st_size),
+    )
 
 
 def input_fn(body: str | bytes, content_type: str) -> Payload | Refusal:
@@ -118,7 +137,7 @@ def predict_fn(data: Payload | Refusal, model: Model) -> Prediction | NumberPred
     booster = model.one_thread_booster if len(matrix) <= model.one_thread_rows else model.booster
     scores = np.asarray(booster.inplace_predict(matrix, validate_features=False), dtype=np.float64)
     if model.schema.task == "regression":
-        return NumberPrediction(scores.reshape(-1))
+        return NumberPrediction(scores.reshape(-1), Scored(matrix, model))
     if model.schema.task == "binary":
         scores = scores.reshape(-1)
         chosen = (scores > 0.5).astype(np.int64)
@@ -126,7 +145,7 @@ def predict_fn(data: Payload | Refusal, model: Model) -> Prediction | NumberPred
     else:
         probabilities = scores.reshape(len(matrix), len(model.schema.classes))
         chosen = probabilities.argmax(axis=1)
-    return Prediction(model.schema.classes, chosen, probabilities)
+    return Prediction(model.schema.classes, chosen, probabilities, Scored(matrix, model))
 
 
 def output_fn(prediction: Prediction | NumberPrediction | Refusal, accept: str) -> tuple[str, str] | Refusal:
@@ -135,17 +154,50 @@ def output_fn(prediction: Prediction | NumberPrediction | Refusal, accept: str) 
     ``text/csv``: a line ``class,probability`` a row, the probability being that class's; of a regression a
     line with the number. JSON (also for ``*/*`` and for no ``accept`` at all):
     ``{"predictions": [{"class", "probability", "probabilities": {class: p}}]}``, of a regression
-    ``{"predictions": [{"value"}]}``.
+    ``{"predictions": [{"value"}]}``. For ``application/json; contributions=true`` each of them also holds
+    ``"explanation": {"of": class or null, "base", "contributions": {feature: number}, "margin"}``: of two
+    classes that of the positive one, of several that of the row's own class; see ``explanations``.
     """
     if isinstance(prediction, Refusal):
         return prediction
-    accepted = [entry.partition(";")[0].strip().lower() for entry in (accept or JSON).split(",")]
-    for content_type in accepted:
+    for entry in (accept or JSON).split(","):
+        content_type, *parameters = (part.strip().lower() for part in entry.split(";"))
         if content_type in (CSV, "text/*"):
             return "".join(f"{line}\n" for line in _csv_answers(prediction)), CSV
         if content_type in (JSON, "application/*", "*/*", ""):
-            return json.dumps({"predictions": _json_answers(prediction)}), JSON
+            answers = _json_answers(prediction)
+            if "contributions=true" in parameters:
+                rows, most = len(answers), prediction.scored.model.explained_rows
+                if rows > most:
+                    return Refusal(f"contributions are computed for {most} rows at most; {rows} were sent")
+                try:
+                    explained = _explained(prediction)
+                except explanations.NoContributions as error:
+                    return Refusal(str(error))
+                answers = [{**one, "explanation": why} for one, why in zip(answers, explained, strict=True)]
+            return json.dumps({"predictions": answers}), JSON
     return Refusal(f"cannot answer as {accept!r}; accept {JSON} or {CSV}")
+
+
+def _explained(prediction: Prediction | NumberPrediction) -> list[dict[str, Any]]:
+    """What moved each answer."""
+    model, schema = prediction.scored.model, prediction.scored.model.schema
+    names: list[str | None] = [None] * len(prediction.scored.matrix)
+    outputs = None
+    if isinstance(prediction, Prediction):
+        outputs = prediction.chosen if schema.task == "multiclass" else None
+        chosen = prediction.chosen.tolist() if outputs is not None else [1] * len(names)
+        names = [schema.classes[place] for place in chosen]
+    found = explanations.explain(model.one_thread_booster, prediction.scored.matrix, outputs)
+    return [
+        {
+            "of": name,
+            "base": one.base,
+            "contributions": dict(zip(schema.names, one.contributions, strict=True)),
+            "margin": one.margin,
+        }
+        for name, one in zip(names, found, strict=True)
+    ]
 
 
 def _csv_answers(prediction: Prediction | NumberPrediction) -> list[str]:

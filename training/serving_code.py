@@ -11,7 +11,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-MODULES = ("inference.py", "request_rows.py", "feature_encoding.py", "notation.py", "dates.py", "scale.py")
+MODULES = (
+    "inference.py",
+    "explanations.py",
+    "request_rows.py",
+    "feature_encoding.py",
+    "notation.py",
+    "dates.py",
+    "scale.py",
+)
 """The script that SAGEMAKER_PROGRAM names, and what it imports."""
 
 FILES = (*MODULES, "code_wheel.py", "pyproject.toml")

@@ -46,6 +46,7 @@ GOOD: dict[str, tuple[bytes, str | None, str | None]] = {
     "CSV to JSON": (ROW.encode(), CSV, JSON),
     "CSV, nothing accepted": (ROW.encode(), CSV, None),
     "CSV, anything accepted": (ROW.encode(), CSV, "*/*"),
+    "contributions": (ROW.encode(), CSV, "application/json; contributions=true"),
     "a list of accepted types": (ROW.encode(), CSV, "image/png, text/csv;q=0.5"),
     "a charset": (ROW.encode(), "text/csv; charset=utf-8", CSV),
     "another spelling of the type": (ROW.encode(), "Text/CSV", CSV),

@@ -53,6 +53,7 @@ def test_the_artifact_holds_all_that_serving_needs(tumors: Finished) -> None:
     assert found == [
         "code/code_wheel.py",
         "code/dates.py",
+        "code/explanations.py",
         "code/feature_encoding.py",
         "code/inference.py",
         "code/notation.py",

@@ -301,6 +301,56 @@ def test_answers_come_as_csv_and_as_json(shops: Finished) -> None:
     assert refusal.reason == "cannot answer as 'image/png'; accept application/json or text/csv"
 
 
+@pytest.mark.parametrize("program", ["shops", "wines", "progression"])
+def test_the_base_value_and_the_contributions_sum_to_the_margin_of_the_answer(
+    request: pytest.FixtureRequest, program: str
+) -> None:
+    import inference
+
+    folder = request.getfixturevalue(program).folder
+    model = inference.model_fn(str(folder / "model"))
+    path = next((folder / "processing/output/test").glob("*.parquet"))
+    table = pq.read_table(path).slice(0, 20)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    prediction = inference.predict_fn(
+        inference.input_fn(sink.getvalue().to_pybytes(), "application/x-parquet"), model
+    )
+    body, kind = inference.output_fn(prediction, "image/png, application/json;contributions=TRUE")
+    plain, _ = inference.output_fn(prediction, "application/json")
+    assert kind == "application/json"
+    for answer, known in zip(json.loads(body)["predictions"], json.loads(plain)["predictions"], strict=True):
+        why = answer.pop("explanation")
+        assert answer == known
+        assert list(why["contributions"]) == model.schema.names
+        assert why["base"] + sum(why["contributions"].values()) == pytest.approx(why["margin"], abs=1e-3)
+        if model.schema.task == "binary":
+            assert why["of"] == model.schema.classes[1]
+            odds = answer["probabilities"][why["of"]] / answer["probabilities"][model.schema.classes[0]]
+            assert math.log(odds) == pytest.approx(why["margin"], abs=1e-3)
+        elif model.schema.task == "multiclass":
+            assert why["of"] == answer["class"]
+        else:
+            assert (why["of"], why["margin"]) == (None, pytest.approx(answer["value"]))
+
+
+def test_contributions_are_computed_for_a_bounded_number_of_rows(shops: Finished) -> None:
+    import explanations
+    import inference
+
+    model = inference.model_fn(str(shops.folder / "model"))
+    row, wanted = "3.5,17,shop 1,true,2024-03-01 10:00:00\n", "application/json; contributions=true"
+
+    def answer(rows: int) -> Any:
+        return inference.output_fn(
+            inference.predict_fn(inference.input_fn(row * rows, "text/csv"), model), wanted
+        )
+
+    assert len(json.loads(answer(explanations.MOST_ROWS)[0])["predictions"]) == explanations.MOST_ROWS
+    assert "; 101 were sent" in answer(explanations.MOST_ROWS + 1).reason
+    assert explanations.rows_for(10**12) == 1
+
+
 def response(application: Any) -> tuple[str, list[tuple[str, str]], bytes]:
     """Status, headers and body that a web server is given."""
     given: list[Any] = []

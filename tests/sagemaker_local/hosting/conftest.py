@@ -48,6 +48,7 @@ def artifact() -> bytes:
                 f"code/{name}": (TRAINING / name).read_bytes()
                 for name in (
                     "inference.py",
+                    "explanations.py",
                     "request_rows.py",
                     "feature_encoding.py",
                     "notation.py",
