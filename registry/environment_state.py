@@ -22,6 +22,7 @@ class Endpoint:
         config: the endpoint configuration that it serves, or is being made from.
         pending: the one that an update under way brings; None without an update.
         packages: the ARNs of the model packages behind it; several if its containers come from several.
+        coming: the same of the pending configuration.
     """
 
     name: str
@@ -30,12 +31,17 @@ class Endpoint:
     packages: tuple[str, ...]
     failure: str | None
     pending: str | None = None
+    coming: tuple[str, ...] = ()
 
     @property
     def version(self) -> int | None:
         """The version that it serves; None where that cannot be said."""
-        found = parse_package_version(self.packages[0]) if len(self.packages) == 1 else None
-        return found[1] if found else None
+        return _only_version(self.packages)
+
+    @property
+    def coming_version(self) -> int | None:
+        """The version that an update under way brings; None without one, or where that cannot be said."""
+        return _only_version(self.coming)
 
 
 @dataclass(frozen=True)
@@ -73,15 +79,21 @@ def read_endpoint(environment: Environment) -> Endpoint | None:
             return None
         raise
     config = described.get("EndpointConfigName")
-    summary = described.get("PendingDeploymentSummary", {})
+    pending = described.get("PendingDeploymentSummary", {}).get("EndpointConfigName")
     return Endpoint(
         name=environment.endpoint,
         status=described["EndpointStatus"],
         config=config,
         packages=_packages(sagemaker, config) if config else (),
         failure=described.get("FailureReason"),
-        pending=summary.get("EndpointConfigName"),
+        pending=pending,
+        coming=_packages(sagemaker, pending) if pending else (),
     )
+
+
+def _only_version(packages: tuple[str, ...]) -> int | None:
+    found = parse_package_version(packages[0]) if len(packages) == 1 else None
+    return found[1] if found else None
 
 
 def _packages(sagemaker: Any, config: str) -> tuple[str, ...]:

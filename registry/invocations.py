@@ -24,6 +24,9 @@ from registry.environment_state import read_endpoint
 from registry.environments import Environment
 
 CSV, JSON, PARQUET = "text/csv", "application/json", "application/x-parquet"
+WITH_CONTRIBUTIONS = "application/json; contributions=true"
+"""What to accept so that the answer says how much each feature moved it; older versions take it for JSON."""
+
 BODY_LIMIT = 6 * 1024 * 1024
 """Bytes that one request to an endpoint can carry (InvokeEndpoint's Body: 6291456)."""
 
@@ -44,6 +47,14 @@ class Payload:
     content_type: str
     rows: int
     first_row: int
+
+
+class RowsRefused(GatehouseError):
+    """The model refuses the rows; ``reason`` is what it said."""
+
+    def __init__(self, reason: str, where: str) -> None:
+        super().__init__(f"the model refuses the rows: {reason}", where)
+        self.reason = reason
 
 
 def invoke(
@@ -117,14 +128,13 @@ def _refused(environment: Environment, payload: Payload, error: ClientError) -> 
     if answer["Code"] == "ModelError":
         status = error.response.get("OriginalStatusCode", 500)
         said = error.response.get("OriginalMessage") or answer["Message"]
-        what, remedy = "the model refuses the rows", None
-        if not 400 <= status < 500:
-            what = "the model failed"
-            remedy = f"Its reason is in the log group /aws/sagemaker/Endpoints/{environment.endpoint}"
+        reason, place = " ".join(_model_words(said).split()), _place(environment, payload)
+        if 400 <= status < 500:
+            return RowsRefused(reason, place)
         return GatehouseError(
-            f"{what}: {' '.join(_model_words(said).split())}",
-            where=_place(environment, payload),
-            remedy=remedy,
+            f"the model failed: {reason}",
+            where=place,
+            remedy=f"Its reason is in the log group /aws/sagemaker/Endpoints/{environment.endpoint}",
         )
     if answer["Code"] == "ValidationError" and len(payload.body) <= BODY_LIMIT:
         endpoint = read_endpoint(environment)

@@ -60,3 +60,8 @@ def plan_promotion(registry: Clients, source: Environment, destination: Environm
             f" --version {state.deployed.version or 'N'}`",
         )
     return plan_deployment(registry, destination, state.deployed.arn, action=PROMOTE)
+
+
+def promotion_note(source: str, note: str) -> str:
+    """What the history says of a promotion: where the version came from, and what somebody noted."""
+    return f"from {source}; {note}" if note else f"from {source}"

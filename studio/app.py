@@ -34,7 +34,7 @@ from registry.model_quality import metric_kind
 from studio import charts, graph, words
 from studio.access import COOKIE, HEADERS, Access
 from studio.links import BASE
-from studio.pages import CHANGES, PAGES
+from studio.pages import ASKED_BY_FORM, CHANGES, PAGES
 from studio.pages.answers import Asked, Page, Redirect
 from studio.source import Source
 
@@ -57,7 +57,10 @@ def create(source: Source, access: Access) -> AsgiApp:
     """
     studio = Studio(source, access)
     routes = [Route(path, studio.reading(page)) for path, page in PAGES.items()]
-    routes += [Route(path, studio.changing(page), methods=["POST"]) for path, page in CHANGES.items()]
+    routes += [Route(path, studio.sent(page), methods=["POST"]) for path, page in ASKED_BY_FORM.items()]
+    routes += [
+        Route(path, studio.sent(page, changes=True), methods=["POST"]) for path, page in CHANGES.items()
+    ]
     static = StaticFiles(directory=_FOLDER / "static")
     return Starlette(
         routes=[
@@ -141,14 +144,18 @@ class Studio:
 
         return answer
 
-    def changing(self, page: Page) -> Endpoint:
-        """A page that changes something: only for a form of one of our own pages."""
+    def sent(self, page: Page, *, changes: bool = False) -> Endpoint:
+        """A page that a form is sent to: only for a form of one of our own pages.
+
+        Args:
+            changes: whether it changes something, which pages that only read refuse.
+        """
 
         async def answer(request: Request) -> Response:
             form = await _form(request)
             if not self._access.may_change(request.headers, form.get("form_token")):
                 return self._problem(request, "This form was not sent by one of these pages", None, 403)
-            if not self.source.allow_changes:
+            if changes and not self.source.allow_changes:
                 text = "Start it with --allow-changes to change something"
                 return self._problem(request, "These pages only read", text, 403)
             return await self._answer(page, request, form)

@@ -12,6 +12,7 @@ from pipelines.settings.project import Project
 from pipelines.settings.projects_file import Settings, load_settings
 from pipelines.settings.target import Target, resolve_target
 from registry.environments import Environment
+from studio.works import Works
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class Source:
         target_name: ``local`` or ``aws``.
         endpoint_url: of the local SageMaker; None in AWS.
         allow_changes: whether approving, deploying and the like is offered at all.
+        works: the deployments that these pages have started.
     """
 
     file: Path
     target_name: str
     endpoint_url: str | None = None
     allow_changes: bool = True
+    works: Works = field(default_factory=Works, repr=False, compare=False)
     _loaded: dict[tuple[int, int], Settings] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

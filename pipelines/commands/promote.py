@@ -11,7 +11,7 @@ from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import environment_option
 from pipelines.commands.output import Output
 from pipelines.commands.project_context import find_context
-from registry.rollbacks import plan_promotion
+from registry.rollbacks import plan_promotion, promotion_note
 
 
 @click.command("promote")
@@ -25,7 +25,7 @@ def command(options: DeploymentOptions, source: str, destination: str) -> Output
     """
     if source == destination:
         raise click.UsageError("--from and --to name the same environment.")
-    note = f"from {source}; {options.note}" if options.note else f"from {source}"
+    note = promotion_note(source, options.note)
     with connected(find_context(options.project, options.target, source, destination), changes=True) as at:
         plan = plan_promotion(at.target, at.environment(source), at.environment(destination))
         yield from carry_out(plan, at.target, replace(options, note=note))

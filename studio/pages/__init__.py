@@ -16,9 +16,14 @@ PAGES: Mapping[str, Page] = {
     "/p/{project}/versions/compare": versions.compared,
     "/p/{project}/versions/{version}": versions.one,
     "/p/{project}/environments": environments.listed,
+    "/p/{project}/environments/{environment}": environments.one,
+    "/p/{project}/environments/{environment}/try": environments.form,
     "/p/{project}/compare": executions.compared,
     "/p/{project}/automation": automation.shown,
 }
+
+ASKED_BY_FORM: Mapping[str, Page] = {"/p/{project}/environments/{environment}/try": environments.tried}
+"""Reached by POST from a form of these pages, also where they only read: to ask a model changes nothing."""
 
 CHANGES: Mapping[str, Page] = {
     "/p/{project}/versions/{version}/decision": versions.decide,

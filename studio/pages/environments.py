@@ -1,17 +1,27 @@
-"""The page of a project's environments, and how a version gets into one: a plan, then the change."""
+"""The pages of environments: what serves where, how a version gets there, and what it answers to a row.
+
+A deployment is a plan first, then a work that goes on by itself: ``change`` starts it and sends the browser
+to the environment's page, which shows how far it is.
+"""
 
 from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
 
 from aws_formats.errors import GatehouseError
 from pipelines.settings.environments import resolve_environment
 from pipelines.settings.project import Project
 from registry.deployments import DeploymentPlan, plan_deployment
 from registry.model_packages import APPROVED, list_versions, version_arn
-from registry.rollbacks import plan_promotion, plan_rollback
+from registry.rollbacks import plan_promotion, plan_rollback, promotion_note
 from registry.rollout import apply_deployment
 from studio.pages.answers import Asked, Redirect, Shown
 from studio.source import Source
-from studio.views.environments import read_environments
+from studio.views import try_row
+from studio.views.environments import read_environment, read_environments
+from studio.works import Work
 
 _VERSIONS = 50
 
@@ -24,6 +34,50 @@ def listed(source: Source, asked: Asked) -> Shown:
     return Shown("environments.html", values)
 
 
+def one(source: Source, asked: Asked) -> Shown:
+    """One environment: its state, the work on it, its traffic and its history.
+
+    Raises:
+        GatehouseError: there is no such environment.
+    """
+    project = source.project(asked.path["project"])
+    approved = list_versions(source.target(project), project.name, approval=APPROVED, limit=_VERSIONS)
+    view = read_environment(source, project, asked.path["environment"])
+    return Shown("environment.html", {"project": project, "view": view, "approved": approved})
+
+
+def form(source: Source, asked: Asked) -> Shown:
+    """The form for a row, filled in with the version's sample.
+
+    Raises:
+        GatehouseError: nothing that can be asked serves there.
+    """
+    project, text = source.project(asked.path["project"]), asked.query.get("sample", "")
+    number = int(text) if text.isdecimal() and len(text) < 6 else 1
+    made = try_row.read_form(source, project, asked.path["environment"], number)
+    return _row(project, made, None)
+
+
+def tried(source: Source, asked: Asked) -> Shown:
+    """The answer to a row, or what is wrong with it, beside each value.
+
+    Raises:
+        GatehouseError: nothing that can be asked serves there, or it does not answer.
+    """
+    project = source.project(asked.path["project"])
+    made = try_row.read_form(source, project, asked.path["environment"], 1)
+    changed = asked.form.get("version") != str(made.version)
+    made, answer = (made, None) if changed else try_row.ask(made, asked.form)
+    return _row(project, made, answer, changed=changed)
+
+
+def _row(
+    project: Project, shown: try_row.RowForm, answer: try_row.RowAnswer | None, *, changed: bool = False
+) -> Shown:
+    values = {"project": project, "shown": shown, "answer": answer, "changed": changed}
+    return Shown("try_row.html", {**values, "percent": try_row.percent, "bar_width": try_row.BAR_WIDTH})
+
+
 def plan(source: Source, asked: Asked) -> Shown:
     """What a deployment, promotion or rollback would do.
 
@@ -31,25 +85,54 @@ def plan(source: Source, asked: Asked) -> Shown:
         GatehouseError: it cannot be done.
     """
     project = source.project(asked.path["project"])
-    made = _plan(source, project, asked)
-    return Shown("deployment.html", {"project": project, "plan": made, "form": asked.form})
+    return _planned(project, _plan(source, project, asked), asked, changed=False)
 
 
-def change(source: Source, asked: Asked) -> Redirect:
-    """Carry out what was planned; returns when the version serves.
+def change(source: Source, asked: Asked) -> Shown | Redirect:
+    """Start what was planned; where by now something else would happen, the new plan is shown instead.
 
     Raises:
-        GatehouseError: it cannot be done, or would do something else than the page showed.
+        GatehouseError: it cannot be done, or another work is under way there.
     """
-    project = source.project(asked.path["project"])
-    made = _plan(source, project, asked)
-    if made.arn != asked.form.get("arn"):
+    project, name = source.project(asked.path["project"]), asked.path["environment"]
+    begun, key, shown = datetime.now(UTC), (project.name, name), asked.form.get("plan", "")
+    page = Redirect(f"/p/{project.name}/environments/{name}")
+    before = source.works.newest(key)
+    if before is not None and before.fingerprint == shown:  # the form was sent twice
+        return page
+    if before is not None and before.ended is None:
         raise GatehouseError(
-            f"by now it would bring version {made.version}, not the one that was shown",
-            remedy="Look at the plan again",
+            f"{before.title} is under way in {name}",
+            remedy="Wait until it is done, and look at the plan again",
         )
-    apply_deployment(made, source.target(project), note=asked.form.get("note", ""))
-    return Redirect(f"/p/{project.name}/environments")
+    made = _plan(source, project, asked)
+    if fingerprint(made) != shown:
+        return _planned(project, made, asked, changed=True)
+    note, target = asked.form.get("note", "")[:500], source.target(project)
+    if made.action == "promote":
+        note = promotion_note(asked.form.get("from", ""), note)
+    work = Work(f"{made.action} version {made.version}", made.changes, shown, begun)
+    source.works.start(key, work, lambda tell: apply_deployment(made, target, note=note, tell=tell))
+    return page
+
+
+def fingerprint(made: DeploymentPlan) -> str:
+    """What tells a plan from any other, and from the same one for another state of the environment."""
+    deployed = made.state.deployed
+    told = [
+        made.arn,
+        made.action,
+        made.endpoint_action,
+        made.config["EndpointConfigName"],
+        deployed.number if deployed else 0,
+        *made.changes,
+    ]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _planned(project: Project, made: DeploymentPlan, asked: Asked, *, changed: bool) -> Shown:
+    values = {"project": project, "plan": made, "form": asked.form, "changed": changed}
+    return Shown("deployment.html", {**values, "fingerprint": fingerprint(made)})
 
 
 def _plan(source: Source, project: Project, asked: Asked) -> DeploymentPlan:

@@ -121,9 +121,11 @@ def test_from_the_first_execution_to_a_rollback(
     hand.press(page.get_by_role("link", name="Environments"))
     deploy(hand, page, "prod", "1")
     assert place.serving(project)["prod"] == 1
+    try_a_row(hand, page)
 
     second = place.start(project, "MaxDepth=2")
     assert place.ended(project, second) == "Succeeded"
+    hand.press(page.get_by_role("link", name=project, exact=True).first)
     hand.press(page.get_by_role("link", name="Versions"))
     hand.press(page.locator("#versions").get_by_role("link", name="2", exact=True))
     decide(hand, page, "Approve", "better")
@@ -133,10 +135,10 @@ def test_from_the_first_execution_to_a_rollback(
     # The automation finishes a deployment by announcing it; a person who moves the endpoint before that
     # would meet it there.
     until(lambda: place.was_told(project, "version 2 serves in prod"), what="the announcement")
-    hand.press(environment(page, "prod").get_by_role("button", name=re.compile("Roll back")))
+    hand.press(page.locator("#change").get_by_role("button", name=re.compile("Roll back")))
     expect(page.get_by_role("heading", level=1)).to_contain_text("version 1")
-    hand.press(page.get_by_role("button", name=re.compile("Rollback|Roll back")))
-    expect(environment(page, "prod")).to_contain_text("version 1")
+    hand.press(page.get_by_role("button", name="Roll back"))
+    expect(page.get_by_role("status")).to_have_text("It serves version 1, as it should.")
     until(lambda: place.serving(project) == {"dev": 2, "test": 2, "prod": 1}, what="the automation")
 
 
@@ -232,10 +234,27 @@ def environment(page: Page, name: str) -> Locator:
 
 
 def deploy(hand: Hand, page: Page, name: str, version: str) -> None:
-    """Deploy a version, after a look at the plan."""
+    """Deploy a version, after a look at the plan; its page shows how far it is, also after a reload."""
     card = environment(page, name)
     hand.choose(card.get_by_label("Version"), version)
     hand.press(card.get_by_role("button", name=re.compile("Deploy")))
     expect(page.get_by_role("heading", level=1)).to_contain_text(f"version {version}")
     hand.press(page.get_by_role("button", name="Deploy"))
-    expect(environment(page, name)).to_contain_text(f"version {version}")
+    page.wait_for_url(f"**/environments/{name}")
+    page.reload()
+    expect(page.get_by_role("heading", name=f"Deploy version {version}")).to_be_visible()
+    expect(page.get_by_text("Done.")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text(f"It serves version {version}, as it should.")
+
+
+def try_a_row(hand: Hand, page: Page) -> None:
+    """Ask what serves about the row that is filled in, then about one that it refuses, and go back."""
+    hand.press(page.get_by_role("link", name=re.compile("Try a row")))
+    hand.press(page.get_by_role("button", name=re.compile("Ask version")))
+    expect(page.get_by_role("status")).to_contain_text("with a probability of")
+    expect(page.get_by_role("figure", name="What moved it").get_by_role("img").first).to_be_visible()
+    hand.write(page.get_by_role("textbox", name="mean_texture"), "x")
+    hand.press(page.get_by_role("button", name=re.compile("Ask version")))
+    expect(page.get_by_role("textbox", name="mean_texture")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("is not a number")).to_be_visible()
+    hand.press(page.get_by_role("link", name="prod", exact=True))

@@ -1,0 +1,151 @@
+"""Deploying from a page goes on by itself and does what was shown; a row is asked and explained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from asgi_browser import Answer, Browser
+from registered_models import BUCKET, REGION, ROOT, SETTINGS, Registry, client_of, train_model
+from wire_clients import wait_for
+
+from registry.deployments import plan_deployment
+from registry.endpoint_changes import start_deployment, wait_for_endpoint
+from sagemaker_local import endpoint
+from studio.access import COOKIE, Access
+from studio.app import create
+from studio.source import Source
+
+ACCESS = Access("secret")
+PROJECT = "rc-pages"
+ENVIRONMENTS = f"/studio/p/{PROJECT}/environments"
+
+
+def pages(source: Source) -> Browser:
+    """The pages as a process that has just started shows them."""
+    return Browser(create(source, ACCESS), {"cookie": f"{COOKIE}=secret", "origin": "http://127.0.0.1"})
+
+
+def sent(browser: Browser, path: str, **fields: str) -> Answer:
+    return browser.post(f"{ENVIRONMENTS}/{path}", {"form_token": ACCESS.form_token, **fields})
+
+
+def hidden(text: str) -> Mapping[str, str]:
+    """The hidden fields of the form on a page."""
+    found = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', text)
+    return {name: value for name, value in found if name != "form_token"}
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Versions 1 and 2 are approved; what serves version 3 knows nothing of contributions."""
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "projects.toml").write_text(SETTINGS.format(name="pages"))
+    model = train_model(folder / "opt-ml")
+    with endpoint.start(folder / ".gatehouse") as local:
+        client_of(local.url, "s3").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        made = Registry(local.url, folder, PROJECT, model)
+        code = (ROOT / "training/inference.py").read_text()
+        older = code.replace('"contributions=true" in parameters', "False")
+        assert older != code
+        for artifact in (None, None, model.changed(inference=older.encode())):
+            made.register(approved=True, artifact=artifact)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def source(registry: Registry) -> Source:
+    return Source(Path(registry.folder) / "projects.toml", "local", registry.url)
+
+
+def deployed(browser: Browser, environment: str, version: str) -> str:
+    """Deploy through the pages, and wait for the end; the environment's page then."""
+    form = {"action": "deploy", "version": version}
+    plan = sent(browser, f"{environment}/plan", **form)
+    begun = sent(browser, f"{environment}/change", **form, plan=hidden(plan.text)["plan"])
+    assert (begun.status, begun.headers["location"]) == (303, f"{ENVIRONMENTS}/{environment}")
+
+    def ended() -> str | None:
+        text = browser.get(f"{ENVIRONMENTS}/{environment}").text
+        return text if "ended after" in text else None
+
+    return wait_for(ended)
+
+
+def test_a_form_that_is_sent_twice_starts_one_deployment(registry: Registry, source: Source) -> None:
+    browser = pages(source)
+    form = {"action": "deploy", "version": "1", "note": "<b>first</b>"}
+    plan = hidden(sent(browser, "dev/plan", **form).text)["plan"]
+    answers = [sent(browser, "dev/change", **form, plan=plan) for _ in range(2)]
+    assert [answer.status for answer in answers] == [303, 303]
+    under_way = browser.get(f"{ENVIRONMENTS}/dev").text
+    assert "create endpoint rc-pages-dev with version 1" in under_way
+    assert "You may close this page" in under_way
+    assert "nothing else can be started" in under_way
+    wait_for(lambda: "Done." in browser.get(f"{ENVIRONMENTS}/dev").text or None)
+    assert sent(browser, "dev/change", **form, plan=plan).status == 303
+    text = browser.get(f"{ENVIRONMENTS}/dev").text
+    assert text.count("deploy version 1, &lt;b&gt;first&lt;/b&gt;") == 1
+    assert "It serves version 1, as it should." in text
+    assert registry.parameter("dev") == registry.arn(1)
+
+
+def test_a_plan_that_has_changed_is_shown_anew_and_not_carried_out(
+    registry: Registry, source: Source
+) -> None:
+    browser = pages(source)
+    deployed(browser, "test", "1")
+    form = {"action": "deploy", "version": "2"}
+    plan = hidden(sent(browser, "test/plan", **form).text)["plan"]
+    deployed(pages(Source(source.file, "local", source.endpoint_url)), "test", "3")
+    answer = sent(browser, "test/change", **form, plan=plan)
+    assert answer.status == 200
+    assert "Nothing was started" in answer.text
+    assert "from version 3 to version 2" in answer.text
+    assert registry.parameter("test") == registry.arn(3)
+
+
+def test_a_new_process_says_what_a_deployment_that_broke_off_has_left(
+    registry: Registry, source: Source
+) -> None:
+    deployed(pages(source), "prod", "1")
+    project = source.project(PROJECT)
+    prod = next(one for one in source.environments(project) if one.name == "prod")
+    start_deployment(plan_deployment(source.target(project), prod, registry.arn(2)))
+    fresh = pages(Source(source.file, "local", source.endpoint_url))
+    assert "is being brought to version 2" in fresh.get(f"{ENVIRONMENTS}/prod").text
+    wait_for_endpoint(prod, lambda _: None)
+    text = fresh.get(f"{ENVIRONMENTS}/prod").text
+    assert "It serves version 2, and version 1 should serve." in text
+    assert "Deploy version 2 to finish, or version 1 to go back." in text
+
+
+def test_a_row_is_answered_and_explained_also_where_the_pages_only_read(source: Source) -> None:
+    only_reads = pages(Source(source.file, "local", source.endpoint_url, allow_changes=False))
+    form = only_reads.get(f"{ENVIRONMENTS}/dev/try?sample=2").text
+    values = dict(re.findall(r'name="(f\d)" value="([^"]+)"', form))
+    assert set(values) == {"f0", "f2"}
+    assert re.findall(r'<option value="(\w*)"', form)[:4] == ["", "basic", "free", "gold"]
+    answer = sent(only_reads, "dev/try", version="1", f0="30", f1="gold", f2="8").text
+    assert re.search(r"<strong>yes, with a probability of \d\d\.\d %</strong>", answer)
+    base, *amounts, margin = map(float, re.findall(r'class="number">(?:<strong>)?([-+]?\d+\.\d+)<', answer))
+    assert len(amounts) == 3
+    assert base + sum(amounts) == pytest.approx(margin, abs=0.003)
+    refused = sent(only_reads, "dev/try", version="1", f0="<i>old</i>", f1="gold", f2="8").text
+    assert "&#39;&lt;i&gt;old&lt;/i&gt;&#39; is not a number</small>" in refused
+    assert refused.count('aria-invalid="true"') == 1
+    unknown = sent(only_reads, "dev/try", version="1", f0="", f1="platinum", f2="8").text
+    assert "not seen in training" in unknown
+    assert "Nothing was sent" in sent(only_reads, "dev/try", version="7", f0="30").text
+
+
+def test_a_version_without_contributions_says_so(source: Source) -> None:
+    browser = pages(source)
+    deployed(browser, "prod", "3")
+    answer = sent(browser, "prod/try", version="3", f0="30", f1="gold", f2="8").text
+    assert "with a probability of" in answer
+    assert "made before there were contributions" in answer
