@@ -31,9 +31,8 @@ from botocore.model import ServiceModel
 from sagemaker_local import access
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.page import Page
-from sagemaker_local.protocols import aws_json
 from sagemaker_local.protocols.http import FileBody, Request, Response
-from sagemaker_local.protocols.resolve import find_service, protocol_of
+from sagemaker_local.protocols.resolve import called, find_service, protocol_of
 from sagemaker_local.s3 import http as s3_http
 from sagemaker_local.s3 import messages
 from sagemaker_local.s3.http import S3
@@ -80,15 +79,15 @@ class _Exchange:
 
     @property
     def target(self) -> str | None:
-        """The prefix of a service that speaks JSON."""
-        header = self.request.headers.get(aws_json.TARGET)
-        return None if header is None else header.partition(".")[0]
+        """The prefix of the service, of a request that names it."""
+        found = called(self.request)
+        return None if found is None else found[0]
 
     @property
     def only_reads(self) -> bool:
         """As far as method and headers tell; a form's operation is in its body."""
-        operation = self.request.headers.get(aws_json.TARGET, "").partition(".")[2]
-        return self.request.method in ("GET", "HEAD") or operation.startswith(_READING)
+        found = called(self.request)
+        return self.request.method in ("GET", "HEAD") or (found is not None and found[1].startswith(_READING))
 
 
 class App:
@@ -152,7 +151,7 @@ class App:
 
     async def _serve_operation(self, exchange: _Exchange, service: ServiceModel, region: str) -> None:
         """Any operation but those of S3."""
-        protocol, name = protocol_of(service), service.service_name
+        protocol, name = protocol_of(service, exchange.request), service.service_name
 
         def failed(error: AwsError) -> Response:
             return protocol.error(service, error, exchange.request)
@@ -332,7 +331,7 @@ def _error(exchange: _Exchange, error: AwsError) -> Response:
     """An error before it is known which service is meant."""
     request = exchange.request
     if exchange.target is not None:
-        return aws_json.error(None, error, request)
+        return protocol_of(None, request).error(None, error, request)
     asked = messages.Request(request.method, "", "", {}, request.headers, "")
     return messages.error_response(error, asked, request.id)
 

@@ -35,6 +35,7 @@ from sagemaker_local.hosting.transform import TransformJobs
 from sagemaker_local.http_server import HttpConnection, HttpServer
 from sagemaker_local.jobs.job import JobContext
 from sagemaker_local.jobs.runner import JobRunner
+from sagemaker_local.metrics import Metrics
 from sagemaker_local.page import Page
 from sagemaker_local.s3.http import S3
 from sagemaker_local.s3.objects import ObjectStore
@@ -92,6 +93,7 @@ class Endpoint:
             self.interrupted: list[dict[str, Any]] = components.engine.recover()
             components.jobs.recover()
             components.transforms.recover()
+            undo.callback(components.metrics.close)
             undo.callback(components.endpoints.close)
             components.endpoints.recover(start=advertise)
             undo.callback(components.functions.close)
@@ -239,6 +241,7 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
         transforms=TransformJobs(home, owner, store, context),
         functions=Functions(home, owner, store, url),
         arrivals=Arrivals(store),
+        metrics=Metrics(store),
         url=url,
     )
     operations = Operations(components)

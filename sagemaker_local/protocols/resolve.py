@@ -1,8 +1,9 @@
 """Which service a request is for, and which protocol that service speaks: botocore's descriptions say it.
 
 A request of the JSON protocol names its service in a header, by a prefix of its own (``AmazonSSM`` for
-``ssm``). For every other request the service is the one that its credentials are signed for. Two services
-may sign alike, such as SageMaker and its runtime; only one of them is called by that header.
+``ssm``); one of the CBOR protocol has the same prefix in its path. For every other request the service is
+the one that its credentials are signed for. Two services may sign alike, such as SageMaker and its runtime;
+only one of them is called by that header.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from botocore.model import OperationModel, ServiceModel
 
 from aws_formats.service_models import service_model
 from sagemaker_local.errors import AwsError
-from sagemaker_local.protocols import aws_json, aws_query, rest_json
+from sagemaker_local.protocols import aws_json, aws_query, rest_json, rpc_v2_cbor
 from sagemaker_local.protocols.http import Request, Response
 
 
@@ -40,8 +41,24 @@ _PROTOCOLS: Mapping[str, WireProtocol] = {"json": aws_json, "query": aws_query, 
 """By botocore's name."""
 
 
-def protocol_of(service: ServiceModel) -> WireProtocol:
-    """Raises KeyError for a service of a protocol that is not spoken here."""
+def called(request: Request) -> tuple[str, str] | None:
+    """The prefix of the service and the operation, of a request that names both before its body."""
+    header = request.headers.get(aws_json.TARGET)
+    if header is None:
+        return rpc_v2_cbor.called(request)
+    prefix, _, operation = header.partition(".")
+    return prefix, operation
+
+
+def protocol_of(service: ServiceModel | None, request: Request) -> WireProtocol:
+    """The protocol of a request to a service; None is one that is not known, of a request that names it.
+
+    Raises KeyError for a service of a protocol that is not spoken here.
+    """
+    if rpc_v2_cbor.called(request) is not None:
+        return rpc_v2_cbor
+    if service is None or aws_json.TARGET in request.headers:
+        return aws_json
     return _PROTOCOLS[service.metadata["protocol"]]
 
 
@@ -52,7 +69,7 @@ def find_service(services: frozenset[str], signing_name: str, target: str | None
     Args:
         services: those that there are, by botocore's names.
         signing_name: the service in the scope of the request's credentials.
-        target: the prefix that the header ``X-Amz-Target`` has, None without that header.
+        target: the prefix that the request names it by, None where it names none.
 
     Returns:
         None if it is none of `services`.

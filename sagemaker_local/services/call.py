@@ -20,6 +20,7 @@ from sagemaker_local.home import Home, Owner
 from sagemaker_local.hosting.endpoints import HostedEndpoints
 from sagemaker_local.hosting.transform import TransformJobs
 from sagemaker_local.jobs.runner import JobRunner
+from sagemaker_local.metrics import Metrics
 from sagemaker_local.s3.objects import ObjectStore
 from sagemaker_local.store import Store
 
@@ -42,6 +43,7 @@ class Components:
     transforms: TransformJobs
     functions: Functions
     arrivals: Arrivals
+    metrics: Metrics
     url: str
 
 

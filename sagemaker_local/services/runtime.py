@@ -5,12 +5,14 @@ It runs in the event loop, unlike the other operations: a request waits for its 
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.hosting import router
 from sagemaker_local.hosting.endpoints import LOG_GROUP, NotInService
 from sagemaker_local.services.call import AsyncHandler, Call
+from sagemaker_local.services.metrics import count_invocation
 
 LARGEST_PAYLOAD = 6 << 20
 """Bytes of a request and of an answer; botocore's model of the service has the same number."""
@@ -29,7 +31,7 @@ async def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     for member, what in _NOT_HERE.items():
         if member in parameters:
             raise not_implemented(what)
-    name = parameters["EndpointName"]
+    name, asked = parameters["EndpointName"], time.monotonic()
     # CustomAttributes reach a container as a header, which a script's functions are not given.
     request = router.Request(parameters["Body"], parameters.get("ContentType"), parameters.get("Accept"))
     endpoints = call.components.endpoints
@@ -43,7 +45,18 @@ async def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
                     f"Variant {variant} not found for endpoint {name}. Its variants:"
                     f" {', '.join(one.name for one in fleet.spec.variants)}.",
                 )
-            found = await router.send(fleet, variant, request)
+            sent = time.monotonic()
+
+            def count(status: int) -> None:
+                model, metrics = time.monotonic() - sent, call.components.metrics
+                count_invocation(metrics, call.region, name, variant, status, model, sent - asked)
+
+            try:
+                found = await router.send(fleet, variant, request)
+                count(200)
+            except router.ContainerError as problem:
+                count(problem.status)
+                raise
     except NotInService as problem:
         raise AwsError("ValidationError", str(problem)) from problem
     except router.NotReady as problem:

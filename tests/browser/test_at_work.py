@@ -257,4 +257,4 @@ def try_a_row(hand: Hand, page: Page) -> None:
     hand.press(page.get_by_role("button", name=re.compile("Ask version")))
     expect(page.get_by_role("textbox", name="mean_texture")).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_text("is not a number")).to_be_visible()
-    hand.press(page.get_by_role("link", name="prod", exact=True))
+    hand.press(page.get_by_role("navigation", name="Place").get_by_role("link", name="prod"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from hosting_place import ECHO, SCRIPT, Place, pack
-from wire_clients import aws_cli, wait_for
+from wire_clients import aws_cli, client_of, wait_for
 
 
 def refused(place: Place, name: str, body: bytes, content_type: str = "text/csv", **members: Any) -> Any:
@@ -148,6 +150,34 @@ def test_what_a_script_returns_is_answered_as_the_image_answers_it(place: Place)
     assert (teapot["OriginalStatusCode"], teapot["OriginalMessage"]) == (418, "kettles only")
     for body in (b"nothing", b"number", b"bytearray"):
         assert refused(place, "responses", body)["OriginalStatusCode"] == 500
+
+
+def test_each_request_is_counted_among_the_endpoints_metrics(place: Place) -> None:
+    place.serve("counted", place.echo("counted", RESPONSES))
+    for body in (b"text", b"text", b"teapot", b"nothing"):
+        with contextlib.suppress(ClientError):
+            place.runtime.invoke_endpoint(EndpointName="counted", Body=body, ContentType="text/csv")
+    dimensions = [
+        {"Name": "EndpointName", "Value": "counted"},
+        {"Name": "VariantName", "Value": "counted"},
+    ]
+
+    def sums(name: str, stat: str = "Sum") -> float:
+        answer = client_of(place.url, "cloudwatch").get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName=name,
+            Dimensions=dimensions,
+            StartTime=datetime.now(UTC) - timedelta(hours=1),
+            EndTime=datetime.now(UTC) + timedelta(minutes=1),
+            Period=60,
+            Statistics=[stat],
+        )
+        return sum(point[stat] for point in answer["Datapoints"])
+
+    assert sums("Invocations") == sums("ModelLatency", "SampleCount") == 4
+    assert (sums("Invocation4XXErrors"), sums("Invocation5XXErrors")) == (1, 1)
+    assert sums("InvocationModelErrors") == 2
+    assert 0 < sums("ModelLatency") < 60e6
 
 
 def test_text_types_reach_the_script_as_text_and_others_as_bytes(echo: Place) -> None:
