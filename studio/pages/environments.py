@@ -19,7 +19,7 @@ from registry.rollbacks import plan_promotion, plan_rollback, promotion_note
 from registry.rollout import apply_deployment
 from studio.pages.answers import Asked, Redirect, Shown
 from studio.source import Source
-from studio.views import try_row
+from studio.views import traffic, try_row
 from studio.views.environments import read_environment, read_environments
 from studio.works import Work
 
@@ -43,7 +43,10 @@ def one(source: Source, asked: Asked) -> Shown:
     project = source.project(asked.path["project"])
     approved = list_versions(source.target(project), project.name, approval=APPROVED, limit=_VERSIONS)
     view = read_environment(source, project, asked.path["environment"])
-    return Shown("environment.html", {"project": project, "view": view, "approved": approved})
+    seen = traffic.read(view.environment) if view.state and view.state.endpoint else None
+    size = {"width": traffic.WIDTH, "height": traffic.HEIGHT, "step": traffic.STEP}
+    values = {"project": project, "view": view, "approved": approved, "traffic": seen, "size": size}
+    return Shown("environment.html", values)
 
 
 def form(source: Source, asked: Asked) -> Shown:

@@ -138,6 +138,9 @@ def test_a_row_is_answered_and_explained_also_where_the_pages_only_read(source: 
     refused = sent(only_reads, "dev/try", version="1", f0="<i>old</i>", f1="gold", f2="8").text
     assert "&#39;&lt;i&gt;old&lt;/i&gt;&#39; is not a number</small>" in refused
     assert refused.count('aria-invalid="true"') == 1
+    seen = only_reads.get(f"{ENVIRONMENTS}/dev").text
+    assert re.search(r"<p>\d+ requests: 1 refused \(status 4xx\), 0 failed", seen)
+    assert 'aria-label="Latency of each minute, up to ' in seen
     unknown = sent(only_reads, "dev/try", version="1", f0="", f1="platinum", f2="8").text
     assert "not seen in training" in unknown
     assert "Nothing was sent" in sent(only_reads, "dev/try", version="7", f0="30").text
