@@ -39,14 +39,15 @@ class Work:
 
     Attributes:
         title: what it does, such as ``deploy version 2``.
-        plan: what it was to do, in words, and what tells this plan from others.
+        plan: what it was to do, in words.
+        form: which form has asked for it; the same one never asks twice.
         ended: None while it is under way.
         problem: why it failed.
     """
 
     title: str
     plan: tuple[str, ...]
-    fingerprint: str
+    form: str
     started: datetime
     lines: tuple[Line, ...] = ()
     ended: datetime | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from datetime import UTC, datetime
 
 from aws_formats.errors import GatehouseError
@@ -101,7 +102,7 @@ def change(source: Source, asked: Asked) -> Shown | Redirect:
     begun, key, shown = datetime.now(UTC), (project.name, name), asked.form.get("plan", "")
     page = Redirect(f"/p/{project.name}/environments/{name}")
     before = source.works.newest(key)
-    if before is not None and before.fingerprint == shown:  # the form was sent twice
+    if before is not None and before.form == asked.form.get("form"):  # it was sent twice
         return page
     if before is not None and before.ended is None:
         raise GatehouseError(
@@ -114,7 +115,8 @@ def change(source: Source, asked: Asked) -> Shown | Redirect:
     note, target = asked.form.get("note", "")[:500], source.target(project)
     if made.action == "promote":
         note = promotion_note(asked.form.get("from", ""), note)
-    work = Work(f"{made.action} version {made.version}", made.changes, shown, begun)
+    title = f"{made.action} version {made.version}"
+    work = Work(title, made.changes, asked.form.get("form", ""), begun)
     source.works.start(key, work, lambda tell: apply_deployment(made, target, note=note, tell=tell))
     return page
 
@@ -135,7 +137,8 @@ def fingerprint(made: DeploymentPlan) -> str:
 
 def _planned(project: Project, made: DeploymentPlan, asked: Asked, *, changed: bool) -> Shown:
     values = {"project": project, "plan": made, "form": asked.form, "changed": changed}
-    return Shown("deployment.html", {**values, "fingerprint": fingerprint(made)})
+    this = {"fingerprint": fingerprint(made), "form_id": secrets.token_hex(8)}
+    return Shown("deployment.html", {**values, **this})
 
 
 def _plan(source: Source, project: Project, asked: Asked) -> DeploymentPlan:

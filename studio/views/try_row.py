@@ -25,7 +25,10 @@ from registry.sample_payload import read_sample
 from registry.version_schema import Feature, VersionSchema, read_schema, rows_of
 from studio.source import Source
 
-_MOST_OPTIONS, _MOST_SUGGESTIONS = 30, 500
+_MOST_OPTIONS = 30
+_MOST_CHOICES = 2000
+"""Categories that a form names, of all its fields together: a page stays small however many there are."""
+
 _MOST_BARS = 15
 BAR_WIDTH = 220
 """Pixels of the line on which a contribution is drawn, whose middle is zero."""
@@ -138,9 +141,7 @@ def read_form(source: Source, project: Project, environment_name: str, sample: i
     rows = _sample_rows(s3, described.get("SamplePayloadUrl"), schema)
     number = min(max(1, sample), max(1, len(rows)))
     values = rows[number - 1] if rows else {}
-    fields = tuple(
-        _field(place, feature, values.get(feature.name, "")) for place, feature in enumerate(schema.features)
-    )
+    fields = _fields(schema.features, [values.get(feature.name, "") for feature in schema.features])
     return RowForm(environment, version, schema.task, schema.target, fields, len(rows), number)
 
 
@@ -150,12 +151,8 @@ def ask(form: RowForm, given: Mapping[str, str]) -> tuple[RowForm, RowAnswer | N
     Raises:
         GatehouseError: the endpoint does not answer, or refuses the row and names no value.
     """
-    typed = replace(
-        form,
-        fields=tuple(
-            _field(place, field.feature, given.get(field.name, "")) for place, field in enumerate(form.fields)
-        ),
-    )
+    texts = [given.get(field.name, "") for field in form.fields]
+    typed = replace(form, fields=_fields([field.feature for field in form.fields], texts))
     row = {field.feature.name: field.value or None for field in typed.fields}
     payload = Payload(json.dumps(row).encode(), JSON, rows=1, first_row=1)
     try:
@@ -189,7 +186,14 @@ def _sample_rows(s3: Any, uri: str | None, schema: VersionSchema) -> tuple[dict[
         return ()
 
 
-def _field(place: int, feature: Feature, value: str) -> Field:
+def _fields(features: Sequence[Feature], values: Sequence[str]) -> tuple[Field, ...]:
+    most = _MOST_CHOICES // max(1, sum(feature.kind == "category" for feature in features))
+    pairs = zip(features, values, strict=True)
+    return tuple(_field(place, feature, value, most) for place, (feature, value) in enumerate(pairs))
+
+
+def _field(place: int, feature: Feature, value: str, most: int) -> Field:
+    """A field with a value; `most` categories may be named."""
     options: tuple[str, ...] = ()
     suggestions: tuple[str, ...] = ()
     hint, note = feature.kind, ""
@@ -197,9 +201,9 @@ def _field(place: int, feature: Feature, value: str) -> Field:
         options = ("true", "false")
         value = {"1": "true", "0": "false"}.get(value, value.lower())
     elif feature.kind == "category":
-        if len(feature.categories) <= _MOST_OPTIONS:
+        if len(feature.categories) <= min(_MOST_OPTIONS, most):
             options = feature.categories
-        suggestions = feature.categories[:_MOST_SUGGESTIONS]
+        suggestions = feature.categories[:most]
         if value and value not in feature.categories:
             note = "not seen in training: the model takes it for a missing value"
     elif feature.kind == "timestamp":

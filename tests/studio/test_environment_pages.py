@@ -65,8 +65,9 @@ def source(registry: Registry) -> Source:
 def deployed(browser: Browser, environment: str, version: str) -> str:
     """Deploy through the pages, and wait for the end; the environment's page then."""
     form = {"action": "deploy", "version": version}
-    plan = sent(browser, f"{environment}/plan", **form)
-    begun = sent(browser, f"{environment}/change", **form, plan=hidden(plan.text)["plan"])
+    begun = sent(
+        browser, f"{environment}/change", **hidden(sent(browser, f"{environment}/plan", **form).text)
+    )
     assert (begun.status, begun.headers["location"]) == (303, f"{ENVIRONMENTS}/{environment}")
 
     def ended() -> str | None:
@@ -79,19 +80,30 @@ def deployed(browser: Browser, environment: str, version: str) -> str:
 def test_a_form_that_is_sent_twice_starts_one_deployment(registry: Registry, source: Source) -> None:
     browser = pages(source)
     form = {"action": "deploy", "version": "1", "note": "<b>first</b>"}
-    plan = hidden(sent(browser, "dev/plan", **form).text)["plan"]
-    answers = [sent(browser, "dev/change", **form, plan=plan) for _ in range(2)]
+    shown = {**hidden(sent(browser, "dev/plan", **form).text), "note": form["note"]}
+    answers = [sent(browser, "dev/change", **shown) for _ in range(2)]
     assert [answer.status for answer in answers] == [303, 303]
     under_way = browser.get(f"{ENVIRONMENTS}/dev").text
     assert "create endpoint rc-pages-dev with version 1" in under_way
     assert "You may close this page" in under_way
     assert "nothing else can be started" in under_way
     wait_for(lambda: "Done." in browser.get(f"{ENVIRONMENTS}/dev").text or None)
-    assert sent(browser, "dev/change", **form, plan=plan).status == 303
+    assert sent(browser, "dev/change", **shown).status == 303
     text = browser.get(f"{ENVIRONMENTS}/dev").text
     assert text.count("deploy version 1, &lt;b&gt;first&lt;/b&gt;") == 1
     assert "It serves version 1, as it should." in text
     assert registry.parameter("dev") == registry.arn(1)
+
+
+def test_a_deployment_that_failed_can_be_started_again(registry: Registry, source: Source) -> None:
+    broken = registry.register(approved=True, artifact=registry.model.changed(inference=b"raise SystemExit"))
+    browser = pages(source)
+    begun = []
+    for _ in range(2):
+        text = deployed(browser, "test", str(broken))
+        begun.append(re.findall(r"Started from these pages ([^,]+),", text))
+        assert "did not come up" in text
+    assert begun[0] != begun[1]
 
 
 def test_a_plan_that_has_changed_is_shown_anew_and_not_carried_out(
@@ -99,10 +111,9 @@ def test_a_plan_that_has_changed_is_shown_anew_and_not_carried_out(
 ) -> None:
     browser = pages(source)
     deployed(browser, "test", "1")
-    form = {"action": "deploy", "version": "2"}
-    plan = hidden(sent(browser, "test/plan", **form).text)["plan"]
+    form = hidden(sent(browser, "test/plan", action="deploy", version="2").text)
     deployed(pages(Source(source.file, "local", source.endpoint_url)), "test", "3")
-    answer = sent(browser, "test/change", **form, plan=plan)
+    answer = sent(browser, "test/change", **form)
     assert answer.status == 200
     assert "Nothing was started" in answer.text
     assert "from version 3 to version 2" in answer.text
