@@ -4,8 +4,8 @@ The pages listen on 127.0.0.1, where every program of every user of this machine
 web page in the user's browser can send requests there. So:
 
 - ``Host`` must name this address, which stops names that somebody else points at 127.0.0.1;
-- a token, which only the link holds that the command prints, is exchanged for a cookie at the first visit;
-  without one there is nothing to see;
+- a link, which the command prints, holds a token that is exchanged for a cookie at the first visit, and only
+  then; without the cookie there is nothing to see;
 - a change is a POST from a page of our own: ``Origin`` and ``Sec-Fetch-Site`` must say so, and the form
   carries a second token that is made from the first one.
 
@@ -19,6 +19,9 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from studio.links import use_link
 
 COOKIE = "gatehouse-studio"
 HOSTS = ("127.0.0.1", "localhost", "[::1]")
@@ -37,9 +40,15 @@ HEADERS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Access:
-    """Checks requests against one token."""
+    """Checks requests.
+
+    Attributes:
+        token: what the cookie holds.
+        links: the folder of the links that nobody has used yet; None where there are none.
+    """
 
     token: str
+    links: Path | None = None
 
     @property
     def form_token(self) -> str:
@@ -51,9 +60,13 @@ class Access:
         name, colon, port = host.lower().rpartition(":")
         return (name if colon and port.isdecimal() else host.lower()) in HOSTS
 
-    def is_token(self, given: str | None) -> bool:
-        """Whether this is the link's token, or the cookie made from it."""
-        return given is not None and hmac.compare_digest(given.encode(), self.token.encode())
+    def is_known(self, cookie: str | None) -> bool:
+        """Whether the browser has been let in."""
+        return cookie is not None and hmac.compare_digest(cookie.encode(), self.token.encode())
+
+    def lets_in(self, link_token: str) -> bool:
+        """Whether a link lets this browser in: nobody has used it before."""
+        return self.links is not None and use_link(self.links, link_token)
 
     def may_change(self, headers: Mapping[str, str], form_token: str | None) -> bool:
         """Whether a POST comes from a page of this very address."""

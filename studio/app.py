@@ -7,6 +7,7 @@ in Starlette's threads, because reading waits for SageMaker.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.resources
 import logging
 import urllib.parse
@@ -21,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -36,12 +37,20 @@ from studio.access import COOKIE, HEADERS, Access
 from studio.links import BASE
 from studio.pages import ASKED_BY_FORM, CHANGES, PAGES
 from studio.pages.answers import Asked, Page, Redirect
-from studio.source import Source
+from studio.source import SettingsError, Source
 
 _FOLDER = Path(str(importlib.resources.files("studio")))
 _COOKIE_SECONDS = 30 * 86400
 _LARGEST_FORM = 64 << 10
-_HEADINGS = {404: "There is nothing at this address", 405: "This address is not used like that"}
+_FORM_SECONDS = 10.0
+_HEADINGS = {
+    400: "The form did not arrive",
+    404: "There is nothing at this address",
+    405: "This address is not used like that",
+    408: "The form did not arrive in time",
+    413: "The form is too large",
+}
+_LAST = {"connection": "close"}
 _log = logging.getLogger(__name__)
 
 AsgiApp = Starlette
@@ -138,9 +147,12 @@ class Studio:
 
         async def answer(request: Request) -> Response:
             given = request.query_params.get("token")
-            if given is not None and self._access.is_token(given):
-                return _let_in(request, given)
-            return await self._answer(page, request, {})
+            if given is None or request.method != "GET":
+                return await self._answer(page, request, {})
+            # A used link still leads to its page in the browser that it has let in.
+            if self._access.lets_in(given) or self._access.is_known(request.cookies.get(COOKIE)):
+                return _let_in(request, self._access.token)
+            return self.page("locked.html", request, 403, is_link=True)
 
         return answer
 
@@ -163,14 +175,16 @@ class Studio:
         return answer
 
     async def _answer(self, page: Page, request: Request, form: Mapping[str, str]) -> Response:
-        if not self._access.is_token(request.cookies.get(COOKIE)):
-            return self.page("locked.html", request, 403)
+        if not self._access.is_known(request.cookies.get(COOKIE)):
+            return self.page("locked.html", request, 403, is_link=False)
         asked = Asked(request.path_params, request.query_params, form)
         try:
             answer = await run_in_threadpool(page, self.source, asked)
             if isinstance(answer, Redirect):
                 return RedirectResponse(BASE + answer.path, 303)
             return self.page(answer.template, request, **answer.values)
+        except SettingsError as error:
+            return self._problem(request, "The settings cannot be read", error.on_lines, 503)
         except GatehouseError as error:
             return self._problem(request, "This cannot be done or shown", str(error), 404)
         except (ClientError, BotoCoreError) as error:
@@ -196,19 +210,29 @@ class Studio:
 
 
 async def _form(request: Request) -> Mapping[str, str]:
-    """The fields of a form; none where it is larger than any of these pages sends."""
+    """The fields of a form.
+
+    Raises:
+        HTTPException: it is larger than any of these pages sends, or does not arrive in time.
+    """
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _LARGEST_FORM:
-            return {}
+    try:
+        async with asyncio.timeout(_FORM_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > _LARGEST_FORM:
+                    raise HTTPException(413, headers=_LAST)
+    except TimeoutError as error:
+        raise HTTPException(408, headers=_LAST) from error
+    except ClientDisconnect as error:
+        raise HTTPException(400) from error
     return dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-def _let_in(request: Request, token: str) -> Response:
-    """The token becomes a cookie and leaves the address, where it would stay in the browser's history."""
+def _let_in(request: Request, cookie: str) -> Response:
+    """The browser gets the cookie, and the link's token leaves the address."""
     others = [(name, value) for name, value in request.query_params.multi_items() if name != "token"]
     query = f"?{urllib.parse.urlencode(others)}" if others else ""
     response = RedirectResponse(request.url.path + query, 303)
-    response.set_cookie(COOKIE, token, max_age=_COOKIE_SECONDS, path=BASE, httponly=True, samesite="strict")
+    response.set_cookie(COOKIE, cookie, max_age=_COOKIE_SECONDS, path=BASE, httponly=True, samesite="strict")
     return response

@@ -1,4 +1,8 @@
-"""Links to the pages: where each one is, and the token that opens them on this machine.
+"""Links to the pages: where each one is, and what lets a browser in.
+
+A link holds a token of its own that opens the pages once: what stands in a list of processes, in a browser's
+history or in a log is worth nothing afterwards. Whoever can write into a folder can make links for the pages
+that look there: of a link's token a file remains, named by its digest, which the first visit removes.
 
 It imports nothing of what the pages are made of, since commands that only print a link have to start fast.
 """
@@ -6,8 +10,10 @@ It imports nothing of what the pages are made of, since commands that only print
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,7 +21,10 @@ BASE = "/studio"
 """Where the pages are, below whatever serves them."""
 
 TOKEN_FILE = "studio.token"
-"""In the home folder, which only its owner can read; it outlives an endpoint, so that links keep working."""
+"""In the home folder, which only its owner can read; it outlives an endpoint, and so do the cookies."""
+
+LINK_SECONDS = 3600
+"""For which a link that nobody has used opens the pages."""
 
 
 def new_token() -> str:
@@ -45,9 +54,46 @@ def path_in(address: str) -> str | None:
     return f"{path}{question}{kept}" if kept else path
 
 
-def link(url: str, token: str, path: str = "/") -> str:
-    """The address of a page, with the token that opens it."""
+def link(url: str, links: Path, path: str = "/") -> str:
+    """The address of a page, with a token that opens it once.
+
+    Args:
+        links: the folder of the links that nobody has used yet; see :func:`links_of`.
+    """
+    links.mkdir(mode=0o700, exist_ok=True)
+    for file in links.iterdir():
+        if not _counts(file):
+            file.unlink(missing_ok=True)
+    token = new_token()
+    _file_of(links, token).touch(mode=0o600)
     return f"{url}{BASE}{path}{'&' if '?' in path else '?'}token={token}"
+
+
+def use_link(links: Path, token: str) -> bool:
+    """Whether this is the token of a link that nobody has used yet; from now on it is used."""
+    file = _file_of(links, token)
+    counts = _counts(file)
+    try:
+        file.unlink()  # of several who try, one succeeds
+    except OSError:
+        return False
+    return counts
+
+
+def links_of(home: Path) -> Path:
+    """Where a home folder keeps the links that nobody has used yet."""
+    return home / "studio.links"
+
+
+def _file_of(links: Path, token: str) -> Path:
+    return links / hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _counts(file: Path) -> bool:
+    try:
+        return time.time() - file.stat().st_mtime < LINK_SECONDS
+    except OSError:
+        return False
 
 
 def token_of(home: Path) -> str:

@@ -7,12 +7,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aws_formats.errors import GatehouseError
 from pipelines.settings.environments import all_environments
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import Settings, load_settings
 from pipelines.settings.target import Target, resolve_target
 from registry.environments import Environment
 from studio.works import Works
+
+
+class SettingsError(GatehouseError):
+    """The settings file is gone, or something in it is wrong."""
+
+    def __init__(self, found: GatehouseError) -> None:
+        super().__init__(found.what, found.where, found.remedy)
+        self._found = found
+
+    @property
+    def on_lines(self) -> str:
+        return self._found.on_lines
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,7 @@ class Source:
 
     @property
     def settings(self) -> Settings:
-        """Raises GatehouseError: the file is gone, or something in it is wrong."""
+        """Raises SettingsError."""
         try:
             stat = self.file.stat()
             key = (stat.st_mtime_ns, stat.st_size)
@@ -45,7 +58,10 @@ class Source:
             key = (0, 0)
         with self._lock:
             if key not in self._loaded:
-                settings = load_settings(self.file)
+                try:
+                    settings = load_settings(self.file)
+                except GatehouseError as error:
+                    raise SettingsError(error) from error
                 self._loaded.clear()
                 self._loaded[key] = settings
             return self._loaded[key]

@@ -32,7 +32,7 @@ from sagemaker_local import advertisement
 from sagemaker_local.advertisement import Advertisement
 from sagemaker_local.errors import CannotStart
 from sagemaker_local.home import Home, is_alive
-from studio.links import link, token_of
+from studio.links import link, links_of
 
 if TYPE_CHECKING:
     from sagemaker_local.endpoint import Endpoint
@@ -306,7 +306,7 @@ def page_link(settings: Settings, path: str = "/") -> str | None:
     found = _running(home)
     if found is None or not (home / _TEMPLATES).is_file() or not settings.file.is_file():
         return None
-    return link(found.url, token_of(home), path)
+    return link(found.url, links_of(home), path)
 
 
 def advertised(settings: Settings) -> Advertisement | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from pipelines.commands.output import Document, Output, Remark, with_json
 from pipelines.commands.project_context import find_context
 from pipelines.executions import lifecycle as executions
 from pipelines.settings.projects_file import load_settings
-from studio.links import link, new_token, page_path, path_in, token_of
+from studio.links import link, links_of, new_token, page_path, path_in
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def command(options: StudioOptions) -> Output:
 
     On this machine they are part of the local SageMaker, which is brought up if it is not. With
     --target aws they run in this terminal until Ctrl-C, with your own credentials, and only read.
-    The link holds a token: whoever has it can do what you can do here. A file of --save holds none.
+    The link opens them once, in one browser, within an hour; whoever opens it first can do what you can do
+    here. A file of --save holds no link.
     ADDRESS is that of any page, copied from the browser.
 
     \b
@@ -91,7 +93,7 @@ def _open_local(options: StudioOptions, path: str) -> Output:
     if found is None:
         found = local_endpoint.keep_up(settings, 0)
         yield Remark(f"The local SageMaker is up: {found.url}  (process {found.pid})")
-    address = link(found.url, token_of(local_endpoint.home_folder(settings)), path)
+    address = link(found.url, links_of(local_endpoint.home_folder(settings)), path)
     yield Document({"url": address})
     yield address
     if not options.no_browser:
@@ -134,13 +136,17 @@ def _serve_aws(options: StudioOptions, path: str) -> Output:
         raise GatehouseError(
             f"port {options.port} cannot be had: {error.strerror}", remedy="Take another --port"
         ) from error
-    token = new_token()
-    app = create(Source(load_settings().file, "aws", allow_changes=options.allow_changes), Access(token))
-    address = link(f"http://127.0.0.1:{listener.getsockname()[1]}", token, path)
-    yield Document({"url": address})
-    yield address
-    yield Remark("It ends with Ctrl-C.")
-    if not options.no_browser:
-        webbrowser.open(address)
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", proxy_headers=False)
-    uvicorn.Server(config).run([listener])
+    source = Source(load_settings().file, "aws", allow_changes=options.allow_changes)
+    with tempfile.TemporaryDirectory(prefix="gatehouse-studio-") as links:
+        app = create(source, Access(new_token(), Path(links)))
+        address = link(f"http://127.0.0.1:{listener.getsockname()[1]}", Path(links), path)
+        yield Document({"url": address})
+        yield address
+        yield Remark("It ends with Ctrl-C.")
+        if not options.no_browser:
+            webbrowser.open(address)
+        # h11, because uvicorn's other protocol takes headers of any size.
+        config = uvicorn.Config(
+            app, http="h11", log_config=None, access_log=False, lifespan="off", proxy_headers=False
+        )
+        uvicorn.Server(config).run([listener])

@@ -110,6 +110,11 @@ def load_settings_if_any() -> Settings:
     return _read(found.absolute())
 
 
+def settings_file() -> Path:
+    """The file that :func:`load_settings` reads; it need not exist."""
+    return (_find_file() or Path(FILE_NAME)).absolute()
+
+
 def _read(file: Path) -> Settings:
     try:
         text = file.read_text(encoding="utf-8")

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from browser_place import Open, Place, Prepared, Watched, prepare
@@ -54,8 +53,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         context.set_default_timeout(SECONDS * 1000)
-        parts = urlsplit(place.link)
-        watched.append(Watched(context.new_page(), f"{parts.scheme}://{parts.netloc}"))
+        watched.append(Watched(context.new_page(), place.url))
         watched[-1].page.goto(place.link)
         return watched[-1].page
 
@@ -78,8 +76,7 @@ def make_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
         up = shell.run("local", "up", "--json")
         assert up.code == 0, up.err
         shells.append(shell)
-        link = shell.run("studio", "--no-browser", "--json").document["url"]
-        return Place(shell, up.document["url"], link)
+        return Place(shell, up.document["url"])
 
     yield make
     for shell in shells:

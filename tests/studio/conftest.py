@@ -19,7 +19,7 @@ from pipelines.settings.target import LOCAL_ROLE
 from sagemaker_local import endpoint
 from sagemaker_local.page import Page
 from studio.access import COOKIE
-from studio.local_page import token_of
+from studio.links import token_of
 
 IMAGE = "000000000000.dkr.ecr.eu-west-1.amazonaws.com/shell:1"
 SHELL = ["/bin/sh", "-c", 'for line; do eval "$line"; done', "sh"]

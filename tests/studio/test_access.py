@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import urllib.parse
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from bank_churn import SETTINGS
 from sagemaker_local import endpoint
 from studio.access import COOKIE, Access
 from studio.app import create
+from studio.links import link
 from studio.source import Source
 
 MARKUP = "<script>alert(1)</script>\"'&\x1b[31m"
@@ -36,19 +39,43 @@ def browser(source: Source) -> Browser:
 
 
 @pytest.fixture
-def stranger(source: Source) -> Browser:
-    return Browser(create(source, ACCESS))
+def stranger(source: Source, tmp_path: Path) -> Browser:
+    return Browser(create(source, Access("secret", tmp_path)))
 
 
-def test_the_links_token_becomes_a_cookie_and_leaves_the_address(stranger: Browser) -> None:
+def test_a_link_lets_one_browser_in_and_leaves_the_address(stranger: Browser, tmp_path: Path) -> None:
     assert stranger.get("/studio/").status == 403
     assert stranger.get("/studio/?token=wrong").status == 403
-    answer = stranger.get("/studio/p/bank-churn?token=secret")
-    assert (answer.status, answer.headers["location"]) == (303, "/studio/p/bank-churn")
+    assert stranger.get("/studio/?token=secret").status == 403
+    address = link("", tmp_path, "/p/bank-churn?x=1")
+    assert stranger.ask("HEAD", address, {}).status == 403  # what only looks at a link does not use it
+    answer = stranger.get(address)
+    assert (answer.status, answer.headers["location"]) == (303, "/studio/p/bank-churn?x=1")
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     assert "<h1>Projects</h1>" in stranger.get("/studio/", cookie=cookie.partition(";")[0]).text
+    again = stranger.get(address)
+    assert again.status == 403
+    assert "set-cookie" not in again.headers
+    assert "This link has been used" in again.text
+    assert stranger.get(address, cookie=cookie.partition(";")[0]).status == 303  # the browser is known
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_that_nobody_used_ends_with_its_hour_and_names_nothing_in_its_file(
+    stranger: Browser, tmp_path: Path
+) -> None:
+    address = link("", tmp_path)
+    [file] = tmp_path.iterdir()
+    assert file.name not in address
+    assert file.stat().st_mode & 0o777 == 0o600
+    os.utime(file, (0, 0))
+    assert stranger.get(address).status == 403
+    link("", tmp_path)
+    os.utime(next(tmp_path.iterdir()), (0, 0))
+    link("", tmp_path)  # removes the one whose hour is over
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize(
@@ -81,7 +108,7 @@ def test_a_form_of_a_foreign_page_changes_nothing(browser: Browser, headers: dic
 @pytest.mark.parametrize("token", ["", "secret", "é" * 70_000])
 def test_a_form_without_its_token_changes_nothing(browser: Browser, token: str) -> None:
     answer = browser.post(PLAN, {"form_token": token}, origin=ORIGIN)
-    assert answer.status == 403
+    assert answer.status == (413 if len(token) > 60_000 else 403)
 
 
 def test_a_form_of_ours_is_read(browser: Browser) -> None:
@@ -147,14 +174,18 @@ def test_what_an_address_says_is_escaped(browser: Browser) -> None:
 def test_settings_that_break_while_it_is_up_are_explained_and_may_be_mended(
     browser: Browser, source: Source
 ) -> None:
-    for broken in ("[projects", None):
+    wrong_twice = SETTINGS.replace("0.6", "2").replace('"binary"', '"<b>"')
+    for broken, why in (("[projects", "not valid TOML"), (wrong_twice, "accuracy_threshold"), (None, "read")):
         source.file.unlink() if broken is None else source.file.write_text(broken)
         try:
             answer = browser.get("/studio/")
         finally:
             source.file.write_text(SETTINGS)
-        assert answer.status == 404
+        assert answer.status == 503
+        assert "<h1>The settings cannot be read</h1>" in answer.text
         assert "projects.toml" in answer.text
+        assert why in answer.text
+        assert "<b>" not in answer.text
         assert "Traceback" not in answer.text
     assert browser.get("/studio/").status == 200
 

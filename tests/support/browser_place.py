@@ -21,11 +21,15 @@ BINARY, CLASSES, NUMBERS = (
 
 @dataclass(frozen=True)
 class Place:
-    """A local SageMaker that is kept up, the command line over it, and the link to its pages."""
+    """A local SageMaker that is kept up, and the command line over it."""
 
     shell: Shell
     url: str
-    link: str
+
+    @property
+    def link(self) -> str:
+        """A new link to its pages: each lets one browser in."""
+        return str(self.done("studio", "--no-browser", "--json").document["url"])
 
     def done(self, *arguments: str) -> Finished:
         """A command that succeeds."""
