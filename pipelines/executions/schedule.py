@@ -120,6 +120,17 @@ def plan_deletion(name: str, target: Target) -> SchedulePlan:
     return SchedulePlan("none" if live is None else "delete", name, live=live)
 
 
+def plan_switch(name: str, target: Target, *, on: bool) -> SchedulePlan:
+    """What switching the schedule on or off would do; everything else of it stays. Reads only."""
+    live = _read(name, target)
+    if live is None:
+        return SchedulePlan("none", name)
+    request = {key: live[key] for key in _REQUEST_MEMBERS if key in live}
+    request |= {"State": "ENABLED" if on else "DISABLED"}
+    changes = tuple(_changes(_schedule(live), _schedule(request | {"CreationDate": live["CreationDate"]})))
+    return SchedulePlan("update" if changes else "none", name, changes, request, _schedule(live))
+
+
 def apply_schedule(plan: SchedulePlan, target: Target) -> None:
     """Carry a plan out."""
     scheduler = target.client("scheduler")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pipelines.executions.dead_letters import queue_name
 from pipelines.executions.inbox import QUEUE, InboxMessage, is_about, queue_url, read_messages
 from pipelines.executions.schedule import Schedule, next_times, read_schedule
 from pipelines.settings.project import Project
@@ -36,7 +37,7 @@ def read_automation(source: Source, project: Project) -> AutomationView:
     if source.target_name != "local":
         return AutomationView(schedule, times)
     told = [message for message in _messages(source, project, QUEUE) if is_about(message, project.name)]
-    dead = _messages(source, project, f"gatehouse-{project.name}-dead-letters")
+    dead = _messages(source, project, queue_name(project.name))
     return AutomationView(schedule, times, tuple(reversed(told)), tuple(reversed(dead)))
 
 

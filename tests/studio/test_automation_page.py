@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from asgi_browser import Browser
 from bank_churn import SETTINGS
-from wire_clients import client_of
+from wire_clients import client_of, wait_for
 
+from pipelines.settings.target import LOCAL_ROLE
 from sagemaker_local import endpoint
 from studio.access import COOKIE, Access
 from studio.app import create
@@ -38,3 +44,89 @@ def test_messages_and_dead_letters_are_shown_as_text_and_stay(tmp_path: Path) ->
             for word in ("told", "reason", "event"):
                 assert f"{word} &lt;script&gt;" in shown.text
             assert "<script>alert" not in shown.text
+
+
+def test_a_dead_letter_is_given_to_its_function_once_more_and_the_schedule_is_switched(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "projects.toml").write_text(SETTINGS)
+    access = Access("secret")
+    with endpoint.start(tmp_path / ".gatehouse", advertise=True) as local:
+        source = Source(tmp_path / "projects.toml", "local", local.url)
+        browser = Browser(
+            create(source, access), {"cookie": f"{COOKIE}=secret", "origin": "http://127.0.0.1"}
+        )
+        base = "/studio/p/bank-churn/automation"
+        form = {"form_token": access.form_token}
+        sqs = client_of(local.url, "sqs")
+        url = sqs.create_queue(QueueName="gatehouse-bank-churn-dead-letters")["QueueUrl"]
+        create_function(local.url)
+        body = json.dumps(EVENT)
+        found = sqs.send_message(QueueUrl=url, MessageBody=body)["MessageId"]  # as Lambda puts it there
+        other = sqs.send_message(QueueUrl=url, MessageBody="{}")["MessageId"]
+        with ThreadPoolExecutor(2) as clicks:  # a double click
+            answers = list(
+                clicks.map(lambda _: browser.post(f"{base}/again", {**form, "message": found}), range(2))
+            )
+        assert sorted(answer.status for answer in answers) == [303, 404]
+        wait_for(lambda: calls(local.url))
+        assert calls(local.url) == ["called with 7"]
+        answer = browser.post(f"{base}/again", {**form, "message": other})
+        assert answer.status == 404
+        assert "no rule of the project takes this event" in answer.text
+        shown = browser.get(base).text
+        assert (found in shown, other in shown) == (False, True)  # what nobody takes stays
+
+        client_of(local.url, "scheduler").create_schedule(
+            Name="bank-churn",
+            Description="by hand",
+            ScheduleExpression="rate(1 day)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={
+                "Arn": "arn:aws:sagemaker:eu-west-1:000000000000:pipeline/bank-churn",
+                "RoleArn": LOCAL_ROLE,
+                "SageMakerPipelineParameters": {},
+            },
+        )
+        assert "Switch it off" in browser.get(base).text
+        for state, word in (("off", "DISABLED"), ("on", "ENABLED")):
+            assert browser.post(f"{base}/schedule", {**form, "state": state}).status == 303
+            live = client_of(local.url, "scheduler").get_schedule(Name="bank-churn")
+            assert (live["State"], live["Description"]) == (word, "by hand")
+
+
+EVENT = {
+    "version": "0",
+    "id": "00000000-0000-0000-0000-000000000007",
+    "account": "000000000000",
+    "time": "2026-01-01T00:00:00Z",
+    "region": "eu-west-1",
+    "source": "aws.sagemaker",
+    "detail-type": "Any",
+    "resources": [],
+    "detail": {"number": 7},
+}
+
+
+def create_function(url: str) -> None:
+    """One that prints a number of its event, and the rule whose events it takes."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("own.py", "def handle(event, _): print('called with', event['detail']['number'])")
+    functions, events = client_of(url, "lambda"), client_of(url, "events")
+    arn = functions.create_function(
+        FunctionName="bank-churn-own",
+        Handler="own.handle",
+        Runtime="python3.12",
+        Role=LOCAL_ROLE,
+        Code={"ZipFile": code.getvalue()},
+    )["FunctionArn"]
+    events.put_rule(Name="bank-churn-own", EventPattern=json.dumps({"source": ["aws.sagemaker"]}))
+    events.put_targets(Rule="bank-churn-own", Targets=[{"Id": "function", "Arn": arn}])
+
+
+def calls(url: str) -> list[Any]:
+    found = client_of(url, "logs").filter_log_events(
+        logGroupName="/aws/lambda/bank-churn-own", filterPattern="called"
+    )
+    return [event["message"].strip() for event in found["events"]]
