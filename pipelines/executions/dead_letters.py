@@ -1,8 +1,8 @@
 """A dead letter is tried again: its event is given once more to the function that could not handle it.
 
-EventBridge says beside an event which target it was for. Lambda puts only the event into the queue; its function
-is found as EventBridge found it, by the rules of the project that match the event. The message is hidden from
-others while it is handed over and deleted afterwards, so of two who try it again at once, one does.
+EventBridge says beside an event which target it was for. Lambda puts only the event into the queue; its
+function is found as EventBridge found it, by the rules of the project that match the event. The message is
+hidden from others while it is handed over, and then deleted: of two who try it again at once, one does.
 """
 
 from __future__ import annotations

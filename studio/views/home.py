@@ -10,14 +10,25 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_denied
+from pipelines.executions.dead_letters import queue_name
+from pipelines.executions.inbox import queue_url
 from pipelines.executions.lifecycle import ExecutionSummary, list_executions
 from pipelines.executions.watching import UNDER_WAY
 from pipelines.settings.project import Project
 from registry.environment_state import State, read_state
 from registry.model_packages import PENDING, ModelVersion, list_versions, summaries
+from studio.links import page_path
 from studio.source import Source
 
 _READERS = 8
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that asks for somebody, in a few words, and the path of the page that shows it."""
+
+    words: str
+    path: str
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,7 @@ class ProjectSummary:
         version: the newest one; None before the first.
         waiting: the numbers of the versions that nobody has decided on, newest first.
         environments: those that could be read and to which something was deployed.
+        dead_letters: how many events could not be handled; 0 in AWS, where an alarm says it.
         problem: why the project could not be read; then the rest is empty.
     """
 
@@ -37,21 +49,28 @@ class ProjectSummary:
     version: ModelVersion | None = None
     waiting: tuple[int, ...] = ()
     environments: tuple[State, ...] = ()
+    dead_letters: int = 0
     problem: str | None = None
 
     @property
-    def needs(self) -> tuple[str, ...]:
-        """What asks for somebody, in a few words each, the gravest first."""
-        found = [self.problem] if self.problem else []
-        if self.execution and self.execution.status == "Failed":
-            found.append("its last execution failed")
+    def needs(self) -> tuple[Need, ...]:
+        """What asks for somebody, the gravest first."""
+        place = page_path(self.name)
+        found = [Need(self.problem, place)] if self.problem else []
         for state in self.environments:
             trouble = _trouble(state)
-            found += [f"{state.environment.name} {trouble}"] if trouble else []
+            found += [Need(f"{state.environment.name} {trouble}", f"{place}/environments")] if trouble else []
+        if self.dead_letters:
+            words = "event was" if self.dead_letters == 1 else "events were"
+            found.append(Need(f"{self.dead_letters} {words} not handled", f"{place}/automation"))
+        if self.execution and self.execution.status == "Failed":
+            of_it = page_path(self.name, execution=self.execution.id)
+            found.append(Need("its last execution failed", of_it))
         if len(self.waiting) == 1:
-            found.append("a version waits for a decision")
+            [version] = self.waiting
+            found.append(Need(f"version {version} waits for a decision", page_path(self.name, version)))
         elif self.waiting:
-            found.append(f"{len(self.waiting)} versions wait for a decision")
+            found.append(Need(f"{len(self.waiting)} versions wait for a decision", f"{place}/versions"))
         return tuple(found)
 
     @property
@@ -81,6 +100,7 @@ def _summary(source: Source, project: Project) -> ProjectSummary:
             environments=tuple(
                 state for state in _states(source, project) if state.deployed or state.endpoint
             ),
+            dead_letters=_dead_letters(source, project),
         )
     except (GatehouseError, ClientError, BotoCoreError) as error:  # the other projects are shown all the same
         return ProjectSummary(project.name, problem=str(error))
@@ -92,6 +112,18 @@ def _newest_execution(source: Source, project: Project) -> ExecutionSummary | No
     except GatehouseError:  # there is no such pipeline yet
         return None
     return found[0] if found else None
+
+
+def _dead_letters(source: Source, project: Project) -> int:
+    if source.target_name != "local":
+        return 0
+    sqs = source.target(project).client("sqs")
+    url = queue_url(sqs, queue_name(project.name))
+    if url is None:
+        return 0
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counted = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(map(int, counted.values()))
 
 
 def _states(source: Source, project: Project) -> Sequence[State]:

@@ -38,6 +38,8 @@ def test_messages_and_dead_letters_are_shown_as_text_and_stay(tmp_path: Path) ->
         url = sqs.create_queue(QueueName="gatehouse-bank-churn-dead-letters")["QueueUrl"]
         reason = {"ERROR_MESSAGE": {"DataType": "String", "StringValue": f"reason {MARKUP}"}}
         sqs.send_message(QueueUrl=url, MessageBody=f"event {MARKUP}", MessageAttributes=reason)
+        needs = 'bank-churn: <a href="/studio/p/bank-churn/automation">1 event was not handled</a>'
+        assert needs in browser.get("/studio/").text
         for _ in range(2):
             shown = browser.get("/studio/p/bank-churn/automation")
             assert shown.status == 200
