@@ -32,10 +32,19 @@ from registry.version_details import read_version
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="The file to write; below .gatehouse/reports if left out.",
 )
+@click.option("--version", "version_option", type=click.IntRange(min=1), metavar="N", help="As VERSION.")
+@click.option("--execution", "execution_option", metavar="ID", help="As EXECUTION.")
 @click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
 @target_option
 @with_json
-def command(words: tuple[str, ...], output: Path | None, opens: bool, target: str) -> Output:
+def command(
+    words: tuple[str, ...],
+    output: Path | None,
+    version_option: int | None,
+    execution_option: str | None,
+    opens: bool,
+    target: str,
+) -> Output:
     """Fetch the evaluation's report into a local file, and print the file's path.
 
     VERSION is a version's number, EXECUTION an ARN or id; of an execution also where the gate stayed shut
@@ -46,7 +55,10 @@ def command(words: tuple[str, ...], output: Path | None, opens: bool, target: st
       gatehouse report --open
       gatehouse report rc-fraud-detection 3 --output report.html
     """
-    project, version, execution = which_report(words)
+    named = [str(one) for one in (version_option, execution_option) if one is not None]
+    project, version, execution = which_report((*words, *named))
+    if len(named) > 1 or (named and str(version or execution) != named[0]):
+        raise click.UsageError("Name one version or one execution.")
     with connected_to_model(project, target) as at:
         name = at.project.name
         if version is not None:

@@ -66,3 +66,14 @@ def test_the_command_writes_the_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["studio", "http://127.0.0.1:1/studio/elsewhere", "--save", "none.html"]) == 1
     assert main(["studio", "bank-churn", "7", "--save", "none.html"]) == 1
     assert not (tmp_path / "none.html").exists()
+
+
+@pytest.mark.usefixtures("source")
+def test_a_report_is_named_by_words_or_by_options(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["1"], ["--version", "1"]):
+        assert main(["report", "bank-churn", *words]) == 1
+        assert "version 1 of bank-churn has no report" in capsys.readouterr().err
+    assert main(["report", "bank-churn", "--execution", "abcdefghijkl"]) == 1
+    assert "abcdefghijkl" in capsys.readouterr().err
+    for wrong in (["1", "--version", "2"], ["--version", "1", "--execution", "abcdefghijkl"]):
+        assert main(["report", "bank-churn", *wrong]) == 2
