@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from wire_clients import REGION, wait_for
 
+from studio.links import link, links_of
 from studio.source import Source
 
 
@@ -78,7 +79,8 @@ def test_a_page_of_the_list_begins_behind_the_last_row(studio: Any) -> None:
 
 def test_a_link_with_a_token_keeps_the_rest_of_its_address(studio: Any) -> None:
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(studio.url).netloc)
-    connection.request("GET", f"/studio{base(studio)}?status=Failed&token={studio.token}&search=a+b")
+    links = links_of(studio.settings.parent / "home")
+    connection.request("GET", link("", links, f"{base(studio)}?status=Failed&search=a+b"))
     answer = connection.getresponse()
     assert (answer.status, answer.headers["location"]) == (
         303,
