@@ -112,7 +112,7 @@ def load_settings_if_any() -> Settings:
 
 def settings_file() -> Path:
     """The file that :func:`load_settings` reads; it need not exist."""
-    return (_find_file() or Path(FILE_NAME)).absolute()
+    return (find_settings_file() or Path(FILE_NAME)).absolute()
 
 
 def _read(file: Path) -> Settings:

@@ -8,6 +8,8 @@ import os
 import random
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -167,9 +169,7 @@ def test_a_file_without_a_header_gets_names_for_its_columns(gatehouse: Call, tmp
     assert gatehouse("init", "payments.csv", "--target", "column_6").code == 0
     data = table(tmp_path)["data"]
     refused = gatehouse("init", "payments.csv", "--target", "label", "--settings", "other.toml")
-    assert (
-        "'label'. The file has no header line: write one, or take a name that it was given" in refused.stderr
-    )
+    assert "'label'. The file has no header line: write one, or take a name that it was given" in refused.err
     assert (data["header"], data["quote"], data["positive_class"]) == (False, "'", "fraud")
     assert data["columns"] == [f"column_{place}" for place in range(1, 7)]
 
@@ -224,14 +224,14 @@ def test_folders_that_may_be_the_classes_become_a_target_once_they_are_renamed(
         rows = "".join(f"{draw.gauss(mean, 1):.4f}\n" for _ in range(300))
         (tmp_path / "scans" / name / "a.csv").write_text(f"x\n{rows}")
     told = "rename each, as to {}=healthy"
-    assert told.format("COLUMN") in gatehouse("init", "scans").stdout
+    assert told.format("COLUMN") in gatehouse("init", "scans").out
     refused = gatehouse("init", "scans", "--target", "state")
-    assert refused.returncode == 1
-    assert told.format("state") in refused.stderr
+    assert refused.code == 1
+    assert told.format("state") in refused.err
     for name in ("healthy", "ill"):
         (tmp_path / "scans" / name).rename(tmp_path / "scans" / f"state={name}")
     done = gatehouse("init", "scans", "--target", "state")
-    assert done.returncode == 0, done.stdout
+    assert done.code == 0, done.out
     assert 'positive_class = "ill"' in (tmp_path / "projects.toml").read_text()
 
 
@@ -288,7 +288,7 @@ def test_the_commands_to_go_on_with_read_the_settings_that_were_written(
     gatehouse: Call, tmp_path: Path
 ) -> None:
     (tmp_path / "payments.csv").write_text(as_csv(payments(400, 0.3)))
-    written = gatehouse("init", "payments.csv", "--target", "label", "--settings", "cards.toml").stdout
+    written = gatehouse("init", "payments.csv", "--target", "label", "--settings", "cards.toml").out
     assert "Next: GATEHOUSE_SETTINGS=cards.toml gatehouse data my-payments, GATEHOUSE_SETTINGS=" in written
     (tmp_path / "projects.toml").write_text((tmp_path / "cards.toml").read_text())
     (tmp_path / "below").mkdir()
@@ -307,8 +307,8 @@ def test_the_commands_to_go_on_with_read_the_settings_that_were_written(
 def test_a_file_without_rows_is_refused_and_nothing_is_written(gatehouse: Call, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("amount,label\n")
     refused = gatehouse("init", "empty.csv", "--target", "label")
-    assert refused.returncode == 1
-    assert "empty.csv: there are no rows, only a header" in refused.stderr
+    assert refused.code == 1
+    assert "empty.csv: there are no rows, only a header" in refused.err
     assert not (tmp_path / "projects.toml").exists()
 
 
@@ -355,17 +355,17 @@ def test_a_number_beside_marks_or_in_another_notation_is_a_regression(
     rows = [f"{n * 37 % 171},{price(n)}" for n in range(400)]
     (tmp_path / "payments.csv").write_text("\n".join(["area,price", *rows]) + "\n")
     done = gatehouse("init", "payments.csv", "--target", "price")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.code == 0, done.out + done.err
     written = table(tmp_path)
     assert (written["task"], written["gate"]["metric"]) == ("regression", "r2")
     assert written["data"] == {"source": "payments.csv", "target": "price", **expected}
-    assert gatehouse("data").returncode == 0
+    assert gatehouse("data").code == 0
 
 
 def test_of_two_numbers_and_a_mark_the_task_is_binary(gatehouse: Call, tmp_path: Path) -> None:
     rows = [f"{n * 37 % 171},{'n.a.' if n % 20 == 0 else int(n % 3 == 0)}" for n in range(400)]
     (tmp_path / "payments.csv").write_text("\n".join(["area,label", *rows]) + "\n")
-    assert gatehouse("init", "payments.csv", "--target", "label").returncode == 0
+    assert gatehouse("init", "payments.csv", "--target", "label").code == 0
     written = table(tmp_path)
     assert (written["task"], written["data"]["positive_class"]) == ("binary", "1")
     assert written["data"]["also_missing"] == ["n.a."]
@@ -389,4 +389,4 @@ def test_quoted_names_and_a_missing_header_are_seen(
     assert table(tmp_path)["data"].items() >= expected.items()
     if expected == {"header": False}:
         done = gatehouse("init", "payments.csv", "--target", "y")
-        assert "Its first line holds values and no names; its columns are column_1" in done.stderr
+        assert "Its first line holds values and no names; its columns are column_1" in done.err
