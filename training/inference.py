@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import explanations
 import numpy as np
 from feature_encoding import Schema, read_schema
 from request_rows import CSV, JSON, BadRequest, Payload, parse, to_matrix
@@ -30,6 +29,8 @@ try:
 finally:
     if sys.modules["sklearn"] is None:
         del sys.modules["sklearn"]
+
+import explanations
 
 _ONE_THREAD_WORK = 1_000_000  # rows times trees, about 4 ms: for less, a second core saves nothing
 _LONGEST_REASON = 2000  # characters: a message may hold a value of the request, which may be long

@@ -27,13 +27,15 @@ def how_written(start: bytes) -> dict[str, Any]:
             return {}
     if start.startswith((b"PAR1", b"{", b"PK\x03\x04", b"BZh")) or b"\0" in start:
         return {}
-    lines = start.decode("utf-8-sig", errors="replace").splitlines()[:-1] or [""]
+    lines = start.decode("utf-8-sig", errors="replace").splitlines()[:-1]
     lines = [line for line in lines if line][:_LINES]
+    if not lines:
+        return {}
     delimiter = max(_DELIMITERS, key=lambda one: _columns(lines, one))
     found: dict[str, Any] = {} if delimiter == "," else {"delimiter": delimiter}
     if _has_quote(lines, delimiter, "'"):
         found["quote"] = "'"
-    rows = list(csv.reader(lines, delimiter=delimiter, quotechar=found.get("quote", '"'))) or [[]]
+    rows = list(csv.reader(lines, delimiter=delimiter, quotechar=found.get("quote", '"')))
     first = rows[0]
     if any(text != text.strip() for text in first) or _has_spaces(rows[1:]):
         found["strip"] = True

@@ -128,7 +128,7 @@ class Place:
 
 def model_servers(home: Path) -> list[int]:
     """The model server processes of a home, by the folder that is their /opt/ml."""
-    folder = "/".join((*home.parts[-2:], "jobs", "hosting"))
+    folder = "/".join((*home.parts[-4:], "jobs", "hosting"))
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
