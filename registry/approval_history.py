@@ -13,6 +13,7 @@ A package can have 50 properties in all, so only the newest ten decisions are ke
 
 from __future__ import annotations
 
+import itertools
 import quopri
 import re
 from collections.abc import Mapping
@@ -45,12 +46,8 @@ class Decision:
 def decision_property(decision: Decision) -> tuple[str, str]:
     """The metadata property that holds a decision, as key and value."""
     key = PREFIX + decision.when.astimezone(UTC).strftime(_TIME)
-    note = f": {encode(decision.note)}" if decision.note else ""
-    text = f"{decision.status} by {encode(decision.who)}{note}"
-    if len(text) > VALUE_LIMIT:
-        # The cut must not fall inside an encoded character.
-        text = re.sub(r"(=[0-9A-F]{0,2})+$", "", text[: VALUE_LIMIT - len(_CUT)]) + _CUT
-    return key, text
+    note = f": {decision.note}" if decision.note else ""
+    return key, _shortened(f"{decision.status} by {decision.who}{note}")
 
 
 def decisions(metadata: Mapping[str, str]) -> tuple[Decision, ...]:
@@ -66,6 +63,16 @@ def decisions(metadata: Mapping[str, str]) -> tuple[Decision, ...]:
             note = decode(matched["note"] or "")
             found.append(Decision(matched["status"], decode(matched["who"]), when, note))
     return tuple(sorted(found, key=lambda decision: decision.when, reverse=True))
+
+
+def _shortened(text: str) -> str:
+    """The text, encoded, cut between two characters where it would be too long."""
+    encoded = encode(text)
+    if len(encoded) <= VALUE_LIMIT:
+        return encoded
+    lengths = itertools.accumulate(len(encode(character)) for character in text)
+    fitting = itertools.takewhile(lambda length: length <= VALUE_LIMIT - len(_CUT), lengths)
+    return encoded[: max(fitting)] + _CUT
 
 
 def surplus_keys(metadata: Mapping[str, str]) -> list[str]:

@@ -14,6 +14,7 @@ open to its owner alone, whatever it was before, and a folder that cannot be clo
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -78,7 +79,8 @@ class Home:
                 _close_to_others(folder)
             for file in self.root.iterdir():
                 if not file.is_symlink():
-                    _close_to_others(file)
+                    with contextlib.suppress(FileNotFoundError):  # SQLite's, which the last to leave removes
+                        _close_to_others(file)
         except OSError as error:
             raise unusable(self.root, str(error)) from error
         return self

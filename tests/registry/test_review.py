@@ -168,7 +168,7 @@ NOW = datetime(2026, 11, 21, 3, 35, tzinfo=UTC)
 def test_any_short_note_survives_in_the_metadata(note: str) -> None:
     key, value = approval_history.decision_property(Decision("Approved", LOCAL_USER, NOW, note))
     found = approval_history.decisions({key: value})
-    if len(value) < approval_history.VALUE_LIMIT:
+    if approval_history.encode(note) in value:  # it was not cut
         assert found == (Decision("Approved", LOCAL_USER, NOW, note),)
     assert len(value) <= approval_history.VALUE_LIMIT
     assert all(c.isalpha() or c.isdecimal() or c in " _.:/=+-@" for c in value)
@@ -178,6 +178,13 @@ def test_a_long_note_is_cut_and_says_so() -> None:
     key, value = approval_history.decision_property(Decision("Rejected", LOCAL_USER, NOW, "é;" * 300))
     assert len(value) <= 256
     assert approval_history.decisions({key: value})[0].note.endswith("...")
+
+
+def test_a_cut_note_keeps_as_many_characters_as_fit() -> None:
+    key, value = approval_history.decision_property(Decision("Rejected", LOCAL_USER, NOW, "\U0001f4a1" * 60))
+    assert 256 - 12 < len(value) <= 256
+    [found] = approval_history.decisions({key: value})
+    assert set(found.note) == {"\U0001f4a1", "."}
 
 
 def test_decisions_of_the_same_second_keep_their_order() -> None:

@@ -171,6 +171,25 @@ def test_an_advertisement_that_a_power_cut_left_empty_is_none(tmp_path: Path) ->
         assert found.url == started.url
 
 
+def test_a_home_is_opened_while_another_process_removes_files_of_the_store(tmp_path: Path) -> None:
+    home, ended = Home(tmp_path / "home").create(), threading.Event()
+    passing = home.root / "state.db-wal"
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            passing.touch()
+            passing.unlink()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        for _ in range(1000):
+            home.create()
+    finally:
+        ended.set()
+        thread.join()
+
+
 def test_an_endpoint_that_is_not_advertised_is_not_found_and_stands_beside_one_that_is(
     tmp_path: Path,
 ) -> None:
