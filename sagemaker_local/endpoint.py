@@ -224,6 +224,7 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
     objects = ObjectStore(home, store)
     context = JobContext(objects, interpreters, url)
     jobs = JobRunner(home, owner, store, context)
+    transforms = TransformJobs(home, owner, store, context)
     operations: Operations
 
     def api(*given: Any, **named: Any) -> dict[str, Any]:
@@ -236,9 +237,9 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
         store=store,
         objects=objects,
         jobs=jobs,
-        engine=Engine(owner, store, objects, jobs, api),
+        engine=Engine(owner, store, objects, jobs, transforms, api),
         endpoints=HostedEndpoints(home, owner, store, context),
-        transforms=TransformJobs(home, owner, store, context),
+        transforms=transforms,
         functions=Functions(home, owner, store, url),
         arrivals=Arrivals(store),
         metrics=Metrics(store),

@@ -47,9 +47,14 @@ def job_not_found(verb: str, name: str) -> AwsError:
     return validation_error(f"Could not find requested job with name: {name}")
 
 
+NOT_IMPLEMENTED = 501
+
+
 def not_implemented(what: str) -> AwsError:
     """A clear refusal, never a made-up success."""
-    return AwsError("UnknownOperationException", f"{what} is not implemented by the local SageMaker.", 501)
+    return AwsError(
+        "UnknownOperationException", f"{what} is not implemented by the local SageMaker.", NOT_IMPLEMENTED
+    )
 
 
 def method_not_allowed(method: str) -> AwsError:

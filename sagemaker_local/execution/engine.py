@@ -8,6 +8,7 @@ the document names the owner and is claimed in one transaction.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -27,9 +28,10 @@ from sagemaker_local.execution.records import ACTIVE, Record
 from sagemaker_local.execution.recovery import Recovery, abandon
 from sagemaker_local.execution.schedule import Schedule
 from sagemaker_local.execution.slots import Slots
-from sagemaker_local.execution.steps import Outcome, StepRun, timestamp_text
+from sagemaker_local.execution.steps import Outcome, StepRun, Wait, timestamp_text
 from sagemaker_local.home import Owner
-from sagemaker_local.jobs.runner import JobRunner
+from sagemaker_local.hosting.transform import TransformJobs
+from sagemaker_local.jobs.runner import KINDS, JobRunner
 from sagemaker_local.s3.objects import ObjectStore
 from sagemaker_local.store import Document, Store
 
@@ -52,12 +54,17 @@ class Engine:
         store: Store,
         objects: ObjectStore,
         jobs: JobRunner,
+        transforms: TransformJobs,
         api: Api,
         job_slots: int | None = None,
     ) -> None:
         """`job_slots`: how many jobs run at once in this process; by default one a CPU, two at least."""
         self._owner, self._store, self._objects = owner, store, objects
-        self._jobs, self._api = jobs, api
+        self._api = api
+        self._waits: dict[str, Wait] = {
+            kind.prefix: functools.partial(jobs.wait, kind.kind) for kind in KINDS.values()
+        }
+        self._waits["TransformJob"] = transforms.wait
         self._recovery = Recovery(owner, store, jobs)
         self._slots = Slots(job_slots or max(2, os.cpu_count() or 1))
         self._runs: dict[tuple[str, str], _Run] = {}
@@ -66,7 +73,7 @@ class Engine:
 
     def start(self, region: str, arn: str) -> None:
         """Run an execution whose document names this process as its owner."""
-        run = _Run(Record(self._store, region, arn), self._objects, self._jobs, self._api, self._slots)
+        run = _Run(Record(self._store, region, arn), self._objects, self._waits, self._api, self._slots)
         thread = threading.Thread(target=self._run, args=(run,), name=f"execution {arn}", daemon=True)
         with self._lock:
             if self._closed.is_set():
@@ -191,7 +198,7 @@ class _Run:
 
     record: Record
     objects: ObjectStore
-    jobs: JobRunner
+    waits: Mapping[str, Wait]
     api: Api
     slots: Slots
     thread: threading.Thread | None = None
@@ -267,7 +274,7 @@ class _Run:
         for step in schedule.ready()[: max(0, limit - schedule.running())]:
             run = StepRun(
                 record=self.record,
-                jobs=self.jobs,
+                waits=self.waits,
                 api=self.api,
                 slots=self.slots,
                 execution=document,

@@ -22,14 +22,16 @@ from sagemaker_local.execution.parameters import Parameter, declared_parameters
 from sagemaker_local.execution.property_shapes import check_property
 
 VERSION = "2020-12-01"
-RUN_HERE = ("Processing", "Training", "Condition", "RegisterModel", "Lambda", "Fail")
+RUN_HERE = (
+    "Processing", "Training", "Transform", "Model", "RegisterModel", "Condition", "Lambda", "Fail"
+)  # fmt: skip
 # The other types that SageMaker Pipelines knows (PipelineExecutionStepMetadata and the SDK's StepTypeEnum).
 ONLY_ON_AWS = frozenset(
     {
         "Athena", "AutoML", "BedrockCustomModel", "BedrockCustomModelDeployment", "BedrockModelImport",
         "BedrockProvisionedModelThroughput", "Callback", "ClarifyCheck", "Cleanup", "EMR", "EMRServerless",
         "Endpoint", "EndpointConfig", "ForEach", "HubContent", "InferenceComponent", "Job", "Lineage",
-        "Model", "QualityCheck", "Transform", "Tuning",
+        "QualityCheck", "Tuning",
     }
 )  # fmt: skip
 COMPLETED = "Completed"

@@ -11,6 +11,8 @@ from aws_formats.service_models import service_model
 _DESCRIBES = {
     "Processing": "DescribeProcessingJob",
     "Training": "DescribeTrainingJob",
+    "Transform": "DescribeTransformJob",
+    "Model": "DescribeModel",
     "RegisterModel": "DescribeModelPackage",
 }
 

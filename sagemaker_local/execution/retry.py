@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aws_formats.definition_language import LanguageError
-from sagemaker_local.errors import AwsError
+from sagemaker_local.errors import NOT_IMPLEMENTED, AwsError
 
 SERVICE_FAULT = "Step.SERVICE_FAULT"
 THROTTLING = "Step.THROTTLING"
@@ -34,7 +34,6 @@ _JOB_FAILURES = {
     "ResourceLimitExceeded": RESOURCE_LIMIT,
 }
 _THROTTLING_CODES = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException"})
-_NOT_IMPLEMENTED = 501
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def call_exception_type(error: AwsError) -> str | None:
         return THROTTLING
     if error.code == "ResourceLimitExceeded":
         return RESOURCE_LIMIT
-    return SERVICE_FAULT if error.status >= 500 and error.status != _NOT_IMPLEMENTED else None
+    return SERVICE_FAULT if error.status >= 500 and error.status != NOT_IMPLEMENTED else None
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """Runs one step: resolves its arguments, does what its type says, and says how it ended.
 
-A job step goes through the same API as a client's request, so its arguments pass the same checks; its
-properties are the job's Describe response, as on AWS. Every transition is in the step's document before
-the next thing happens.
+A step that creates something goes through the same API as a client's request, so its arguments pass the
+same checks; its properties are the Describe response, as on AWS. Every transition is in the step's document
+before the next thing happens.
 """
 
 from __future__ import annotations
@@ -27,18 +27,19 @@ from sagemaker_local.execution import cache, conditions, retry
 from sagemaker_local.execution.graph import Step
 from sagemaker_local.execution.records import RESULT, Record, result_parent
 from sagemaker_local.execution.slots import Slots
-from sagemaker_local.jobs import processing, training
-from sagemaker_local.jobs.job import JobKind
-from sagemaker_local.jobs.runner import JobRunner
 
-_JOB_NAME_LENGTH = 63
+_NAME_LENGTH = 63
 _RANDOM_LENGTH = 10
 _TOKEN_LENGTH = 36
 _OUTPUT_LENGTH = 1024
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
 
-_JOB_KINDS = {"Processing": processing.KIND, "Training": training.KIND}
+JOBS = {"Processing": "ProcessingJob", "Training": "TrainingJob", "Transform": "TransformJob"}
+"""What the API calls the job of a step, by the step's type: CreateProcessingJob, ProcessingJobName, ..."""
+
+Wait = Callable[[str, str], object]
+"""Waits for a job's end, given its region and its name."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class StepRun:
     """One run of one step, in a thread of its own.
 
     Attributes:
-        jobs: runs the job that a job step creates.
+        waits: how a job's end is awaited, by what the API calls the job.
         api: calls an operation as a client does.
         slots: this process's places for running jobs.
         scope: everything that is known when the step begins.
@@ -74,7 +75,7 @@ class StepRun:
     """
 
     record: Record
-    jobs: JobRunner
+    waits: Mapping[str, Wait]
     api: Api
     slots: Slots
     execution: Mapping[str, Any]
@@ -82,7 +83,7 @@ class StepRun:
     scope: Scope
     stop: threading.Event
     earlier_attempts: int = 0
-    _job: tuple[JobKind, str] | None = None
+    _job: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self) -> Outcome:
@@ -113,13 +114,13 @@ class StepRun:
     def stop_job(self) -> None:
         """Ask the job that runs for this step, if any, to stop."""
         with self._lock:
-            job = self._job
-        if job is None:
+            name = self._job
+        if name is None:
             return
-        kind, name = job
+        prefix = JOBS[self.step.type]
         # A job that has just ended cannot be stopped any more, and need not be.
         with contextlib.suppress(AwsError):
-            self._call(f"Stop{kind.prefix}", {kind.name_member: name})
+            self._call(f"Stop{prefix}", {f"{prefix}Name": name})
 
     def _run_with_retries(self) -> Outcome:
         attempts = retry.Attempts(self.step.retries)
@@ -169,10 +170,9 @@ class StepRun:
         return arguments
 
     def run_job(self) -> Outcome:
-        """Processing and Training: reuse an earlier result, or create the job and wait for its end."""
-        kind = _JOB_KINDS[self.step.type]
-        name = job_name(self.record.execution_id, self.step, kind)
-        arguments = {**self._resolved(**{kind.name_member: name}), kind.name_member: name}
+        """Reuse an earlier result, or create the job and wait for its end."""
+        prefix = JOBS[self.step.type]
+        arguments = self._named(f"{prefix}Name")
         key = cache.cache_key(self.step.type, arguments)
         reused = self._cached(key)
         if reused is not None:
@@ -180,22 +180,28 @@ class StepRun:
         with self.slots.taken(self.stop) as granted:
             if not granted:
                 return Outcome("Stopped")
-            return replace(self._run_one_job(kind, name, arguments), cache_key=key)
+            return replace(self._run_one_job(prefix, arguments), cache_key=key)
 
-    def _run_one_job(self, kind: JobKind, name: str, arguments: dict[str, Any]) -> Outcome:
-        created = self._call(f"Create{kind.prefix}", arguments)
-        self._executing(Metadata={kind.prefix: {"Arn": created[kind.arn_member]}})
+    def _named(self, member: str) -> dict[str, Any]:
+        """The step's arguments, with a new name for what it creates; they may refer to that name."""
+        name = new_name(self.record.execution_id, self.step, member)
+        return {**self._resolved(**{member: name}), member: name}
+
+    def _run_one_job(self, prefix: str, arguments: dict[str, Any]) -> Outcome:
+        name = arguments[f"{prefix}Name"]
+        created = self._call(f"Create{prefix}", arguments)
+        self._executing(Metadata={prefix: {"Arn": created[f"{prefix}Arn"]}})
         with self._lock:
-            self._job = (kind, name)
+            self._job = name
         if self.stop.is_set():
             self.stop_job()
         try:
-            self.jobs.wait(kind.kind, self.record.region, name)
+            self.waits[prefix](self.record.region, name)
         finally:
             with self._lock:
                 self._job = None
-        described = self._call(f"Describe{kind.prefix}", {kind.name_member: name})
-        status = described[kind.status_member]
+        described = self._call(f"Describe{prefix}", {f"{prefix}Name": name})
+        status = described[f"{prefix}Status"]
         reason = described.get("FailureReason")
         if status == "Completed":
             return Outcome("Succeeded", described)
@@ -245,6 +251,14 @@ class StepRun:
         outcome = conditions.evaluate_all(self.step.arguments["Conditions"], self._scope_now())
         metadata = {"Condition": {"Outcome": str(outcome)}}
         return Outcome("Succeeded", {"Outcome": outcome}, members={"Metadata": metadata})
+
+    def run_model(self) -> Outcome:
+        """Model: makes a model, which transform steps and endpoints name."""
+        self._executing()
+        arguments = self._named("ModelName")
+        arn = self._call("CreateModel", arguments)["ModelArn"]
+        described = self._call("DescribeModel", {"ModelName": arguments["ModelName"]})
+        return Outcome("Succeeded", described, members={"Metadata": {"Model": {"Arn": arn}}})
 
     def run_registration(self) -> Outcome:
         """RegisterModel: a new version in its group, which is created if there is none.
@@ -297,6 +311,8 @@ class StepRun:
 _ATTEMPTS: dict[str, Callable[[StepRun], Outcome]] = {
     "Processing": StepRun.run_job,
     "Training": StepRun.run_job,
+    "Transform": StepRun.run_job,
+    "Model": StepRun.run_model,
     "Condition": StepRun.run_condition,
     "RegisterModel": StepRun.run_registration,
     "Lambda": StepRun.run_function,
@@ -330,16 +346,17 @@ def _output_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def job_name(execution_id: str, step: Step, kind: JobKind) -> str:
-    """``pipelines-<execution id>-<step name>-<10 random characters>``, as AWS names a step's job.
+def new_name(execution_id: str, step: Step, member: str) -> str:
+    """``pipelines-<execution id>-<step name>-<10 random characters>``, as AWS names what a step creates.
 
-    A definition that names its jobs itself (the SDK's ``use_custom_job_prefix``) has that name in place
-    of ``pipelines-<execution id>-<step name>``. Names are cut to 63 characters.
+    A definition that gives the name itself, as `member` of the step's arguments (the SDK's
+    ``use_custom_job_prefix``), has it in place of ``pipelines-<execution id>-<step name>``. Names are cut
+    to 63 characters.
     """
-    custom = step.arguments.get(kind.name_member)
+    custom = step.arguments.get(member)
     prefix = custom if isinstance(custom, str) else f"pipelines-{execution_id}-{step.name}"
     random = "".join(secrets.choice(_ALPHANUMERIC) for _ in range(_RANDOM_LENGTH))
-    head = prefix.replace("_", "-")[: _JOB_NAME_LENGTH - _RANDOM_LENGTH - 1].strip("-")
+    head = prefix.replace("_", "-")[: _NAME_LENGTH - _RANDOM_LENGTH - 1].strip("-")
     return f"{head}-{random}"
 
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from sagemaker_local import abandoned, clocks
 from sagemaker_local.abandoned import OwnedKind
+from sagemaker_local.errors import job_not_found
 from sagemaker_local.hosting.instance import FleetContext
 from sagemaker_local.hosting.transform_run import TRANSFORM_JOB, TransformRun
-from sagemaker_local.jobs.phases import UNDER_WAY
+from sagemaker_local.jobs.phases import TERMINAL, UNDER_WAY
 
 if TYPE_CHECKING:
     from sagemaker_local.home import Home, Owner
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from sagemaker_local.store import Document, Key, Store
 
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
+_POLL_SECONDS = 0.2
 
 
 class TransformJobs:
@@ -55,6 +58,28 @@ class TransformJobs:
             run = self._running.get((region, name))
         if run is not None:
             run.stop()
+
+    def wait(self, region: str, name: str) -> Document:
+        """Block until the job has ended; its document.
+
+        Raises:
+            AwsError: there is no such job.
+            RuntimeError: the job has ended but its end could not be written to the store (e.g. a full disk).
+        """
+        with self._lock:
+            run = self._running.get((region, name))
+        if run is not None:
+            run.ended.wait()
+        while True:
+            document = self._store.get(TRANSFORM_JOB, region, name)
+            if document is None:
+                raise job_not_found("Transform", name)
+            document = self.up_to_date(document)
+            if document["TransformJobStatus"] in TERMINAL:
+                return document
+            if run is not None:
+                raise RuntimeError(f"the end of {TRANSFORM_JOB} {name} could not be written to the store")
+            time.sleep(_POLL_SECONDS)  # another process runs it: there is nobody to wake us
 
     def up_to_date(self, document: Document) -> Document:
         """The job's document, now Failed if the process that ran it has died."""

@@ -66,14 +66,7 @@ def containers_of(call: Call, model: Document) -> tuple[Container, ...]:
 def create_model(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """CreateModel"""
     name = parameters["ModelName"]
-    if not parameters.get("PrimaryContainer") and not parameters.get("Containers"):
-        raise validation_error("Give PrimaryContainer or Containers.")
-    if parameters.get("PrimaryContainer") and parameters.get("Containers"):
-        raise validation_error("Give PrimaryContainer or Containers, not both.")
-    if parameters.get("InferenceExecutionConfig", {}).get("Mode") == "Direct":
-        raise not_implemented("InferenceExecutionConfig.Mode Direct")
-    for entry in parameters.get("Containers") or [parameters["PrimaryContainer"]]:
-        _check(entry)
+    check_request(parameters)
     arn = call.arn(f"model/{name}")
     document = {key: value for key, value in parameters.items() if key != "Tags"}
     document |= {"ModelArn": arn, "CreationTime": time.time()}
@@ -117,7 +110,19 @@ OPERATIONS: dict[str, Handler] = {
 }
 
 
-def _check(entry: Document) -> None:
+def check_request(request: dict[str, Any]) -> None:
+    """Refuse what is not done here, or cannot be meant, before anything is created."""
+    if not request.get("PrimaryContainer") and not request.get("Containers"):
+        raise validation_error("Give PrimaryContainer or Containers.")
+    if request.get("PrimaryContainer") and request.get("Containers"):
+        raise validation_error("Give PrimaryContainer or Containers, not both.")
+    if request.get("InferenceExecutionConfig", {}).get("Mode") == "Direct":
+        raise not_implemented("InferenceExecutionConfig.Mode Direct")
+    for entry in request.get("Containers") or [request["PrimaryContainer"]]:
+        _check_container(entry)
+
+
+def _check_container(entry: Document) -> None:
     """What the shapes cannot say of one container definition."""
     for member in _NOT_HERE:
         if member in entry:

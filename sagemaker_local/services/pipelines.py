@@ -16,6 +16,7 @@ from sagemaker_local.execution.graph import check_definition
 from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.identity import user_context
+from sagemaker_local.services.step_requests import refuse_what_is_not_done_here
 from sagemaker_local.store import Document
 from sagemaker_local.store.listing import NAME, Listing, begins_with, member
 
@@ -266,7 +267,7 @@ def _check(definition: str) -> None:
         parsed = json.loads(definition, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise validation_error(f"Unable to parse pipeline definition. It is not JSON: {error}.") from error
-    check_definition(parsed)
+    refuse_what_is_not_done_here(check_definition(parsed))
 
 
 def _refuse_constant(name: str) -> NoReturn:

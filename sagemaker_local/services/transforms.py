@@ -26,7 +26,7 @@ LARGEST_PAYLOADS_MB = 100
 def create_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """CreateTransformJob; the job runs when this returns."""
     name = parameters["TransformJobName"]
-    _check(parameters)
+    check_request(parameters)
     count = parameters["TransformResources"]["InstanceCount"]
     check_instances(name, count)
     model = load_model(call, parameters["ModelName"])
@@ -104,7 +104,7 @@ def _load(call: Call, name: str) -> Document:
     return call.components.transforms.up_to_date(document)
 
 
-def _check(request: dict[str, Any]) -> None:
+def check_request(request: dict[str, Any]) -> None:
     """Refuse what is not done here, or cannot be meant, before anything is created."""
     source = request["TransformInput"]
     if source["DataSource"]["S3DataSource"]["S3DataType"] != "S3Prefix":
