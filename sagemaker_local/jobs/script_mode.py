@@ -74,6 +74,12 @@ def command(program: str, values: Mapping[str, Any]) -> list[str]:
     return ["/bin/sh", "-c", './"$0" "$@"', program, *arguments(values)]
 
 
+def make_runnable(program: Path) -> None:
+    """What is not interpreted is executed: the toolkit allows that, whatever the archive's mode bits say."""
+    if program.suffix != ".py":
+        program.chmod(program.stat().st_mode | 0o111)
+
+
 def variables(
     *,
     job: str,

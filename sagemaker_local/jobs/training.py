@@ -165,6 +165,7 @@ def _script_command(
     _unpack_code(job, host, script.submit_directory, code)
     if not (code / script.program).is_file():
         raise client_error(f"{script.submit_directory} holds no {script.program} (sagemaker_program).")
+    script_mode.make_runnable(code / script.program)
     requirements = code / "requirements.txt"
     if requirements.is_file() and host is job.hosts[0]:
         missing = script_mode.missing_requirements(requirements) if interpreter.is_ours else ["(not checked)"]

@@ -188,6 +188,21 @@ def test_script_mode_runs_the_users_script_as_the_images_do(bench: Any, image: s
     assert set(wanted.split()) <= set(sm)
 
 
+def test_script_mode_executes_a_program_that_is_no_python(bench: Any) -> None:
+    launcher = '#!/bin/bash\necho "$@" > "$SM_MODEL_DIR/seen"\n'
+    bench.put("launch/sourcedir.tar.gz", packed({"launcher.sh": launcher}))
+    hyperparameters = {
+        "sagemaker_program": '"launcher.sh"',
+        "sagemaker_submit_directory": '"s3://bucket/launch/sourcedir.tar.gz"',
+        "model_archive": '"model.tar.gz"',
+    }
+    job = bench.training(None, hyperparameters=hyperparameters)
+    ended = bench.trained(job)
+    assert ended["TrainingJobStatus"] == "Completed", ended
+    seen = unpacked(bench, f"models/{job}/output/model.tar.gz")["seen"]
+    assert seen.split() == [b"--model_archive", b"model.tar.gz"]
+
+
 def test_script_mode_refuses_an_archive_that_leaves_its_folder(bench: Any) -> None:
     bench.put("sourcedir.tar.gz", packed({"../../evil.py": "", "train.py": ""}))
     hyperparameters = {
