@@ -182,5 +182,5 @@ def _iso_time(value: object) -> str:
 
 
 def known_as(arn: str) -> str:
-    """Who an ARN names, without the account that a list need not repeat: `user/ann`."""
-    return arn.rpartition(":")[2] if arn.startswith("arn:") else arn
+    """Who an ARN names, without the account that a list need not repeat: `user/ann`, or `ROLE/SESSION`."""
+    return arn.rpartition(":")[2].removeprefix("assumed-role/") if arn.startswith("arn:") else arn

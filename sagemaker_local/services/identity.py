@@ -1,4 +1,8 @@
-"""STS: who the caller is. Any credentials are accepted here, so there is one caller."""
+"""STS: who the caller is. Any credentials are accepted here, so there is one caller.
+
+That is a session of the role ``local``: the SageMaker SDK's ``get_execution_role()`` takes the role that its
+caller has assumed, and refuses a user.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,9 @@ from aws_formats.arns import LOCAL_ACCOUNT
 from sagemaker_local.api import RoleSession
 from sagemaker_local.services.call import Call, Handler
 
-CALLER_ARN = f"arn:aws:iam::{LOCAL_ACCOUNT}:user/local"
-CALLER_ID = "AIDALOCALLOCALLOCAL00"
 ROLE_ID = "AROALOCALLOCALLOCAL00"
+CALLER_ARN = f"arn:aws:sts::{LOCAL_ACCOUNT}:assumed-role/local/user"
+CALLER_ID = f"{ROLE_ID}:user"
 
 SESSION_SECONDS = 3600
 

@@ -180,7 +180,7 @@ def test_whoever_set_the_parameter_meanwhile_is_named_and_it_names_what_serves(
 
     with calling("prove_deployment", another, monkeypatch):
         ended = registry.done("deploy", "--env", "dev", "--version", 1)
-    assert f"user/local set {name} to version 2 meanwhile" in ended.err
+    assert f"local/user set {name} to version 2 meanwhile" in ended.err
     assert history(registry) == [1, 2]
     assert registry.done("environments", "--json").document[0]["serves"] is True
 

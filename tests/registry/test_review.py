@@ -15,7 +15,7 @@ from registry import approval_history
 from registry.approval_history import Decision
 from registry.review import apply_review, plan_review
 
-LOCAL_USER = "arn:aws:iam::000000000000:user/local"
+LOCAL_USER = "arn:aws:sts::000000000000:assumed-role/local/user"
 
 
 def test_an_approval_says_who_when_and_why_and_erases_nothing(registry: Registry) -> None:

@@ -71,7 +71,7 @@ def test_a_version_goes_from_deployment_to_promotion_and_back(registry: Registry
         (2, "deploy", ""),
         (1, "deploy", "first"),
     ]
-    assert {entry["by"] for entry in history} == {"arn:aws:iam::000000000000:user/local"}
+    assert {entry["by"] for entry in history} == {"arn:aws:sts::000000000000:assumed-role/local/user"}
 
     states = registry.done("environments", "--json").document
     assert [(entry["environment"], entry["version"], entry["serves"]) for entry in states] == [
