@@ -26,6 +26,7 @@ AWS = [  # what the project and the local SageMaker both need
 LOCAL = [  # what only the local SageMaker needs
     "uvicorn>=0.30",  # serves its ASGI app
     "httptools>=0.6",  # uvicorn's C parser: several times faster on large S3 bodies than h11
+    "cryptography>=43",  # certificates of the proxy that stands in for AWS's hosts
     "anycrc>=2.1",  # CRC32C and CRC64/NVME, which S3's clients send and Python does not have
 ]
 

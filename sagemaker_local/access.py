@@ -2,7 +2,8 @@
 
 The socket listens on 127.0.0.1 only. A web page can still make a browser send requests there, under
 its own name (``Origin``) or under a name of its own that it points at 127.0.0.1 (``Host``), so both are
-checked. Every request must carry AWS credentials; any will do, their scope names region and service.
+checked. What the proxy passes on (``proxy``) has the name of one of AWS's services, which nobody can point
+at this machine. Every request must carry AWS credentials; any will do, their scope names region and service.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from sagemaker_local.errors import AwsError
 
 _HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_OF_AWS = re.compile(r"(?:[a-z0-9-]+\.)+(?:amazonaws\.com(?:\.cn)?|api\.aws)")
+_OF_USERS = (".compute.amazonaws.com", ".compute-1.amazonaws.com", ".elb.amazonaws.com", ".rds.amazonaws.com")
 _SCOPE = re.compile(r"[^/]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
 
 
@@ -30,13 +33,19 @@ def refuse_foreign_pages(headers: Mapping[str, str], port: int) -> None:
     """Raises AwsError AccessDenied for a Host that is not this endpoint, or a foreign web page."""
     names, origins = _own_names(port)
     host = headers.get("host", "")
-    if host.lower() not in names:
+    if host.lower() not in names and not is_of_aws(host.removesuffix(":443")):
         raise AwsError("AccessDenied", f"The Host header '{host}' does not name this endpoint.", 403)
     origin = headers.get("origin")
     if origin is not None and origin.lower() not in origins:
         raise AwsError("AccessDenied", f"Requests from web pages of '{origin}' are refused.", 403)
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise AwsError("AccessDenied", "Requests from other web pages are refused.", 403)
+
+
+def is_of_aws(host: str) -> bool:
+    """Whether a name is that of one of AWS's services; not of a user's machine or load balancer there."""
+    name = host.lower().rstrip(".")
+    return _OF_AWS.fullmatch(name) is not None and not name.endswith(_OF_USERS)
 
 
 @functools.cache

@@ -19,13 +19,23 @@ from pathlib import Path
 from sagemaker_local.errors import CannotStart
 from sagemaker_local.home import Home, Owner, is_alive, process_of, unusable
 
+BUNDLE_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+"""Where clients are told which authorities to trust: botocore, requests, OpenSSL."""
+
 
 @dataclass(frozen=True)
 class Advertisement:
-    """An endpoint that is kept up for others."""
+    """An endpoint that is kept up for others.
+
+    Attributes:
+        proxy: the URL of its proxy, for clients that name AWS's hosts themselves.
+        bundle: the file with the certificates that a client of the proxy has to trust.
+    """
 
     url: str
     pid: int
+    proxy: str
+    bundle: str
 
 
 def running(home: Path) -> Advertisement | None:
@@ -38,14 +48,14 @@ def running(home: Path) -> Advertisement | None:
     try:
         found = json.loads(folder.advertisement.read_text())
         # A power cut can leave it empty, and only an owner who lives has written what it says.
-        url, owner = found["url"], found["owner"]
-        if not (isinstance(url, str) and isinstance(owner, str) and is_alive(folder, owner)):
+        url, owner, proxy, bundle = (str(found[name]) for name in ("url", "owner", "proxy", "bundle"))
+        if not is_alive(folder, owner):
             return None
     except (FileNotFoundError, ValueError, LookupError, TypeError, RecursionError):
         return None
     except OSError as error:
         raise unusable(home, str(error)) from error
-    return Advertisement(url, process_of(owner))
+    return Advertisement(url, process_of(owner), proxy, bundle)
 
 
 @contextmanager
@@ -70,9 +80,9 @@ def sole_advertiser(home: Home) -> Iterator[None]:
         os.close(descriptor)
 
 
-def write(home: Home, owner: Owner, url: str) -> None:
+def write(home: Home, owner: Owner, url: str, proxy: str, bundle: Path) -> None:
     """Advertise this process's endpoint; by the one that holds :func:`sole_advertiser`."""
-    content = {"url": url, "owner": owner.name}
+    content = {"url": url, "owner": owner.name, "proxy": proxy, "bundle": str(bundle)}
     temporary = home.advertisement.with_suffix(f".{secrets.token_hex(4)}")
     temporary.write_text(json.dumps(content))
     temporary.rename(home.advertisement)

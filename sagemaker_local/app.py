@@ -204,7 +204,8 @@ class App:
     async def _serve_s3(self, exchange: _Exchange, region: str) -> None:
         request = exchange.request
         try:
-            bucket, key, query = s3_http.parse_target(request.raw_path, request.query_string)
+            path = s3_http.with_bucket(request.raw_path, request.headers.get("host", ""))
+            bucket, key, query = s3_http.parse_target(path, request.query_string)
         except AwsError as error:
             await _send_unread(exchange, _error(exchange, error))
             return

@@ -107,8 +107,12 @@ class Endpoint:
             self._thread.start()
             undo.callback(self._stop_serving)
             if advertise:
+                from sagemaker_local.proxy import server  # a short command needs none
+
+                proxy = server.open_proxy(home.proxy, port)
+                undo.callback(proxy.close)
                 undo.callback(home.advertisement.unlink, missing_ok=True)
-                advertisement.write(home, owner, self.url)
+                advertisement.write(home, owner, self.url, proxy.url, proxy.authority.bundle)
                 self._dispatcher.start()
                 self._clock.start()
             self._undo = undo.pop_all()

@@ -50,6 +50,11 @@ class Home:
         return self.root / "jobs"
 
     @property
+    def proxy(self) -> Path:
+        """The certificates of the proxy that stands in for AWS's hosts."""
+        return self.root / "proxy"
+
+    @property
     def owners(self) -> Path:
         return self.root / "owners"
 

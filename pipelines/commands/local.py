@@ -96,7 +96,7 @@ def env() -> Output:
     found = local_endpoint.advertised(settings)
     if found is None:
         raise GatehouseError("the local SageMaker is not up", remedy="Bring it up with `gatehouse local up`")
-    variables = _variables(settings, found.url)
+    variables = _variables(settings) | local_endpoint.client_variables(found)
     yield Document(variables)
     yield "unset AWS_PROFILE AWS_SESSION_TOKEN"  # they belong to a real account
     for name, value in variables.items():
@@ -124,11 +124,10 @@ def reset(yes: bool) -> Output:
     return [Document({"home": str(home)})]
 
 
-def _variables(settings: Settings, url: str) -> dict[str, str]:
-    """What AWS's clients read: the endpoint, a region, and credentials, which are not checked."""
+def _variables(settings: Settings) -> dict[str, str]:
+    """What AWS's clients read besides addresses: a region, and credentials, which are not checked."""
     region = settings.first_project.region if settings.first_project else DEFAULT_REGION
     return {
-        "AWS_ENDPOINT_URL": url,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_ACCESS_KEY_ID": "local",

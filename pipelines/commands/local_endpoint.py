@@ -29,7 +29,7 @@ from pipelines.commands.project_context import ProjectContext
 from pipelines.settings.projects_file import Settings
 from pipelines.settings.target import Target
 from sagemaker_local import advertisement
-from sagemaker_local.advertisement import Advertisement
+from sagemaker_local.advertisement import BUNDLE_VARIABLES, Advertisement
 from sagemaker_local.errors import CannotStart
 from sagemaker_local.home import Home, is_alive
 from studio.links import link, links_of
@@ -307,6 +307,17 @@ def page_link(settings: Settings, path: str = "/") -> str | None:
     if found is None or not (home / _TEMPLATES).is_file() or not settings.file.is_file():
         return None
     return link(found.url, links_of(home), path)
+
+
+def client_variables(found: Advertisement) -> dict[str, str]:
+    """Where AWS's clients find an endpoint: those that read its address, and those that name AWS's hosts."""
+    here = "127.0.0.1,localhost"
+    return {
+        "AWS_ENDPOINT_URL": found.url,
+        **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), found.proxy),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), here),
+        **dict.fromkeys(BUNDLE_VARIABLES, found.bundle),
+    }
 
 
 def advertised(settings: Settings) -> Advertisement | None:

@@ -113,6 +113,15 @@ def is_streamed(request: Request) -> bool:
     )
 
 
+_OF_BUCKET = re.compile(r"(.+)\.s3(?:[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?(?::443)?")
+
+
+def with_bucket(raw_path: bytes, host: str) -> bytes:
+    """The path with the bucket in it, where the host's name holds it (the virtual-hosted style)."""
+    found = _OF_BUCKET.fullmatch(host)
+    return b"/" + found[1].encode("latin-1") + raw_path if found else raw_path
+
+
 def parse_target(raw_path: bytes, query_string: bytes) -> tuple[str, str, dict[str, str]]:
     """Bucket, key and query of a path-style request.
 

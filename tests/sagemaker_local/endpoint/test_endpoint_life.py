@@ -149,16 +149,21 @@ def test_objects_overwritten_and_read_at_once_are_never_mixed(s3: Client, bucket
         list(pool.map(use, range(120)))
 
 
+def _advertised(home: Path) -> tuple[str, int] | None:
+    found = advertisement.running(home)
+    return (found.url, found.pid) if found else None
+
+
 def test_an_advertised_endpoint_is_found_until_it_is_killed(tmp_path: Path) -> None:
     assert advertisement.running(tmp_path) is None
     with server_process(tmp_path) as (process, url):
-        assert advertisement.running(tmp_path) == advertisement.Advertisement(url, process.pid)
+        assert _advertised(tmp_path) == (url, process.pid)
         process.kill()
         process.wait()
         assert Home(tmp_path).advertisement.exists()
         assert advertisement.running(tmp_path) is None
     with server_process(tmp_path) as (process, url):
-        assert advertisement.running(tmp_path) == advertisement.Advertisement(url, process.pid)
+        assert _advertised(tmp_path) == (url, process.pid)
 
 
 def test_an_advertisement_that_a_power_cut_left_empty_is_none(tmp_path: Path) -> None:

@@ -70,12 +70,3 @@ def test_tags_are_listed_in_pages_and_capped(sagemaker: Client, name: str) -> No
 def test_a_resource_of_another_account_has_no_tags_here(sagemaker: Client) -> None:
     with pytest.raises(ClientError, match="does not exist here"):
         sagemaker.list_tags(ResourceArn="arn:aws:sagemaker:eu-west-1:111122223333:pipeline/x")
-
-
-def test_the_sdk_finds_the_execution_role_of_its_caller(local: endpoint.Endpoint) -> None:
-    """As the SDK's get_execution_role() does: the caller's session names its role, and IAM knows that role."""
-    caller = client_of(local.url, "sts").get_caller_identity()["Arn"]
-    found = re.fullmatch(r"arn:aws:sts::\d{12}:assumed-role/([^/]+)/.+", caller)
-    assert found is not None
-    role = client_of(local.url, "iam").get_role(RoleName=found[1])["Role"]["Arn"]
-    assert role == "arn:aws:iam::000000000000:role/local"
