@@ -54,7 +54,7 @@ def test_the_list_tells_what_came_of_each(studio: Any) -> None:
     assert "AccuracyThreshold=0.99" in row(page, ids["shut"])
     assert "AccuracyThreshold" not in row(page, ids["succeeded"])
     assert "Step failure" in row(page, ids["failed"])
-    assert row(page, ids["cached"]).endswith("local")
+    assert row(page, ids["cached"]).endswith("user (local)")
 
 
 def test_the_list_is_searched_on_the_server(studio: Any) -> None:
