@@ -99,8 +99,9 @@ class App:
         self._writers = ThreadPoolExecutor(_WRITING_THREADS, thread_name_prefix="request")
 
     def close(self) -> None:
+        """Returns when no thread is left, and so none that has the database open."""
         for pool in (self._readers, self._writers):
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
     def _pool(self, exchange: _Exchange) -> ThreadPoolExecutor:
         return self._readers if exchange.only_reads else self._writers

@@ -82,6 +82,9 @@ class Home:
             for folder in (self.root, self.objects, self.jobs, self.owners):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 _close_to_others(folder)
+                if folder.stat().st_mode & _OF_OTHERS:
+                    why = "other users can read it, and this file system does not let it be closed"
+                    raise unusable(folder, why)
             for file in self.root.iterdir():
                 if not file.is_symlink():
                     with contextlib.suppress(FileNotFoundError):  # SQLite's, which the last to leave removes
@@ -181,8 +184,6 @@ def _close_to_others(path: Path) -> None:
         raise unusable(path, "it belongs to another user")
     if found.st_mode & _OF_OTHERS:
         path.chmod(stat.S_IMODE(found.st_mode) & ~_OF_OTHERS)
-        if path.stat().st_mode & _OF_OTHERS:
-            raise unusable(path, "other users can read it, and this file system does not let it be closed")
 
 
 def unusable(path: Path, why: str) -> CannotStart:
