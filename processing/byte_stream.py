@@ -14,11 +14,14 @@ from typing import IO, Any, cast
 
 import json_lines
 import pyarrow as pa
+from notation import single_spaces
 from source_file import SourceFile
+
+_LINES_BYTES = 1 << 20
 
 
 def open_bytes(file: SourceFile) -> pa.NativeFile:
-    """The file's content, unpacked, as UTF-8; JSON lines as CSV."""
+    """The file's content, unpacked, as UTF-8; JSON lines as CSV, and of several spaces one."""
     return pa.PythonFile(_WholeLineEnds(_content(file)), mode="r")
 
 
@@ -40,7 +43,43 @@ def _content(file: SourceFile) -> pa.NativeFile:
     if kind.format == "json":
         lines = io.BufferedReader(cast("Any", stream))
         stream = pa.PythonFile(json_lines.CsvOfJsonLines(lines, file.name, file.stored), mode="r")
+    elif file.blanks_quote is not None:
+        lines = io.BufferedReader(cast("Any", stream))
+        stream = pa.PythonFile(_SingleSpaces(lines, file.blanks_quote), mode="r")
     return stream
+
+
+class _SingleSpaces:
+    """A file for ``pa.PythonFile``: ``notation.single_spaces`` of some lines at a time."""
+
+    def __init__(self, lines: IO[bytes], quote: str) -> None:
+        self._lines = lines
+        self._quote = quote.encode().decode("latin-1")  # each byte stands for a character of its own
+        self._waiting = b""
+        self.closed = False
+
+    def read(self, size: int) -> bytes:
+        """At most that many bytes; none only at the end."""
+        while len(self._waiting) < size:
+            lines = b"".join(self._lines.readlines(_LINES_BYTES))
+            if not lines:
+                break
+            self._waiting += single_spaces(lines.decode("latin-1"), self._quote).encode("latin-1")
+        given, self._waiting = self._waiting[:size], self._waiting[size:]
+        return given
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """False."""
+        return False
+
+    def close(self) -> None:
+        """Close the file."""
+        self.closed = True
+        self._lines.close()
 
 
 class _WholeLineEnds:

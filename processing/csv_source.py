@@ -15,7 +15,7 @@ import json_lines
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 from byte_stream import open_bytes
-from dataset_settings import DatasetSettings, InputError
+from dataset_settings import BLANKS, DatasetSettings, InputError
 from notation import stripped
 from settings_lines import toml_text
 from source_file import SourceFile, TypesContradicted
@@ -23,7 +23,10 @@ from source_file import SourceFile, TypesContradicted
 FIRST_BLOCK_BYTES = 1 << 20
 _BROKEN_PACKING = (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
 _BROKEN = (pa.ArrowInvalid, UnicodeDecodeError, *_BROKEN_PACKING)
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", ":": "colon", "^": "caret"}
+_DELIMITERS = {
+    **{",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"},
+    **{":": "a colon", "^": "a caret", BLANKS: "spaces"},
+}
 _LARGEST_BLOCK_BYTES = 1 << 30
 
 
@@ -189,7 +192,7 @@ def _open_csv(
 
 def _check_delimiter(file: SourceFile, settings: DatasetSettings) -> None:
     """A header that is one column only, or lacks the target, although another delimiter would not."""
-    header = faults.first_row(file, settings, settings.delimiter)
+    header = faults.first_row(file, settings)
     line = settings.delimiter.join(header)
     said = re.fullmatch("sep=(.)", line)
     if said:
@@ -201,26 +204,26 @@ def _check_delimiter(file: SourceFile, settings: DatasetSettings) -> None:
         )
     if len(header) > 1 and (settings.target in header or settings.columns is not None or not settings.header):
         return
-    for delimiter, name in _DELIMITERS.items():
-        names = [text.strip() for text in faults.first_row(file, settings, delimiter)]
+    found = []
+    for delimiter in _DELIMITERS.keys() - {settings.delimiter}:
+        first, *following = faults.first_rows(file, settings, delimiter, 2) or [[]]
+        names = [text.strip() for text in first]
         better = len(names) > max(1, len(header))
         if settings.header and settings.columns is None:
             better = better and settings.target in names
         elif settings.columns is not None:
             better = better and len(names) == len(settings.columns)
-        if better and delimiter != settings.delimiter:
-            shown = "one column" if len(header) == 1 else f"{len(header)} columns"
-            raise InputError(
-                f"it has {shown} with the delimiter {settings.delimiter!r} and {len(names)} with a {name}",
-                where=file.name,
-                remedy=f"Set delimiter = {toml_text(delimiter)}",
-            )
-    words = line.split()
-    if len(header) == 1 < len(words) and settings.target in words:
+        if better:
+            uneven = any(len(row) != len(first) for row in following)
+            found.append((uneven, [*_DELIMITERS].index(delimiter), delimiter, len(names)))
+    if found:
+        *_, delimiter, columns = min(found)
+        shown = "one column" if len(header) == 1 else f"{len(header)} columns"
         raise InputError(
-            f"its {len(words)} columns are separated by spaces",
+            f"it has {shown} with the delimiter {settings.delimiter!r} and {columns} with "
+            f"{_DELIMITERS[delimiter]}",
             where=file.name,
-            remedy="Write one delimiter between them: sed -E 's/^ +//; s/ +/,/g' FILE > NEW_FILE",
+            remedy=f"Set delimiter = {toml_text(delimiter)}",
         )
 
 
@@ -233,7 +236,7 @@ def _csv_error(error: Exception, file: SourceFile, settings: DatasetSettings) ->
             text = text.replace(column[0], f"column {file.stored[int(column[1])]!r}", 1)
         return TypesContradicted(f"{file.name}: {text}")
     if "Empty CSV file" in text:  # also where one line is all that there is
-        header = faults.first_row(file, settings, settings.delimiter)
+        header = faults.first_row(file, settings)
         what = "there are no rows, only a header" if header else "the file is empty"
         return InputError(what, where=file.name, remedy="Give a file with rows in it")
     if isinstance(error, InputError):
@@ -247,7 +250,7 @@ def _csv_error(error: Exception, file: SourceFile, settings: DatasetSettings) ->
         )
     fault = faults.undecodable_line(file)
     if fault is None:
-        columns = len(file.stored) or len(faults.first_row(file, settings, settings.delimiter))
+        columns = len(file.stored) or len(faults.first_row(file, settings))
         fault = faults.malformed_line(file, settings, columns)
     return fault or InputError(
         f"the CSV cannot be read: {text}", where=file.name, remedy="Check its quotes and its delimiter"

@@ -23,6 +23,9 @@ MISSING_VALUES = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 THOUSANDS = ("", ",", ".", "'", " ")
 
 
+BLANKS = " "
+"""The delimiter that stands for any number of spaces and tabs."""
+
 EVERY_COLUMN = "*"
 """Stands for all columns that a notation does not name."""
 

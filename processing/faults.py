@@ -6,6 +6,7 @@ memory.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 import re
@@ -13,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
 from byte_stream import open_lines
-from dataset_settings import DatasetSettings, InputError
+from dataset_settings import BLANKS, DatasetSettings, InputError
+from notation import single_spaces
 from source_file import SourceFile
 
 _TEXT_SHOWN = 60
@@ -119,17 +121,23 @@ def unfitting_value(
     return None
 
 
-def first_row(file: SourceFile, settings: DatasetSettings, delimiter: str | None = None) -> list[str]:
-    """The fields of the first row that is not empty, by that delimiter or the settings'; none where there is
-    no such row."""
+def first_row(file: SourceFile, settings: DatasetSettings) -> list[str]:
+    """The fields of the first row that is not empty; none where there is no such row."""
+    return next(iter(first_rows(file, settings, settings.delimiter, 1)), [])
+
+
+def first_rows(file: SourceFile, settings: DatasetSettings, delimiter: str, most: int) -> list[list[str]]:
+    """The fields, by that delimiter, of the first rows that are not empty, as far as they can be read."""
     csv.field_size_limit(_FIELD_LIMIT)
+    rows: list[list[str]] = []
     with open_lines(file) as lines:
-        try:
-            return next(
-                (row for row in csv.reader(_decoded(lines), **_dialect(settings, delimiter)) if row), []
-            )
-        except (csv.Error, OSError, EOFError, ValueError):
-            return []
+        texts = _decoded(lines)
+        if delimiter == BLANKS:
+            texts = (single_spaces(text, settings.quote) for text in texts)
+        with contextlib.suppress(csv.Error, OSError, EOFError, ValueError):
+            found = csv.reader(texts, **_dialect(settings, delimiter))
+            rows.extend(itertools.islice(filter(None, found), most))
+    return rows
 
 
 def _dialect(settings: DatasetSettings, delimiter: str | None = None) -> dict[str, Any]:

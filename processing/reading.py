@@ -30,7 +30,7 @@ import pyarrow.compute as pc
 from byte_stream import open_lines
 from conversion import ColumnReading, Noticed, Unfitting, convert, times_among
 from csv_source import csv_batches, csv_columns, lines_above_data, settings_of
-from dataset_settings import DatasetSettings, InputError
+from dataset_settings import BLANKS, DatasetSettings, InputError
 from evidence import evidence_of
 from file_kind import is_stray, kind_of
 from findings import Finding
@@ -332,6 +332,8 @@ def _describe(path: Path, name: str, settings: DatasetSettings) -> SourceFile:
         if bare.kind.format == "json":
             with open_lines(replace(bare, kind=replace(bare.kind, format="csv"))) as lines:
                 bare = replace(bare, stored=json_lines.columns_of(lines, name))
+        elif settings.delimiter == BLANKS:
+            bare = replace(bare, blanks_quote=settings.quote)
         columns = csv_columns(bare, settings)
         described = replace(bare, stored=columns, lines_above=lines_above_data(bare, settings))
         text = dict.fromkeys(columns, pa.string())

@@ -21,7 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 from column_types import KIND_OF
-from dataset_settings import DatasetSettings
+from dataset_settings import BLANKS, DatasetSettings
 from evidence import UNKNOWN
 from findings import Finding, write_findings
 from notation import PLAIN, Notation
@@ -97,7 +97,9 @@ def _write_json(path: Path, document: Any) -> None:
 
 def _write_payload(path: Path, rows: pa.Table, settings: DatasetSettings) -> None:
     text = io.StringIO()
-    quoting = {"quotechar": settings.quote} if settings.quote else {"quoting": csv.QUOTE_NONE}
+    quoting: dict[str, Any] = {"quotechar": settings.quote} if settings.quote else {"quoting": csv.QUOTE_NONE}
+    if settings.quote and settings.delimiter == BLANKS:
+        quoting["quoting"] = csv.QUOTE_ALL  # what is missing is a field, too
     writer = csv.writer(text, delimiter=settings.delimiter, lineterminator="\n", **quoting)
     for row in rows.slice(0, _PAYLOAD_ROWS).to_pylist():
         writer.writerow([_csv_value(value, settings.notation(name)) for name, value in row.items()])

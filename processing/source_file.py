@@ -42,6 +42,8 @@ class SourceFile:
     """``name`` is the file's path inside the input folder, as messages show it.
 
     Attributes:
+        blanks_quote: of a text whose fields any number of spaces and tabs separates, the quote character;
+            None for any other file.
         stored: the columns in the file itself, in its own order.
         partition: columns and values that the folders around the file name (``country=ch/``), as Hive writes
             them; None for a missing value.
@@ -55,6 +57,7 @@ class SourceFile:
     path: Path
     name: str
     kind: FileKind
+    blanks_quote: str | None = None
     stored: tuple[str, ...] = ()
     partition: Mapping[str, str | None] = field(default_factory=dict)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)

@@ -77,6 +77,23 @@ def stripped_text(text: str) -> str:
     return text.strip(_SPACES)
 
 
+def single_spaces(text: str, quote: str) -> str:
+    """Lines whose fields any number of spaces and tabs separates, with one space between two fields.
+
+    Args:
+        quote: the character around fields that hold spaces of their own, on one line; empty for none.
+    """
+    return _blanks(quote).sub(lambda found: found["quoted"] or ("" if found["edge"] else " "), text)
+
+
+@lru_cache
+def _blanks(quote: str) -> re.Pattern[str]:
+    one = re.escape(quote)
+    field = f"(?<![^ \t\r\n]){one}(?:[^{one}\r\n]|{one}{one})*{one}(?![^ \t\r\n])" if quote else "(?!)"
+    edge = r"(?<![^\r\n])[ \t]+|[ \t]+(?![^\r\n])"
+    return re.compile(rf"(?P<quoted>{field})|(?P<edge>{edge})|[ \t]+")
+
+
 def numbers(texts: pa.Array, notation: Notation) -> Numbers:
     """What the texts (without nulls) are as numbers in this notation."""
     pattern = f"^{_pattern(notation.decimal, notation.thousands, notation.amounts)}$"

@@ -1,11 +1,12 @@
 """From a request's body to the model's matrix: the rows, in one of three forms, as they came from the source.
 
 ``text/csv``
-    The schema's delimiter; with or without a header line, which names source columns only, or every feature
-    and whatever else. Without one the width tells what was sent: the features alone, or all source columns,
-    in source order. All source columns but the target are as many as all but another one, so that without a
-    header they are refused, unless the target is the only column that is no feature. A blank line is no row,
-    but where rows have one column it is one whose value is missing.
+    The schema's delimiter, of which a space stands for several, and tabs, too; with or without a header line,
+    which names source columns only, or every feature and whatever else. Without one the width tells what was
+    sent: the features alone, or all source columns, in source order. All source columns but the target are as
+    many as all but another one, so that without a header they are refused, unless the target is the only
+    column that is no feature. A blank line is no row, but where rows have one column it is one whose value is
+    missing.
 ``application/json``
     ``[{"column": value, ...}, ...]``, ``{"instances": [...]}``, ``{"columns": {"column": [value, ...]}}``, or
     one bare object for one row. An instance may also be a list of values, in the order of a CSV row.
@@ -42,7 +43,7 @@ from feature_encoding import (
     lacking,
     without_infinity,
 )
-from notation import stripped_text
+from notation import single_spaces, stripped_text
 
 CSV, JSON, PARQUET = "text/csv", "application/json", "application/x-parquet"
 
@@ -128,6 +129,8 @@ def _matrix(data: Payload, schema: Schema) -> np.ndarray:
 
 
 def _csv_matrix(text: str, schema: Schema) -> np.ndarray:
+    if schema.delimiter == " ":
+        text = single_spaces(text, schema.quote)
     after_blanks = text.lstrip("\r\n")
     first = _first_row(after_blanks, schema)
     first = [stripped_text(name) for name in first] if schema.strip else first

@@ -125,6 +125,8 @@ def _is_blank(row: bytes) -> bool:
 def _fields(row: bytes, delimiter: str) -> list[str]:
     text = row.decode("utf-8", "replace").rstrip("\r\n")
     try:
+        if delimiter == " ":  # stands for any number of spaces and tabs
+            text = " ".join(text.split())
         return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
     except csv.Error:  # a field of 128 KB or more
         return []

@@ -189,10 +189,6 @@ def as_written(opened: str, between: str, closed: str, *, arrays: bool = False) 
         pytest.param(
             "".join(f"{n},{line}\n" for n, line in enumerate(GOOD.splitlines()))[2:], id="row names of R"
         ),
-        pytest.param(
-            as_csv(HEADER, FULL).replace("shop ", "shop").replace(" 10:", "T10:").replace(",", "  "),
-            id="spaces",
-        ),
     ],
 )
 def test_the_command_that_mends_a_file_works(

@@ -275,6 +275,19 @@ def test_a_wrong_delimiter_is_named(prepare: Callable[..., Prepared]) -> None:
     assert remedies(prepare(decimals).message) == [{"delimiter": ";"}]
 
 
+def test_a_space_stands_for_any_number_of_spaces_and_tabs(prepare: Callable[..., Prepared]) -> None:
+    rows = [(f"{n / 7:8.3f}", f"name {n % 5}  x", "yes" if n % 3 else "no") for n in range(ROWS)]
+    aligned = " a  \t b\ty\r\n" + "".join(f'{a}   "{b}"\t {y} \r\n' for a, b, y in rows) + "\r\n"
+    for settings in ({}, {"header": False, "columns": ["a", "b", "y"]}):
+        data = aligned if not settings else aligned.partition("\n")[2]
+        wrong = prepare(data, **settings)
+        assert remedies(wrong.message) == [{"delimiter": " "}]
+        found = prepare(data, **settings, delimiter=" ")
+        assert found.code == 0, found.err
+        assert values(found, "b") == {f"name {n}  x" for n in range(5)}
+        assert sorted(values(found, "a")) == pytest.approx(sorted(float(a) for a, _, _ in rows))
+
+
 def test_spaces_and_single_quotes_around_values_are_taken_off(prepare: Callable[..., Prepared]) -> None:
     jobs = ["State-gov", "Private", "?", "NA"]
     lines = ["age, job, y"]

@@ -113,6 +113,23 @@ def test_the_sample_payload_is_written_as_the_source_is(prepared: Prepared) -> N
     assert set(rows(served(prepared, body))) <= set(rows(trained(prepared)))
 
 
+def test_requests_between_whose_fields_are_several_spaces_mean_what_the_source_does(
+    prepare: Callable[..., Prepared],
+) -> None:
+    lines = [
+        f"{n / 7:9.3f}  \t'job  {n % 4}' {'NA' if n % 9 else n} {('yes', 'no')[n % 2]}" for n in range(400)
+    ]
+    found = prepare("width  job late y\n" + "\n".join(lines) + "\n", delimiter=" ", quote="'")
+    expected = rows(trained(found))
+    assert rows(served(found, "\n".join(lines) + "\n")) == expected
+    few = np.concatenate([served(found, "\n".join(lines[n : n + 20])) for n in range(0, 400, 20)])
+    assert rows(few) == expected
+    with tarfile.open(found.output / "sample" / "payload.tar.gz") as archive:
+        file = archive.extractfile("payload.csv")
+        assert file is not None
+        assert set(rows(served(found, file.read().decode()))) <= set(expected)
+
+
 @pytest.mark.parametrize("name", ["notation.py", "dates.py"])
 def test_both_programs_read_by_the_same_code(name: str) -> None:
     assert (ROOT / "processing" / name).read_bytes() == (ROOT / "training" / name).read_bytes()
