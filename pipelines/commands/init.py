@@ -18,6 +18,7 @@ from pipelines.commands.data import columns_table
 from pipelines.commands.options import gathered
 from pipelines.commands.output import Document, Lines, Output, with_json
 from pipelines.definition.dataset import NOT_READ, files_below
+from pipelines.definition.first_parts import beginning
 from pipelines.definition.first_settings import (
     Draft,
     first_draft,
@@ -242,7 +243,7 @@ def _look_at_columns(file: Path, settings: Path) -> tuple[dict[str, Any], dict[s
         )
     root = settings.absolute().parent
     path = Path(os.path.relpath(file.absolute(), root)) if _is_near(file, root) else file.absolute()
-    how = how_written(files[0].read(0, min(files[0].size, 1 << 20)))
+    how = how_written(beginning(files[0]))
     document = describe_files(files, {"task": "multiclass", "target": "-", **how}, THOROUGH_BYTES)
     if document["errors"]:
         first = document["errors"][0]

@@ -90,7 +90,7 @@ def lay_out(files: Sequence[Stored], folder: Path, *, most_bytes: int | None, qu
         elif file.size <= PART_BYTES:
             _place(folder, file)
         else:
-            _write(folder, file, _first_rows(_beginning(file), quote))
+            _write(folder, file, _first_rows(beginning(file), quote))
     of = (
         f"the first {_files(len(chosen))} of {len(files)}" if len(chosen) < len(files) else _files(len(files))
     )
@@ -112,7 +112,7 @@ def _write(folder: Path, file: Stored, content: bytes) -> None:
     place.write_bytes(content)
 
 
-def _beginning(file: Stored) -> bytes:
+def beginning(file: Stored) -> bytes:
     """The first bytes of a file, unpacked; as they are where that fails: the program says what is wrong."""
     content = file.read(0, PART_BYTES)
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import re
-import zlib
 from typing import Any
 
 _DELIMITERS = ",;\t|"
@@ -18,36 +17,58 @@ def how_written(start: bytes) -> dict[str, Any]:
     """Those keys of the data table that are needed: delimiter, quote, strip, header and columns.
 
     Args:
-        start: the beginning of the file; one that is no CSV needs none of them.
+        start: the beginning of the file, unpacked; one that is no CSV needs none of them.
     """
-    if start.startswith(b"\x1f\x8b"):
-        try:
-            start = zlib.decompressobj(wbits=31).decompress(start, 1 << 20)
-        except zlib.error:
-            return {}
-    if start.startswith((b"PAR1", b"{", b"PK\x03\x04", b"BZh")) or b"\0" in start:
+    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    text = start.decode(encoding, errors="replace")
+    if text.startswith(("PAR1", "{", "PK\x03\x04")) or "\0" in text:
         return {}
-    lines = start.decode("utf-8-sig", errors="replace").splitlines()[:-1]
-    lines = [line for line in lines if line][:_LINES]
+    lines = [line for line in text.splitlines()[:-1] if line][:_LINES]
     if not lines:
         return {}
-    delimiter = max(_DELIMITERS, key=lambda one: _columns(lines, one))
+    delimiter = _delimiter(lines)
     found: dict[str, Any] = {} if delimiter == "," else {"delimiter": delimiter}
     if _has_quote(lines, delimiter, "'"):
         found["quote"] = "'"
-    rows = list(csv.reader(lines, delimiter=delimiter, quotechar=found.get("quote", '"')))
+    rows = _rows(lines, delimiter, found.get("quote", '"'))
     first = rows[0]
     if any(text != text.strip() for text in first) or _has_spaces(rows[1:]):
         found["strip"] = True
     if any(map(_is_value, first)) or _repeats(first, rows[1:]):
         found |= {"header": False, "columns": [f"column_{place}" for place in range(1, len(first) + 1)]}
+    elif len(set(first)) < len(first):
+        found["columns"] = _names_apart(first)
     return found
+
+
+def _delimiter(lines: list[str]) -> str:
+    """The one that makes most columns. A space, for any number of spaces and tabs, where no other makes any;
+    or tabs alone do, in lines that several spaces align."""
+    best = max(_DELIMITERS, key=lambda one: _columns(lines, one))
+    columns = _columns(lines, best)
+    if columns == 1 or (best == "\t" and all("  " in line for line in lines[1:])):
+        return " " if _columns(lines, " ") > columns else best
+    return best
 
 
 def _columns(lines: list[str], delimiter: str) -> int:
     """How many columns the delimiter makes of the lines; 1 where that differs from line to line."""
-    widths = {len(row) for row in csv.reader(lines, delimiter=delimiter)}
+    widths = {len(row) for row in _rows(lines, delimiter, '"')}
     return widths.pop() if len(widths) == 1 else 1
+
+
+def _rows(lines: list[str], delimiter: str, quote: str) -> list[list[str]]:
+    if delimiter == " ":
+        lines = [" ".join(line.split()) for line in lines]
+    return list(csv.reader(lines, delimiter=delimiter, quotechar=quote))
+
+
+def _names_apart(names: list[str]) -> list[str]:
+    """The names; one that is empty, or was there before, with its place."""
+    found: list[str] = []
+    for place, name in enumerate(names, start=1):
+        found.append(f"{name or 'column'}_{place}" if not name or name in found else name)
+    return found
 
 
 def _has_quote(lines: list[str], delimiter: str, quote: str) -> bool:
@@ -62,7 +83,7 @@ def _has_quote(lines: list[str], delimiter: str, quote: str) -> bool:
 def _repeats(first: list[str], rows: list[list[str]]) -> bool:
     """Whether half of the first line's texts come again in their columns, as no names of columns do."""
     columns = list(zip(*rows, strict=False))
-    again = [text for text, column in zip(first, columns, strict=False) if text in column]
+    again = [text for text, column in zip(first, columns, strict=False) if text and text in column]
     return bool(again) and 2 * len(again) >= len(first)
 
 
