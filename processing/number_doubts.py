@@ -48,17 +48,19 @@ def notable_numbers(plan: Plan, counts: Counts) -> Iterator[Finding]:
         yield from _missing(plan.settings.target, target[np.isfinite(target)], plan.settings.also_missing)
     for name in plan.features if sample is not None else ():
         type_ = plan.types[name]
-        if type_ not in ("whole number", "number") or name in plan.settings.demanded_kinds:
+        if type_ not in ("whole number", "number") or name in plan.settings.kinds:
             continue
+        is_decided = name in plan.settings.demanded_kinds  # by a notation of its own
         grouped = [one.evidence[name].grouped for one in plan.files]
-        if all(grouped):
+        if all(grouped) and not is_decided:
             yield _thousands(name, str(grouped[0]), plan.settings.thousands)
         values = sample[name].drop_null().cast(pa.float64(), safe=False).to_numpy()
         values = values[np.isfinite(values)]
         if not len(values):
             continue
         column = counts.quality.numbers[name]
-        yield from _codes(name, plan, column)
+        if not is_decided:
+            yield from _codes(name, plan, column)
         if column.infinite or max(-column.lowest, column.highest) > _LARGEST:
             yield _infinite(name, column)
         whole = bool((values == np.floor(values)).all())

@@ -49,6 +49,17 @@ def test_a_number_that_stands_for_a_missing_value_is_noted(
     assert "column 'x'" not in fixed.out
 
 
+def test_such_a_number_is_noted_in_a_column_with_a_notation_of_its_own(
+    prepare: Callable[..., Prepared],
+) -> None:
+    rows = [f"{'-999' if n % 12 == 0 else f'{n % 90},5'};{n};{n % 2}" for n in range(ROWS)]
+    data, settings = "\n".join(["x;n;y", *rows]) + "\n", {"delimiter": ";", "decimal": {"x": ","}}
+    assert "column 'x' holds -999 in 8" in prepare(data, **settings).out
+    fixed = prepare(data, **settings, also_missing=["-999"])
+    assert (absent(fixed, "x"), "column 'x'" in fixed.out) == (50, False)
+    assert "column 'x'" not in prepare(data, **settings, kinds={"x": "number"}).out
+
+
 def test_several_such_numbers_are_noted_at_once_and_in_a_target_too(
     prepare: Callable[..., Prepared],
 ) -> None:
