@@ -14,7 +14,7 @@ from settings_lines import toml_text
 
 _FOLDERS_SHOWN = 4
 _QUOTES = ("''", "``", '""', "\u201c\u201d", "\u2018\u2019")  # each an opening and a closing one
-_VALUE = re.compile(
+VALUE = re.compile(
     r"[+-]?[0-9]*[.,]?[0-9]+([eE][+-]?[0-9]+)?|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([ T].*)?|"
     r"NA|N/A|NaN|nan|null|NULL|None|\?|true|false|True|False|TRUE|FALSE"
 )
@@ -137,7 +137,7 @@ def _which_target(settings: DatasetSettings, columns: Sequence[str], values_in_h
             return f"Its names stand between {opening} and {closing}: write simple quotation marks"
         return f"Its names stand between {opening}: set quote = {toml_text(opening)}"
     remedy = which_one(settings.target, columns)
-    values = [name for name in columns if _VALUE.fullmatch(name)] or values_in_header
+    values = [name for name in columns if VALUE.fullmatch(name)] or values_in_header
     if not values or not remedy.startswith("There are"):
         return remedy
     return (

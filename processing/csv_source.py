@@ -226,6 +226,14 @@ def _check_delimiter(file: SourceFile, settings: DatasetSettings) -> None:
             remedy=f"Set delimiter = {toml_text(delimiter)}",
         )
 
+    below = faults.header_below(file, settings) if settings.header and settings.columns is None else None
+    if below and settings.target not in header:
+        raise InputError(
+            f"the target {settings.target!r} stands in line {below}, and not in the first",
+            where=file.name,
+            remedy=f"If that is the header, remove the lines above it: tail -n +{below} FILE > NEW_FILE",
+        )
+
 
 def _csv_error(error: Exception, file: SourceFile, settings: DatasetSettings) -> Exception:
     """What Arrow's error means: a contradicted type, or a fault in the file with its line."""

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
 from byte_stream import open_lines
+from column_roles import VALUE
 from dataset_settings import BLANKS, DatasetSettings, InputError
 from notation import single_spaces
 from source_file import SourceFile
 
 _TEXT_SHOWN = 60
+_ROWS_ABOVE_HEADER = 10
 _FIELD_LIMIT = 1 << 30
 
 
@@ -42,8 +44,9 @@ def malformed_line(file: SourceFile, settings: DatasetSettings, expected: int) -
             if row and len(row) != expected:
                 text = settings.delimiter.join(row)
                 shown = text[:_TEXT_SHOWN] + ("..." if len(text) > _TEXT_SHOWN else "")
+                fields = "1 field" if expected == 1 else f"{expected} fields"
                 return InputError(
-                    f"expected {expected} fields, found {len(row)}: {shown!r}",
+                    f"expected {fields}, found {len(row)}: {shown!r}",
                     where=f"{file.name}, line {start}",
                     remedy=_remedy(row, start, above, settings, expected),
                 )
@@ -63,6 +66,11 @@ def _remedy(row: list[str], line: int, above: int, settings: DatasetSettings, ex
         return (
             "If the header lacks the name of the first column, as R writes row names, give it one: "
             f"sed '1s/^/row{delimiter}/' FILE > NEW_FILE"
+        )
+    if above == 1 and len(row) > expected and settings.header:
+        return (
+            "If the line above it is neither the header nor a row, remove it: "
+            f"tail -n +{line} FILE > NEW_FILE; else correct this line, or name the right delimiter"
         )
     return "Correct that line or remove it, or name the right delimiter"
 
@@ -138,6 +146,20 @@ def first_rows(file: SourceFile, settings: DatasetSettings, delimiter: str, most
             found = csv.reader(texts, **_dialect(settings, delimiter))
             rows.extend(itertools.islice(filter(None, found), most))
     return rows
+
+
+def header_below(file: SourceFile, settings: DatasetSettings) -> int | None:
+    """The line below the first one that has the target among names only, as a header does; None if none of
+    the first has."""
+    with open_lines(file) as lines:
+        rows = csv.reader(_decoded(lines), **_dialect(settings))
+        with contextlib.suppress(csv.Error, OSError, EOFError, ValueError):
+            for row in itertools.islice(filter(None, rows), 1, _ROWS_ABOVE_HEADER):
+                names = [text.strip() for text in row]
+                apart = len(set(names)) == len(names)
+                if settings.target in names and apart and not any(map(VALUE.fullmatch, names)):
+                    return rows.line_num
+    return None
 
 
 def _dialect(settings: DatasetSettings, delimiter: str | None = None) -> dict[str, Any]:

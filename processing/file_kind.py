@@ -54,6 +54,8 @@ _OTHERS = (
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 _HTML = re.compile(r"(<!--.*?-->\s*)*<(!doctype html|html|head|body|table)", re.IGNORECASE | re.DOTALL)
 _MARKUP = re.compile(r"<([?!]|[A-Za-z][^,;|\t\n]*>)")
+_ARFF = re.compile(r"([ \t]*(%.*)?\r?\n)*\s*@relation\s", re.IGNORECASE)
+_LIBSVM = re.compile(r"[-+.\deE]+([ \t]+\d+:[-+.\deE]+)+[ \t]*(#.*)?\r?(\n|$)")
 _BINARY = re.compile("[\x02-\x08\x0e-\x19]")  # \x01 separates fields of Hive
 _STRAY_SUFFIXES = (
     *(".md", ".rst", ".pdf", ".html", ".htm", ".doc", ".docx", ".png", ".jpg", ".jpeg", ".gif", ".svg"),
@@ -134,6 +136,21 @@ def _plain(start: bytes, name: str, packed: str, member: str = "") -> FileKind:
             f"this is XML{inside}, no CSV, JSON lines or Parquet",
             where=name,
             remedy=f"{_EXPORT}; or, if a download answered with an error, give the file itself",
+        )
+    if _ARFF.match(text):
+        raise InputError(
+            f"this is an ARFF file{inside}, as Weka and OpenML write them",
+            where=name,
+            remedy="Take its rows, which are a CSV without a header: "
+            "sed '1,/^@[Dd][Aa][Tt][Aa]/d; /^%/d' FILE > FILE.csv",
+        )
+    if _LIBSVM.match(text):
+        raise InputError(
+            f"this is a file of LIBSVM{inside}, with pairs such as 1:0.5",
+            where=name,
+            remedy='Write it as a CSV without a header: python -c "import numpy, sklearn.datasets as d; '
+            "x, y = d.load_svmlight_file('FILE'); "
+            "numpy.savetxt('FILE.csv', numpy.column_stack([y, x.toarray()]), '%.9g', ',')\"",
         )
     if re.match(r'\[\s*(\{|\[|\]|"|$)', text):
         raise InputError(f"this is a JSON array{inside}", where=name, remedy=_of_array(text))

@@ -22,6 +22,7 @@ from pipelines.definition.first_parts import beginning
 from pipelines.definition.first_settings import (
     Draft,
     first_draft,
+    has_features,
     likely_targets,
     mended,
     without_key,
@@ -86,7 +87,7 @@ def command(options: InitOptions) -> Output:
         if wrong := why_no_name(part):
             raise GatehouseError(wrong[0], where=part, remedy=wrong[1])
     _check_places(options)
-    source, columns = _look_at_columns(options.file, options.settings)
+    source, columns = _look_at_columns(options)
     if options.target_column is None:
         yield from _suggestions(options.file, columns)
         return
@@ -226,12 +227,13 @@ def _of_folders(columns: Mapping[str, Any], target: str) -> str | None:
     )
 
 
-def _look_at_columns(file: Path, settings: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _look_at_columns(options: InitOptions) -> tuple[dict[str, Any], dict[str, Any]]:
     """The keys of the data table that say where and how the data is, and what describes its columns.
 
     Raises:
         GatehouseError: there is no data, or it cannot be read.
     """
+    file = options.file
     below = files_below(file)
     files = stored_files(below)
     if not files:
@@ -241,10 +243,12 @@ def _look_at_columns(file: Path, settings: Path) -> tuple[dict[str, Any], dict[s
             where=str(file),
             remedy="Rename it" if is_hidden else "Name a file or folder with rows",
         )
-    root = settings.absolute().parent
+    root = options.settings.absolute().parent
     path = Path(os.path.relpath(file.absolute(), root)) if _is_near(file, root) else file.absolute()
     how = how_written(beginning(files[0]))
-    document = describe_files(files, {"task": "multiclass", "target": "-", **how}, THOROUGH_BYTES)
+    document = describe_files(
+        files, {"task": "multiclass", "target": options.target_column or "-", **how}, THOROUGH_BYTES
+    )
     if document["errors"]:
         first = document["errors"][0]
         raise GatehouseError(first["what"], where=first.get("where"), remedy=first.get("remedy"))
@@ -265,7 +269,7 @@ def _mend(draft: Draft, settings: Path, there: str | None) -> tuple[str, Look]:
         better = mended(draft, look.document["errors"])
         if better is None and "key" in draft.data:
             better = without_key(draft)
-        if better is None or better == draft:
+        if better is None or better == draft or not has_features(better, look.document.get("names", ())):
             break
         draft = better
     return text, look

@@ -139,6 +139,12 @@ def without_key(draft: Draft) -> Draft:
     return replace(draft, data=data, remarks=(*draft.remarks, remark))
 
 
+def has_features(draft: Draft, names: Sequence[str]) -> bool:
+    """Whether a column is left for the model of those with these names."""
+    data = draft.data
+    return not set(names) <= {data["target"], data.get("key"), *data.get("drop", ())}
+
+
 def written(draft: Draft) -> str:
     """The project's tables as a settings file holds them."""
     place = f"projects.{draft.team}.{draft.name}"

@@ -322,6 +322,21 @@ def test_what_only_a_person_can_decide_is_said(gatehouse: Call, tmp_path: Path) 
     assert table(tmp_path)["data"]["target"] == "kind"
 
 
+def test_a_header_below_another_line_and_texts_as_the_only_feature_are_said(
+    gatehouse: Call, tmp_path: Path
+) -> None:
+    rows = [f"{('ham', 'spam')[n % 3 == 0]},word {n} and {n * 7}" for n in range(400)]
+    (tmp_path / "mails.csv").write_text("\n".join(["X1,X2", "kind,text", *rows]) + "\n")
+    below = gatehouse("init", "mails.csv", "--target", "kind")
+    assert "the target 'kind' stands in line 2, and not in the first. If that is the header" in below.err
+    (tmp_path / "mails.csv").write_text("\n".join(["kind,text", *rows]) + "\n")
+    done = gatehouse("init", "mails.csv", "--target", "kind")
+    assert done.code == 1
+    left = done.out.partition("Something is left")[2]
+    assert re.search(r"column 'text' holds (\d+) different texts in \1 rows", left)
+    assert "no feature is left" not in done.out
+
+
 def test_names_with_any_character_are_written_as_toml(gatehouse: Call, tmp_path: Path) -> None:
     header = '"a ""quoted"" name","spaces = # [x]","客户_id",\x1b[31mred,kl\u202eass\n'
     rows = "".join(

@@ -7,9 +7,11 @@ import gzip
 import io
 import json
 import lzma
+import os
 import re
 import sqlite3
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -150,6 +152,9 @@ def arrow(write: Callable[[pa.Table, Any], Any]) -> bytes:
         pytest.param(b"<!-- x --><table><tr>", "this is a page of HTML", id="a table of HTML"),
         pytest.param(b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull", id="git lfs"),
         pytest.param(b"a,y", "there are no rows, only a header", id="a line without an end"),
+        pytest.param(
+            b"count 2\na,1,0\nb,2,1\n", "neither the header nor a row, remove it: tail -n +2", id="above"
+        ),
         pytest.param(bz2.compress(GOOD.encode())[:-99], "bz2 file cannot be unpacked", id="cut bzip2"),
         pytest.param(lzma.compress(GOOD.encode())[:-99], "xz file cannot be unpacked", id="cut xz"),
     ],
@@ -185,6 +190,7 @@ def as_written(opened: str, between: str, closed: str, *, arrays: bool = False) 
         ),
         pytest.param("sep=,\n" + GOOD, id="a line for Excel"),
         pytest.param("# A title\n\n" + GOOD, id="a title"),
+        pytest.param(",".join(f"X{n}" for n in range(len(HEADER))) + "\n" + GOOD, id="two headers"),
         pytest.param(GOOD.replace("\n", ",\n").replace(",\n", "\n", 1), id="delimiters at the end"),
         pytest.param(
             "".join(f"{n},{line}\n" for n, line in enumerate(GOOD.splitlines()))[2:], id="row names of R"
@@ -297,6 +303,39 @@ def test_an_error_names_keys_as_the_settings_file_does(prepare: Callable[..., Pr
     found = prepare(GOOD, positive_class="maybe")
     assert found.message.startswith("positive_class is 'maybe', but the target 'y' has 'no', 'yes'")
     assert "dataset.json" not in prepare(GOOD, key="y").message
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "columns"),
+    [
+        pytest.param(
+            "% About\n\n@relation x\n@attribute a numeric\n@attribute y {'b c',d}\n@DATA\n"
+            + "".join(f"{n},'b c'\n% {n}\n{n},d\n" for n in range(150)),
+            "an ARFF file",
+            ["a", "y"],
+            id="ARFF",
+        ),
+        pytest.param(
+            "".join(f"0 1:{n}\n1 1:{n / 8} 3:{n}\n" for n in range(150)),
+            "a file of LIBSVM",
+            ["y", "a", "b", "c"],
+            id="LIBSVM",
+        ),
+    ],
+)
+def test_rows_of_another_programs_format_become_a_csv_by_the_command_that_is_named(
+    prepare: Callable[..., Prepared], tmp_path: Path, data: str, what: str, columns: list[str]
+) -> None:
+    refused = prepare({"data.txt": data})
+    assert f"this is {what}" in refused.message
+    (tmp_path / "FILE").write_text(data)
+    command = refused.message.partition("header: ")[2]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path, env={**os.environ, "PATH": path})
+    content = (tmp_path / "FILE.csv").read_bytes()
+    found = prepare({"data.csv": content}, folder="csv", header=False, columns=columns, quote="'")
+    assert found.code == 0, found.err
+    assert sum(found.schema["rows"].values()) == 300
 
 
 @pytest.mark.parametrize(
