@@ -5,9 +5,11 @@
     <folder>/ml/server.sock where the model server listens
     <folder>/log            its output
 
-An image's own program is not here. What can be served is what the XGBoost and scikit-learn images serve in
-script mode: the container's environment names a script and its folder (``SAGEMAKER_PROGRAM`` and
-``SAGEMAKER_SUBMIT_DIRECTORY``), which lies in the artifact or in S3.
+What can be served is what the XGBoost and scikit-learn images serve in script mode: the container's
+environment names a script and its folder (``SAGEMAKER_PROGRAM`` and ``SAGEMAKER_SUBMIT_DIRECTORY``), which
+lies in the artifact or in S3. For functions that the script leaves out there are the image's own
+(``programs``). The XGBoost image also serves, without a script, what it has trained as a built-in algorithm.
+No other image's own program is here.
 """
 
 from __future__ import annotations
@@ -22,9 +24,15 @@ from sagemaker_local.jobs import archive, images, transfer
 from sagemaker_local.jobs.failure import client_error, disk_failure
 from sagemaker_local.jobs.job import Command, JobContext, base_environment
 from sagemaker_local.jobs.places import OPT_ML, Host
+from sagemaker_local.programs import PROGRAMS
 
 SOCKET = "server.sock"
 _MODEL, _CODE = f"{OPT_ML}/model", f"{OPT_ML}/code"
+_XGBOOST_PROGRAM = "aws_images/xgboost_serving.py"
+_DEFAULTS = {
+    "sagemaker-xgboost:": "aws_images.xgboost_defaults",
+    "sagemaker-scikit-learn:": "aws_images.scikit_learn_defaults",
+}
 
 
 def stage(
@@ -50,16 +58,32 @@ def stage(
     try:
         host.ml.mkdir(parents=True, exist_ok=True)
         _fetch_model(container, host, context, region, check)
-        program = _place_code(container, host, context, region, check)
+        own = _own_program(container)
+        program = own or _place_code(container, host, context, region, check)
     except OSError as problem:
         raise disk_failure(f"preparing the container {container.name}", problem) from problem
     interpreter = images.interpreter_for(container.image, context.interpreters)
     for warning in interpreter.warnings:
         note(warning)
-    environment = base_environment(interpreter, host, region, context) | dict(container.environment)
-    argv = [str(interpreter.python), str(SERVER), f"{OPT_ML}/{SOCKET}", _CODE, program, _MODEL]
+    environment = base_environment(interpreter, host, region, context)
+    if own:
+        environment["SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"] = "text/csv"
+        environment["XGBOOST_IMAGE_VERSION"] = images.xgboost_version(container.image) or ""
+    environment |= container.environment
+    folder = str(PROGRAMS) if own else _CODE
+    argv = [str(interpreter.python), str(SERVER), f"{OPT_ML}/{SOCKET}", folder, program, _MODEL]
+    defaults = next((module for name, module in _DEFAULTS.items() if name in container.image), None)
+    if defaults and not own:
+        argv += [str(PROGRAMS), defaults]
     command = Command(argv, environment)
     return command.rewritten(host.ml) if rewrite else command
+
+
+def _own_program(container: Container) -> str:
+    """The image's own program, for a container that names no script; empty where there is none here."""
+    names = container.environment.keys() & {"SAGEMAKER_PROGRAM", "SAGEMAKER_SUBMIT_DIRECTORY"}
+    is_xgboost = images.xgboost_version(container.image) is not None
+    return _XGBOOST_PROGRAM if is_xgboost and not any(container.environment[name] for name in names) else ""
 
 
 def _fetch_model(
@@ -104,8 +128,9 @@ def _place_code(
     if not program or not source:
         raise client_error(
             f"the environment of container {container.name} names no script (SAGEMAKER_PROGRAM and"
-            " SAGEMAKER_SUBMIT_DIRECTORY). The local SageMaker serves an artifact through its own script:"
-            f" what the image {container.image} does without one is not implemented."
+            " SAGEMAKER_SUBMIT_DIRECTORY). The local SageMaker serves an artifact through its own script, or"
+            f" as the XGBoost image does: what the image {container.image} does without a script is not"
+            " implemented."
         )
     code = host.path(_CODE, "the script's folder")
     if source.startswith("s3://"):

@@ -4,7 +4,10 @@ A program of its own that runs inside the container's folder and imports nothing
 and the script. It does what the images' serving toolkit does: ``model_fn`` once, then for every request
 ``input_fn``, ``predict_fn`` and ``output_fn``, or ``transform_fn`` in place of the three.
 
-    python server.py SOCKET CODE_FOLDER PROGRAM MODEL_FOLDER
+    python server.py SOCKET CODE_FOLDER PROGRAM MODEL_FOLDER [PROGRAMS DEFAULTS]
+
+Where the image has functions for what a script leaves out, DEFAULTS is the module that holds them, in the
+folder PROGRAMS.
 
 It listens on a Unix socket, and only once the model is loaded: whoever can connect can invoke. Each
 connection has a thread, which reads, calls the script and answers without handing anything over; the
@@ -22,6 +25,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import importlib
 import io
 import json
@@ -69,12 +73,22 @@ def load_script(code_folder: str, program: str) -> ModuleType:
     return importlib.import_module(program.removesuffix(".py").replace("/", "."))
 
 
-def functions_of(script: ModuleType, program: str) -> tuple[Callable[[str], Any], Transform]:
+def load_defaults(programs_folder: str, module: str) -> ModuleType:
+    """The image's own functions; its folder comes last on the path, where it hides nothing of a script's."""
+    sys.path.append(programs_folder)
+    return importlib.import_module(module)
+
+
+def functions_of(
+    script: ModuleType, program: str, defaults: Callable[[], ModuleType] | None
+) -> tuple[Callable[[str], Any], Transform]:
     """``model_fn``, and one function from a request's body to what the script answers.
 
+    Args:
+        defaults: loads the image's own functions, for what a script leaves out; ``model_fn`` has none.
+
     Raises:
-        ScriptProblem: a function is missing, or stands beside one that takes its place. The images have
-            defaults for some; they are not here.
+        ScriptProblem: a function is missing, or stands beside one that takes its place.
     """
     names = ("model_fn", "transform_fn", "input_fn", "predict_fn", "output_fn")
     found: dict[str, Callable[..., Any]] = {
@@ -82,10 +96,12 @@ def functions_of(script: ModuleType, program: str) -> tuple[Callable[[str], Any]
     }
     wanted = ("model_fn",) if "transform_fn" in found else ("model_fn", "input_fn", "predict_fn", "output_fn")
     missing = [name for name in wanted if name not in found]
-    if missing:
+    if missing and missing[0] != "model_fn" and defaults is not None:
+        own = defaults()
+        found |= {name: getattr(own, name) for name in missing}
+    elif missing:
         raise ScriptProblem(
-            f"{program} has no {', '.join(missing)}; the local SageMaker serves through the script's own"
-            " functions only"
+            f"{program} has no {', '.join(missing)}, and the image has no function that takes its place here"
         )
     if "transform_fn" in found:
         beside = [name for name in names[2:] if name in found]
@@ -124,10 +140,12 @@ class ModelServer:
             with self._turn:
                 content = body.decode(errors="replace") if content_type in TEXT_TYPES else body
                 return _response(self._transform(self._model, content, content_type, accept))
-        except Exception:
+        except Exception as problem:
             # Whatever a script raises must leave the server standing.
             traceback.print_exc()
             sys.stderr.flush()
+            if refusal := getattr(problem, "refusal", None):  # of the image's own programs
+                return str(refusal), _HTML, str(problem).encode()
             return "500 INTERNAL SERVER ERROR", _HTML, _FAILED
 
     def serve(self, listener: socket.socket) -> None:
@@ -279,10 +297,11 @@ def listen(path: str) -> socket.socket:
 
 
 def main(arguments: list[str]) -> None:
-    path, code_folder, program, model_folder = arguments
+    path, code_folder, program, model_folder, *of_image = arguments
+    defaults = functools.partial(load_defaults, *of_image) if of_image else None
     try:
         script = load_script(code_folder, program)
-        model_fn, transform = functions_of(script, program)
+        model_fn, transform = functions_of(script, program, defaults)
     except ScriptProblem as problem:
         sys.exit(f"{problem}.")
     server = ModelServer(

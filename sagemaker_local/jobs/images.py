@@ -24,6 +24,10 @@ from sagemaker_local.jobs.failure import client_error
 _KNOWN = re.compile(
     r"(?:^|/)sagemaker-(?P<library>xgboost|scikit-learn):(?P<version>(?P<released>\d+\.\d+)(?:-\d+)?)"
 )
+_XGBOOST = re.compile(r"(?:^|/)(?:sagemaker-xgboost:(?P<version>\d+\.\d+)[\w.-]*|xgboost:(?:1|latest))$")
+_XGBOOST_BEFORE_VERSIONS = "0.72"
+"""What the images hold whose tags say no version of XGBoost."""
+
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -39,8 +43,12 @@ class Interpreter:
         return self.python == Path(sys.executable)
 
 
-def is_xgboost(image: str) -> bool:
-    return "xgboost" in image.rpartition("/")[2]
+def xgboost_version(image: str) -> str | None:
+    """Major and minor version of an XGBoost image of AWS's, "1.7"; None of any other image."""
+    found = _XGBOOST.search(image)
+    if found is None:
+        return None
+    return found["version"] or _XGBOOST_BEFORE_VERSIONS
 
 
 def interpreter_for(image: str, interpreters: Mapping[str, str]) -> Interpreter:

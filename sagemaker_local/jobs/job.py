@@ -150,6 +150,7 @@ class JobKind:
         collect: keeps what a job leaves that has not failed; returns members for its document. The second
             argument says whether it was stopped before its end.
         message: what the job left as a message about its end, given the instance that failed; may be empty.
+        added: members that the service itself adds to a request's.
     """
 
     kind: str
@@ -163,6 +164,7 @@ class JobKind:
     stage: Callable[[JobRun], list[Command]]
     collect: Callable[[JobRun, bool], Document]
     message: Callable[[Host], str]
+    added: Callable[[Document], Document] = lambda _: {}
 
     @property
     def name_member(self) -> str:

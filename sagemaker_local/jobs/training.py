@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_local.errors import not_implemented, validation_error
-from sagemaker_local.jobs import archive, images, script_mode, transfer
+from sagemaker_local.jobs import archive, builtin_xgboost, images, script_mode, transfer
 from sagemaker_local.jobs.failure import client_error, disk_failure
 from sagemaker_local.jobs.images import Interpreter
 from sagemaker_local.jobs.job import Command, Document, JobKind, JobRun
@@ -61,15 +61,13 @@ def _check(request: Document) -> None:
     if not image:
         raise validation_error("AlgorithmSpecification needs a TrainingImage.")
     hyperparameters = request.get("HyperParameters") or {}
-    if not specification.get("ContainerEntrypoint") and script_mode.script_of(hyperparameters) is None:
-        what = (
-            "XGBoost as a built-in algorithm"
-            if images.is_xgboost(image)
-            else f"the entry point of the image {image} itself"
-        )
+    if builtin_xgboost.is_asked_for(request):
+        builtin_xgboost.check(request)
+    elif not specification.get("ContainerEntrypoint") and script_mode.script_of(hyperparameters) is None:
         raise not_implemented(
-            f"{what}: give AlgorithmSpecification.ContainerEntrypoint, or a script by the hyperparameters"
-            " sagemaker_program and sagemaker_submit_directory; without either, the training job"
+            f"the entry point of the image {image} itself: give AlgorithmSpecification.ContainerEntrypoint,"
+            " or a script by the hyperparameters sagemaker_program and sagemaker_submit_directory; without"
+            " either, the training job"
         )
     for definition in specification.get("MetricDefinitions") or []:
         try:
@@ -134,6 +132,8 @@ def _stage(job: JobRun) -> list[Command]:
         if specification.get("ContainerEntrypoint"):
             argv = [*specification["ContainerEntrypoint"], *specification.get("ContainerArguments", [])]
             command = Command(argv, environment)
+        elif builtin_xgboost.is_asked_for(document):
+            command = builtin_xgboost.command(image, environment)
         else:
             command = _script_command(
                 job, host, interpreter, environment, hyperparameters, input_data_config, resource_config
@@ -249,8 +249,9 @@ def _final_metrics(job: JobRun) -> list[Document]:
     for host in job.hosts if patterns else ():
         with LogReader(host.log, complete=True) as log:
             for line in log.forward(0):
+                escaped = line.text.replace("\t", "#011")  # a tab in CloudWatch, and in AWS's own expressions
                 for name, pattern in patterns:
-                    for match in pattern.finditer(line.text):
+                    for match in [*pattern.finditer(line.text)] or pattern.finditer(escaped):
                         value = _number(match)
                         if value is not None:
                             when = line.timestamp / 1000
@@ -282,4 +283,5 @@ KIND = JobKind(
     stage=_stage,
     collect=_collect,
     message=_message,
+    added=builtin_xgboost.added_members,
 )

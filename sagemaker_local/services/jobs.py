@@ -30,6 +30,7 @@ def _creator(kind: JobKind) -> Handler:
         arn = call.arn(f"{kind.kind}/{name}")
         document = {key: value for key, value in parameters.items() if key != "Tags"}
         clock = clocks.reading()
+        document |= kind.added(parameters)
         document |= {kind.arn_member: arn, "CreationTime": clock["Time"], clocks.CLOCK: clock}
         with call.store.transaction():
             if call.store.get(kind.kind, call.region, name) is not None:

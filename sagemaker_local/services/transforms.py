@@ -30,7 +30,7 @@ def create_transform_job(call: Call, parameters: dict[str, Any]) -> dict[str, An
     count = parameters["TransformResources"]["InstanceCount"]
     check_instances(name, count)
     model = load_model(call, parameters["ModelName"])
-    added = parameters.get("Environment", {})
+    added = {"SAGEMAKER_BATCH": "true", **parameters.get("Environment", {})}
     containers = tuple(
         replace(part, environment={**part.environment, **added}) for part in containers_of(call, model)
     )

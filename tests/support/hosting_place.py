@@ -13,6 +13,7 @@ from typing import Any
 from wire_clients import REGION, client_of, wait_for
 
 IMAGE = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0"
+SCIKIT_LEARN = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.8-0-cpu-py3"
 ROLE = "arn:aws:iam::000000000000:role/local"
 BUCKET = "hosting"
 SCRIPT = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hosting_place import ECHO, SCRIPT, Place, pack
+from hosting_place import ECHO, SCIKIT_LEARN, SCRIPT, Place, pack
 from wire_clients import aws_cli, client_of, wait_for
 
 
@@ -285,7 +285,7 @@ def test_traffic_is_split_by_weight_and_weights_can_be_changed(place: Place) -> 
 def test_an_artifact_without_a_script_fails_the_endpoint_and_says_what_is_missing(place: Place) -> None:
     bare = place.container(place.put("bare/model.tar.gz", pack({"model.ubj": b""})))
     assert "has no code/inference.py" in failure(place, "bare", bare)
-    nameless = place.container(bare["ModelDataUrl"], {})
+    nameless = {**place.container(bare["ModelDataUrl"], {}), "Image": SCIKIT_LEARN}
     assert "names no script" in failure(place, "nameless", nameless)
     nowhere = place.container("s3://hosting/nowhere.tar.gz")
     assert "could not find model data at s3://hosting/nowhere.tar.gz" in failure(place, "nowhere", nowhere)
@@ -305,8 +305,11 @@ def test_a_model_that_cannot_be_loaded_fails_the_endpoint_with_the_end_of_its_lo
 
 
 def test_a_script_without_the_functions_fails_the_endpoint(place: Place) -> None:
-    reason = failure(place, "functions", place.echo("functions", "def model_fn(folder): return 1"))
+    only_model = place.echo("functions", "def model_fn(folder): return 1")
+    reason = failure(place, "functions", {**only_model, "Image": "example.com/own:1"})
     assert "has no input_fn, predict_fn, output_fn" in reason
+    reason = failure(place, "modelless", place.echo("modelless", "def input_fn(body, kind): return 1"))
+    assert "has no model_fn, predict_fn, output_fn" in reason
     script = f"{ECHO}\ndef transform_fn(model, body, content_type, accept): return body"
     reason = failure(place, "both", place.echo("both", script))
     assert "has transform_fn, which takes the place of input_fn, predict_fn, output_fn" in reason

@@ -105,6 +105,15 @@ def test_final_metrics_are_the_last_that_the_log_shows(bench: Any) -> None:
         bench.training("true", algorithm={"MetricDefinitions": [{"Name": "m", "Regex": "("}]})
 
 
+def test_a_tab_of_the_log_is_what_cloudwatch_makes_of_it(bench: Any) -> None:
+    """Expressions that were written for AWS's logs name it by its code."""
+    definitions = [{"Name": "m", "Regex": r".*\[[0-9]+\].*#011validation-auc:(\S+)"}]
+    job = bench.training(
+        "printf '[0]\\ttrain-auc:0.8\\tvalidation-auc:0.7\\n'", algorithm={"MetricDefinitions": definitions}
+    )
+    assert [metric["Value"] for metric in bench.trained(job)["FinalMetricDataList"]] == [0.7]
+
+
 def test_models_of_several_instances_are_one_and_the_first_wins(bench: Any) -> None:
     code = (
         "import json; host = json.load(open('/opt/ml/input/config/resourceconfig.json'))['current_host'];"
@@ -222,7 +231,6 @@ def test_script_mode_refuses_an_archive_that_leaves_its_folder(bench: Any) -> No
 @pytest.mark.parametrize(
     ("members", "says"),
     [
-        ({}, "XGBoost as a built-in algorithm"),
         ({"CheckpointConfig": {"S3Uri": "s3://bucket/c"}}, "CheckpointConfig of a training job"),
         ({"image": "example.com/other:1"}, "entry point of the image example.com/other:1"),
         ({"algorithm": {"TrainingInputMode": "Pipe"}, "command": "true"}, "input mode Pipe"),
