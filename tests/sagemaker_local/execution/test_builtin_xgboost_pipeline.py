@@ -1,4 +1,4 @@
-"""The form of AWS's example "Abalone": built-in XGBoost between a script that prepares and one that evaluates."""
+"""The form of AWS's example "Abalone": built-in XGBoost between scripts that prepare and that evaluate."""
 
 from __future__ import annotations
 
