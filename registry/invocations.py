@@ -3,7 +3,8 @@
 A request may carry 6 MB and its answer as much, so many rows come as several payloads; whoever reads them
 cuts them on row boundaries. Answers are understood in the two forms that this project's models give: JSON
 ``{"predictions": [...]}`` and CSV lines ``class,probability``; in a regression ``value`` is in place of the
-class. A model from elsewhere may answer with a bare JSON list.
+class. A model from elsewhere may answer with a bare JSON list, or with other members, such as XGBoost's
+``score`` as a built-in algorithm.
 """
 
 from __future__ import annotations

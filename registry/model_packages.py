@@ -37,7 +37,9 @@ class ModelVersion:
     """A registered model package, as a list shows it.
 
     Attributes:
+        description: what whoever registered it says of it; empty if nothing.
         accuracy: on the test part; None if the version carries no readable statistics.
+        stated_accuracy: what a note says where there are no statistics; nothing here has measured it.
         headline: AUC or weighted F1, whichever the statistics hold.
         verdict: the gate's; None if the version carries none.
         status: of the package itself: Completed, Failed, ...
@@ -47,7 +49,9 @@ class ModelVersion:
     version: int
     arn: str
     created: datetime
+    description: str
     accuracy: float | None
+    stated_accuracy: str | None
     headline: Metric | None
     verdict: Verdict | None
     status: str
@@ -174,16 +178,23 @@ def read_listed(clients: Clients, summary: Mapping[str, Any]) -> ModelVersion:
     described = sagemaker.describe_model_package(ModelPackageName=summary["ModelPackageArn"])
     metrics = metrics_in(read_statistics(s3, statistics_uri(described)))
     accuracy = metrics.get("accuracy")
+    notes = described.get("CustomerMetadataProperties", {})
     return ModelVersion(
         version=summary["ModelPackageVersion"],
         arn=summary["ModelPackageArn"],
         created=summary["CreationTime"],
+        description=described.get("ModelPackageDescription", ""),
         accuracy=accuracy.value if accuracy else None,
+        stated_accuracy=None if metrics else _stated_accuracy(notes),
         headline=headline(metrics),
-        verdict=read_verdict(s3, described.get("CustomerMetadataProperties", {})),
+        verdict=read_verdict(s3, notes),
         status=summary["ModelPackageStatus"],
         approval=summary.get("ModelApprovalStatus", PENDING),
     )
+
+
+def _stated_accuracy(notes: Mapping[str, str]) -> str | None:
+    return next((value for name, value in notes.items() if name.casefold() == "accuracy"), None)
 
 
 def statistics_uri(described: dict[str, Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -75,7 +76,7 @@ def _check(what: str, text: str, limit: int) -> None:
         raise GatehouseError(
             f"the {what} has {len(text)} characters", remedy=f"SageMaker allows 1 to {limit}"
         )
-    wrong = sorted({c for c in text if not (c.isalpha() or c.isdecimal() or c == " " or c in _PUNCTUATION)})
+    wrong = sorted({c for c in text if unicodedata.category(c)[0] not in "LNZ" and c not in _PUNCTUATION})
     if wrong:
         raise GatehouseError(
             f"the {what} has {' '.join(map(repr, wrong))} in it",

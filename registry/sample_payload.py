@@ -119,6 +119,8 @@ def _fault(prediction: Mapping[str, Any], classes: Sequence[str]) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return f"holds {value!r} where a number should be"
         return None
+    if prediction and "class" not in prediction and not classes:  # of a model from elsewhere
+        return None
     if prediction.get("class") in (None, ""):
         return f"names no class: {json.dumps(prediction)[:200]}"
     probabilities = prediction.get("probabilities")

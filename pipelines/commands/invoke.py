@@ -66,11 +66,20 @@ def command(
 
 
 def _table(predictions: Sequence[Mapping[str, Any]]) -> Table:
-    """A line for each row: its class and probability, or the number of a regression."""
+    """A line for each row: class and probability, a regression's number, or what else is answered."""
     numbered = [(str(number), prediction) for number, prediction in enumerate(predictions, 1)]
     if predictions and "value" in predictions[0]:
         return Table(
             ("Row", "Value"), [(number, _figure(prediction.get("value"))) for number, prediction in numbered]
+        )
+    if predictions and "class" not in predictions[0]:
+        members = list(dict.fromkeys(name for prediction in predictions for name in prediction))
+        return Table(
+            ("Row", *members),
+            [
+                (number, *(_figure(prediction.get(name)) for name in members))
+                for number, prediction in numbered
+            ],
         )
     return Table(
         ("Row", "Class", "Probability"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import click
 
@@ -36,7 +37,8 @@ def command(project: str | None, approval: str | None, limit: int, target: str) 
     """List the registered versions of the project's model, newest first.
 
     The gate's metric is shown with its 95 % interval and with what the best constant answer reaches, from
-    the verdict that each version carries; versions without one show accuracy, and AUC or weighted F1.
+    the verdict that each version carries; versions without one show accuracy, and AUC or weighted F1. An
+    accuracy that only a note of a version states is marked so: nothing here has measured it.
     """
     with connected_to_model(project, target) as at:
         name = at.project.name
@@ -61,8 +63,14 @@ def command(project: str | None, approval: str | None, limit: int, target: str) 
 def _table(shown: Sequence[ModelVersion], where: Mapping[str, tuple[str, ...]]) -> Table:
     """The gate's metric, by the newest verdict, with its interval and the best constant; or two metrics."""
     kind = next((version.verdict.kind for version in shown if version.verdict), None)
-    if kind is None:
-        return _table_without_verdicts(shown, where)
+    table = _table_without_verdicts(shown, where) if kind is None else _table_of(kind, shown, where)
+    if not any(version.description for version in shown):
+        return table
+    rows = [(*row, version.description) for row, version in zip(table.rows, shown, strict=True)]
+    return replace(table, headings=(*table.headings, "Description"), rows=rows)
+
+
+def _table_of(kind: MetricKind, shown: Sequence[ModelVersion], where: Mapping[str, tuple[str, ...]]) -> Table:
     return Table(
         ("Version", "Created", kind.heading, "95 % interval", "Constant", "Approval", "Serves in"),
         [
@@ -85,12 +93,18 @@ def _measured(version: ModelVersion, kind: MetricKind) -> tuple[str, str, str]:
     """Value, interval and constant of a metric, short enough for a line of 80 characters."""
     known = version.verdict.metrics.get(kind.name) if version.verdict else None
     if known is None:
-        return figure(version.accuracy if kind == ACCURACY else None, kind), "-", "-"
+        return _accuracy(version) if kind == ACCURACY else "-", "-", "-"
     return (
         figure(known.value, kind),
         known.interval(kind, briefly=True) or "-",
         figure(known.constant, kind),
     )
+
+
+def _accuracy(version: ModelVersion) -> str:
+    if version.stated_accuracy is not None:
+        return f"{version.stated_accuracy}, stated"
+    return figure(version.accuracy, ACCURACY)
 
 
 def _table_without_verdicts(shown: Sequence[ModelVersion], where: Mapping[str, tuple[str, ...]]) -> Table:
@@ -101,7 +115,7 @@ def _table_without_verdicts(shown: Sequence[ModelVersion], where: Mapping[str, t
             (
                 str(version.version),
                 moment(version.created),
-                figure(version.accuracy, ACCURACY),
+                _accuracy(version),
                 figure(version.headline.value if version.headline else None, headline),
                 version.status,
                 version.approval,
@@ -117,7 +131,9 @@ def _document(version: ModelVersion, where: dict[str, tuple[str, ...]]) -> dict[
         "version": version.version,
         "arn": version.arn,
         "created": version.created,
+        "description": version.description or None,
         "accuracy": version.accuracy,
+        "stated_accuracy": version.stated_accuracy,
         "auc": _headline(version, "auc"),
         "weighted_f1": _headline(version, "weighted_f1"),
         **_gate(version.verdict),
