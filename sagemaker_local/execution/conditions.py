@@ -1,8 +1,9 @@
 """Evaluates a condition step's comparisons.
 
 In come the step's Conditions and the scope, out comes the outcome. A comparison that has no answer
-(NaN, a text where a number is needed, a value that is not there) raises, so that the step fails and
-says what it found: were it silently False, a broken metric file would look like a bad model.
+(NaN, a text beside a number, a value that is not there) raises, so that the step fails and says what it
+found: were it silently False, a broken metric file would look like a bad model. Two texts are ordered as
+texts: "10" is less than "9".
 """
 
 from __future__ import annotations
@@ -62,8 +63,9 @@ def evaluate(condition: dict[str, Any], scope: Scope) -> bool:
     left, right = (resolve(condition[name], scope) for name in ("LeftValue", "RightValue"))
     if kind == "Equals":
         return _equal(left, right, condition, scope)
+    both_texts = isinstance(left, str) and isinstance(right, str)
     for side, name in ((left, "LeftValue"), (right, "RightValue")):
-        if not _is_number(side):
+        if not _is_number(side) and not both_texts:
             raise LanguageError(
                 f"{kind} needs a number as {name}, but {_found(side, condition[name], scope)}."
             )

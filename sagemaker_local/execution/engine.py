@@ -338,7 +338,9 @@ class _Run:
         status, reason = schedule.final_status(), None
         steps = self.record.steps()
         if status == "Failed" and not (self._stopping and _only_stopped(schedule)):
-            reasons = [f"{name}: {steps[name].get('FailureReason', '')}" for name in schedule.unhandled()]
+            reasons = [
+                f"{name}: {steps[name].get('FailureReason') or 'failed'}" for name in schedule.unhandled()
+            ]
             reason = " ".join([FAILURE, *reasons])
         elif self._stopping:
             status = "Stopped"

@@ -280,7 +280,8 @@ def _depends_on(document: Mapping[str, Any], documents: Mapping[str, Mapping[str
                 f"DependsOn holds {entry!r}; expected a step's name or Step and Trigger"
                 f" ({', '.join(TRIGGERS)})."
             )
-        _known_step(name, documents)
+        if _known_step(name, documents).get("Type") == "Fail":
+            raise language.LanguageError(f"{document['Name']} can not depends on {name}, a Fail step.")
         needs[name] = trigger
     return needs
 

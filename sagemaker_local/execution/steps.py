@@ -212,7 +212,8 @@ class StepRun:
             )
             return Outcome("Stopped", reason=outside)
         reason = reason or f"{name} failed without a reason."
-        return Outcome("Failed", reason=reason, exception_type=retry.job_exception_type(reason))
+        kind = retry.job_exception_type(reason)
+        return Outcome("Failed", reason=f"ClientError: {reason}", exception_type=kind)
 
     def _cached(self, key: str | None) -> Outcome | None:
         if key is None or not self.step.cache.enabled:
@@ -305,7 +306,7 @@ class StepRun:
         """Fail: ends the execution with the message that the definition gives it."""
         message = str(self._resolved().get("ErrorMessage", ""))
         metadata = {"Fail": {"ErrorMessage": message}}
-        return Outcome("Failed", reason=message, members={"Metadata": metadata})
+        return Outcome("Failed", reason=message or None, members={"Metadata": metadata})
 
 
 _ATTEMPTS: dict[str, Callable[[StepRun], Outcome]] = {

@@ -37,6 +37,12 @@ def test_orderings_are_those_of_numbers(left: float, right: float) -> None:
     assert holds["LessThan"] == (left < right) == (not holds["GreaterThanOrEqualTo"])
 
 
+def test_two_texts_are_ordered_as_texts() -> None:
+    assert not evaluate(comparison("GreaterThan", "1", "3"), Scope())
+    assert evaluate(comparison("GreaterThan", "9", "10"), Scope())
+    assert evaluate(comparison("LessThanOrEqualTo", "a", "a"), Scope())
+
+
 @pytest.mark.parametrize(
     ("value", "outcome"), [("0.8999999999999999", False), ("0.9", False), ("0.91", True)]
 )

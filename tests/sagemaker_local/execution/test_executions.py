@@ -55,6 +55,17 @@ def fail(name: str, message: Any) -> dict[str, Any]:
     return {"Name": name, "Type": "Fail", "Arguments": {"ErrorMessage": message}}
 
 
+def test_a_fail_step_without_a_message_has_no_reason(workshop: Any) -> None:
+    arn, status = workshop.run(workshop.create("silent", {"Name": "End", "Type": "Fail"}, parameters=[]))
+    assert status == "Failed"
+    step = workshop.steps(arn)["End"]
+    assert "FailureReason" not in step
+    assert step["Metadata"]["Fail"]["ErrorMessage"] == ""
+    assert (
+        workshop.describe(arn)["FailureReason"] == "Step failure: One or multiple steps failed. End: failed"
+    )
+
+
 def test_independent_steps_run_side_by_side(workshop: Any) -> None:
     name = workshop.create(
         "meeting",
@@ -259,7 +270,9 @@ def test_a_crash_names_the_step_and_the_end_of_its_log(workshop: Any) -> None:
     arn, status = workshop.run(name)
     assert status == "Failed"
     assert workshop.statuses(arn) == {"Boom": "Failed"}
-    assert "the data is upside down" in workshop.steps(arn)["Boom"]["FailureReason"]
+    of_step = workshop.steps(arn)["Boom"]["FailureReason"]
+    assert of_step.startswith("ClientError: AlgorithmError: ")
+    assert "the data is upside down" in of_step
     reason = workshop.describe(arn)["FailureReason"]
     assert reason.startswith("Step failure: One or multiple steps failed. Boom: ")
     assert "the data is upside down" in reason

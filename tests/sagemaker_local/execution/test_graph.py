@@ -216,6 +216,12 @@ def test_a_step_that_waits_for_any_end_runs_either_way() -> None:
     )
 
 
+def test_nothing_can_wait_for_a_fail_step() -> None:
+    for wanted in (["End"], on("End", "Failed")):
+        with pytest.raises(AwsError, match="B can not depends on End"):
+            graph_of({"Name": "End", "Type": "Fail"}, processing("B", DependsOn=wanted))
+
+
 def test_an_unknown_trigger_is_refused() -> None:
     with pytest.raises(AwsError, match="Trigger"):
         graph_of(processing("A"), processing("B", DependsOn=on("A", "Sometimes")))
