@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from sagemaker_local.hosting.data_processing import DataProcessing, read_processing
 from sagemaker_local.jobs.failure import client_error
 from sagemaker_local.store import Document
 
@@ -21,6 +22,7 @@ class TransformPlan:
         largest: bytes of a payload; None for any number.
         parallel: requests under way at once.
         retries: how often a payload is sent again after an error of the model server's own.
+        processing: what is kept of the records; None for all, without their inputs.
     """
 
     content_type: str | None
@@ -33,6 +35,7 @@ class TransformPlan:
     parallel: int
     timeout: float
     retries: int
+    processing: DataProcessing | None
 
 
 def read_plan(document: Document) -> TransformPlan:
@@ -52,6 +55,7 @@ def read_plan(document: Document) -> TransformPlan:
         parallel=instances * max(1, document.get("MaxConcurrentTransforms", 1)),
         timeout=client.get("InvocationsTimeoutInSeconds", _TIMEOUT_SECONDS),
         retries=client.get("InvocationsMaxRetries", 0),
+        processing=read_processing(document),
     )
 
 

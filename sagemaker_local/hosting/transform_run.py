@@ -129,7 +129,7 @@ class TransformRun:
             try:
                 for body in payloads(source, plan):
                     self._check()
-                    under_way.append(asyncio.create_task(self._send(plan, body, one.info.key)))
+                    under_way.append(asyncio.create_task(self._answered(plan, body, one.info.key)))
                     if len(under_way) >= plan.parallel:
                         _add(writer, await under_way.popleft(), plan)
                 while under_way:
@@ -139,6 +139,13 @@ class TransformRun:
             finally:
                 for task in under_way:
                     task.cancel()
+
+    async def _answered(self, plan: TransformPlan, body: bytes, key: str) -> bytes:
+        """The model's answer to a payload, as it is written."""
+        if plan.processing is None:
+            return await self._send(plan, body, key)
+        answer = await self._send(plan, plan.processing.before(body), key)
+        return plan.processing.after(body, answer)
 
     async def _send(self, plan: TransformPlan, body: bytes, key: str) -> bytes:
         request = router.Request(body, plan.content_type, plan.accept)

@@ -7,7 +7,9 @@ copies inside the kernel where it cannot. Results are moved into the store rathe
 from __future__ import annotations
 
 import fcntl
+import re
 import shutil
+import urllib.parse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from sagemaker_local.s3.objects import ObjectInfo, ObjectStore
 
 _FICLONE = 0x40049409
+_S3_HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,19 @@ class S3Uri:
 
 
 def parse_uri(text: str) -> S3Uri:
+    """Bucket and key of ``s3://bucket/key``, or of the same as an address of S3's by https.
+
+    Raises:
+        JobFailure: it is neither.
+    """
     scheme, _, rest = text.partition("://")
     bucket, _, key = rest.partition("/")
-    if scheme.lower() != "s3" or not bucket:
+    if scheme.lower() == "https" and (host := _S3_HOST.fullmatch(bucket.lower())):
+        key = urllib.parse.unquote(key)
+        bucket, _, key = (host["bucket"], "", key) if host["bucket"] else key.partition("/")
+    elif scheme.lower() != "s3":
+        bucket = ""
+    if not bucket:
         raise client_error(f"'{text}' is no S3 URI: expected s3://bucket/prefix.")
     return S3Uri(bucket, key)
 

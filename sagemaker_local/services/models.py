@@ -11,6 +11,8 @@ from typing import Any
 
 from sagemaker_local.errors import not_implemented, validation_error
 from sagemaker_local.hosting.fleet_spec import Container
+from sagemaker_local.jobs import transfer
+from sagemaker_local.jobs.failure import JobFailure
 from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
 from sagemaker_local.services.model_packages import load_package
@@ -149,9 +151,12 @@ def _artifact(entry: Document) -> str | None:
         if source.get("S3DataType") != "S3Object" or source.get("CompressionType") != "Gzip":
             raise not_implemented("A ModelDataSource other than one S3Object with CompressionType Gzip")
         uri = source["S3Uri"]
-    if uri is not None and not uri.startswith("s3://"):
-        raise not_implemented(f"Model data that is not in S3 ({uri})")
-    return uri
+    if uri is None:
+        return None
+    try:
+        return str(transfer.parse_uri(uri))
+    except JobFailure as error:
+        raise not_implemented(f"Model data that is not in S3 ({uri})") from error
 
 
 def _etag(entry: Document) -> str | None:

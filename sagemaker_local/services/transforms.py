@@ -7,6 +7,7 @@ from typing import Any
 
 from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, job_not_found, not_implemented, validation_error
+from sagemaker_local.hosting.data_processing import read_processing
 from sagemaker_local.hosting.fleet_spec import SPEC_MEMBER, Variant, new_spec
 from sagemaker_local.hosting.payloads import DEFAULT_PAYLOAD_MB
 from sagemaker_local.hosting.transform_run import TRANSFORM_JOB
@@ -111,12 +112,7 @@ def check_request(request: dict[str, Any]) -> None:
         raise not_implemented(f"S3DataType {source['DataSource']['S3DataSource']['S3DataType']}")
     if source.get("SplitType", "None") not in ("None", "Line"):
         raise not_implemented(f"SplitType {source['SplitType']}")
-    processing = request.get("DataProcessing", {})
-    if processing.get("JoinSource", "None") != "None":
-        raise not_implemented(f"JoinSource {processing['JoinSource']}")
-    for member in ("InputFilter", "OutputFilter"):
-        if processing.get(member, "$") != "$":
-            raise not_implemented(f"{member} of DataProcessing")
+    read_processing(request)
     if request.get("DataCaptureConfig"):
         raise not_implemented("DataCaptureConfig")
     megabytes = request.get("MaxPayloadInMB", DEFAULT_PAYLOAD_MB)

@@ -39,6 +39,7 @@ def model_fn(folder: str) -> xgb.Booster:
 
     Raises:
         FileNotFoundError: there is no such file, or there are several.
+        ValueError: this XGBoost cannot read it.
     """
     files = [path for path in Path(folder).iterdir() if path.is_file() and not path.name.startswith(".")]
     path = next((one for one in files if one.name == "xgboost-model"), files[0] if len(files) == 1 else None)
@@ -52,7 +53,13 @@ def model_fn(folder: str) -> xgb.Booster:
             booster: xgb.Booster = pickle.load(content)
     except Exception:  # whatever unpickling of another format raises
         booster = xgb.Booster()
-        booster.load_model(bytearray(path.read_bytes()))
+        try:
+            booster.load_model(bytearray(path.read_bytes()))
+        except xgb.core.XGBoostError as problem:
+            raise ValueError(
+                f"{path.name} is in no format that XGBoost {xgb.__version__} reads. The binary format of"
+                " versions before 1.0 was dropped in 3.1: an interpreter with an older XGBoost reads it"
+            ) from problem
     booster.set_param({"nthread": 1})
     return booster
 

@@ -204,8 +204,15 @@ def test_a_job_is_stopped_while_its_model_computes(upper: Place) -> None:
 def test_what_is_not_implemented_is_refused_before_anything_is_created(upper: Place) -> None:
     with pytest.raises(ClientError, match="SplitType RecordIO is not implemented"):
         start(upper, "refused", TransformInput={"SplitType": "RecordIO"})
-    with pytest.raises(ClientError, match="JoinSource Input is not implemented"):
-        start(upper, "refused", DataProcessing={"JoinSource": "Input"})
+    with pytest.raises(ClientError, match="ContentType and Accept of one form"):
+        start(
+            upper,
+            "refused",
+            TransformOutput={"Accept": "application/json"},
+            DataProcessing={"JoinSource": "Input"},
+        )
+    with pytest.raises(ClientError, match=r"from '\[\?\(@.a\)\]' on"):
+        start(upper, "refused", DataProcessing={"OutputFilter": "$.a[?(@.a)]"})
     with pytest.raises(ClientError, match="at most 100"):
         start(upper, "refused", MaxPayloadInMB=60, MaxConcurrentTransforms=2)
     with pytest.raises(ClientError, match=r"\(ValidationException\).*Could not find requested job"):
