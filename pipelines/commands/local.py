@@ -7,8 +7,10 @@ that was started without --wait, a notebook, the AWS CLI.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
+import tempfile
 from pathlib import Path
 
 import click
@@ -18,6 +20,9 @@ from pipelines.commands import local_endpoint
 from pipelines.commands.output import Document, Output, Remark, notice, with_json
 from pipelines.settings.project import DEFAULT_REGION
 from pipelines.settings.projects_file import Settings, load_settings_if_any
+
+_FUNCTIONS_IMAGE = "local/python"
+"""No image of AWS's: jobs that name it run in this environment."""
 
 
 @click.group("local")
@@ -87,6 +92,9 @@ def status() -> Output:
 def env() -> Output:
     """Print the variables that point other programs at it, for a shell to evaluate.
 
+    The SageMaker SDK then reads a configuration file of this SageMaker's instead of your own: it sends no
+    usage data, and functions of pipelines (@step) and remote functions run in this environment's Python.
+
     \b
     Example:
       eval "$(gatehouse local env)"
@@ -96,7 +104,11 @@ def env() -> Output:
     found = local_endpoint.advertised(settings)
     if found is None:
         raise GatehouseError("the local SageMaker is not up", remedy="Bring it up with `gatehouse local up`")
-    variables = _variables(settings) | local_endpoint.client_variables(found)
+    variables = {
+        **_variables(settings),
+        **local_endpoint.client_variables(found),
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(_written_sdk_config(local_endpoint.home_folder(settings))),
+    }
     yield Document(variables)
     yield "unset AWS_PROFILE AWS_SESSION_TOKEN"  # they belong to a real account
     for name, value in variables.items():
@@ -134,6 +146,20 @@ def _variables(settings: Settings) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+def _written_sdk_config(home: Path) -> Path:
+    """The SageMaker SDK's configuration file; both its versions 2 and 3 read it.
+
+    Without an image's name the SDK refuses functions on other Pythons than 3.8 and 3.10.
+    """
+    modules = {"TelemetryOptOut": True, "RemoteFunction": {"ImageUri": _FUNCTIONS_IMAGE}}
+    content = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": modules}}}
+    path = home / "sagemaker-sdk.yaml"
+    with tempfile.NamedTemporaryFile("w", dir=home, prefix=f".{path.name}.", delete=False) as written:
+        json.dump(content, written, indent=2)  # JSON is YAML
+    Path(written.name).replace(path)
+    return path
 
 
 def _bytes_below(folder: Path) -> int:
