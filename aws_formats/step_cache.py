@@ -23,6 +23,7 @@ KEY_MEMBERS = {
         "HyperParameters",
         "InputDataConfig",
     ),
+    "Tuning": ("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"),
     "Transform": ("DataProcessing", "Environment", "ModelName", "TransformInput"),
 }
 """The members of a step's arguments that are its key, by type; other types are never cached."""

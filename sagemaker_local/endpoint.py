@@ -47,6 +47,7 @@ from sagemaker_local.stacks.cloudformation import TemplateError
 from sagemaker_local.stacks.creation import create_stack
 from sagemaker_local.stacks.templates import Template
 from sagemaker_local.store import Store
+from sagemaker_local.tuning.jobs import TuningJobs
 
 _ADDRESS = "127.0.0.1"
 _BACKLOG = 512
@@ -93,6 +94,7 @@ class Endpoint:
             self.interrupted: list[dict[str, Any]] = components.engine.recover()
             components.jobs.recover()
             components.transforms.recover()
+            components.tuning.recover()
             undo.callback(components.metrics.close)
             undo.callback(components.endpoints.close)
             components.endpoints.recover(start=advertise)
@@ -123,6 +125,7 @@ class Endpoint:
         self._dispatcher.close()
         self._operations.components.arrivals.close()
         self._operations.components.engine.close()
+        self._operations.components.tuning.close()
         self._operations.components.jobs.close()
         self._operations.components.transforms.close()
         self._undo.close()
@@ -235,15 +238,19 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
         """Steps call operations, of which one starts an execution: the engine comes first."""
         return operations(*given, **named)
 
+    tuning = TuningJobs(owner, store, jobs, api)
     components = Components(
         home=home,
         owner=owner,
         store=store,
         objects=objects,
         jobs=jobs,
-        engine=Engine(owner, store, objects, jobs, transforms, api),
+        engine=Engine(
+            owner, store, objects, jobs, {"TransformJob": transforms, "HyperParameterTuningJob": tuning}, api
+        ),
         endpoints=HostedEndpoints(home, owner, store, context),
         transforms=transforms,
+        tuning=tuning,
         functions=Functions(home, owner, store, url),
         arrivals=Arrivals(store),
         metrics=Metrics(store),

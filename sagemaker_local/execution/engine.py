@@ -30,8 +30,8 @@ from sagemaker_local.execution.schedule import Schedule
 from sagemaker_local.execution.slots import Slots
 from sagemaker_local.execution.steps import Outcome, StepRun, Wait, timestamp_text
 from sagemaker_local.home import Owner
-from sagemaker_local.hosting.transform import TransformJobs
 from sagemaker_local.jobs.runner import KINDS, JobRunner
+from sagemaker_local.runs import Runs
 from sagemaker_local.s3.objects import ObjectStore
 from sagemaker_local.store import Document, Store
 
@@ -54,17 +54,21 @@ class Engine:
         store: Store,
         objects: ObjectStore,
         jobs: JobRunner,
-        transforms: TransformJobs,
+        runs: Mapping[str, Runs],
         api: Api,
         job_slots: int | None = None,
     ) -> None:
-        """`job_slots`: how many jobs run at once in this process; by default one a CPU, two at least."""
+        """
+        Args:
+            runs: what else a step can wait for, by what the API calls it.
+            job_slots: how many jobs run at once in this process; by default one a CPU, two at least.
+        """
         self._owner, self._store, self._objects = owner, store, objects
         self._api = api
         self._waits: dict[str, Wait] = {
             kind.prefix: functools.partial(jobs.wait, kind.kind) for kind in KINDS.values()
         }
-        self._waits["TransformJob"] = transforms.wait
+        self._waits |= {name: one.wait for name, one in runs.items()}
         self._recovery = Recovery(owner, store, jobs)
         self._slots = Slots(job_slots or max(2, os.cpu_count() or 1))
         self._runs: dict[tuple[str, str], _Run] = {}

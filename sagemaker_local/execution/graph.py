@@ -23,7 +23,7 @@ from sagemaker_local.execution.property_shapes import check_property
 
 VERSION = "2020-12-01"
 RUN_HERE = (
-    "Processing", "Training", "Transform", "Model", "RegisterModel", "Condition", "Lambda", "Fail"
+    "Processing", "Training", "Transform", "Tuning", "Model", "RegisterModel", "Condition", "Lambda", "Fail"
 )  # fmt: skip
 # The other types that SageMaker Pipelines knows (PipelineExecutionStepMetadata and the SDK's StepTypeEnum).
 ONLY_ON_AWS = frozenset(
@@ -31,7 +31,7 @@ ONLY_ON_AWS = frozenset(
         "Athena", "AutoML", "BedrockCustomModel", "BedrockCustomModelDeployment", "BedrockModelImport",
         "BedrockProvisionedModelThroughput", "Callback", "ClarifyCheck", "Cleanup", "EMR", "EMRServerless",
         "Endpoint", "EndpointConfig", "ForEach", "HubContent", "InferenceComponent", "Job", "Lineage",
-        "QualityCheck", "Tuning",
+        "QualityCheck",
     }
 )  # fmt: skip
 COMPLETED = "Completed"

@@ -12,6 +12,7 @@ _DESCRIBES = {
     "Processing": "DescribeProcessingJob",
     "Training": "DescribeTrainingJob",
     "Transform": "DescribeTransformJob",
+    "Tuning": "DescribeHyperParameterTuningJob",
     "Model": "DescribeModel",
     "RegisterModel": "DescribeModelPackage",
 }
@@ -42,7 +43,10 @@ def check_property(reference: StepReference, step_type: str, outputs: tuple[str,
                 f" declares: {', '.join(outputs) or 'none'}."
             )
         return
-    shape = service_model("sagemaker").operation_model(_DESCRIBES[step_type]).output_shape
+    operation = _DESCRIBES[step_type]
+    if step_type == "Tuning" and reference.path[0] == "TrainingJobSummaries":
+        operation = "ListTrainingJobsForHyperParameterTuningJob"
+    shape = service_model("sagemaker").operation_model(operation).output_shape
     for depth, part in enumerate(reference.path):
         name = str(part)
         if shape.type_name == "structure" and name in shape.members:

@@ -29,13 +29,25 @@ from sagemaker_local.execution.records import RESULT, Record, result_parent
 from sagemaker_local.execution.slots import Slots
 
 _NAME_LENGTH = 63
+_NAME_LENGTHS = {"HyperParameterTuningJobName": 32}
 _RANDOM_LENGTH = 10
+_MOST_TRIED = 50
+"""Training jobs of a tuning job that a definition can refer to; SageMaker's steps have the best 50."""
+
+_SHOWN = {"HyperParameterTuningJob": "TuningJob"}
+"""What a step's metadata call what it has created, where that is not what the API calls it."""
+
 _TOKEN_LENGTH = 36
 _OUTPUT_LENGTH = 1024
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
 
-JOBS = {"Processing": "ProcessingJob", "Training": "TrainingJob", "Transform": "TransformJob"}
+JOBS = {
+    "Processing": "ProcessingJob",
+    "Training": "TrainingJob",
+    "Transform": "TransformJob",
+    "Tuning": "HyperParameterTuningJob",
+}
 """What the API calls the job of a step, by the step's type: CreateProcessingJob, ProcessingJobName, ..."""
 
 Wait = Callable[[str, str], object]
@@ -190,7 +202,7 @@ class StepRun:
     def _run_one_job(self, prefix: str, arguments: dict[str, Any]) -> Outcome:
         name = arguments[f"{prefix}Name"]
         created = self._call(f"Create{prefix}", arguments)
-        self._executing(Metadata={prefix: {"Arn": created[f"{prefix}Arn"]}})
+        self._executing(Metadata={_SHOWN.get(prefix, prefix): {"Arn": created[f"{prefix}Arn"]}})
         with self._lock:
             self._job = name
         if self.stop.is_set():
@@ -204,7 +216,7 @@ class StepRun:
         status = described[f"{prefix}Status"]
         reason = described.get("FailureReason")
         if status == "Completed":
-            return Outcome("Succeeded", described)
+            return Outcome("Succeeded", described | self._tried(prefix, described))
         # A job that was stopped and has a reason ran longer than it may.
         if status == "Stopped" and not reason:
             outside = (
@@ -214,6 +226,21 @@ class StepRun:
         reason = reason or f"{name} failed without a reason."
         kind = retry.job_exception_type(reason)
         return Outcome("Failed", reason=f"ClientError: {reason}", exception_type=kind)
+
+    def _tried(self, prefix: str, described: Mapping[str, Any]) -> dict[str, Any]:
+        """The training jobs of a tuning job, the best first: properties of its step as well."""
+        if prefix != JOBS["Tuning"]:
+            return {}
+        best = described["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]
+        asked = {
+            f"{prefix}Name": described[f"{prefix}Name"],
+            "SortBy": "FinalObjectiveMetricValue",
+            "SortOrder": "Descending" if best["Type"] == "Maximize" else "Ascending",
+            "MaxResults": _MOST_TRIED,
+        }
+        return {
+            "TrainingJobSummaries": self._call(f"ListTrainingJobsFor{prefix}", asked)["TrainingJobSummaries"]
+        }
 
     def _cached(self, key: str | None) -> Outcome | None:
         if key is None or not self.step.cache.enabled:
@@ -313,6 +340,7 @@ _ATTEMPTS: dict[str, Callable[[StepRun], Outcome]] = {
     "Processing": StepRun.run_job,
     "Training": StepRun.run_job,
     "Transform": StepRun.run_job,
+    "Tuning": StepRun.run_job,
     "Model": StepRun.run_model,
     "Condition": StepRun.run_condition,
     "RegisterModel": StepRun.run_registration,
@@ -352,12 +380,16 @@ def new_name(execution_id: str, step: Step, member: str) -> str:
 
     A definition that gives the name itself, as `member` of the step's arguments (the SDK's
     ``use_custom_job_prefix``), has it in place of ``pipelines-<execution id>-<step name>``. Names are cut
-    to 63 characters.
+    to 63 characters, those of tuning jobs, which begin with the execution's id, to 32.
     """
     custom = step.arguments.get(member)
-    prefix = custom if isinstance(custom, str) else f"pipelines-{execution_id}-{step.name}"
+    usual = (
+        f"{execution_id}-{step.name}" if member in _NAME_LENGTHS else f"pipelines-{execution_id}-{step.name}"
+    )
+    prefix = custom if isinstance(custom, str) else usual
     random = "".join(secrets.choice(_ALPHANUMERIC) for _ in range(_RANDOM_LENGTH))
-    head = prefix.replace("_", "-")[: _NAME_LENGTH - _RANDOM_LENGTH - 1].strip("-")
+    length = _NAME_LENGTHS.get(member, _NAME_LENGTH)
+    head = prefix.replace("_", "-")[: length - _RANDOM_LENGTH - 1].strip("-")
     return f"{head}-{random}"
 
 

@@ -60,21 +60,21 @@ class TransformRun:
         self._stop_requested.set()
         self._fleet.cancel()
 
-    def carry_out(self) -> tuple[str, str | None]:
-        """Run the job; its last status, and the reason where it has failed."""
+    def carry_out(self) -> Document:
+        """Run the job; how it ended."""
         try:
             self._carry_out()
         except JobStopped:
-            return "Stopped", None
+            return {"TransformJobStatus": "Stopped"}
         except JobFailure as failure:
             if self._stop_requested.is_set():
-                return "Stopped", None
-            return "Failed", str(failure)[:LIMIT]
+                return {"TransformJobStatus": "Stopped"}
+            return _failed(str(failure))
         except Exception as problem:
             # A fault of this service must end the job, not leave it InProgress for ever.
             _log.exception("transform job %s failed unexpectedly", self.name)
-            return "Failed", f"InternalServerError: {problem!r}"[:LIMIT]
-        return "Completed", None
+            return _failed(f"InternalServerError: {problem!r}")
+        return {"TransformJobStatus": "Completed"}
 
     def _carry_out(self) -> None:
         source = self._document["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
@@ -187,3 +187,7 @@ def _add(writer: BinaryIO, answer: bytes, plan: TransformPlan) -> None:
     writer.write(answer)
     if plan.line_after_each:
         writer.write(b"\n")
+
+
+def _failed(reason: str) -> Document:
+    return {"TransformJobStatus": "Failed", "FailureReason": reason[:LIMIT]}

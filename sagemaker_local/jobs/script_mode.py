@@ -51,8 +51,11 @@ def decoded(value: str) -> Any:
 
 
 def user_hyperparameters(hyperparameters: Mapping[str, str]) -> dict[str, Any]:
+    """Those that the script is given; a tuning job's own is for algorithms of AWS's."""
     return {
-        name: decoded(value) for name, value in hyperparameters.items() if not name.startswith("sagemaker_")
+        name: decoded(value)
+        for name, value in hyperparameters.items()
+        if not name.startswith("sagemaker_") and name != "_tuning_objective_metric"
     }
 
 

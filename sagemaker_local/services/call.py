@@ -23,6 +23,7 @@ from sagemaker_local.jobs.runner import JobRunner
 from sagemaker_local.metrics import Metrics
 from sagemaker_local.s3.objects import ObjectStore
 from sagemaker_local.store import Store
+from sagemaker_local.tuning.jobs import TuningJobs
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Components:
     engine: Engine
     endpoints: HostedEndpoints
     transforms: TransformJobs
+    tuning: TuningJobs
     functions: Functions
     arrivals: Arrivals
     metrics: Metrics

@@ -15,6 +15,7 @@ from sagemaker_local.errors import NOT_IMPLEMENTED, AwsError, validation_error
 from sagemaker_local.execution.graph import Graph
 from sagemaker_local.jobs import processing, training
 from sagemaker_local.services import models, transforms
+from sagemaker_local.tuning import request as tuning
 
 _UNKNOWN = "(known when the step runs)"
 
@@ -22,6 +23,7 @@ _CHECKS: Mapping[str, Callable[[dict[str, Any]], None]] = {
     "Processing": processing.KIND.check,
     "Training": training.KIND.check,
     "Transform": transforms.check_request,
+    "Tuning": tuning.check,
     "Model": models.check_request,
 }
 

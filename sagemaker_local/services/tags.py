@@ -26,6 +26,7 @@ _TAGGED = {
     "endpoint-config": "endpoint-config",
     "endpoint": "endpoint",
     "transform-job": "transform-job",
+    "hyper-parameter-tuning-job": "hyper-parameter-tuning-job",
 }
 """Resource type in an ARN -> kind in the store."""
 
