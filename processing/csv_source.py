@@ -25,7 +25,7 @@ _BROKEN_PACKING = (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.e
 _BROKEN = (pa.ArrowInvalid, UnicodeDecodeError, *_BROKEN_PACKING)
 _DELIMITERS = {
     **{",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"},
-    **{":": "a colon", "^": "a caret", BLANKS: "spaces"},
+    **{":": "a colon", "^": "a caret", "\x01": "the character of Hive, U+0001", BLANKS: "spaces"},
 }
 _LARGEST_BLOCK_BYTES = 1 << 30
 
@@ -38,6 +38,7 @@ def csv_columns(file: SourceFile, settings: DatasetSettings) -> tuple[str, ...]:
     """
     settings = settings_of(file, settings)
     read = pa_csv.ReadOptions(block_size=FIRST_BLOCK_BYTES, autogenerate_column_names=not settings.header)
+    _check_first_line(file, settings)
     _check_delimiter(file, settings)
     reader = _open_csv(file, read, settings, pa_csv.ConvertOptions())
     assert reader is not None
@@ -190,8 +191,8 @@ def _open_csv(
         raise _csv_error(error, file, settings) from error
 
 
-def _check_delimiter(file: SourceFile, settings: DatasetSettings) -> None:
-    """A header that is one column only, or lacks the target, although another delimiter would not."""
+def _check_first_line(file: SourceFile, settings: DatasetSettings) -> None:
+    """A first line that is for a program alone, neither names nor a row."""
     header = faults.first_row(file, settings)
     line = settings.delimiter.join(header)
     said = re.fullmatch("sep=(.)", line)
@@ -202,6 +203,18 @@ def _check_delimiter(file: SourceFile, settings: DatasetSettings) -> None:
             remedy="Remove it: tail -n +2 FILE > NEW_FILE"
             + ("" if said[1] == settings.delimiter else f", and set delimiter = {toml_text(said[1])}"),
         )
+    if faults.counts_rows_and_features(faults.first_rows(file, settings, settings.delimiter, 2)):
+        raise InputError(
+            f"the first line, {line!r}, gives numbers of rows and columns and the names of classes, as the "
+            "files in scikit-learn do: it is neither a header nor a row",
+            where=file.name,
+            remedy="Remove it: tail -n +2 FILE > NEW_FILE",
+        )
+
+
+def _check_delimiter(file: SourceFile, settings: DatasetSettings) -> None:
+    """A header that is one column only, or lacks the target, although another delimiter would not."""
+    header = faults.first_row(file, settings)
     if len(header) > 1 and (settings.target in header or settings.columns is not None or not settings.header):
         return
     found = []

@@ -43,6 +43,13 @@ def malformed_line(file: SourceFile, settings: DatasetSettings, expected: int) -
                 )
             if row and len(row) != expected:
                 text = settings.delimiter.join(row)
+                if "\0" in text:
+                    return InputError(
+                        f"{text.count(chr(0)):,} bytes of 0 stand there, as after a copy that was cut off",
+                        where=f"{file.name}, line {start}",
+                        remedy="Copy the file again; or, if no row is missing, remove them: "
+                        "tr -d '\\000' < FILE > NEW_FILE",
+                    )
                 shown = text[:_TEXT_SHOWN] + ("..." if len(text) > _TEXT_SHOWN else "")
                 fields = "1 field" if expected == 1 else f"{expected} fields"
                 return InputError(
@@ -67,7 +74,7 @@ def _remedy(row: list[str], line: int, above: int, settings: DatasetSettings, ex
             "If the header lacks the name of the first column, as R writes row names, give it one: "
             f"sed '1s/^/row{delimiter}/' FILE > NEW_FILE"
         )
-    if above == 1 and len(row) > expected and settings.header:
+    if above == 1 and len(row) > expected:
         return (
             "If the line above it is neither the header nor a row, remove it: "
             f"tail -n +{line} FILE > NEW_FILE; else correct this line, or name the right delimiter"
@@ -146,6 +153,20 @@ def first_rows(file: SourceFile, settings: DatasetSettings, delimiter: str, most
             found = csv.reader(texts, **_dialect(settings, delimiter))
             rows.extend(itertools.islice(filter(None, found), most))
     return rows
+
+
+def counts_rows_and_features(rows: list[list[str]]) -> bool:
+    """Whether the first row holds a number of rows, the number of columns less one, and names of classes:
+    texts, of which one at least has a number below it, or nothing."""
+    if len(rows) < 2 or len(rows[0]) < 3:
+        return False
+    (count, features, *names), below = rows
+    return (
+        count.isdecimal()
+        and features == str(len(below) - 1)
+        and not any(map(VALUE.fullmatch, names))
+        and (len(below) != len(rows[0]) or any(map(VALUE.fullmatch, below[2:])))
+    )
 
 
 def header_below(file: SourceFile, settings: DatasetSettings) -> int | None:

@@ -9,7 +9,7 @@ import csv
 import re
 from typing import Any
 
-_DELIMITERS = ",;\t|"
+_DELIMITERS = ",;\t|^\x01"
 _LINES = 50
 
 

@@ -25,6 +25,7 @@ NAMED = {"header": False, "columns": ["column_1", "column_2", "column_3"]}
             "{n}\tfirst name\tx\n", {"delimiter": "\t", **NAMED}, id="texts with spaces between tabs"
         ),
         pytest.param("{n},2024-01-31 10:00:00,x\n", NAMED, id="dates with spaces between commas"),
+        pytest.param("{n}\x012024-01-31 10:00:00\x01x, y\n", {"delimiter": "\x01", **NAMED}, id="Hive"),
     ],
 )
 def test_spaces_are_a_delimiter_where_nothing_else_is(line: str, expected: dict[str, Any]) -> None:

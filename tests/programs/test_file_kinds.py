@@ -189,7 +189,9 @@ def as_written(opened: str, between: str, closed: str, *, arrays: bool = False) 
             re.sub(r'"shop": ("[^"]*")', r'"shop": {"name": \1}', as_written("", "\n", "\n")), id="nested"
         ),
         pytest.param("sep=,\n" + GOOD, id="a line for Excel"),
+        pytest.param(f"300,{len(HEADER) - 1},yes,no\n" + GOOD, id="numbers of rows and columns"),
         pytest.param("# A title\n\n" + GOOD, id="a title"),
+        pytest.param(GOOD + "\0" * 64, id="bytes of 0 at the end"),
         pytest.param(",".join(f"X{n}" for n in range(len(HEADER))) + "\n" + GOOD, id="two headers"),
         pytest.param(GOOD.replace("\n", ",\n").replace(",\n", "\n", 1), id="delimiters at the end"),
         pytest.param(
@@ -202,7 +204,7 @@ def test_the_command_that_mends_a_file_works(
 ) -> None:
     found = prepare({"data.csv": data})
     assert found.code == 1
-    command = re.search("((jq|tail|sed) .* FILE > [A-Z_]*(FILE[.a-z]*))", found.message)
+    command = re.search("((jq|tail|sed|tr) .* FILE > [A-Z_]*(FILE[.a-z]*))", found.message)
     assert command, found.message
     (tmp_path / "FILE").write_text(data)
     subprocess.run(command[1], shell=True, check=True, cwd=tmp_path)
@@ -210,6 +212,19 @@ def test_the_command_that_mends_a_file_works(
     mended = prepare({"data.csv": (tmp_path / name).read_bytes()}, folder="mended")
     assert mended.code == 0, mended.err
     assert sum(mended.schema["rows"].values()) in (len(ROWS), len(FULL))
+
+
+@pytest.mark.parametrize("names", ["no", "no,yes", "no,yes,perhaps"])
+def test_a_first_line_of_counts_and_class_names_is_no_row(
+    prepare: Callable[..., Prepared], names: str
+) -> None:
+    rows = "".join(f"{n / 8},{n * 37 % 101},{n % 2},{n * n % 3 % 2}\n" for n in range(300))
+    settings: dict[str, Any] = {"header": False, "columns": ["a", "b", "c", "y"]}
+    found = prepare(f"300,3,{names}\n" + rows, **settings)
+    assert f"data.csv: the first line, '300,3,{names}', gives numbers of rows and columns" in found.message
+    assert "tail -n +2 FILE" in found.message
+    texts = "".join(f"{n},3,{'ab'[n % 2]},{('no', 'yes')[n * n % 3 % 2]}\n" for n in range(300))
+    assert prepare(texts, folder="texts", **settings).code == 0  # such rows there are
 
 
 @pytest.mark.parametrize("text", ["Gesch\u00e4ft", "20 \u20ac"])
