@@ -40,6 +40,7 @@ _DIRECTIVES = {
     "A": _LONG_WEEKDAYS,
     "%": "%",
 }
+_OF_DIGITS = frozenset(f"%{letter}" for letter in "YymdHIMSf")
 DIRECTIVES = frozenset(_DIRECTIVES) | {directive[1] for directive in _SHORTHANDS}
 """The letters that may follow a ``%``."""
 
@@ -155,6 +156,14 @@ def _expanded(date_format: str) -> str:
 
 @lru_cache(maxsize=256)
 def _pattern(date_format: str) -> str:
-    parts = re.split(r"(%.)", _expanded(date_format))
-    written = [_DIRECTIVES[part[1]] if part.startswith("%") else re.escape(part) for part in parts if part]
+    parts = [part for part in re.split(r"(%.)", _expanded(date_format)) if part]
+    written = []
+    for before, part, after in zip(["", *parts], parts, [*parts[1:], ""], strict=False):
+        if not part.startswith("%"):
+            written.append(re.escape(part))
+        elif part in _OF_DIGITS and not {before, after}.isdisjoint(_OF_DIGITS):
+            # Nothing stands between them, so that each has all of its digits: 2042023 could be two days.
+            written.append(re.sub(r"\?(?!P)", "", _DIRECTIVES[part[1]].replace("[ 0]", "0")))
+        else:
+            written.append(_DIRECTIVES[part[1]])
     return "".join(written)

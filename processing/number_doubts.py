@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from dates import timestamps
 from evidence import evidence_of
 from findings import Finding
@@ -36,7 +37,10 @@ _DATES = {
     14: "%Y%m%d%H%M%S",
     17: "%Y%m%d%H%M%S%f",
 }
-"""Formats of dates that are whole numbers of so many digits."""
+"""Formats of dates that are whole numbers of so many digits and begin with a year."""
+
+_SHORT_DATES = {8: ("%d%m%Y", "%m%d%Y"), 6: ("%y%m%d", "%d%m%y", "%m%d%y")}
+"""Those of dates whose first zero a number loses."""
 
 
 def notable_numbers(plan: Plan, counts: Counts) -> Iterator[Finding]:
@@ -59,14 +63,14 @@ def notable_numbers(plan: Plan, counts: Counts) -> Iterator[Finding]:
         if not len(values):
             continue
         column = counts.quality.numbers[name]
-        if not is_decided:
+        written = _date_formats(sample[name], column) if type_ == "whole number" else ()
+        if not is_decided and not written:
             yield from _codes(name, plan, column)
         if column.infinite or max(-column.lowest, column.highest) > _LARGEST:
             yield _infinite(name, column)
         whole = bool((values == np.floor(values)).all())
-        written = _date_format(sample[name], column) if type_ == "whole number" else None
-        if written is not None:
-            yield _dates(name, sample[name].drop_null()[0].as_py(), written, plan.settings.date_format)
+        if written:
+            yield _dates(name, written, plan)
         elif whole and max(-column.lowest, column.highest) > _EXACT:
             yield _identifiers(name, column.highest, plan.settings.drop)
         else:
@@ -140,25 +144,52 @@ def _thousands(name: str, example: str, said: Mapping[str, str]) -> Finding:
     )
 
 
-def _date_format(sampled: pa.ChunkedArray, column: NumberColumn) -> str | None:
-    """The format in which all of the whole numbers are dates, such as 20240131 and 20240131235959."""
+def _date_formats(sampled: pa.ChunkedArray, column: NumberColumn) -> dict[str, pa.StringArray]:
+    """The formats in which all of the whole numbers are dates, such as 20240131 and 20240131235959, and the
+    texts that are."""
+    distinct = sampled.drop_null().unique()
+    if len(distinct) < _DISTINCT:
+        return {}
+    texts = distinct.cast(pa.string())
     for digits, date_format in _DATES.items():
         first, last = (year * 10 ** (digits - 4) for year in _YEARS)
-        if not first <= column.lowest <= column.highest < last:
+        if first <= column.lowest <= column.highest < last and not timestamps(texts, date_format).null_count:
+            return {date_format: texts}
+    for digits, formats in _SHORT_DATES.items():
+        if not 10 ** (digits - 2) <= column.lowest <= column.highest < 10**digits:
             continue
-        texts = sampled.drop_null().unique().cast(pa.string())
-        if len(texts) >= _DISTINCT and not timestamps(texts, date_format).null_count:
-            return date_format
-    return None
+        texts = pc.utf8_lpad(texts, digits, "0")
+        found = {one: texts for one in formats if _all_dates(timestamps(texts, one))}
+        if found:
+            return found
+    return {}
 
 
-def _dates(name: str, example: int, date_format: str, formats: Mapping[str, str]) -> Finding:
+def _all_dates(moments: pa.TimestampArray) -> bool:
+    if moments.null_count:
+        return False
+    years = pc.min_max(pc.year(moments)).as_py()
+    return bool(_YEARS[0] <= years["min"] <= years["max"] < _YEARS[1])
+
+
+def _dates(name: str, written: Mapping[str, pa.StringArray], plan: Plan) -> Finding:
+    """A note of such a column; ``written`` is what ``_date_formats`` gave."""
+    formats, texts = list(written), next(iter(written.values()))
+    moments = [timestamps(texts, one) for one in formats]
+    place = next((n for n in range(len(texts)) if len({one[n].as_py() for one in moments}) > 1), 0)
+    example, hour = texts[place].as_py(), "H" in formats[0]
+    lines = [table_line("date_format", plan.settings.date_format, {name: one}) for one in formats]
+    if len(formats) > 1:
+        days = (moment[place].as_py().date() for moment in moments)
+        lines = [f"{line} if that is {day}" for line, day in zip(lines, days, strict=True)]
+    has_zeros = all(file.evidence[name].digits == len(example) for file in plan.files)
+    is_whole = pc.min(pc.binary_length(pc.utf8_ltrim(texts, characters="0"))).as_py() == len(example)
     return Finding(
         "days_as_numbers",
-        f"column {name!r} counts as a number, but all its values are "
-        f"{'times' if 'H' in date_format else 'days'} such as {example}",
+        f"column {name!r} counts as a number, but all its values are {'times' if hour else 'days'} such as "
+        f"{example}",
         column=name,
-        remedy=f"Set {table_line('date_format', formats, {name: date_format})}",
+        remedy=f"Set {', or '.join(lines)}" if has_zeros or is_whole else "Write them as 2024-01-31",
     )
 
 
@@ -170,7 +201,7 @@ def _missing(name: str, values: np.ndarray, already: tuple[str, ...]) -> Iterato
             rows = int(counted[:count].sum())
             if rows < max(_FEWEST, _SHARE * len(values)) or not _stick_out(marks, rest):
                 continue
-            texts = [f"{mark:.0f}" if mark == round(mark) else repr(float(mark)) for mark in marks]
+            texts = [repr(float(mark)).removesuffix(".0") for mark in marks]
             line = list_line("also_missing", already, texts)
             yield Finding(
                 "number_like_a_mark",

@@ -32,6 +32,7 @@ def column(values: list[Any]) -> str:
         pytest.param(-1, list(range(90)), id="-1 among counts"),
         pytest.param(-99, [n / 3 for n in range(1000)], id="-99 among a wide range from 0"),
         pytest.param(1e9, [n / 3 for n in range(100)], id="any number far from the rest"),
+        pytest.param(1e30, [n / 3 for n in range(100)], id="one that is written 1e+30"),
         pytest.param(-999, list(range(6)), id="-999 among a few codes"),
     ],
 )
@@ -41,10 +42,9 @@ def test_a_number_that_stands_for_a_missing_value_is_noted(
     values = [mark if n % 12 == 0 else others[n * 7 % len(others)] for n in range(ROWS)]
     found = prepare(column(values))
     assert found.code == 0, found.err
-    line = f'also_missing = ["{mark:.0f}"]'
-    assert f"column 'x' holds {mark:.0f} in " in found.out
-    assert line in found.out
-    fixed = prepare(column(values), also_missing=[f"{mark:.0f}"])
+    assert f"column 'x' holds {mark:.12g} in " in found.out
+    assert f'also_missing = ["{mark:.12g}"]' in found.out
+    fixed = prepare(column(values), also_missing=[f"{mark:.12g}"])
     assert absent(fixed, "x") == 50
     assert "column 'x'" not in fixed.out
 
@@ -191,6 +191,30 @@ def test_dates_and_times_written_as_one_number_are_noted_with_their_format(
     fixed = prepare(column(texts), date_format={"x": date_format})
     seen = {moment for part in PARTS for moment in fixed.part(part)["x"].to_pylist()}
     assert {moment.strftime(date_format)[: len(texts[0])] for moment in seen} == set(texts)
+
+
+DAYS = [datetime(2020 + n % 5, 1 + n % 12, 1 + n % 28) for n in range(ROWS)]
+
+
+@pytest.mark.parametrize("date_format", ["%d%m%Y", "%m%d%Y", "%y%m%d", "%d%m%y", "%m%d%y"])
+def test_days_whose_number_loses_a_zero_are_noted(prepare: Callable[..., Prepared], date_format: str) -> None:
+    texts = [f"{day:{date_format}}" for day in DAYS]
+    noted = prepare(column(texts)).finding("days_as_numbers")
+    assert f'{{ x = "{date_format}" }}' in noted["remedy"]
+    fixed = prepare(column(texts), date_format={"x": date_format})
+    assert {day for part in PARTS for day in fixed.part(part)["x"].to_pylist()} == set(DAYS)
+    if not date_format.startswith("%y"):
+        lost = prepare(column([int(text) for text in texts])).finding("days_as_numbers")
+        assert lost["remedy"] == "Write them as 2024-01-31"  # 1112020 is two days
+
+
+def test_a_number_of_six_digits_that_may_be_several_days_names_each(prepare: Callable[..., Prepared]) -> None:
+    noted = prepare(column([f"{n % 12 + 1:02d}{n % 11 + 1:02d}{n % 5 + 20}" for n in range(ROWS)]))
+    remedy = noted.finding("days_as_numbers")["remedy"]
+    assert '"%d%m%y" } if that is 2022-07-12' in remedy
+    assert '"%m%d%y" } if that is 2022-12-07' in remedy
+    plain = prepare(column([100_000 + n * 97 for n in range(ROWS)]))
+    assert not [one for one in plain.findings if one["kind"] == "days_as_numbers"]
 
 
 @pytest.mark.parametrize(
