@@ -118,13 +118,16 @@ def files_below(path: Path) -> tuple[DataFile, ...]:
     """The files of a folder, or the one file; their keys are their names below it.
 
     Raises:
-        GatehouseError: a file or a folder in it cannot be read; a part of the data would be missing.
+        GatehouseError: a file or a folder in it cannot be read, or is a link that is not followed; a part of
+            the data would be missing.
     """
     _require_readable(path)
-    for folder, below, _ in os.walk(path):
+    for folder, below, names in os.walk(path):
         below[:] = [name for name in below if not name.startswith(".")]
         for name in below:
             _require_readable(Path(folder, name))
+        for name in (*below, *names):
+            _refuse_link(Path(folder, name))
     base = path.parent if path.is_file() else path
     paths = [path] if path.is_file() else plain_files(path)
     for file in paths:
@@ -144,6 +147,18 @@ def _require_readable(path: Path) -> None:
             where=str(path),
             remedy="Give yourself the right to read it, or move it away",
         )
+
+
+def _refuse_link(path: Path) -> None:
+    """Refuse a link to a folder, and one to nothing; links to files are read."""
+    if not path.is_symlink() or path.is_file() or not is_read(path.name):
+        return
+    what = "a link to a folder, which is not followed" if path.is_dir() else "a link to a file that is gone"
+    raise GatehouseError(
+        f"this is {what}",
+        where=str(path),
+        remedy="Put the files themselves there, or remove the link if they are no data",
+    )
 
 
 def missing_data(dataset: Dataset, bucket: str, s3: Any) -> tuple[DataFile, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aws_formats.errors import GatehouseError
-from pipelines.definition.dataset import UNVERSIONED, find_dataset
+from pipelines.definition.dataset import UNVERSIONED, find_dataset, local_files
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
 
@@ -120,3 +120,20 @@ def test_a_part_of_the_data_that_may_not_be_read_is_an_error(
         f"{tmp_path / closed}: it cannot be read: Permission denied. Give yourself the right" in done.stderr
     )
     assert done.stderr.count("\n") == 1
+
+
+def test_a_link_to_a_folder_of_data_is_an_error_and_one_to_a_file_is_read(
+    tmp_path: Path, make_project: MakeProject
+) -> None:
+    project = make_project(tmp_path, ('source = "payments.csv"', 'source = "parts"'))
+    for folder in ("parts", "elsewhere"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.csv").write_text("amount,fraud\n1,yes\n")
+    (tmp_path / "parts/b.csv").symlink_to(tmp_path / "elsewhere/a.csv")
+    assert [file.path.name for file in local_files(project)] == ["a.csv", "b.csv"]
+    link = tmp_path / "parts/more"
+    for place, what in (("elsewhere", "a link to a folder"), ("nowhere", "a link to a file that is gone")):
+        link.unlink(missing_ok=True)
+        link.symlink_to(tmp_path / place)
+        with pytest.raises(GatehouseError, match=f"parts/more: this is {what}"):
+            local_files(project)
