@@ -217,13 +217,20 @@ def _suggestions(file: Path, columns: Mapping[str, Any]) -> Output:
 
 
 def _of_folders(columns: Mapping[str, Any], target: str) -> str | None:
-    """What to do where the names of the folders may be what is to be predicted."""
-    if not columns["folders"]:
-        return None
-    first = columns["folders"][0]
+    """What to do where the names of the folders, or of the files, may be what is to be predicted."""
+    if columns["folders"]:
+        first = columns["folders"][0]
+        return (
+            f"The files lie in folders such as {first!r}: if these are the classes, rename each, as to "
+            f"{quote(f'{target}={first}')}"
+        )
+    files = columns["files"]
+    names = [file.split(".")[0] for file in files]
+    if len(set(names)) < 2 or re.search("[0-9/=]", "".join(names)):
+        return None  # one file, parts of one table, or folders
     return (
-        f"The files lie in folders such as {first!r}: if these are the classes, rename each, as to "
-        f"{quote(f'{target}={first}')}"
+        f"The files have names such as {names[0]!r}: if these are the classes, move each to a folder, as to "
+        f"{quote(f'{target}={names[0]}/{files[0]}')}"
     )
 
 

@@ -229,7 +229,13 @@ def test_folders_that_may_be_the_classes_become_a_target_once_they_are_renamed(
     assert refused.code == 1
     assert told.format("state") in refused.err
     for name in ("healthy", "ill"):
-        (tmp_path / "scans" / name).rename(tmp_path / "scans" / f"state={name}")
+        (tmp_path / "scans" / name / "a.csv").rename(tmp_path / "scans" / f"{name}.csv")
+        (tmp_path / "scans" / name).rmdir()
+    refused = gatehouse("init", "scans", "--target", "state")
+    assert "move each to a folder, as to state=healthy/healthy.csv" in refused.err
+    for name in ("healthy", "ill"):
+        (tmp_path / "scans" / f"state={name}").mkdir()
+        (tmp_path / "scans" / f"{name}.csv").rename(tmp_path / "scans" / f"state={name}" / "a.csv")
     done = gatehouse("init", "scans", "--target", "state")
     assert done.code == 0, done.out
     assert 'positive_class = "ill"' in (tmp_path / "projects.toml").read_text()
