@@ -18,7 +18,7 @@ from date_doubts import notable_dates
 from dates import timestamps
 from evidence import UNKNOWN
 from findings import Finding
-from marks import FEW_ROWS, WORDS_OF_PEOPLE, is_mark, kept_line, missing_line
+from marks import FEW_ROWS, WORDS_OF_PEOPLE, is_mark, is_sum, kept_line, missing_line
 from notation import numbers
 from number_doubts import notable_numbers
 from origins import close_values
@@ -128,20 +128,17 @@ def _frequent_marks(plan: Plan, counts: Counts) -> list[Finding]:
 def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findings: list[Finding]) -> None:
     column = counts.quality.texts[name]
     texts, _ = column.most_frequent(_MOST_TEXTS)
-    if name in texts and recognise([text for text in texts if text != name], plan.settings.notation(name)):
-        raise InputError(
-            f"column {name!r} holds its own name among {column.distinct():,} texts: the header stands among "
-            "the rows again, as where files were joined",
-            remedy="Delete those lines",
-        )
     mark = surrounded(texts)
     notation = plan.settings.notation(name)
     if mark and recognise([text[1:-1] for text in texts], notation):
         doubts.append(_Doubt(name, "numbers between quotes", tuple(texts[:2]), ({"quote": mark},)))
         return
     found = recognise(texts, notation)
+    if found is None and name in texts:
+        found = recognise([text for text in texts if text != name], notation)
     if found:
         found = replace(found, others=_others(plan, name, found))
+        _check_lines(name, found)
         others = [text for text in found.others if not is_mark(text)]
         if others and recognise(others, notation):
             what = f"{found.what.removesuffix(' in another notation')} in several notations"
@@ -179,6 +176,22 @@ def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findin
         findings.append(_unread_finding(name, quantity, texts))
     else:
         _identifiers(name, column, texts, plan.settings.drop, doubts, findings)
+
+
+def _check_lines(name: str, found: Recognised) -> None:
+    """Lines that are no rows, by what they hold in a column of numbers or dates."""
+    if name in found.others:
+        raise InputError(
+            f"column {name!r} holds its own name among {found.what}: the header stands among the rows again, "
+            "as where files were joined",
+            remedy="Delete those lines",
+        )
+    sums = [text for text in found.others if is_sum(text)]
+    if sums:
+        raise InputError(
+            f"column {name!r} holds {sums[0]!r} among {found.what}: that line sums up others and is no row",
+            remedy="Delete such lines",
+        )
 
 
 def _unread_doubt(name: str, what: str, shown: tuple[str, ...], advice: str) -> _Doubt:

@@ -16,10 +16,21 @@ _WORDS = "blank empty inf missing n.a n.a. n/a na nan nat nd nil none null undef
 _MARKS = frozenset(("", *_SIGNS.split(), *_WORDS.split(), "no data", "not available", "not known"))
 """In lower case."""
 
+_SUMS = frozenset(
+    {"total", "totals", "grand total", "subtotal", "sum", "sums", "average", "mean", "median"}
+    | {"gesamt", "gesamtsumme", "summe", "totale", "somme"}
+)
+"""In lower case, what stands in a line below the rows that sums them up."""
+
 
 def is_mark(text: str) -> bool:
     """Whether a text says that there is no value, whatever its case."""
     return text.strip().casefold() in _MARKS
+
+
+def is_sum(text: str) -> bool:
+    """Whether a text says that its line sums up others, whatever its case."""
+    return text.strip().rstrip(":").casefold() in _SUMS
 
 
 def kept_line(mark: str) -> str:

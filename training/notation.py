@@ -26,7 +26,7 @@ _CODES = (
     "COP|AUD|NZD|CAD|SGD|HKD|KRW|TWD|THB|IDR|MYR|PHP|VND"
 )
 CURRENCY = f"(?:(?:[A-Z]{{1,3}})?[{_SYMBOLS}]|{_CODES}|kr\\.?|z\u0142|K\u010d|Fr\\.?|Rs\\.?)"
-_UNIT = f"(?:{CURRENCY}|%|[A-Za-z\u00b0\u00b5][A-Za-z\u00b2\u00b3/]{{0,4}})"
+_UNIT = f"(?:{CURRENCY}|%|[A-Za-z\u00b0\u00b5][A-Za-z\u00b2\u00b3/]{{0,7}})"
 _SPACES = " \t\n\r\x0b\x0c\u00a0\u2009\u202f"
 
 

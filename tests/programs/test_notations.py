@@ -98,6 +98,7 @@ POSITIVE = [abs(number) for number in numbers()]
         pytest.param([f"{number:.2f}%" for number in numbers()], numbers(), 'kinds.x = "number"', id="12%"),
         pytest.param([f"EUR {number:.2f}" for number in numbers()], numbers(), "kinds", id="EUR 12.30"),
         pytest.param([f"{number:.2f} kg" for number in numbers()], numbers(), "kinds", id="12 kg"),
+        pytest.param([f"{number:.2f} Mbit/s" for number in numbers()], numbers(), "kinds", id="12 Mbit/s"),
         pytest.param([f"{day:%d/%m/%Y %H:%M}" for day in DAYS], DAYS, "%d/%m/%Y %H:%M", id="day first"),
         pytest.param([f"{day:%m/%d/%Y %H:%M}" for day in DAYS], DAYS, "%m/%d/%Y %H:%M", id="month first"),
         pytest.param([f"{day:%d.%m.%Y %H:%M}" for day in DAYS], DAYS, "%d.%m.%Y %H:%M", id="dots"),
@@ -355,6 +356,9 @@ def test_a_header_among_the_rows_and_a_minus_of_typography_are_named(
     twice = prepare(as_csv(["x", "y"], rows) * 2)
     assert "column 'x' holds its own name" in twice.message
     assert twice.message.endswith("Delete those lines")
+    for line in ("Total,", "Total,yes"):
+        summed = prepare(as_csv(["x", "y"], rows) + f"{line}\n")
+        assert "column 'x' holds 'Total' among numbers: that line sums up others" in summed.message
     minus = as_csv(["x", "y"], [[f"{n % 90 - 45}".replace("-", "\u2212"), "ab"[n % 2]] for n in range(600)])
     assert 'Set kinds.x = "number"' in prepare(minus).message
     assert -43 in prepare(minus, kinds={"x": "number"}).part("train")["x"].to_pylist()
