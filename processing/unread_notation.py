@@ -79,12 +79,24 @@ _SHAPES = (
         f"[0-9]+ ?({_MINUTE}|ft\\.?|feet) ?([0-9.]+ ?({_SECOND}|in\\.?)?)?", "feet and inches", _AS_ONE_NUMBER
     ),
     _Shape(
-        f"[NSEWO]? ?-?[0-9]+ ?\u00b0 ?([0-9.,]+ ?{_MINUTE} ?([0-9.,]+ ?{_SECOND} ?)?)?[NSEWO]?",
-        "angles in degrees and minutes",
+        f"[NSEWO]? ?{_NUMBER} ?(\u00b0 ?)?([0-9.,]+ ?{_MINUTE} ?([0-9.,]+ ?{_SECOND} ?)?)?[NSEWO]?",
+        "angles in degrees",
         "Give each as one number with decimals",
     ),
+    _Shape(r"\{.*:.*\}", "objects of JSON", "Give each value as a column of its own", _MANY),
+    _Shape(
+        r"(?i)[0-9]+ ?(st|nd|rd|th|\x{00ba}|\x{00aa})|(\#|no\.?|nr\.?|n\x{00b0}|\x{2116}) ?[0-9]+",
+        "numbers with a mark of their order",
+        "Write them as numbers alone, if their order matters",
+        _MANY,
+    ),
     _Shape("[0-9]{1,3}(_[0-9]{3})*([.,][0-9]+)?", "numbers with _ between digits", "Take it out"),
-    _Shape(f"{_NUMBER} ?[xX\u00d7*\u00b7] ?10.+", "numbers with powers of ten", "Write them as 1.5e3"),
+    _Shape(r"[0-9]{1,2} ?[hH] ?[0-5][0-9]", "times of day with h", "Write them as 20:19"),
+    _Shape(
+        f"{_NUMBER}( ?[xX\u00d7*\u00b7] ?10.+|[dD][+-][0-9]+)",
+        "numbers with powers of ten",
+        "Write them as 1.5e3",
+    ),
     _Shape(r"([0-9]+[ -]?)?([0-9]+[/\x{2044}][0-9]+|\p{No})|[0-9]+", "fractions or pairs of numbers", _EACH),
     _Shape(
         f"[(\\[]?{_NUMBER}( ?([;,/xX\u00d7|]|: ) ?{_NUMBER})+[)\\]]?", "several numbers each", _EACH, _MANY
@@ -125,7 +137,7 @@ def unread(texts: Sequence[str], notation: Notation) -> Unread | None:
     if _nearly_all(map(_is_number_in_other_digits, texts)):
         return Unread("numbers in digits other than 0 to 9", tuple(texts[:_SHOWN]), "Write them in these")
     array = pa.array(texts, pa.string())
-    return _two_decimals(array) or _units(array, notation) or _of_a_shape(array) or _dates(texts)
+    return _two_decimals(array) or _units(array, notation) or _dates(texts) or _of_a_shape(array)
 
 
 def _nearly_all(fits: Iterable[object]) -> bool:
