@@ -8,9 +8,9 @@ is named only where chance is ruled out:
   would be as good in such a sample at most once in 1 000, and one that is wrong in 10 % of a class's rows
   would be as good for that class at most once in 1 000 (the tail of the binomial distribution). So the sample
   needs 342 rows at least, and 66 of each class. Of a column that is never wrong once in 100 is enough (228
-  rows, 44 of each class), and of one that has one value for each class 50 rows, 10 of each class: it is the
-  target in another coding. Rows of a category that is rarer than 5 rows in the sample do not count, because
-  one row always is of its own class.
+  rows, 44 of each class), and 50 rows, 10 of each class, of one that is the target in another coding: it has
+  one value for each class, or, of two classes, values for one alone. Rows of a category that is rarer than 5
+  rows in the sample do not count, because one row always is of its own class.
 - **a number as the target**: the column is the target in another unit (a correlation of 1 but for rounding),
   its values are in the target's order, or each of its categories has one target.
 - **identifiers**: whole numbers that all differ and fill their range at least by a third, which numbers drawn
@@ -126,6 +126,13 @@ def _giving_away(
         if _is_other_coding(column, target):
             yield name, f"alone gives away the target {settings.target!r}: it has one value for each class"
             continue
+        if _is_missing_by_class(column, target):
+            yield (
+                name,
+                f"alone gives away the target {settings.target!r}: it has values in all rows of one class "
+                "and in none of the other",
+            )
+            continue
         wrong = _wrong_by_class(column, target)
         if wrong is not None and _beyond_chance(*wrong):
             right, judged = int((wrong[1] - wrong[0]).sum()), int(wrong[1].sum())
@@ -141,6 +148,17 @@ def _is_other_coding(column: np.ndarray, classes: np.ndarray) -> bool:
         return False
     pairs = np.unique(codes * count + classes, return_counts=True)[1]
     return len(pairs) == count and int(pairs.min()) >= _ROWS_OF_A_CODE
+
+
+def _is_missing_by_class(column: np.ndarray, classes: np.ndarray) -> bool:
+    """Whether of two classes all rows of one, and none of the other, lack a value."""
+    missing = column == -1 if _is_category(column) else np.isnan(column)
+    places = np.unique(2 * classes + missing, return_counts=True)
+    return (
+        len(classes) >= _FEWEST_ROWS
+        and places[0].tolist() in ([0, 3], [1, 2])
+        and int(places[1].min()) >= _ROWS_OF_A_CODE
+    )
 
 
 def _beyond_chance(wrong: np.ndarray, of: np.ndarray) -> bool:

@@ -193,7 +193,11 @@ def test_a_column_that_alone_gives_the_class_away_is_named(
     assert leaks_of(prepared) == {"made": "gives_target_away"}
     finding = prepared.finding("gives_target_away")
     rows = prepared.part("train").num_rows
-    how = (f"it puts {rows} of {rows} sampled rows right", "it has one value for each class")
+    how = (
+        f"it puts {rows} of {rows} sampled rows right",
+        "it has one value for each class",
+        "it has values in all rows of one class and in none of the other",
+    )
     assert finding["text"] in [f"column 'made' alone gives away the target 'y': {one}" for one in how]
     assert finding["remedy"] == 'Set drop = ["made"] if the model should not see it'
     assert finding["level"] == "warning"
@@ -209,6 +213,9 @@ def test_a_few_hundred_rows_show_the_target_in_another_coding_or_in_ranges_of_it
 ) -> None:
     coded = prepare(with_column(lambda _n, y, _draw: f"{y} of course", 120))
     assert coded.finding("gives_target_away")["text"].endswith("it has one value for each class")
+    for only in ("yes", "no"):
+        filled = prepare(with_column(lambda n, y, _draw, only=only: "ab"[n % 2] * (y == only), 120))
+        assert filled.finding("gives_target_away")["text"].endswith("one class and in none of the other")
     apart = prepare(with_column(lambda _n, y, draw: round(draw.random() + 2 * (y == "yes"), 4), 400))
     assert leaks_of(apart) == {"made": "gives_target_away"}
 
