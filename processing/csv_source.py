@@ -38,7 +38,7 @@ def csv_columns(file: SourceFile, settings: DatasetSettings) -> tuple[str, ...]:
     """
     settings = settings_of(file, settings)
     read = pa_csv.ReadOptions(block_size=FIRST_BLOCK_BYTES, autogenerate_column_names=not settings.header)
-    _check_first_line(file, settings)
+    _check_first_lines(file, settings)
     _check_delimiter(file, settings)
     reader = _open_csv(file, read, settings, pa_csv.ConvertOptions())
     assert reader is not None
@@ -191,9 +191,10 @@ def _open_csv(
         raise _csv_error(error, file, settings) from error
 
 
-def _check_first_line(file: SourceFile, settings: DatasetSettings) -> None:
-    """A first line that is for a program alone, neither names nor a row."""
-    header = faults.first_row(file, settings)
+def _check_first_lines(file: SourceFile, settings: DatasetSettings) -> None:
+    """First lines that are for a program alone, neither names nor rows."""
+    rows = faults.first_rows(file, settings, settings.delimiter, 3)
+    header = rows[0] if rows else []
     line = settings.delimiter.join(header)
     said = re.fullmatch("sep=(.)", line)
     if said:
@@ -203,7 +204,13 @@ def _check_first_line(file: SourceFile, settings: DatasetSettings) -> None:
             remedy="Remove it: tail -n +2 FILE > NEW_FILE"
             + ("" if said[1] == settings.delimiter else f", and set delimiter = {toml_text(said[1])}"),
         )
-    if faults.counts_rows_and_features(faults.first_rows(file, settings, settings.delimiter, 2)):
+    if faults.describes_columns(rows):
+        raise InputError(
+            "lines 2 and 3 hold kinds and roles of the columns, as Orange writes them, and are no rows",
+            where=file.name,
+            remedy="Remove them: sed 2,3d FILE > NEW_FILE",
+        )
+    if faults.counts_rows_and_features(rows[:2]):
         raise InputError(
             f"the first line, {line!r}, gives numbers of rows and columns and the names of classes, as the "
             "files in scikit-learn do: it is neither a header nor a row",

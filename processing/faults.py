@@ -118,6 +118,8 @@ def _converted(lines: Iterable[bytes]) -> str:
     )
 
 
+_KINDS_OF_ORANGE = frozenset({"c", "d", "s", "t", "continuous", "discrete", "string", "time"})
+_ROLES_OF_ORANGE = frozenset({"class", "meta", "weight", "ignore", "c", "m", "w", "i"})
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _NO_LATIN_1 = re.compile(rb"[\x80-\x9f]")
 _NO_WINDOWS_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
@@ -166,6 +168,19 @@ def counts_rows_and_features(rows: list[list[str]]) -> bool:
         and features == str(len(below) - 1)
         and not any(map(VALUE.fullmatch, names))
         and (len(below) != len(rows[0]) or any(map(VALUE.fullmatch, below[2:])))
+    )
+
+
+def describes_columns(rows: list[list[str]]) -> bool:
+    """Whether the second and the third row hold kinds and roles of the columns, as Orange's files do."""
+    if len(rows) < 3 or len(rows[1]) != len(rows[2]):
+        return False
+    _, kinds, roles = rows
+    return (
+        all(text.strip() in _KINDS_OF_ORANGE or " " in text.strip() for text in kinds)
+        and any(text.strip() in _KINDS_OF_ORANGE for text in kinds)
+        and any(text.strip() in _ROLES_OF_ORANGE for text in roles)
+        and all(text.strip() in ("", *_ROLES_OF_ORANGE) or "=" in text for text in roles)
     )
 
 

@@ -191,6 +191,10 @@ def as_written(opened: str, between: str, closed: str, *, arrays: bool = False) 
         pytest.param("sep=,\n" + GOOD, id="a line for Excel"),
         pytest.param(f"300,{len(HEADER) - 1},yes,no\n" + GOOD, id="numbers of rows and columns"),
         pytest.param("# A title\n\n" + GOOD, id="a title"),
+        pytest.param(
+            GOOD.replace("\n", f"\nc{',d' * (len(HEADER) - 2)},no yes\n{',' * (len(HEADER) - 1)}class\n", 1),
+            id="kinds and roles of Orange",
+        ),
         pytest.param(GOOD + "\0" * 64, id="bytes of 0 at the end"),
         pytest.param(",".join(f"X{n}" for n in range(len(HEADER))) + "\n" + GOOD, id="two headers"),
         pytest.param(GOOD.replace("\n", ",\n").replace(",\n", "\n", 1), id="delimiters at the end"),
