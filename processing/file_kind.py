@@ -105,7 +105,7 @@ def kind_of(path: Path, name: str) -> FileKind:
 
 
 def _plain(start: bytes, name: str, packed: str, member: str = "") -> FileKind:
-    inside = " inside" if packed else ""
+    inside, first = (" inside", "Unpack it first. ") if packed else ("", "")
     if start.startswith(b"PAR1"):
         raise InputError(
             "this is a Parquet file that is compressed as a whole", where=name, remedy="Unpack it"
@@ -141,19 +141,20 @@ def _plain(start: bytes, name: str, packed: str, member: str = "") -> FileKind:
         raise InputError(
             f"this is an ARFF file{inside}, as Weka and OpenML write them",
             where=name,
-            remedy="Take its rows, which are a CSV without a header: "
+            remedy=f"{first}Take its rows, which are a CSV without a header: "
             "sed '1,/^@[Dd][Aa][Tt][Aa]/d; /^%/d' FILE > FILE.csv",
         )
     if _LIBSVM.match(text):
         raise InputError(
             f"this is a file of LIBSVM{inside}, with pairs such as 1:0.5",
             where=name,
-            remedy='Write it as a CSV without a header: python -c "import numpy, sklearn.datasets as d; '
+            remedy=f"{first}Write it as a CSV without a header: "
+            'python -c "import numpy, sklearn.datasets as d; '
             "x, y = d.load_svmlight_file('FILE'); "
             "numpy.savetxt('FILE.csv', numpy.column_stack([y, x.toarray()]), '%.9g', ',')\"",
         )
     if re.match(r'\[\s*(\{|\[|\]|"|$)', text):
-        raise InputError(f"this is a JSON array{inside}", where=name, remedy=_of_array(text))
+        raise InputError(f"this is a JSON array{inside}", where=name, remedy=first + _of_array(text))
     if _BINARY.search(text[:200]):
         raise InputError(
             f"this is no text{inside}: it holds control characters, and is no Parquet file either",

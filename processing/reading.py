@@ -80,16 +80,38 @@ def find_files(folder: Path, settings: DatasetSettings) -> tuple[list[SourceFile
         try:
             files.append(_describe(path, names[path], settings))
         except InputError as error:
-            if len(data) == 1 or _HIDDEN in str(error):
+            remedy = f"{_steps_before(error, path)}{error.remedy}"
+            if len(data) > 1 and _HIDDEN not in remedy:
+                remedy += f"; {_HIDDEN}"
+            if remedy == error.remedy:
                 raise
-            remedy = f"{error.remedy}; {_HIDDEN}"
-            raise InputError(error.what, where=error.where, remedy=remedy, lines=error.lines) from None
+            raise InputError(
+                error.what,
+                where=error.where,
+                remedy=remedy,
+                key=error.key,
+                value=error.value,
+                lines=error.lines,
+            ) from None
         if settings.columns is not None and files[-1].values_in_header:
             findings.append(_header_of_values(files[-1]))
     model = next((file for file in files if settings.target in file.columns), files[0])
     for file in files:
         _check_same_columns(model, file)
     return files, findings
+
+
+def _steps_before(error: InputError, path: Path) -> str:
+    """What to do before the commands of the remedy, which are for plain text in UTF-8."""
+    if "FILE" not in (error.remedy or ""):
+        return ""
+    try:
+        kind = kind_of(path, path.name)
+    except InputError:
+        return ""  # that was the error
+    unpack = "Unpack it first. " if kind.packed else ""
+    encoding = kind.encoding.replace("16-", "16")
+    return unpack + ("" if encoding == "utf-8" else f"First iconv -f {encoding} -t utf-8 FILE > UTF8_FILE. ")
 
 
 def _header_of_values(file: SourceFile) -> Finding:

@@ -245,6 +245,22 @@ def test_the_command_for_another_encoding_works(
     )
 
 
+def test_a_command_for_a_packed_file_or_one_in_utf_16_says_what_comes_first(
+    prepare: Callable[..., Prepared],
+) -> None:
+    titled = "# A title\n" + GOOD
+    for name, data in (
+        ("data.csv.gz", gzip.compress(titled.encode())),
+        ("data.zip", zipped(a_dot_csv=titled)),
+    ):
+        assert "Unpack it first. If that is the header, remove the lines" in prepare({name: data}).message
+    array = gzip.compress(b'[{"a": 1}]')
+    assert "Unpack it first. Write one JSON object a line: jq" in prepare({"data.json.gz": array}).message
+    for encoding in ("utf-16", "utf-16-le"):
+        message = prepare(titled.encode(encoding)).message
+        assert f"First iconv -f {encoding.replace('16-', '16')} -t utf-8 FILE > UTF8_FILE. If" in message
+
+
 def test_what_lies_beside_the_data_is_passed_over_and_named(prepare: Callable[..., Prepared]) -> None:
     plain = prepare(GOOD, folder="plain")
     files = {"README.md": "# Data\n", "LICENSE": "Free", "data.csv": GOOD, "data.csv.md5": "0"}
