@@ -31,12 +31,7 @@ from column_counts import ColumnCounts, count_columns
 from column_roles import choose_features, column_errors, no_feature_left
 from column_types import KIND_OF, UNSUPPORTED
 from conversion import Noticed
-from dataset_settings import (
-    PARTS,
-    DatasetSettings,
-    InputError,
-    read_settings,
-)
+from dataset_settings import PARTS, DatasetSettings, InputError
 from findings import Finding
 from fitness import check_counts
 from preprocess import check_supported, findings_of
@@ -44,6 +39,7 @@ from process_exit import run_and_exit
 from reading import batches, find_files, folders_without_column, types_of_all_values, types_of_first_blocks
 from row_numbers import find_row_numbers, row_number_findings
 from rows import Counts, Instances, Plan, split_rows
+from settings_file import read_settings
 from source_file import SourceFile, TypesContradicted
 from target_quantity import marks_among_numbers
 

@@ -2,7 +2,7 @@
 
     python preprocess.py [--opt-ml /opt/ml]
 
-Reads ``processing/input/raw/`` as ``processing/input/settings/dataset.json`` says (``dataset_settings``):
+Reads ``processing/input/raw/`` as ``processing/input/settings/dataset.json`` says (``settings_file``):
 ``reading`` gives typed batches, ``rows`` makes one streaming pass over them, in which ``splitting`` decides
 on each row's part and writes it and ``quality`` counts what the training part holds; ``fitness`` checks what
 was counted. Memory does not grow with the data. Under ``processing/output/`` come ``train/``,
@@ -33,7 +33,7 @@ if __name__ == "__main__":
 from column_roles import check_columns
 from column_types import KIND_OF, UNSUPPORTED
 from count_findings import findings_of_counts
-from dataset_settings import SETTINGS_FILE, DatasetSettings, InputError, read_settings
+from dataset_settings import DatasetSettings, InputError
 from doubts import examine
 from findings import Finding, print_findings
 from fitness import check_counts
@@ -43,6 +43,7 @@ from reading import find_files, folders_without_column, types_of_all_values, typ
 from results import write_results
 from row_numbers import find_row_numbers, row_number_findings
 from rows import Counts, Instances, Plan, split_rows
+from settings_file import SETTINGS_FILE, read_settings
 from source_file import SourceFile, TypesContradicted
 
 _MESSAGE_BYTES = 1024
