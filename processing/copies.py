@@ -3,7 +3,8 @@
 Judged on the uniform sample of the training part, as ``leaks`` are. A copy has the same values in all sampled
 rows, or, of few values, one value for each of the other's. A near copy is found by the correlation of ranks
 and is equal in nearly all rows, or on a straight line, or in the same order: a tree that cuts one can cut the
-other at the same rows.
+other at the same rows. Of categories it has one value for each of the other's, and the other for each of its,
+in nearly all rows and in nearly all of each value.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _RANKS_ALIKE = 0.99
 _EQUAL = 0.99  # of the rows
 _STRAIGHT, _SAME_ORDER = 0.9999, 0.99999
 _FEWEST_VALUES = 20
+_MOST_VALUES, _MOST_VALUES_OF_ALL = 50, 1000  # of categories that are compared
+_OF_A_VALUE = 0.9
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,34 @@ def near_copies(values: Mapping[str, Values]) -> Iterator[tuple[str, str]]:
             if how:
                 yield name, how.format(repr(numbers[other][0]))
                 break
+
+
+def near_copies_of_categories(values: Mapping[str, Values]) -> Iterator[tuple[str, str]]:
+    """The same of categories, the first that have at most 1 000 values together."""
+    few = [
+        (name, one)
+        for name, one in values.items()
+        if one.column.dtype.kind == "i" and len(one.counts) <= _MOST_VALUES
+    ]
+    ends = np.cumsum([len(one.counts) for _, one in few])
+    few = few[: int(np.searchsorted(ends, _MOST_VALUES_OF_ALL, side="right"))]
+    if len(few) < 2:
+        return
+    starts = np.append(0, ends[: len(few) - 1])
+    ones = np.hstack([one.codes[:, None] == np.arange(len(one.counts)) for _, one in few]).astype(np.float32)
+    counts = np.concatenate([one.counts for _, one in few])[:, None]
+    most = np.maximum.reduceat(
+        ones.T @ ones, starts, axis=1
+    )  # of each value the rows with one of the other's
+    of_each = np.where(counts >= _ROWS_OF_A_CODE, most / counts, 1)
+    shares = np.add.reduceat(most, starts, axis=0) / len(ones)
+    alike = (shares >= _EQUAL) & (np.minimum.reduceat(of_each, starts, axis=0) >= _OF_A_VALUE)
+    for place, others in enumerate(np.tril(alike & alike.T, -1)):
+        if others.any():
+            other = int(others.argmax())
+            share = min(shares[place, other], shares[other, place])
+            of = f"column {few[other][0]!r} in {share:.2%} of the sampled rows"
+            yield few[place][0], f"has one value for each value of {of}"
 
 
 def _how_alike(column: np.ndarray, other: np.ndarray, order: float) -> str | None:

@@ -31,7 +31,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from copies import copies, near_copies, values_of
+from copies import copies, near_copies, near_copies_of_categories, values_of
 from dataset_settings import DatasetSettings, InputError
 from findings import Finding
 from quality import NumberColumn, floats
@@ -76,7 +76,8 @@ def find_leaks(plan: Plan, counts: Counts) -> list[Finding]:
     if found and plan.settings.leaks == "error":
         raise _stop(found, plan.settings)
     named = {one.column for one in found}
-    near = near_copies({name: one for name, one in values.items() if name not in named})
+    others = {name: one for name, one in values.items() if name not in named}
+    near = [*near_copies(others), *near_copies_of_categories(others)]
     return [*found, *(_finding("near_copy", name, text, plan.settings, "note") for name, text in near)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -352,6 +353,23 @@ def test_near_copies_and_constant_columns_are_noted(prepare: Callable[..., Prepa
     assert constant["remedy"].startswith('Set drop = ["seven", "k"]')
     assert {one["level"] for one in prepared.findings if one["kind"] in ("near_copy", "constant")} == {"note"}
     assert prepare(as_csv(names, rows), leaks="error").code == 0
+
+
+def test_nearly_copies_of_categories_are_named(prepare: Callable[..., Prepared]) -> None:
+    draw, rows = random.Random(4), []
+    for n in range(3000):
+        city = draw.choice(["Bern", "Rome", "Oslo"])
+        typed = city.upper() if n % 150 else f"BERN {n}"
+        merged = "north" if city == "Oslo" else "south"  # says less
+        rare = n % 100 == 3
+        other = rare and n % 300 != 3  # equal in 99.8 % of the rows, and in two thirds of the rare ones
+        rows.append([city, typed, merged, f"-{rare}", f"-{other}", n, n * n % 7 % 2])
+    prepared = prepare(as_csv(["city", "typed", "merged", "rare", "other", "n", "y"], rows))
+    assert leaks_of(prepared).keys() & {"typed", "merged", "rare", "other"} == {"typed"}
+    text = prepared.finding("near_copy")["text"]
+    assert re.fullmatch(
+        r"column 'typed' has one value for each value of column 'city' in 99\.\d\d% of .*", text
+    )
 
 
 def share_equal(prepared: Prepared) -> str:
