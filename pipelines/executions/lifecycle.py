@@ -148,11 +148,17 @@ def list_executions(
 
 
 def each_execution(
-    target: Target, name: str, page_size: int, *, before: datetime | None = None
+    target: Target,
+    name: str,
+    page_size: int,
+    *,
+    before: datetime | None = None,
+    after: datetime | None = None,
 ) -> Iterator[ExecutionSummary]:
-    """The same, read in pages of at most 100 as they are taken."""
+    """The same, read in pages of at most 100 as they are taken, and only those not started before `after`."""
     # boto3 sends whole seconds, so more is asked for and left out below.
-    bound = {"CreatedBefore": before + timedelta(seconds=2)} if before else {}
+    bounds = {"CreatedBefore": before + timedelta(seconds=2)} if before else {}
+    bounds |= {"CreatedAfter": after - timedelta(seconds=2)} if after else {}
     pages = (
         target.client("sagemaker")
         .get_paginator("list_pipeline_executions")
@@ -161,18 +167,19 @@ def each_execution(
             SortBy="CreationTime",
             SortOrder="Descending",
             PaginationConfig={"PageSize": min(page_size, 100)},
-            **bound,
+            **bounds,
         )
     )
     try:
         for page in pages:
             for found in page["PipelineExecutionSummaries"]:
-                if before and found["StartTime"] >= before:
+                started = found["StartTime"]
+                if (before and started >= before) or (after and started < after):
                     continue
                 yield ExecutionSummary(
                     execution_arn=found["PipelineExecutionArn"],
                     status=found["PipelineExecutionStatus"],
-                    started=found["StartTime"],
+                    started=started,
                     display_name=found.get("PipelineExecutionDisplayName"),
                     failure_reason=found.get("PipelineExecutionFailureReason"),
                 )

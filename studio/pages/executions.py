@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
+
 from aws_formats.errors import GatehouseError
 from studio.pages.answers import Asked, Shown, query_of
 from studio.source import Source
@@ -12,11 +15,16 @@ from studio.views.executions_step import read_step
 
 _ROWS = 30
 
+_FIELDS = ("status", "search", "from", "to", "version", "parameters", "by")
+"""Of the form above the list."""
+
+_YEARS = range(2000, 2100)
+
 
 def listed(source: Source, asked: Asked) -> Shown:
     """A page of a project's executions, newest first."""
     project, query = source.project(asked.path["project"]), asked.query
-    search = Search(query.get("status", ""), query.get("search", ""), query.get("after", ""))
+    search = _search_in(query)
     values = {"project": project, "search": search, "statuses": STATUSES}
     try:
         shown = list_page(source, project, search, _ROWS)
@@ -24,12 +32,38 @@ def listed(source: Source, asked: Asked) -> Shown:
         if search.after:  # there is no such execution
             raise
         return Shown("executions.html", {**values, "shown": None, "missing": str(error)})
-    narrowed = {"status": search.status, "search": search.text}
+    narrowed = {name: query.get(name, "") for name in _FIELDS}
     addresses = {
         "query": query_of(**narrowed, after=search.after),
         "next_query": query_of(**narrowed, after=shown.next or ""),
     }
     return Shown("executions.html", {**values, **addresses, "shown": shown, "missing": None})
+
+
+def _search_in(query: Mapping[str, str]) -> Search:
+    """Raises GatehouseError: a day is no date."""
+    given = {name: query.get(name, "").strip() for name in (*_FIELDS, "after")}
+    return Search(
+        status=given["status"],
+        text=given["search"],
+        first=_day(given["from"]),
+        last=_day(given["to"]),
+        version=given["version"].casefold(),
+        parameters=given["parameters"],
+        by=given["by"],
+        after=given["after"],
+    )
+
+
+def _day(text: str) -> date | None:
+    """None also for the years that a browser sends while somebody types: 0002, 0020, 0202."""
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise GatehouseError(f"{text!r} is no day", remedy="Write it like 2026-05-31") from error
+    return day if day.year in _YEARS else None
 
 
 def one(source: Source, asked: Asked) -> Shown:

@@ -1,38 +1,43 @@
 """The list of a project's executions: which are on a page, and what is told of each.
 
-Finding those of a page takes ListPipelineExecutions alone, however many there are, and a search goes through
-the same list. What a row tells beyond that takes several requests for each execution; they are made in
-threads, and the page does not wait for them for long: a row whose details are still being read comes without,
-and the page asks again. What has succeeded does not change any more and is read once.
+ListPipelineExecutions alone says which there are, when they started and how they ended. A search for what a
+row tells beyond that, such as a parameter, reads the details of one execution after the other: a page does
+not wait for them, it shows what was found so far, and asks again.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
 
 from pipelines.executions import lifecycle
 from pipelines.executions.lifecycle import ExecutionSummary
-from pipelines.executions.watching import UNDER_WAY, GateReading, Watch, outcome_of
+from pipelines.executions.watching import UNDER_WAY
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
 from studio.source import Source
-from studio.views.executions_origin import changed_parameters, started_by
-from studio.views.known import Known
+from studio.views.executions_details import ExecutionDetails, are_being_read, details_of
 
-STATUSES = ("Succeeded", "Failed", "Executing", "Stopping", "Stopped")
-"""What an execution's status can be filtered by."""
+NOT_GOOD_ENOUGH = "not good enough"
+"""How an execution ended whose gate stayed shut; SageMaker says Failed, or Succeeded if nothing follows."""
+
+STATUSES = ("Succeeded", NOT_GOOD_ENOUGH, "Failed", "Executing", "Stopping", "Stopped")
+"""What executions can be filtered by: how they ended, or SageMaker's status of those that have not."""
+
+ANY = "any"
+"""In place of a version's number: whichever it registered."""
+
+_ENDED = ("Succeeded", "Failed")
 
 _PATIENCE = 0.08
 """Seconds for which a page waits for the details of its rows."""
 
-_RETRIABLE_AGE, _RUNNING_AGE = 60.0, 1.0
-"""Seconds for which the details of an execution count that can be retried, or that runs."""
+_LOOKED_AT_ONCE = 100
+"""Executions whose details a search asks for at once."""
 
 
 @dataclass(frozen=True)
@@ -40,40 +45,55 @@ class Search:
     """Which executions are wanted.
 
     Attributes:
-        status: SageMaker's; empty for any.
+        status: one of ``STATUSES``; empty for any.
         text: words that id, display name or failure reason hold, all of them.
+        first, last: the days on which they started, in the time zone of this process.
+        version: the number of the version that was registered, or ``ANY``; empty for all executions.
+        parameters: words, all of which must fit: ``NAME=VALUE``, or ``NAME`` of one that is not the default.
+        by: a part of the name of who or what started them.
         after: the page begins behind the execution of this id; empty for the newest.
     """
 
     status: str = ""
     text: str = ""
+    first: date | None = None
+    last: date | None = None
+    version: str = ""
+    parameters: str = ""
+    by: str = ""
     after: str = ""
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether executions are left out, apart from newer ones."""
+        return bool(self.status or self.text or self.first or self.last or self.needs_details)
+
+    @property
+    def needs_details(self) -> bool:
+        is_of_an_end = self.status in (*_ENDED, NOT_GOOD_ENOUGH)
+        return bool(is_of_an_end or self.version or self.parameters.split() or self.by)
+
     def wants(self, summary: ExecutionSummary) -> bool:
-        """Whether the execution is one of these."""
-        if self.status and summary.status != self.status:
+        """Whether the execution may be one of these, by its summary."""
+        statuses = _ENDED if self.status == NOT_GOOD_ENOUGH else (self.status,)
+        if self.status and summary.status not in statuses:
             return False
         told = " ".join([summary.id, summary.display_name or "", summary.failure_reason or ""]).casefold()
         return all(word in told for word in self.text.casefold().split())
 
-
-@dataclass(frozen=True)
-class RowDetails:
-    """What takes requests for each execution.
-
-    Attributes:
-        seconds: how long it took, or has taken.
-        changed: its parameters that differ from the defaults of the definition that it ran.
-        by: who or what started it.
-        version: that it registered, if it did.
-    """
-
-    gate: GateReading | None
-    gate_shut: bool
-    seconds: float
-    changed: Mapping[str, str]
-    by: str | None
-    version: str | None
+    def wants_details(self, details: ExecutionDetails) -> bool:
+        """Whether it is one of these, by its details as well."""
+        if self.status in _ENDED and details.gate_shut:
+            return False
+        if self.status == NOT_GOOD_ENOUGH and not details.gate_shut:
+            return False
+        if self.version and (details.version is None or self.version not in (ANY, details.version)):
+            return False
+        if self.by.casefold() not in (details.by or "").casefold():
+            return False
+        changed = {name.casefold() for name in details.changed}
+        given = {f"{name}={value}".casefold() for name, value in details.parameters.items()}
+        return all(word in (given if "=" in word else changed) for word in self.parameters.casefold().split())
 
 
 @dataclass(frozen=True)
@@ -81,7 +101,7 @@ class ExecutionRow:
     """One line of the list; `details` is None while they are being read."""
 
     summary: ExecutionSummary
-    details: RowDetails | None
+    details: ExecutionDetails | None
 
     @property
     def runs(self) -> bool:
@@ -90,15 +110,21 @@ class ExecutionRow:
 
 @dataclass(frozen=True)
 class ListedExecutions:
-    """A page of the list; `next` is the last row's id where there are more, else None."""
+    """A page of the list.
+
+    Attributes:
+        next: the last row's id where there are more, else None.
+        looked_through: how many executions the search has looked at, where it goes on; None once it is done.
+    """
 
     rows: tuple[ExecutionRow, ...]
     next: str | None
+    looked_through: int | None = None
 
     @property
     def changes_soon(self) -> bool:
         """Whether something runs or is still being read."""
-        return any(row.runs or row.details is None for row in self.rows)
+        return self.looked_through is not None or any(row.runs or row.details is None for row in self.rows)
 
 
 def list_page(source: Source, project: Project, search: Search, size: int) -> ListedExecutions:
@@ -109,58 +135,46 @@ def list_page(source: Source, project: Project, search: Search, size: int) -> Li
     """
     target = source.target(project)
     wanted = filter(search.wants, _behind(target, project.name, search, size))
+    if search.needs_details:
+        return _searched(target, wanted, search, size)
     found = list(itertools.islice(wanted, size + 1))
     shown = found[:size]
-    details = _KNOWN.of(
-        {(target, one.execution_arn, one.status): partial(_read_details, target, one) for one in shown},
-        _PATIENCE,
-    )
+    details = details_of(target, shown, _PATIENCE)
     rows = tuple(ExecutionRow(one, told) for one, told in zip(shown, details, strict=True))
     return ListedExecutions(rows, shown[-1].id if len(found) > size else None)
 
 
+def _searched(
+    target: Target, candidates: Iterator[ExecutionSummary], search: Search, size: int
+) -> ListedExecutions:
+    """Those whose details are wanted, too, as far as they have been read."""
+    rows: list[ExecutionRow] = []
+    looked, until = 0, time.monotonic() + _PATIENCE
+    while len(rows) <= size and (batch := list(itertools.islice(candidates, _LOOKED_AT_ONCE))):
+        details = details_of(target, batch, max(0.0, until - time.monotonic()))
+        rows += [
+            ExecutionRow(one, told)
+            for one, told in zip(batch, details, strict=True)
+            if told is not None and search.wants_details(told)
+        ]
+        looked += len(details) - details.count(None)
+        if are_being_read(target, batch):
+            return ListedExecutions(tuple(rows[:size]), None, looked)
+    return ListedExecutions(tuple(rows[:size]), rows[size - 1].summary.id if len(rows) > size else None)
+
+
 def _behind(target: Target, name: str, search: Search, size: int) -> Iterator[ExecutionSummary]:
-    """The executions behind the one that the search names, newest first; all of them if it names none."""
-    is_narrow = bool(search.status or search.text)
-    page_size = 100 if is_narrow else size + 1
-    if not search.after:
-        yield from lifecycle.each_execution(target, name, page_size)
-        return
-    arn = lifecycle.find(target, name, search.after)
-    described = target.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)
-    yield from lifecycle.each_execution(target, name, page_size, before=described["CreationTime"])
+    """The executions of the wanted days behind the one that the search names, newest first."""
+    page_size = 100 if search.is_narrow else size + 1
+    after = _start_of(search.first) if search.first else None
+    before = _start_of(search.last + timedelta(days=1)) if search.last else None
+    if search.after:
+        arn = lifecycle.find(target, name, search.after)
+        described = target.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)
+        before = min(before or described["CreationTime"], described["CreationTime"])
+    yield from lifecycle.each_execution(target, name, page_size, before=before, after=after)
 
 
-def _age(key: _Key, details: RowDetails | None) -> float:
-    """Seconds for which details count; they are None where they could not be read."""
-    _, _, status = key
-    if status in UNDER_WAY or details is None:
-        return _RUNNING_AGE
-    return float("inf") if status == "Succeeded" else _RETRIABLE_AGE
-
-
-_Key = tuple[Target, str, str]
-_KNOWN: Known[_Key, RowDetails] = Known(
-    ThreadPoolExecutor(4, thread_name_prefix="studio-executions"), _age, most=3000
-)
-"""Details by where, execution and status."""
-
-
-def _read_details(target: Target, one: ExecutionSummary) -> RowDetails:
-    """What a row tells of an execution beyond its summary."""
-    arn = one.execution_arn
-    described = target.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)
-    snapshot = Watch(target, arn).look(briefly=True)
-    outcome = outcome_of(snapshot)
-    ends = [step.ended for step in snapshot.steps if step.ended is not None]
-    ended = datetime.fromtimestamp(max(ends), UTC) if ends else described["LastModifiedTime"]
-    given = lifecycle.given_parameters(target, arn)
-    version = outcome.model_package_arn
-    return RowDetails(
-        gate=outcome.gate,
-        gate_shut=outcome.gate_shut,
-        seconds=max(0.0, ((ended if snapshot.ended else datetime.now(UTC)) - one.started).total_seconds()),
-        changed=changed_parameters(json.loads(lifecycle.definition_of(target, arn)), given),
-        by=started_by(described),
-        version=version.rpartition("/")[2] if version else None,
-    )
+def _start_of(day: date) -> datetime:
+    """Its midnight in the time zone of this process, in which the pages show times."""
+    return datetime.combine(day, time_of_day()).astimezone()

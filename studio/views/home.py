@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,8 +20,14 @@ from registry.environment_state import State, read_state
 from registry.model_packages import PENDING, ModelVersion, list_versions, summaries
 from studio.links import page_path
 from studio.source import Source
+from studio.views.executions_details import ExecutionDetails, details_of
 
 _READERS = 8
+_LOOKED_AT = 20
+"""Executions in which the last good one is looked for."""
+
+_PATIENCE = 1.0
+"""Seconds for which the page waits for what the gate found in them."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,9 @@ class ProjectSummary:
 
     Attributes:
         execution: the newest one; None before the first.
+        refusal: what the gate found, where it stayed shut in the newest execution; that is no failure.
+        failed: how many executions failed since the last one that succeeded, the newest included.
+        last_good: the newest one that succeeded, of those that were looked at; None without one.
         version: the newest one; None before the first.
         waiting: the numbers of the versions that nobody has decided on, newest first.
         environments: those that could be read and to which something was deployed.
@@ -46,6 +56,9 @@ class ProjectSummary:
 
     name: str
     execution: ExecutionSummary | None = None
+    refusal: str | None = None
+    failed: int = 0
+    last_good: ExecutionSummary | None = None
     version: ModelVersion | None = None
     waiting: tuple[int, ...] = ()
     environments: tuple[State, ...] = ()
@@ -63,15 +76,24 @@ class ProjectSummary:
         if self.dead_letters:
             words = "event was" if self.dead_letters == 1 else "events were"
             found.append(Need(f"{self.dead_letters} {words} not handled", f"{place}/automation"))
-        if self.execution and self.execution.status == "Failed":
+        if self.execution and (self.refusal is not None or self.execution.status == "Failed"):
             of_it = page_path(self.name, execution=self.execution.id)
-            found.append(Need("its last execution failed", of_it))
+            found.append(Need(self._end_in_words, of_it))
         if len(self.waiting) == 1:
             [version] = self.waiting
             found.append(Need(f"version {version} waits for a decision", page_path(self.name, version)))
         elif self.waiting:
             found.append(Need(f"{len(self.waiting)} versions wait for a decision", f"{place}/versions"))
         return tuple(found)
+
+    @property
+    def _end_in_words(self) -> str:
+        """How the newest execution ended, which did not succeed."""
+        if self.refusal is not None:
+            return f"its last model is not good enough: {self.refusal}"
+        if self.failed < 2:
+            return "its last execution failed"
+        return f"{self.failed} executions failed" + (" since the last good one" if self.last_good else "")
 
     @property
     def is_running(self) -> bool:
@@ -89,9 +111,21 @@ def _summary(source: Source, project: Project) -> ProjectSummary:
     try:
         target = source.target(project)
         versions = list_versions(target, project.name, limit=1)
+        newest = _newest_executions(source, project)
+        since_good = list(itertools.takewhile(lambda one: one.status != "Succeeded", newest))
+        ended = [one for one in since_good or newest[:1] if one.status in ("Failed", "Succeeded")]
+        refusals = [_refusal(details) for details in details_of(target, ended, _PATIENCE)]
+        failed = [
+            one
+            for one, refusal in zip(ended, refusals, strict=True)
+            if one.status == "Failed" and refusal is None
+        ]
         return ProjectSummary(
             name=project.name,
-            execution=_newest_execution(source, project),
+            execution=newest[0] if newest else None,
+            refusal=refusals[0] if ended and ended[0] is newest[0] else None,
+            failed=len(failed),
+            last_good=next((one for one in newest if one.status == "Succeeded"), None),
             version=versions[0] if versions else None,
             waiting=tuple(
                 found["ModelPackageVersion"]
@@ -106,12 +140,18 @@ def _summary(source: Source, project: Project) -> ProjectSummary:
         return ProjectSummary(project.name, problem=str(error))
 
 
-def _newest_execution(source: Source, project: Project) -> ExecutionSummary | None:
+def _newest_executions(source: Source, project: Project) -> list[ExecutionSummary]:
     try:
-        found = list_executions(source.target(project), project.name, limit=1)
+        return list_executions(source.target(project), project.name, limit=_LOOKED_AT)
     except GatehouseError:  # there is no such pipeline yet
+        return []
+
+
+def _refusal(details: ExecutionDetails | None) -> str | None:
+    """What the gate found where it stayed shut; None for another failure, and while that is being read."""
+    if details is None or not details.gate_shut:
         return None
-    return found[0] if found else None
+    return details.gate.in_words(passed=False) if details.gate else "the gate stayed shut"
 
 
 def _dead_letters(source: Source, project: Project) -> int:

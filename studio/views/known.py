@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -58,6 +58,12 @@ class Known(Generic[Key, Value]):
         if patience:
             wait([entry.future for entry in entries if entry.newest is None], timeout=patience)
         return [entry.newest for entry in entries]
+
+    def are_being_read(self, keys: Iterable[Key]) -> bool:
+        """Whether any of them is being read, and nothing is known of it from before."""
+        with self._lock:
+            entries = [self._entries[key] for key in keys if key in self._entries]
+        return any(not entry.future.done() and entry.before is None for entry in entries)
 
     def _entry(self, key: Key, read: Callable[[], Value]) -> _Entry[Value]:
         known, now = self._entries.pop(key, None), time.monotonic()

@@ -6,13 +6,19 @@ import html
 import http.client
 import re
 import urllib.parse
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError
 from wire_clients import REGION, wait_for
 
 from studio.links import link, links_of
 from studio.source import Source
+from studio.views.executions_list import ANY, ListedExecutions, Search, list_page
+from studio.views.home import ProjectSummary, read_home
 
 
 def text_of(page: str) -> str:
@@ -31,6 +37,11 @@ def row(page: str, execution: str) -> str:
     found = re.search(rf'<tr id="row-{execution}">.*?</tr>', page, re.DOTALL)
     assert found, page
     return text_of(found[0])
+
+
+def rows(page: str) -> list[str]:
+    """The ids in the list."""
+    return re.findall(r'id="row-(\w+)"', page)
 
 
 def base(studio: Any) -> str:
@@ -61,12 +72,93 @@ def test_the_list_is_searched_on_the_server(studio: Any) -> None:
     page = studio.get(f"{base(studio)}?status=Failed&search=NO+such+planet")
     assert "No execution is like this" in page
     ids = studio.executions
-    page = studio.get(f"{base(studio)}?status=Failed")
-    assert f"row-{ids['failed']}" in page
-    assert f"row-{ids['shut']}" in page
-    assert f"row-{ids['succeeded']}" not in page
     page = studio.get(f"{base(studio)}?search={ids['cached'].upper()}")
-    assert re.findall(r'id="row-(\w+)"', page) == [ids["cached"]]
+    assert rows(page) == [ids["cached"]]
+
+
+def _day(number: int) -> date:
+    return date.today() + timedelta(days=number)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("status=Failed", ["failed"]),
+        ("status=not+good+enough", ["shut"]),
+        ("status=Succeeded", ["cached", "succeeded"]),
+        ("version=any", ["cached", "succeeded"]),
+        ("version=1", ["succeeded"]),
+        ("version=7", []),
+        ("parameters=accuracythreshold", ["shut"]),
+        ("parameters=AccuracyThreshold%3D0.6+Work", ["failed"]),
+        ("by=USER+(&status=Failed", ["failed"]),
+        ("by=schedule", []),
+        (f"from={_day(-1)}&to={_day(1)}", ["failed", "shut", "cached", "succeeded"]),
+        (f"from={_day(2)}", []),
+        (f"to={_day(-2)}", []),
+        ("from=0002-01-01&to=9999-12-31", ["failed", "shut", "cached", "succeeded"]),
+    ],
+)
+def test_the_list_is_filtered_by_what_a_row_tells(studio: Any, query: str, found: Sequence[str]) -> None:
+    address = f"{base(studio)}?{query}"
+    page = wait_for(lambda: page if "the search goes on" not in (page := studio.get(address)) else None)
+    of_fixture = {execution: how for how, execution in studio.executions.items()}
+    assert [of_fixture[execution] for execution in rows(page) if execution in of_fixture] == found
+
+
+def test_a_day_that_is_none_is_said_to_be_none(studio: Any) -> None:
+    status, page = studio.request("GET", f"{base(studio)}?from=yesterday")
+    assert (status, "is no day" in page) == (404, True)
+
+
+def test_a_page_of_a_search_begins_behind_the_last_row(studio: Any) -> None:
+    source = Source(studio.settings, "local", studio.url)
+    project, first_page = source.project(studio.project), Search(version=ANY)
+
+    def page_of(search: Search, size: int) -> ListedExecutions:
+        def read() -> ListedExecutions | None:
+            page = list_page(source, project, search, size)
+            return page if page.looked_through is None else None
+
+        return wait_for(read)
+
+    whole = [row.summary.id for row in page_of(first_page, 100).rows]
+    found, search = [], first_page
+    while True:
+        page = page_of(search, 1)
+        found += [row.summary.id for row in page.rows]
+        if page.next is None:
+            break
+        search = replace(search, after=page.next)
+    assert found == whole
+    assert whole[-2:] == [studio.executions["cached"], studio.executions["succeeded"]]
+
+
+def test_a_gate_that_stayed_shut_is_no_failure_among_the_projects(studio: Any) -> None:
+    """Nor among those that have failed since the last good execution."""
+
+    def read(newest: str) -> ProjectSummary:
+        studio.ended(newest)
+        source = Source(studio.settings, "local", studio.url)
+        [summary] = read_home(source)
+        assert summary.execution is not None
+        assert summary.execution.id == newest
+        return summary
+
+    good = studio.start()
+    assert read(good).failed == 0
+    broken = read(studio.start(Work="exit 3"))
+    assert (broken.failed, broken.refusal) == (1, None)
+    assert "its last execution failed" in {need.words for need in broken.needs}
+    again = read(studio.start(Work="exit 4"))
+    assert again.last_good is not None
+    assert (again.failed, again.last_good.id) == (2, good)
+    assert "2 executions failed since the last good one" in {need.words for need in again.needs}
+    shut = read(studio.start(AccuracyThreshold="0.99"))
+    assert (shut.failed, shut.refusal) == (2, "accuracy 0.9500 is not above the threshold 0.99")
+    page = text_of(studio.get("/"))
+    assert "its last model is not good enough: accuracy 0.9500 is not above the threshold 0.99" in page
+    assert re.search(r"Last execution not good enough .* 2 failed since the last good one", page)
 
 
 def test_a_page_of_the_list_begins_behind_the_last_row(studio: Any) -> None:
@@ -74,7 +166,7 @@ def test_a_page_of_the_list_begins_behind_the_last_row(studio: Any) -> None:
     newest_first = [studio.executions[how] for how in ("failed", "shut", "cached", "succeeded")]
     for place, execution in enumerate(newest_first, 1):
         page = studio.get(f"{base(studio)}?after={execution}")
-        assert re.findall(r'id="row-(\w+)"', page) == newest_first[place:]
+        assert rows(page) == newest_first[place:]
 
 
 def test_a_link_with_a_token_keeps_the_rest_of_its_address(studio: Any) -> None:
@@ -207,7 +299,7 @@ def test_a_condition_tells_what_it_compared(studio: Any) -> None:
 def test_two_executions_side_by_side(studio: Any) -> None:
     first, second = studio.executions["succeeded"], studio.executions["shut"]
     text = text_of(studio.get(f"{base(studio)}/compare?first={first}&second={second}"))
-    assert "Succeeded Failed gate shut" in text
+    assert "Succeeded not good enough gate shut" in text
     assert "AccuracyThreshold 0.6 0.99" in text
     assert "1 of 3 parameters is the same in both" in text
     assert "Both ran the same definition" in text
