@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -114,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     make_log_visible()
     output = sys.stdout
     try:
-        code: Any = gatehouse.main(arguments, prog_name="gatehouse", standalone_mode=False)
+        color = False if os.environ.get("NO_COLOR") else None
+        code: Any = gatehouse.main(arguments, prog_name="gatehouse", standalone_mode=False, color=color)
     except click.ClickException as error:
         said = io.StringIO()
         error.show(file=said)

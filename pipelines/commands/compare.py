@@ -8,7 +8,7 @@ from dataclasses import replace
 import click
 
 from pipelines.commands.model_context import connected_to_model
-from pipelines.commands.options import target_option, which_versions
+from pipelines.commands.options import project_names, target_option, which_versions
 from pipelines.commands.output import Document, Output, Remark, Table, with_json
 from pipelines.executions.paired_scoring import CannotPair, score_on_same_rows
 from registry.comparison import BY_SAME_ROWS, Comparison, MetricComparison, PairedAnswers, compare
@@ -17,7 +17,7 @@ from registry.version_details import read_version
 
 
 @click.command("compare")
-@click.argument("words", nargs=-1, required=True, metavar="[PROJECT] A B")
+@click.argument("words", nargs=-1, required=True, metavar="[PROJECT] A B", shell_complete=project_names)
 @click.option(
     "--rescore/--no-rescore",
     default=None,

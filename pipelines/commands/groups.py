@@ -14,7 +14,7 @@ import click
 from aws_formats.arns import group_and_version
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connection
-from pipelines.commands.options import target_option
+from pipelines.commands.options import project_names, target_option
 from pipelines.commands.output import Document, Output, Remark, Table, notice, with_json
 from pipelines.settings.environments import all_environments
 from pipelines.settings.projects_file import Settings, load_settings
@@ -57,7 +57,7 @@ def command() -> None:
 
 
 def _which_groups(function: Callable[..., Output]) -> Callable[..., int]:
-    names = click.argument("projects", nargs=-1, metavar="[PROJECT]...")
+    names = click.argument("projects", nargs=-1, metavar="[PROJECT]...", shell_complete=project_names)
     env_file = click.option(
         "--env-file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -36,13 +36,24 @@ def gathered(dataclass: type) -> Callable[[Decorated], Decorated]:
     return decorate
 
 
+def project_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Those in the settings whose names begin so, for the shell's completion; none without settings."""
+    from aws_formats.errors import GatehouseError
+    from pipelines.settings.projects_file import load_settings
+
+    try:
+        return [name for name in load_settings().projects if name.startswith(typed)]
+    except GatehouseError:
+        return []
+
+
 def project_argument(function: Decorated) -> Decorated:
-    return click.argument("project", required=False)(function)
+    return click.argument("project", required=False, shell_complete=project_names)(function)
 
 
 def execution_arguments(function: Decorated) -> Decorated:
     """`[PROJECT] [EXECUTION]`; :func:`which_execution` tells which of the two a single word is."""
-    return click.argument("project", required=False)(click.argument("execution", required=False)(function))
+    return project_argument(click.argument("execution", required=False)(function))
 
 
 def target_option_saying(meaning: str) -> Callable[[Decorated], Decorated]:
@@ -115,7 +126,9 @@ def header_option(function: Decorated) -> Decorated:
 
 def version_arguments(function: Decorated) -> Decorated:
     """`[PROJECT] VERSION`; :func:`which_version` sorts out a single word."""
-    return click.argument("words", nargs=-1, required=True, metavar="[PROJECT] VERSION")(function)
+    return click.argument(
+        "words", nargs=-1, required=True, metavar="[PROJECT] VERSION", shell_complete=project_names
+    )(function)
 
 
 def environment_option(*names: str, help_text: str) -> Callable[[Decorated], Decorated]:

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -38,7 +39,7 @@ class Document:
 
     Attributes:
         content: what JSON can hold, and datetimes, which are printed as ISO 8601; a :class:`JsonText` is
-            printed byte for byte.
+            printed byte for byte, and an iterator is a list that is read only if it is printed.
     """
 
     content: object
@@ -130,6 +131,11 @@ def notice(line: str) -> None:
     click.echo(visible(line), err=True)
 
 
+def is_redrawable(stream: TextIO) -> bool:
+    """Whether lines that were printed there can be drawn again: it is a terminal that obeys commands."""
+    return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
 def _print(output: Output, as_json: bool) -> int:
     exit_code = 0
     try:
@@ -172,12 +178,14 @@ def _terminal_width() -> int | None:
 
 
 def _json_text(content: object) -> str:
-    return content if isinstance(content, JsonText) else json.dumps(content, indent=2, default=_iso_time)
+    return content if isinstance(content, JsonText) else json.dumps(content, indent=2, default=_json_form)
 
 
-def _iso_time(value: object) -> str:
+def _json_form(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Iterator):
+        return list(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 

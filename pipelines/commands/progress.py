@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from aws_formats.visible_text import visible
-from pipelines.commands.output import duration, notice
+from pipelines.commands.output import duration, is_redrawable, notice
 from pipelines.executions.job_records import StepJob
 from pipelines.executions.watching import NOT_STARTED, UNDER_WAY, Snapshot, Step
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.live import Live
+    from rich.table import Table
+    from rich.text import Text
 
 
 class Screen(Protocol):
@@ -34,13 +37,13 @@ class Screen(Protocol):
 
 
 def open_screen(project: str, title: str) -> Screen:
-    """A live table where standard error is a terminal, lines anywhere else.
+    """A live table where standard error is a terminal that can be redrawn, lines anywhere else.
 
     Args:
         project: the project's full name, for the commands that are mentioned.
         title: a line to start with.
     """
-    return LiveScreen(project, title) if sys.stderr.isatty() else LineScreen(project, title)
+    return LiveScreen(project, title) if is_redrawable(sys.stderr) else LineScreen(project, title)
 
 
 def log_command(project: str, step: str) -> str:
@@ -117,8 +120,12 @@ class LineScreen:
         notice(f"  {step.display_name}: {how}{': ' + said if said else ''}")
 
 
+_NARROW = 72
+"""Columns of a terminal below which the rows of the table would be cut into pieces."""
+
+
 class LiveScreen:
-    """A table that is redrawn in context."""
+    """A table that is redrawn in context; to rich it is what is drawn."""
 
     def __init__(self, project: str, title: str) -> None:
         from rich.console import Console
@@ -134,7 +141,7 @@ class LiveScreen:
     def __enter__(self) -> Self:
         from rich.live import Live
 
-        self._live = Live(console=self._console, get_renderable=self.drawn, refresh_per_second=5)
+        self._live = Live(console=self._console, get_renderable=lambda: self, refresh_per_second=5)
         self._live.start()
         return self
 
@@ -147,32 +154,76 @@ class LiveScreen:
     def show(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
 
-    def drawn(self) -> Group:
-        from rich.console import Group
-        from rich.table import Table
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
 
         steps = self._snapshot.steps if self._snapshot else ()
-        ended = self._snapshot is not None and self._snapshot.ended
+        is_narrow = options.max_width < _NARROW
+        logs = f"Logs: gatehouse logs {self._project} --step STEP"
+        for step in steps:
+            if step.job is not None and step.status in UNDER_WAY:
+                command = log_command(self._project, step.name)
+                logs = f"Log: {command if is_narrow else log_location(self._project, step.name, step.job)}"
+        yield Text(visible(self._title), "bold")
+        yield Text()
+        yield self._lines(steps) if is_narrow else self._table(steps)
+        yield Text()
+        yield Text(visible(logs), "dim")
+
+    def _table(self, steps: Sequence[Step]) -> Table:
+        """A row for each step."""
+        from rich.table import Table
+        from rich.text import Text
+
         grid = Table.grid(padding=(0, 2))
         for overflow in ("ignore", "fold", "ignore", "ignore", "fold"):
             grid.add_column(overflow=overflow, no_wrap=overflow == "ignore")
         grid.columns[3].justify = "right"
         for step in steps:
-            mark, style = _mark(step)
-            waiting = step.status == NOT_STARTED
-            grid.add_row(
-                self._spinner if step.status in UNDER_WAY else Text(mark, style),
-                Text(visible(step.display_name), "dim" if waiting else "bold"),
-                Text("not run" if waiting and ended else state(step), style),
-                "" if step.reused else duration(step.seconds),
-                Text(visible(details(step)), "red" if step.status == "Failed" else ""),
-            )
-        logs = f"Logs: gatehouse logs {self._project} --step STEP"
+            took = "" if step.reused else duration(step.seconds)
+            grid.add_row(*self._named(step), self._word(step), Text(took), _said(step))
+        return grid
+
+    def _lines(self, steps: Sequence[Step]) -> Table:
+        """The same below each other, for a narrow terminal; what a step produced once all have ended."""
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
         for step in steps:
-            if step.job is not None and step.status in UNDER_WAY:
-                logs = f"Log: {log_location(self._project, step.name, step.job)}"
-        return Group(Text(visible(self._title), "bold"), Text(), grid, Text(), Text(visible(logs), "dim"))
+            grid.add_row(*self._named(step))
+            if step.status == NOT_STARTED:
+                continue
+            took = "" if step.reused else f" {duration(step.seconds)}"
+            grid.add_row("", Text.assemble(self._word(step), took))
+            said = _said(step)
+            if said and (self._ended or step.status != "Succeeded"):
+                said.no_wrap, said.overflow = True, "ellipsis"
+                grid.add_row("", said)
+        return grid
+
+    @property
+    def _ended(self) -> bool:
+        return self._snapshot is not None and self._snapshot.ended
+
+    def _named(self, step: Step) -> tuple[RenderableType, Text]:
+        from rich.text import Text
+
+        name = Text(visible(step.display_name), "dim" if step.status == NOT_STARTED else "bold")
+        return self._spinner if step.status in UNDER_WAY else Text(*_mark(step)), name
+
+    def _word(self, step: Step) -> Text:
+        from rich.text import Text
+
+        return Text("not run" if step.status == NOT_STARTED and self._ended else state(step), _mark(step)[1])
+
+
+def _said(step: Step) -> Text:
+    from rich.text import Text
+
+    return Text(visible(details(step)), "red" if step.status == "Failed" else "")
 
 
 def _mark(step: Step) -> tuple[str, str]:

@@ -19,6 +19,17 @@ _HEAD = """\
 
 Written by `python -m pipelines.commands.reference` from the commands' own help; do not edit.
 
+The shell completes commands, options and the names of projects, after one of these lines in its start file:
+
+| shell | line |
+| --- | --- |
+| bash (`~/.bashrc`) | `eval "$(_GATEHOUSE_COMPLETE=bash_source gatehouse)"` |
+| zsh (`~/.zshrc`, behind `compinit`) | `eval "$(_GATEHOUSE_COMPLETE=zsh_source gatehouse)"` |
+| fish (`~/.config/fish/config.fish`) | `_GATEHOUSE_COMPLETE=fish_source gatehouse \\| source` |
+
+Progress is redrawn on a terminal, also on one of 20 columns; in a pipe, a file or a terminal that cannot be
+redrawn (`TERM=dumb`) it is a line for each change. With `NO_COLOR` nothing is coloured.
+
 """
 
 

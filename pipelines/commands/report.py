@@ -15,7 +15,7 @@ from aws_formats.arns import parse_arn
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import home_folder
 from pipelines.commands.model_context import connected_to_model
-from pipelines.commands.options import target_option, which_report
+from pipelines.commands.options import project_names, target_option, which_report
 from pipelines.commands.output import Document, Output, notice, with_json
 from pipelines.commands.project_context import ProjectContext
 from pipelines.executions import lifecycle as executions
@@ -26,7 +26,7 @@ from registry.version_details import read_version
 
 
 @click.command("report")
-@click.argument("words", nargs=-1, metavar="[PROJECT] [VERSION | EXECUTION]")
+@click.argument("words", nargs=-1, metavar="[PROJECT] [VERSION | EXECUTION]", shell_complete=project_names)
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),

@@ -12,7 +12,7 @@ import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands import local_endpoint
-from pipelines.commands.options import gathered, target_option, which_report
+from pipelines.commands.options import gathered, project_names, target_option, which_report
 from pipelines.commands.output import Document, Output, Remark, with_json
 from pipelines.commands.project_context import find_context
 from pipelines.executions import lifecycle as executions
@@ -33,7 +33,9 @@ class StudioOptions:
 
 
 @click.command("studio")
-@click.argument("words", nargs=-1, metavar="[PROJECT] [VERSION | EXECUTION] | [ADDRESS]")
+@click.argument(
+    "words", nargs=-1, metavar="[PROJECT] [VERSION | EXECUTION] | [ADDRESS]", shell_complete=project_names
+)
 @click.option("--no-browser", is_flag=True, help="Print the link and open nothing.")
 @click.option(
     "--save",

@@ -154,6 +154,41 @@ def test_a_threshold_outside_0_to_1_in_the_settings_is_refused(
 
 
 @pytest.mark.usefixtures("workplace")
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("gatehouse exec", ["executions"]),
+        ("gatehouse executions --wa", ["--watch"]),
+        ("gatehouse executions bank-f", ["bank-fraud-detection"]),
+        ("gatehouse compare bank-c", ["bank-churn"]),
+    ],
+)
+def test_the_shell_completes_commands_options_and_projects(
+    words: str, completed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_GATEHOUSE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.splitlines() == [f"plain,{word}" for word in completed]
+
+
+def test_the_shell_completes_no_project_without_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GATEHOUSE_SETTINGS", raising=False)
+    monkeypatch.setenv("_GATEHOUSE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "gatehouse run b")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr() == ("\n", "")
+
+
+@pytest.mark.usefixtures("workplace")
 def test_aws_without_a_role_says_where_to_put_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--target", "aws"]) == 1
     assert "SAGEMAKER_PIPELINE_ROLE_ARN" in capsys.readouterr().err

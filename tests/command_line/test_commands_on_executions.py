@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import pty
+import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -118,6 +123,7 @@ def test_executions_are_listed_for_people_and_machines(local: Any, capsys: Print
     assert main(["executions", "--json"]) == 0
     (listed,) = json.loads(capsys.readouterr().out)
     assert (listed["execution_arn"], listed["status"]) == (arn, "Failed")
+    assert listed["parameters"]["AccuracyThreshold"] == "0.6"
     assert main(["executions"]) == 0
     printed = capsys.readouterr().out
     assert arn.rpartition("/")[2] in printed
@@ -265,6 +271,45 @@ def test_a_second_interrupt_leaves_at_once_and_the_job_ends_with_the_command(
     printed = capsys.readouterr()
     assert [found["status"] for found in json.loads(printed.out)] == ["Failed"]
     assert "An earlier execution did not end by itself" in printed.err
+
+
+def test_executions_are_watched_line_by_line_in_a_pipe(local: Any, workplace: Path) -> None:
+    local.upsert(local.gated(f"until test -e {workplace}/go; do sleep 0.1; done\n{local.scores(0.75)}"))
+    assert main(["start"]) == 0
+    command = started("executions", "--watch")
+    assert command.stdout is not None
+    assert "  Executing  EvaluateModel it" in command.stdout.readline()
+    (workplace / "go").touch()
+    while "  Succeeded" not in command.stdout.readline():  # a look in between may see another step
+        assert command.poll() is None
+    command.send_signal(signal.SIGINT)
+    rest, told = command.communicate(timeout=30)
+    assert (command.returncode, rest, told) == (130, "", "\nInterrupted.\n")
+
+
+def test_executions_are_watched_in_place_on_a_narrow_terminal(local: Any) -> None:
+    local.upsert(local.gated("exit 1"))
+    assert main(["start", "--wait"]) == 1
+    shown, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 8, 40, 0, 0))
+    command = subprocess.Popen(
+        [sys.executable, "-m", "pipelines", "executions", "--watch"],
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"},
+    )
+    os.close(end)
+    seen = ""
+    while seen.count("Failed") < 2:  # drawn and drawn again
+        seen += os.read(shown, 4096).decode()
+    command.send_signal(signal.SIGINT)
+    assert command.wait(timeout=30) == 130
+    os.close(shown)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen).replace("\r", "\n").split("\n")
+    assert max(map(len, lines)) <= 40
+    assert "\x1b[1A" in seen  # it goes up and draws over what was there
+    assert not re.search(r"\x1b\[[0-9;]*m", seen)
 
 
 def is_running(argument: str) -> bool:

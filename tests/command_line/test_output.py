@@ -55,6 +55,17 @@ def test_people_get_everything_but_the_document(capsys: Printed) -> None:
     assert printed.err == "starting\nnext\n"
 
 
+def test_no_color_is_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed) -> None:
+    monkeypatch.chdir(tmp_path)  # where no settings are, and so the marks are few
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for value, is_coloured in (("", True), ("1", False)):
+        monkeypatch.setenv("NO_COLOR", value)
+        main(["doctor"])
+        printed = capsys.readouterr().out
+        assert "ok  " in printed
+        assert ("\x1b[" in printed) == is_coloured
+
+
 def test_machines_get_the_document_and_the_same_exit_code(capsys: Printed) -> None:
     assert run(everything, "--json") == 3
     printed = capsys.readouterr()

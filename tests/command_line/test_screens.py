@@ -67,7 +67,7 @@ def test_the_live_table_shows_every_step_with_its_time_and_the_newest_line_of_it
     console = Console(width=120, force_terminal=False, record=True, quiet=False, file=None)
     screen.show(snapshot(PREPARED, TRAINS, CHECK))
     with console.capture() as captured:
-        console.print(screen.drawn())
+        console.print(screen)
     text = captured.get()
     assert "✓  Preprocess data  succeeded" in text
     assert "2.5 s" in text
@@ -75,6 +75,23 @@ def test_the_live_table_shows_every_step_with_its_time_and_the_newest_line_of_it
     assert "Check accuracy" in text
     assert "waiting" in text
     assert "gatehouse logs bank-churn --step TrainModel" in text
+
+
+@pytest.mark.parametrize("width", [20, 30, 40, 71])
+def test_on_a_narrow_terminal_each_step_keeps_its_name_and_its_status(width: int) -> None:
+    broken = replace(TRAINS, status="Failed", ended=5.0, failure_reason="no rows of the class malignant")
+    screen = LiveScreen("bank-churn", "bank-churn on this machine")
+    console = Console(width=width, force_terminal=False)
+    screen.show(snapshot(PREPARED, broken, CHECK))
+    with console.capture() as captured:
+        console.print(screen)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    assert max(map(len, lines)) <= width
+    steps = lines[lines.index("✓ Preprocess data") :]
+    assert steps[1] == "  succeeded 2.5 s"
+    assert steps[2:4] == ["✗ Train model", "  failed 4.0 s"]
+    assert steps[4].startswith("  no rows of th")
+    assert steps[5] == "· Check accuracy"
 
 
 def test_a_gate_that_stays_shut_is_told_from_a_breakdown() -> None:
@@ -128,7 +145,7 @@ def test_what_a_job_wrote_reaches_the_terminal_visibly(capsys: pytest.CaptureFix
     with console.capture() as captured:
         for step in (hostile, failed):
             live.show(snapshot(step))
-            console.print(live.drawn())
+            console.print(live)
     for shown in (capsys.readouterr().err, captured.get()):
         assert r"\x1b]0;title\x07 \u202e" in shown
         assert r"\x9b2J is why" in shown

@@ -79,6 +79,7 @@ def calls(serving: Registry) -> dict[str, frozenset[str]]:
         "start",
         "start --wait",
         "executions",
+        "executions --json",
         "retry",
         "stop",
         "logs",
