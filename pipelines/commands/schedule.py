@@ -21,6 +21,7 @@ from pipelines.executions.schedule import (
     Schedule,
     SchedulePlan,
     apply_schedule,
+    check_timing,
     next_times,
     plan_deletion,
     plan_schedule,
@@ -110,11 +111,7 @@ def _timing(options: ScheduleOptions) -> tuple[str, datetime | None]:
         GatehouseError: it says which field is wrong and what is allowed.
     """
     expression = f"cron({options.cron})" if options.cron is not None else f"rate({options.rate})"
-    try:
-        schedules.parse(expression)
-        zone = schedules.time_zone(options.timezone)
-    except schedules.ExpressionError as error:
-        raise GatehouseError(str(error), where="schedule") from error
+    check_timing(expression, options.timezone)
     if options.start_date is None:
         return expression, None
     try:
@@ -123,7 +120,7 @@ def _timing(options: ScheduleOptions) -> tuple[str, datetime | None]:
         raise GatehouseError(
             f"--start-date {options.start_date!r} is not a time", remedy="Write it like 2030-01-31T03:00"
         ) from error
-    return expression, start if start.tzinfo else start.replace(tzinfo=zone)
+    return expression, start if start.tzinfo else start.replace(tzinfo=schedules.time_zone(options.timezone))
 
 
 def _plan(

@@ -58,13 +58,19 @@ class Schedule:
 
 @dataclass(frozen=True)
 class SchedulePlan:
-    """What would happen to the schedule of that name; `live` is the one that is there, None if none."""
+    """What would happen to the schedule of that name.
+
+    Attributes:
+        live: the schedule that is there, None if none.
+        wanted: what it would be afterwards, where one that is there is changed.
+    """
 
     action: Literal["create", "update", "none", "delete"]
     name: str
     changes: tuple[str, ...] = ()
     request: Mapping[str, Any] | None = None
     live: Schedule | None = None
+    wanted: Schedule | None = None
 
 
 def read_schedule(name: str, target: Target) -> Schedule | None:
@@ -122,13 +128,39 @@ def plan_deletion(name: str, target: Target) -> SchedulePlan:
 
 def plan_switch(name: str, target: Target, *, on: bool) -> SchedulePlan:
     """What switching the schedule on or off would do; everything else of it stays. Reads only."""
+    return _plan_change(name, target, {"State": "ENABLED" if on else "DISABLED"})
+
+
+def plan_timing(name: str, target: Target, expression: str, time_zone: str) -> SchedulePlan:
+    """What starting at other times would do; everything else of the schedule stays. Reads only.
+
+    Raises:
+        GatehouseError: the expression or the time zone is none.
+    """
+    check_timing(expression, time_zone)
+    changed = {"ScheduleExpression": expression, "ScheduleExpressionTimezone": time_zone}
+    return _plan_change(name, target, changed)
+
+
+def check_timing(expression: str, time_zone: str) -> None:
+    """Raises GatehouseError: the expression or the time zone is none; it says what is allowed."""
+    try:
+        schedules.parse(expression)
+        schedules.time_zone(time_zone)
+    except schedules.ExpressionError as error:
+        raise GatehouseError(str(error), where="schedule") from error
+
+
+def _plan_change(name: str, target: Target, changed: dict[str, Any]) -> SchedulePlan:
     live = _read(name, target)
     if live is None:
         return SchedulePlan("none", name)
-    request = {key: live[key] for key in _REQUEST_MEMBERS if key in live}
-    request |= {"State": "ENABLED" if on else "DISABLED"}
-    changes = tuple(_changes(_schedule(live), _schedule(request | {"CreationDate": live["CreationDate"]})))
-    return SchedulePlan("update" if changes else "none", name, changes, request, _schedule(live))
+    request = {key: live[key] for key in _REQUEST_MEMBERS if key in live} | changed
+    if "StartDate" in request and _has_passed(request["StartDate"]):
+        del request["StartDate"]  # it would be refused
+    before, wanted = _schedule(live), _schedule(request | {"CreationDate": live["CreationDate"]})
+    changes = tuple(_changes(before, wanted))
+    return SchedulePlan("update" if changes else "none", name, changes, request, before, wanted)
 
 
 def apply_schedule(plan: SchedulePlan, target: Target) -> None:
@@ -145,13 +177,18 @@ def apply_schedule(plan: SchedulePlan, target: Target) -> None:
 
 
 def _check_start(wanted: Schedule) -> None:
-    if wanted.start is not None and wanted.start < datetime.now(UTC) - _EARLIEST_START:
+    if wanted.start is not None and _has_passed(wanted.start):
         raise GatehouseError(
             f"the start date {wanted.start:%Y-%m-%d %H:%M %Z} has passed, and EventBridge Scheduler takes"
             " none that is more than five minutes ago",
             where="schedule",
             remedy="Leave --start-date out: then it counts from now on",
         )
+
+
+def _has_passed(start: datetime) -> bool:
+    """Whether EventBridge Scheduler takes it as a start date no more."""
+    return start < datetime.now(UTC) - _EARLIEST_START
 
 
 def _read(name: str, target: Target) -> dict[str, Any] | None:

@@ -8,11 +8,13 @@ A call takes as long as its function, which may call this endpoint meanwhile. So
 and none of those that answer requests or deliver events.
 
 What it prints goes straight into the function's log, which the logs service shows as on AWS, under
-``/aws/lambda/<name>``; each line has the time at which its invocation began.
+``/aws/lambda/<name>``; each line has the time at which its invocation began. As on AWS, a stream holds one
+invocation after the other, and those that are under way at once have a stream each.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -23,8 +25,9 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -68,6 +71,7 @@ class Functions:
         self._endpoint_url = endpoint_url
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._printed_into: dict[tuple[str, str], set[int]] = {}
         self._calls = threading.BoundedSemaphore(MOST_CALLS)
         self._closed = False
 
@@ -123,13 +127,15 @@ class Functions:
             "timeout": document["Timeout"],
         }
         line = json.dumps({"event": json.loads(event), "context": context}).encode() + b"\n"
-        log = self._log(region, name)
         folder = tempfile.TemporaryDirectory(prefix=_scratch(self._owner.name))
-        with log.open("ab") as output, folder as scratch:
+        with self._free_log(region, name) as log, log.open("ab") as output, folder as scratch:
             begin = self._stamp(output, log, request_id)
             answer = Path(scratch) / "answer"
             command = [sys.executable, function_process.__file__, document["Handler"], str(answer)]
             status = self._run(command, document, self._environment(document, region, scratch), line, output)
+            if not answer.exists():  # Lambda says it where its function could not
+                output.write(f"{_why_no_answer(status, document['Timeout'], request_id)[1]}\n".encode())
+                output.flush()
             return _answer(answer, status, document["Timeout"], request_id, _printed(log, begin))
 
     def close(self) -> None:
@@ -140,15 +146,28 @@ class Functions:
         for process in running:
             _kill(process)
 
-    def _log(self, region: str, name: str) -> Path:
-        """The file that the function's processes print into: one for each endpoint process."""
-        log = self._home.root / "functions" / region / name / "logs" / self._owner.name / "log"
+    @contextmanager
+    def _free_log(self, region: str, name: str) -> Iterator[Path]:
+        """The first of the function's logs in this process that no invocation prints into."""
+        with self._lock:
+            printed_into = self._printed_into.setdefault((region, name), set())
+            number = next(one for one in itertools.count() if one not in printed_into)
+            printed_into.add(number)
+        try:
+            yield self._log(region, name, number)
+        finally:
+            with self._lock:
+                printed_into.discard(number)
+
+    def _log(self, region: str, name: str, number: int) -> Path:
+        stream_name = f"{self._owner.name}-{number}" if number else self._owner.name
+        log = self._home.root / "functions" / region / name / "logs" / stream_name / "log"
         if not log.exists():
             log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             group = f"{LOG_GROUP}{name}"
             stream = {
                 "Group": group,
-                "Name": f"[$LATEST]{self._owner.name}",
+                "Name": f"[$LATEST]{stream_name}",
                 "Path": str(log.relative_to(self._home.root)),
                 "CreationTime": time.time(),
                 "_Owner": self._owner.name,
@@ -280,17 +299,19 @@ def _answer(path: Path, status: int | None, timeout: int, request_id: str, log: 
         return Answer(json.dumps(said["result"]), None, log)
     if path.exists():
         kind, message = "Function.ResponseSizeTooLarge", f"The answer has more than {LARGEST_ANSWER} bytes."
-    elif status is None:
-        kind, message = (
+    else:
+        kind, message = _why_no_answer(status, timeout, request_id)
+    return Answer(json.dumps({"errorType": kind, "errorMessage": message}), "Unhandled", log)
+
+
+def _why_no_answer(status: int | None, timeout: int, request_id: str) -> tuple[str, str]:
+    """The type and the message of the error of a process that left no answer."""
+    if status is None:
+        return (
             "Sandbox.Timedout",
             f"RequestId: {request_id} Error: Task timed out after {timeout}.00 seconds",
         )
-    else:
-        kind, message = (
-            "Runtime.ExitError",
-            f"RequestId: {request_id} Error: Runtime exited with status {status}",
-        )
-    return Answer(json.dumps({"errorType": kind, "errorMessage": message}), "Unhandled", log)
+    return "Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with status {status}"
 
 
 def _printed(log: Path, begin: int) -> str:

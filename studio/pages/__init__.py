@@ -28,6 +28,7 @@ ASKED_BY_FORM: Mapping[str, Page] = {"/p/{project}/environments/{environment}/tr
 CHANGES: Mapping[str, Page] = {
     "/p/{project}/versions/{version}/decision": versions.decide,
     "/p/{project}/automation/schedule": automation.switch,
+    "/p/{project}/automation/timing": automation.timing,
     "/p/{project}/automation/again": automation.again,
     "/p/{project}/environments/{environment}/plan": environments.plan,
     "/p/{project}/environments/{environment}/change": environments.change,

@@ -87,6 +87,7 @@ def calls(serving: Registry) -> dict[str, frozenset[str]]:
         "report 1",
         "studio --save page.html",
         "studio 1 --save page.html",
+        f"studio http://127.0.0.1/studio/p/{serving.project}/automation --save page.html",
         "projects",
         "models",
         "model 1 --set ticket=RC-1 --request-review",

@@ -12,7 +12,10 @@ import pytest
 from botocore.exceptions import ClientError
 from wire_clients import client_of, definition
 
+from aws_formats.arns import LOCAL_ACCOUNT
 from pipelines.commands import main
+from pipelines.executions.schedule import apply_schedule, plan_switch, plan_timing
+from pipelines.settings.target import LOCAL_BUCKET, LOCAL_ROLE, Target
 from sagemaker_local import endpoint
 from sagemaker_local.store import Store
 
@@ -78,6 +81,26 @@ def test_a_schedule_that_becomes_a_rate_starts_when_it_says_and_not_at_once(
     assert told > datetime.now(UTC) + timedelta(hours=1)
     summaries = client_of(place.url, "sagemaker").list_pipeline_executions(PipelineName=NAME)
     assert summaries["PipelineExecutionSummaries"] == []
+
+
+def test_a_schedule_whose_start_date_is_over_is_switched_off_and_given_other_times(
+    place: endpoint.Endpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though EventBridge Scheduler takes that date no more."""
+    assert main(["schedule", NAME, "--rate", "1 day", "--start-date", "2090-01-31T03:00"]) == 0
+    capsys.readouterr()
+    store = Store(Path(".gatehouse/state.db"))
+    key = ("schedule", "eu-west-1", f"default/{NAME}")
+    stored = store.get(*key)
+    assert stored is not None
+    store.put(*key, {**stored, "StartDate": datetime(2020, 1, 31, tzinfo=UTC).timestamp()})
+    target = Target("local", "eu-west-1", LOCAL_ACCOUNT, LOCAL_ROLE, LOCAL_BUCKET, endpoint_url=place.url)
+    off = plan_switch(NAME, target, on=False)
+    apply_schedule(off, target)
+    assert off.changes == ("start: 2020-01-31 00:00:00+00:00 -> at once", "state: on -> off")
+    apply_schedule(plan_timing(NAME, target, "rate(2 days)", "UTC"), target)
+    live = client_of(place.url, "scheduler").get_schedule(Name=NAME)
+    assert (live["State"], live["ScheduleExpression"]) == ("DISABLED", "rate(2 days)")
 
 
 def test_a_start_date_that_is_over_is_refused_before_anything_is_sent_and_by_the_service(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import re
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -73,6 +75,15 @@ def test_a_dead_letter_is_given_to_its_function_once_more_and_the_schedule_is_sw
         assert sorted(answer.status for answer in answers) == [303, 404]
         wait_for(lambda: calls(local.url))
         assert calls(local.url) == ["called with 7"]
+        too_much = json.dumps({**EVENT, "detail": {"number": 8}}).encode()
+        client_of(local.url, "lambda").invoke(FunctionName="bank-churn-own", Payload=too_much)
+        rules, said = fired(browser.get(base).text)
+        assert rules == ["bank-churn-own events bank-churn-own failed just now"]  # and no other project's
+        event = "Any model-package/bank-churn/7"
+        assert said == [
+            f"just now {event} failed bank-churn-own ValueError: 8 is too much <script>alert(8)</script>",
+            f"just now {event} done bank-churn-own called with 7",
+        ]
         answer = browser.post(f"{base}/again", {**form, "message": other})
         assert answer.status == 404
         assert "no rule of the project takes this event" in answer.text
@@ -96,6 +107,18 @@ def test_a_dead_letter_is_given_to_its_function_once_more_and_the_schedule_is_sw
             live = client_of(local.url, "scheduler").get_schedule(Name="bank-churn")
             assert (live["State"], live["Description"]) == (word, "by hand")
 
+        times = {**form, "expression": "cron(30 3 * * ? *)", "time_zone": "Asia/Tokyo"}
+        shown = browser.post(f"{base}/timing", times).text
+        assert "expression: rate(1 day) -&gt; cron(30 3 * * ? *)" in shown
+        assert shown.count("03:30:00 JST</li>") == 5
+        assert client_of(local.url, "scheduler").get_schedule(Name="bank-churn")["State"] == "ENABLED"
+        assert "rate(1 day)" in browser.get(base).text
+        assert browser.post(f"{base}/timing", {**times, "shown": "yes"}).status == 303
+        live = client_of(local.url, "scheduler").get_schedule(Name="bank-churn")
+        assert (live["ScheduleExpression"], live["Description"]) == ("cron(30 3 * * ? *)", "by hand")
+        wrong = browser.post(f"{base}/timing", {**times, "expression": "rate(1 moon)", "shown": "yes"})
+        assert (wrong.status, "moon" in wrong.text) == (404, True)
+
 
 EVENT = {
     "version": "0",
@@ -105,16 +128,27 @@ EVENT = {
     "region": "eu-west-1",
     "source": "aws.sagemaker",
     "detail-type": "Any",
-    "resources": [],
+    "resources": ["arn:aws:sagemaker:eu-west-1:000000000000:model-package/bank-churn/7"],
     "detail": {"number": 7},
 }
+
+
+CODE = """
+from automation.handlers import logged
+
+@logged
+def handle(event, context):
+    if event["detail"]["number"] == 8:
+        raise ValueError("8 is too much <script>alert(8)</script>")
+    return f"called with {event['detail']['number']}"
+"""
 
 
 def create_function(url: str) -> None:
     """One that prints a number of its event, and the rule whose events it takes."""
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("own.py", "def handle(event, _): print('called with', event['detail']['number'])")
+        archive.writestr("own.py", CODE)
     functions, events = client_of(url, "lambda"), client_of(url, "events")
     arn = functions.create_function(
         FunctionName="bank-churn-own",
@@ -125,6 +159,19 @@ def create_function(url: str) -> None:
     )["FunctionArn"]
     events.put_rule(Name="bank-churn-own", EventPattern=json.dumps({"source": ["aws.sagemaker"]}))
     events.put_targets(Rule="bank-churn-own", Targets=[{"Id": "function", "Arn": arn}])
+
+
+def fired(page: str) -> tuple[list[str], list[str]]:
+    """The rows of the rules and of the calls, without the logs of these."""
+    part = re.sub(r"<details.*?</details>", "", page.partition('<div id="fired"')[2], flags=re.DOTALL)
+    rules, called = (
+        re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:] for table in part.split("<table")[1:]
+    )
+    texts = [
+        [" ".join(html.unescape(re.sub("<[^>]*>", " ", row)).split()) for row in rows]
+        for rows in (rules, called)
+    ]
+    return texts[0], texts[1]
 
 
 def calls(url: str) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -346,6 +347,45 @@ def test_invoking_a_function_gives_its_result_its_error_or_its_time_out(
         "told leave",
         "told sleep",
     ]
+    assert [one["message"].partition(" Error: ")[2] for one in printed if " Error: " in one["message"]] == [
+        "Runtime exited with status 3",
+        "Task timed out after 1.00 seconds",
+    ]
+
+
+def test_calls_that_are_under_way_at_once_have_a_log_stream_each(
+    local: endpoint.Endpoint, lambdas: Client, name: str, function: Callable[..., str], tmp_path: Path
+) -> None:
+    function(
+        f"""
+        import pathlib, time
+
+        def handler(event, context):
+            folder = pathlib.Path({str(tmp_path)!r})
+            (folder / event).touch()
+            while len(list(folder.iterdir())) < 2:
+                time.sleep(0.02)
+            print("called", event)
+        """
+    )
+
+    def invoke(event: str) -> None:
+        answer = lambdas.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+        assert "FunctionError" not in answer
+
+    with ThreadPoolExecutor(2) as callers:
+        list(callers.map(invoke, ("first", "second")))
+    invoke("third")
+    logs, group = client_of(local.url, "logs"), f"/aws/lambda/{name}"
+    streams = [one["logStreamName"] for one in logs.describe_log_streams(logGroupName=group)["logStreams"]]
+    printed = [
+        [
+            event["message"].split()[0]
+            for event in logs.get_log_events(logGroupName=group, logStreamName=one)["events"]
+        ]
+        for one in streams
+    ]
+    assert sorted(printed) == [["START", "called"], ["START", "called", "START", "called"]]
 
 
 def test_a_zip_file_cannot_write_outside_its_folder(lambdas: Client, name: str) -> None:
