@@ -116,9 +116,8 @@ def check_numbers(champion: Champion, gate: Gate, answers: NumberAnswers, test: 
 
 def _check(champion: Champion, test: Tested, compare: Callable[[Path], Check]) -> Check:
     if champion.version == NONE:
-        return _named(
-            True, f"no version serves in {champion.environment} yet, so there is none to compare with"
-        )
+        sentence = f"no version serves in {champion.environment} yet, so there is none to compare with"
+        return _named(champion, True, sentence)
     with tempfile.TemporaryDirectory(prefix="champion-") as folder:
         found = unpack(champion.archive, Path(folder))
         if champion.sha256 and found.sha256 != champion.sha256:
@@ -127,7 +126,7 @@ def _check(champion: Champion, test: Tested, compare: Callable[[Path], Check]) -
                 f" {champion.sha256[:12]}... as recorded. Find out who wrote it"
             )
         if found.sha256 == test.artifact.sha256:
-            return _named(True, f"this is the very model of {champion.named[:-1]}")
+            return _named(champion, True, f"this is the very model of {champion.named[:-1]}")
         try:
             _refuse_others(Path(folder), test.schema)
             return compare(Path(folder))
@@ -138,6 +137,7 @@ def _check(champion: Champion, test: Tested, compare: Callable[[Path], Check]) -
         except Exception as error:  # its serving code is of another time
             why = f"its own code fails with {type(error).__name__}: {error}"
     return _named(
+        champion,
         False,
         f"{champion.named} cannot be scored on today's test part, so nobody can say whether this model is"
         f" worse: {' '.join(why.split())}. If the change is meant, leave champion out of the gate's settings"
@@ -198,21 +198,23 @@ def _judged(champion: Champion, metric: str, own: float, theirs: float, differen
         f"{100 * MARGIN:g} points" if kind.largest else f"{100 * MARGIN:g} % of a constant answer's error"
     )
     if chance <= LEVEL:
-        return _named(True, f"not worse than {champion.named} {values}", metric, own, theirs)
+        return _named(champion, True, f"not worse than {champion.named} {values}", metric, own, theirs)
     sentence = (
         f"not shown to be as good as {champion.named} {values}: a model that is worse by {points} would look"
         f" like this in {100 * chance:.0f} % of cases, and it has to be at most {100 * LEVEL:.0f} %"
     )
     if (own > theirs) == kind.higher_is_better:
         sentence += "; more rows would show a model that is better"
-    return _named(False, sentence, metric, own, theirs)
+    return _named(champion, False, sentence, metric, own, theirs)
 
 
 def _named(
+    champion: Champion,
     passed: bool,
     sentence: str,
     metric: str | None = None,
     value: float | None = None,
     limit: float | None = None,
 ) -> Check:
-    return Check("champion", passed, sentence, metric, value, limit)
+    number = int(champion.version) if champion.version.isdecimal() else None
+    return Check("champion", passed, sentence, metric, value, limit, champion=number)

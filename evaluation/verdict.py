@@ -74,6 +74,7 @@ class Check:
     Attributes:
         limit: what the value is held against, where it is a number.
         low, high: of the value's 95 % interval, where it has one.
+        champion: the number of the version that it compares with.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Check:
     limit: float | None = None
     low: float | None = None
     high: float | None = None
+    champion: int | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ that cannot be read as a verdict counts as none, and a part of it that cannot be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,6 +18,11 @@ from registry.clients import read_document
 from registry.model_quality import finite_number, metric_kind
 
 PASSED, REFUSED = "passed", "refused"
+
+CHAMPION = "champion"
+"""The name of the check against the version that serves."""
+
+_SAYS_CHAMPION = re.compile(r"\bversion (\d{1,9}), which serves in ")
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class Check:
         metric: the name of what was measured; None where it is not one number.
         limit: what the value was held against.
         low, high: of the value's 95 % interval.
+        champion: the number of the version that it compares with; None where it compares with none.
     """
 
     name: str
@@ -38,6 +45,7 @@ class Check:
     limit: float | None = None
     low: float | None = None
     high: float | None = None
+    champion: int | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +152,14 @@ def _check(found: Any) -> Check | None:
     if name is None or sentence is None or not isinstance(passed, bool):
         return None
     numbers = {key: finite_number(found.get(key)) for key in ("value", "limit", "low", "high")}
-    return Check(name, passed, sentence, _text(found.get("metric")), **numbers)
+    champion = _champion(found.get("champion"), sentence) if name == CHAMPION else None
+    return Check(name, passed, sentence, _text(found.get("metric")), **numbers, champion=champion)
+
+
+def _champion(number: Any, sentence: str) -> int | None:
+    """By the check's own field; verdicts from before it was there say it in their sentence."""
+    named = _SAYS_CHAMPION.search(sentence)
+    return int(named[1]) if number is None and named else _whole(number)
 
 
 def _metrics(document: Mapping[str, Any], metric: str, checks: tuple[Check, ...]) -> dict[str, Measured]:

@@ -17,9 +17,9 @@ from automation.context import read_context
 from automation.handlers import logged
 from registry.clients import read_document, read_object
 from registry.model_packages import PENDING, describe_arn, newest_arn
+from registry.verdicts import CHAMPION
 
 _NONE = "none"
-_CHAMPION = "champion"
 
 
 @logged
@@ -69,5 +69,5 @@ def _verdict(s3: Any, uri: str | None) -> dict[str, Any]:
     found = read_document(s3, uri)
     if not isinstance(found, dict) or not isinstance(found.get("checks"), list):
         return {}
-    checks = [check for check in found["checks"] if check.get("name") != _CHAMPION]
+    checks = [check for check in found["checks"] if check.get("name") != CHAMPION]
     return {**found, "checks": checks, "sentence": None}

@@ -112,10 +112,9 @@ def compare_versions(source: Source, project: Project, first: int, second: int) 
 
 
 def _paired(page: VersionPage, other: int) -> list[tuple[int, Check]]:
-    """The gate's check of a version against another one that served then; its sentence names that version."""
+    """The gate's check of a version against another one that served then."""
     checks = page.version.verdict.checks if page.version.verdict else ()
-    named = f"version {other}, which serves in "
-    return [(page.version.version, one) for one in checks if one.name == "champion" and named in one.sentence]
+    return [(page.version.version, one) for one in checks if one.champion == other]
 
 
 def _curves(first: VersionPage, second: VersionPage) -> tuple[ComparedCurve, ...]:

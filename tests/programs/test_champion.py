@@ -170,6 +170,7 @@ def test_without_a_champion_yet_the_check_passes_and_says_so(
     done = evaluated(tumors, artifact_of(tumors), None, "--champion-version", "none")
     assert done.verdict["verdict"] == "passed"
     assert done.check["sentence"] == "no version serves in prod yet, so there is none to compare with"
+    assert "champion" not in done.check
     assert "passed: no version serves in prod yet" in done.output
 
 
@@ -181,6 +182,7 @@ def test_a_better_champion_keeps_the_challenger_out(
     check = done.check
     assert not check["passed"]
     assert check["value"] < check["limit"]
+    assert check["champion"] == 4
     assert "not shown to be as good as version 4, which serves in prod, accuracy" in check["sentence"]
     assert check["sentence"] in done.verdict["sentence"], "the message names the check that failed"
 

@@ -178,3 +178,22 @@ def test_every_command_shows_a_small_error_with_its_digits(registry: Registry) -
         assert "1.25e-07" in shown, words
         assert "0.0000" not in shown, words
     assert "1.125e-07 to 1.5e-07" in registry.done("model", 1).out
+
+
+@pytest.mark.parametrize(
+    ("check", "number"),
+    [
+        ({"name": "champion", "sentence": "as good as the one before", "champion": 3}, 3),
+        ({"name": "champion", "sentence": "not worse than version 2, which serves in prod, accuracy"}, 2),
+        ({"name": "champion", "sentence": "version 2, which serves in prod, is", "champion": 3}, 3),
+        ({"name": "champion", "sentence": "no version serves in prod yet"}, None),
+        ({"name": "champion", "sentence": "as good as the one before", "champion": "<b>"}, None),
+        ({"name": "slices text", "sentence": "where text = version 2, which serves in"}, None),
+    ],
+)
+def test_a_check_names_its_champion_by_a_field_and_before_there_was_one_by_its_sentence(
+    check: dict[str, object], number: int | None
+) -> None:
+    found = verdict_in({"verdict": "passed", "metric": "accuracy", "checks": [{**check, "passed": True}]})
+    assert found is not None
+    assert [one.champion for one in found.checks] == [number]
