@@ -15,13 +15,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from wire_clients import wait_for
+from event_places import zipped
+from studio_versions import BUCKET, Registered, verdict
+from wire_clients import REGION, wait_for
 
 from pipelines.settings.target import LOCAL_ROLE
 from studio.access import Access
 from studio.saved import saved_page
 from studio.source import Source
 
+IMAGE = "000000000000.dkr.ecr.eu-west-1.amazonaws.com/shell:1"
 MARK = "stored"
 HOSTILE = (
     f"{MARK} <script>{MARK}()</script><img src=x onerror={MARK}()> \" ' onfocus={MARK}() autofocus ]]> --> "
@@ -85,11 +88,22 @@ def told(studio: Any) -> Sequence[str]:
     [version] = sagemaker.list_model_packages(ModelPackageGroupName=studio.project, MaxResults=1)[
         "ModelPackageSummaryList"
     ]
-    card = {"model_overview": {"model_description": HOSTILE, "model_name": HOSTILE}}
+    card = {
+        "model_overview": {"model_description": HOSTILE, "model_name": HOSTILE, "model_owner": HOSTILE},
+        "intended_uses": {"purpose_of_model": HOSTILE, "intended_uses": HOSTILE, "risk_rating": "High"},
+        "business_details": {"business_problem": HOSTILE, "line_of_business": HOSTILE},
+        "additional_information": {"ethical_considerations": HOSTILE, "custom_details": {HOSTILE: HOSTILE}},
+    }
     sagemaker.update_model_package(
         ModelPackageArn=version["ModelPackageArn"],
         ModelCard={"ModelCardContent": json.dumps(card), "ModelCardStatus": "Draft"},
     )
+    # Tags and metadata take no angle brackets.
+    tag = {"Key": f"{MARK}=autofocus", "Value": f"javascript:{MARK} onfocus={MARK}\u2028"}
+    pipeline = sagemaker.describe_pipeline(PipelineName=studio.project)["PipelineArn"]
+    group = sagemaker.describe_model_package_group(ModelPackageGroupName=studio.project)
+    for arn in (pipeline, group["ModelPackageGroupArn"]):
+        sagemaker.add_tags(ResourceArn=arn, Tags=[tag])
     decision = f"/p/{studio.project}/versions/{version['ModelPackageVersion']}/decision"
     form_token = Access(studio.token).form_token
     assert studio.post(decision, form_token=form_token, decision="approve", note=HOSTILE)[0] == 303
@@ -98,7 +112,7 @@ def told(studio: Any) -> Sequence[str]:
         ScheduleExpression="rate(1 day)",
         FlexibleTimeWindow={"Mode": "OFF"},
         Target={
-            "Arn": sagemaker.describe_pipeline(PipelineName=studio.project)["PipelineArn"],
+            "Arn": pipeline,
             "RoleArn": LOCAL_ROLE,
             "SageMakerPipelineParameters": {"PipelineParameterList": [{"Name": "Note", "Value": HOSTILE}]},
         },
@@ -108,6 +122,8 @@ def told(studio: Any) -> Sequence[str]:
     url = sqs.create_queue(QueueName=f"gatehouse-{studio.project}-dead-letters")["QueueUrl"]
     attributes = {"ERROR_MESSAGE": {"DataType": "String", "StringValue": HOSTILE}}
     sqs.send_message(QueueUrl=url, MessageBody=HOSTILE, MessageAttributes=attributes)
+    _call_function(studio)
+    versions = _versions(studio)
     base = f"/p/{studio.project}"
     return (
         base,
@@ -115,7 +131,78 @@ def told(studio: Any) -> Sequence[str]:
         f"{base}/executions/{execution}/steps/TrainModel",
         f"{base}/versions/{version['ModelPackageVersion']}",
         f"{base}/automation",
+        *(f"{base}/versions/{number}" for number in versions),
+        f"{base}/versions/compare?first={versions[0]}&second={versions[1]}",
     )
+
+
+def _call_function(studio: Any) -> None:
+    """One whose rule, event and log hold such texts."""
+    functions, events, name = studio.client("lambda"), studio.client("events"), f"{studio.project}-own"
+    code = "def handle(event, _):\n    print(f'Event: {event}; {event}')\n    raise ValueError(event)\n"
+    arn = functions.create_function(
+        FunctionName=name,
+        Handler="own.handle",
+        Runtime="python3.12",
+        Role=LOCAL_ROLE,
+        Code={"ZipFile": zipped({"own.py": code})},
+    )["FunctionArn"]
+    pattern = json.dumps({"detail-type": [HOSTILE]})
+    events.put_rule(Name=name, Description=HOSTILE, EventPattern=pattern)
+    events.put_targets(Rule=name, Targets=[{"Id": "function", "Arn": arn}])
+    functions.invoke(FunctionName=name, Payload=json.dumps(HOSTILE).encode())
+
+
+def _versions(studio: Any) -> Sequence[int]:
+    """Versions of each task whose classes, columns, checks and files have such names."""
+    studio.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    source = Source(studio.settings, "local", studio.url)
+    made = Registered(source, studio.client("sagemaker"), studio.client("s3"))
+    names = [f"{number} {HOSTILE}" for number in range(3)]
+    rows = {"num_present": 9, "num_missing": 1}
+    values = {"distribution": {"categorical": {"buckets": [{"value": HOSTILE, "count": 9}]}}}
+    columns = [{"name": names[0], "inferred_type": "String", "string_statistics": {"common": rows, **values}}]
+    judged = verdict(0.9, {"name": HOSTILE, "passed": True, "sentence": HOSTILE, "value": 0.9, "limit": 0.5})
+    container = {"Image": IMAGE, "ModelDataUrl": f"s3://{BUCKET}/{HOSTILE}/model.tar.gz"}
+    common = {
+        "data": {"dataset": {"item_count": 10}, "features": columns},
+        "verdict": {**judged, "sentence": HOSTILE},
+        "InferenceSpecification": {
+            "Containers": [container],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+        },
+        "metadata": {"hyperparameters": f"onfocus={MARK}=3", "git_commit": "javascript:"},
+    }
+    gains = {"features": [{"name": name, "gain": 0.3} for name in names]}
+    cuts = {
+        "cuts": [0, 0.5, 1],
+        "found": [9, 5, 0],
+        "false_alarms": [9, 1, 0],
+        "positives": 9,
+        "negatives": 9,
+    }
+    two = {"binary_classification_metrics": {"accuracy": {"value": 0.9}}}
+    matrix = {name: dict.fromkeys(names, 2) for name in names}
+    several = {"multiclass_classification_metrics": {"confusion_matrix": matrix}}
+    numbers = {"sample": {"actual": [1, 2], "predicted": [1, 3]}}
+    return [
+        made.register(
+            statistics=two,
+            report={"task": "binary", "classes": names[:2], "thresholds": cuts, **gains},
+            **common,
+        ),
+        made.register(
+            statistics=several,
+            report={"task": "multiclass", "classes": names, "areas": dict.fromkeys(names, 0.9), **gains},
+            **common,
+        ),
+        made.register(
+            statistics={"regression_metrics": {"rmse": {"value": 2.0}}},
+            report={"task": "regression", **numbers, **gains},
+            **common,
+        ),
+    ]
 
 
 def test_no_page_and_no_file_makes_more_of_stored_text_than_text(studio: Any, told: Sequence[str]) -> None:
