@@ -22,6 +22,11 @@ from studio.source import Source
 ACCESS = Access("secret")
 PROJECT = "rc-pages"
 ENVIRONMENTS = f"/studio/p/{PROJECT}/environments"
+OWN_ENVIRONMENTS = "".join(
+    f"[projects.rc.pages.environments.{name}]\n"
+    for name in ("twice", "broken", "replanned", "interrupted", "rows", "silent")
+)
+"""One for each test."""
 
 
 def pages(source: Source) -> Browser:
@@ -43,7 +48,7 @@ def hidden(text: str) -> Mapping[str, str]:
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """Versions 1 and 2 are approved; what serves version 3 knows nothing of contributions."""
     folder = tmp_path_factory.mktemp("pages")
-    (folder / "projects.toml").write_text(SETTINGS.format(name="pages"))
+    (folder / "projects.toml").write_text(SETTINGS.format(name="pages") + OWN_ENVIRONMENTS)
     model = train_model(folder / "opt-ml")
     with endpoint.start(folder / ".gatehouse") as local:
         client_of(local.url, "s3").create_bucket(
@@ -81,19 +86,19 @@ def deployed(browser: Browser, environment: str, version: str) -> str:
 def test_a_form_that_is_sent_twice_starts_one_deployment(registry: Registry, source: Source) -> None:
     browser = pages(source)
     form = {"action": "deploy", "version": "1", "note": "<b>first</b>"}
-    shown = {**hidden(sent(browser, "dev/plan", **form).text), "note": form["note"]}
-    answers = [sent(browser, "dev/change", **shown) for _ in range(2)]
+    shown = {**hidden(sent(browser, "twice/plan", **form).text), "note": form["note"]}
+    answers = [sent(browser, "twice/change", **shown) for _ in range(2)]
     assert [answer.status for answer in answers] == [303, 303]
-    under_way = browser.get(f"{ENVIRONMENTS}/dev").text
-    assert "create endpoint rc-pages-dev with version 1" in under_way
+    under_way = browser.get(f"{ENVIRONMENTS}/twice").text
+    assert "create endpoint rc-pages-twice with version 1" in under_way
     assert "You may close this page" in under_way
     assert "nothing else can be started" in under_way
-    wait_for(lambda: "Done." in browser.get(f"{ENVIRONMENTS}/dev").text or None)
-    assert sent(browser, "dev/change", **shown).status == 303
-    text = browser.get(f"{ENVIRONMENTS}/dev").text
+    wait_for(lambda: "Done." in browser.get(f"{ENVIRONMENTS}/twice").text or None)
+    assert sent(browser, "twice/change", **shown).status == 303
+    text = browser.get(f"{ENVIRONMENTS}/twice").text
     assert text.count("deploy version 1, &lt;b&gt;first&lt;/b&gt;") == 1
     assert "It serves version 1, as it should." in text
-    assert registry.parameter("dev") == registry.arn(1)
+    assert registry.parameter("twice") == registry.arn(1)
 
 
 def test_a_deployment_that_failed_can_be_started_again(registry: Registry, source: Source) -> None:
@@ -102,7 +107,7 @@ def test_a_deployment_that_failed_can_be_started_again(registry: Registry, sourc
     begun = []
     for _ in range(2):
         time.sleep(1.0 - time.time() % 1.0)  # the pages show whole seconds
-        text = deployed(browser, "test", str(broken))
+        text = deployed(browser, "broken", str(broken))
         begun.append(re.findall(r"Started from these pages ([^,]+),", text))
         assert "did not come up" in text
     assert begun[0] != begun[1]
@@ -112,56 +117,57 @@ def test_a_plan_that_has_changed_is_shown_anew_and_not_carried_out(
     registry: Registry, source: Source
 ) -> None:
     browser = pages(source)
-    deployed(browser, "test", "1")
-    form = hidden(sent(browser, "test/plan", action="deploy", version="2").text)
-    deployed(pages(Source(source.file, "local", source.endpoint_url)), "test", "3")
-    answer = sent(browser, "test/change", **form)
+    deployed(browser, "replanned", "1")
+    form = hidden(sent(browser, "replanned/plan", action="deploy", version="2").text)
+    deployed(pages(Source(source.file, "local", source.endpoint_url)), "replanned", "3")
+    answer = sent(browser, "replanned/change", **form)
     assert answer.status == 200
     assert "Nothing was started" in answer.text
     assert "from version 3 to version 2" in answer.text
-    assert registry.parameter("test") == registry.arn(3)
+    assert registry.parameter("replanned") == registry.arn(3)
 
 
 def test_a_new_process_says_what_a_deployment_that_broke_off_has_left(
     registry: Registry, source: Source
 ) -> None:
-    deployed(pages(source), "prod", "1")
+    deployed(pages(source), "interrupted", "1")
     project = source.project(PROJECT)
-    prod = next(one for one in source.environments(project) if one.name == "prod")
-    start_deployment(plan_deployment(source.target(project), prod, registry.arn(2)))
+    environment = next(one for one in source.environments(project) if one.name == "interrupted")
+    start_deployment(plan_deployment(source.target(project), environment, registry.arn(2)))
     fresh = pages(Source(source.file, "local", source.endpoint_url))
-    assert "is being brought to version 2" in fresh.get(f"{ENVIRONMENTS}/prod").text
-    wait_for_endpoint(prod, lambda _: None)
-    text = fresh.get(f"{ENVIRONMENTS}/prod").text
+    assert "is being brought to version 2" in fresh.get(f"{ENVIRONMENTS}/interrupted").text
+    wait_for_endpoint(environment, lambda _: None)
+    text = fresh.get(f"{ENVIRONMENTS}/interrupted").text
     assert "It serves version 2, and version 1 should serve." in text
     assert "Deploy version 2 to finish, or version 1 to go back." in text
 
 
 def test_a_row_is_answered_and_explained_also_where_the_pages_only_read(source: Source) -> None:
+    deployed(pages(source), "rows", "1")
     only_reads = pages(Source(source.file, "local", source.endpoint_url, allow_changes=False))
-    form = only_reads.get(f"{ENVIRONMENTS}/dev/try?sample=2").text
+    form = only_reads.get(f"{ENVIRONMENTS}/rows/try?sample=2").text
     values = dict(re.findall(r'name="(f\d)" value="([^"]+)"', form))
     assert set(values) == {"f0", "f2"}
     assert re.findall(r'<option value="(\w*)"', form)[:4] == ["", "basic", "free", "gold"]
-    answer = sent(only_reads, "dev/try", version="1", f0="30", f1="gold", f2="8").text
+    answer = sent(only_reads, "rows/try", version="1", f0="30", f1="gold", f2="8").text
     assert re.search(r"<strong>yes, with a probability of \d\d\.\d %</strong>", answer)
     base, *amounts, margin = map(float, re.findall(r'class="number">(?:<strong>)?([-+]?\d+\.\d+)<', answer))
     assert len(amounts) == 3
     assert base + sum(amounts) == pytest.approx(margin, abs=0.003)
-    refused = sent(only_reads, "dev/try", version="1", f0="<i>old</i>", f1="gold", f2="8").text
+    refused = sent(only_reads, "rows/try", version="1", f0="<i>old</i>", f1="gold", f2="8").text
     assert "&#39;&lt;i&gt;old&lt;/i&gt;&#39; is not a number</small>" in refused
     assert refused.count('aria-invalid="true"') == 1
-    seen = only_reads.get(f"{ENVIRONMENTS}/dev").text
+    seen = only_reads.get(f"{ENVIRONMENTS}/rows").text
     assert re.search(r"<p>\d+ requests: 1 refused \(status 4xx\), 0 failed", seen)
     assert 'aria-label="Latency of each minute, up to ' in seen
-    unknown = sent(only_reads, "dev/try", version="1", f0="", f1="platinum", f2="8").text
+    unknown = sent(only_reads, "rows/try", version="1", f0="", f1="platinum", f2="8").text
     assert "not seen in training" in unknown
-    assert "Nothing was sent" in sent(only_reads, "dev/try", version="7", f0="30").text
+    assert "Nothing was sent" in sent(only_reads, "rows/try", version="7", f0="30").text
 
 
 def test_a_version_without_contributions_says_so(source: Source) -> None:
     browser = pages(source)
-    deployed(browser, "prod", "3")
-    answer = sent(browser, "prod/try", version="3", f0="30", f1="gold", f2="8").text
+    deployed(browser, "silent", "3")
+    answer = sent(browser, "silent/try", version="3", f0="30", f1="gold", f2="8").text
     assert "with a probability of" in answer
     assert "made before there were contributions" in answer
