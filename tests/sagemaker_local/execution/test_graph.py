@@ -96,7 +96,7 @@ def test_checking_a_definition_does_not_change_it() -> None:
         ([processing("A b")], ["'A b'", "Name"]),
         ([processing("A" * 65)], ["64"]),
         ([{"Name": "A", "Type": "Magic", "Arguments": {}}], ["'A'", "'Magic'", "Processing"]),
-        ([{"Name": "Check", "Type": "QualityCheck", "Arguments": {}}], ["'Check'", "QualityCheck", "not implemented"]),
+        ([{"Name": "Big", "Type": "EMR", "Arguments": {}}], ["'Big'", "EMR", "not implemented"]),
         ([{"Name": "Each", "Type": "ForEach", "Arguments": {}}], ["'Each'", "ForEach", "not implemented"]),
         ([processing("A", {"Get": "Parameters.X"})], ["'A'", "Parameters.X", "T"]),
         ([processing("A", {"Get": "Execution.Id"})], ["'A'", "Execution.Id"]),
