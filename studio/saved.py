@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
 from html.parser import HTMLParser
@@ -24,6 +25,9 @@ from studio.pages import PAGES
 from studio.pages.answers import Asked, Page, Redirect
 from studio.source import Source
 
+_PATIENCE = 60.0
+"""Seconds for which a file waits for what is still being read: unlike a page, it cannot ask again."""
+
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _WITHOUT_CONTENT = frozenset({"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
 _LEFT_OUT = frozenset({"script", "form", "input", "button", "select", "textarea", "link"})
@@ -37,7 +41,7 @@ def saved_page(source: Source, path: str, now: datetime | None = None) -> str:
         GatehouseError: there is no such page, or it cannot be shown.
     """
     page, asked = _page_at(path)
-    answer = page(source, asked)
+    answer = page(replace(source, patience=_PATIENCE), asked)
     if isinstance(answer, Redirect):
         raise GatehouseError(f"{path} is no page of its own", remedy=f"Save {answer.path}")
     style = importlib.resources.files("studio").joinpath("static/studio.css").read_text(encoding="utf-8")

@@ -37,6 +37,8 @@ class Source:
         target_name: ``local`` or ``aws``.
         endpoint_url: of the local SageMaker; None in AWS.
         allow_changes: whether approving, deploying and the like is offered at all.
+        patience: seconds for which a page waits for what takes long to read; it is shown without what is
+            missing then, and asks again.
         works: the deployments that these pages have started.
     """
 
@@ -44,6 +46,7 @@ class Source:
     target_name: str
     endpoint_url: str | None = None
     allow_changes: bool = True
+    patience: float = 0.08
     works: Works = field(default_factory=Works, repr=False, compare=False)
     _loaded: dict[tuple[int, int], Settings] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

@@ -9,4 +9,4 @@ from studio.views.home import read_home
 
 def projects(source: Source, asked: Asked) -> Shown:  # noqa: ARG001
     """All projects."""
-    return Shown("home.html", {"projects": read_home(source)})
+    return Shown("home.html", {"home": read_home(source)})

@@ -33,9 +33,6 @@ ANY = "any"
 
 _ENDED = ("Succeeded", "Failed")
 
-_PATIENCE = 0.08
-"""Seconds for which a page waits for the details of its rows."""
-
 _LOOKED_AT_ONCE = 100
 """Executions whose details a search asks for at once."""
 
@@ -136,20 +133,20 @@ def list_page(source: Source, project: Project, search: Search, size: int) -> Li
     target = source.target(project)
     wanted = filter(search.wants, _behind(target, project.name, search, size))
     if search.needs_details:
-        return _searched(target, wanted, search, size)
+        return _searched(target, wanted, search, size, source.patience)
     found = list(itertools.islice(wanted, size + 1))
     shown = found[:size]
-    details = details_of(target, shown, _PATIENCE)
+    details = details_of(target, shown, source.patience)
     rows = tuple(ExecutionRow(one, told) for one, told in zip(shown, details, strict=True))
     return ListedExecutions(rows, shown[-1].id if len(found) > size else None)
 
 
 def _searched(
-    target: Target, candidates: Iterator[ExecutionSummary], search: Search, size: int
+    target: Target, candidates: Iterator[ExecutionSummary], search: Search, size: int, patience: float
 ) -> ListedExecutions:
     """Those whose details are wanted, too, as far as they have been read."""
     rows: list[ExecutionRow] = []
-    looked, until = 0, time.monotonic() + _PATIENCE
+    looked, until = 0, time.monotonic() + patience
     while len(rows) <= size and (batch := list(itertools.islice(candidates, _LOOKED_AT_ONCE))):
         details = details_of(target, batch, max(0.0, until - time.monotonic()))
         rows += [

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -21,13 +22,14 @@ from registry.model_packages import PENDING, ModelVersion, list_versions, summar
 from studio.links import page_path
 from studio.source import Source
 from studio.views.executions_details import ExecutionDetails, details_of
+from studio.views.known import Known
 
-_READERS = 8
+_READERS = ThreadPoolExecutor(8, thread_name_prefix="reading a project")
 _LOOKED_AT = 20
 """Executions in which the last good one is looked for."""
 
 _PATIENCE = 1.0
-"""Seconds for which the page waits for what the gate found in them."""
+"""Seconds for which a project waits for what the gate found in them."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,41 @@ class ProjectSummary:
         return self.execution is not None and self.execution.status in UNDER_WAY
 
 
-def read_home(source: Source) -> tuple[ProjectSummary, ...]:
-    """All projects; those that need somebody first, else in the settings' order."""
-    with ThreadPoolExecutor(_READERS) as readers:
-        found = list(readers.map(lambda project: _summary(source, project), source.projects.values()))
-    return tuple(sorted(found, key=lambda summary: (not summary.needs, not summary.is_running)))
+@dataclass(frozen=True)
+class Home:
+    """The first page.
+
+    Attributes:
+        projects: those that need somebody first, then those that run, else in the settings' order.
+        unread: the names of those that are still being read for the first time.
+    """
+
+    projects: tuple[ProjectSummary, ...]
+    unread: tuple[str, ...] = ()
+
+    @property
+    def needing(self) -> tuple[ProjectSummary, ...]:
+        return tuple(project for project in self.projects if project.needs)
+
+    @property
+    def seconds(self) -> int:
+        """After which it looks again."""
+        if self.unread:
+            return 1
+        return 2 if any(project.is_running for project in self.projects) else 10
+
+
+def read_home(source: Source) -> Home:
+    """All projects, as far as they are read in time; where that takes longer, as they were before."""
+    projects = source.projects
+    place = (str(source.file), source.endpoint_url or source.target_name)
+    wanted = {(*place, name): partial(_summary, source, one) for name, one in projects.items()}
+    read = _SUMMARIES.of(wanted, source.patience, renewed=True)
+    found = [summary for summary in read if summary is not None]
+    return Home(
+        tuple(sorted(found, key=lambda summary: (not summary.needs, not summary.is_running))),
+        tuple(name for name, summary in zip(projects, read, strict=True) if summary is None),
+    )
 
 
 def _summary(source: Source, project: Project) -> ProjectSummary:
@@ -138,6 +170,9 @@ def _summary(source: Source, project: Project) -> ProjectSummary:
         )
     except (GatehouseError, ClientError, BotoCoreError) as error:  # the other projects are shown all the same
         return ProjectSummary(project.name, problem=str(error))
+
+
+_SUMMARIES: Known[tuple[str, str, str], ProjectSummary] = Known(_READERS, lambda _key, _read: 0.0, most=1000)
 
 
 def _newest_executions(source: Source, project: Project) -> list[ExecutionSummary]:

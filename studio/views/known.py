@@ -45,18 +45,21 @@ class Known(Generic[Key, Value]):
         self._entries: dict[Key, _Entry[Value]] = {}
         self._lock = threading.Lock()
 
-    def of(self, wanted: Mapping[Key, Callable[[], Value]], patience: float) -> list[Value | None]:
+    def of(
+        self, wanted: Mapping[Key, Callable[[], Value]], patience: float, *, renewed: bool = False
+    ) -> list[Value | None]:
         """The value of each key, in their order; None for what could not be read within `patience` seconds.
 
         Args:
             wanted: how each of them is read.
+            renewed: wait for a new value also where an older one is known, which is given if it takes longer.
         """
         with self._lock:
             entries = [self._entry(key, read) for key, read in wanted.items()]
             while len(self._entries) > self._most:
                 del self._entries[next(iter(self._entries))]
         if patience:
-            wait([entry.future for entry in entries if entry.newest is None], timeout=patience)
+            wait([one.future for one in entries if renewed or one.newest is None], timeout=patience)
         return [entry.newest for entry in entries]
 
     def are_being_read(self, keys: Iterable[Key]) -> bool:

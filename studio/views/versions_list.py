@@ -24,9 +24,6 @@ from studio import charts
 from studio.source import Source
 from studio.views.known import Known
 
-_PATIENCE = 0.05
-"""Seconds for which a page waits for the metrics of its rows."""
-
 _FAILED_AGE, _BARE_AGE = 1.0, 60.0
 """Seconds for which it counts that a version could not be read, or that it carries no verdict."""
 
@@ -107,8 +104,11 @@ def list_page(source: Source, project: Project, search: Search, size: int) -> Li
     wanted = (one for one in listed if _is_wanted(one, search, serves))
     found = list(itertools.islice(wanted, size + 1))
     shown = found[:size]
-    read = _VERSIONS.of({_key(target, one): partial(read_listed, target, one) for one in shown}, _PATIENCE)
-    over_all = [] if search.is_narrow or search.after is not None else _over_all(target, project.name, shown)
+    read = _VERSIONS.of(
+        {_key(target, one): partial(read_listed, target, one) for one in shown}, source.patience
+    )
+    whole = not search.is_narrow and search.after is None
+    over_all = _over_all(target, project.name, shown, source.patience) if whole else []
     values = [value for version in over_all if version and (value := gate_value(version)) is not None]
     return ListedVersions(
         rows=tuple(_row(one, told, serves) for one, told in zip(shown, read, strict=True)),
@@ -186,7 +186,9 @@ _GROUPS: Known[_Key, list[dict[str, Any]]] = Known(_READERS, lambda _key, _read:
 """The newest entries of ListModelPackages, by the newest of them."""
 
 
-def _over_all(target: Target, name: str, shown: Sequence[Mapping[str, Any]]) -> list[ModelVersion | None]:
+def _over_all(
+    target: Target, name: str, shown: Sequence[Mapping[str, Any]], patience: float
+) -> list[ModelVersion | None]:
     """The project's versions from old to new, as far as they have been read."""
     if not shown:
         return []
@@ -194,7 +196,7 @@ def _over_all(target: Target, name: str, shown: Sequence[Mapping[str, Any]]) -> 
     def read() -> list[dict[str, Any]]:
         return list(itertools.islice(summaries(target, name, limit=_MOST_IN_LINE), _MOST_IN_LINE))
 
-    [listed] = _GROUPS.of({_key(target, shown[0]): read}, _PATIENCE)
+    [listed] = _GROUPS.of({_key(target, shown[0]): read}, patience)
     if listed is None:
         return [None]
     wanted = {_key(target, one): partial(read_listed, target, one) for one in reversed(listed)}

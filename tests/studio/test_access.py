@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from asgi_browser import Browser
 from bank_churn import SETTINGS
+from wire_clients import wait_for
 
 from sagemaker_local import endpoint
 from studio.access import COOKIE, Access
@@ -191,7 +192,7 @@ def test_settings_that_break_while_it_is_up_are_explained_and_may_be_mended(
 
 
 def test_a_sagemaker_that_is_gone_is_said_in_the_page(source: Source) -> None:
-    gone = Source(source.file, "local", "http://127.0.0.1:1")
+    gone = Source(source.file, "local", "http://127.0.0.1:1", patience=20.0)
     browser = Browser(create(gone, ACCESS), KNOWN)
     home, environments = browser.get("/studio/"), browser.get("/studio/p/bank-churn/environments")
     assert (home.status, environments.status) == (200, 502)
@@ -209,3 +210,18 @@ def test_a_mistake_of_ours_is_a_page_and_a_line_in_the_log_without_the_query(
     assert "NoneType" not in answer.text
     assert "/studio/ could not be made" in caplog.text
     assert "private" not in caplog.text
+
+
+def test_a_project_that_is_not_read_in_time_is_named_and_comes_later(source: Source, tmp_path: Path) -> None:
+    file = tmp_path / "projects.toml"
+    file.write_text(SETTINGS)
+    hasty = Browser(create(Source(file, "local", source.endpoint_url, patience=0.0), ACCESS), KNOWN)
+    first = hasty.get("/studio/").text
+    assert "bank-churn</a></h3><p>…</p>" in first
+    assert 'hx-trigger="every 1s"' in first
+
+    def read() -> str | None:
+        text = hasty.get("/studio/").text
+        return text if "<p>…</p>" not in text else None
+
+    assert "none yet" in wait_for(read)

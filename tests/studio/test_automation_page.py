@@ -28,7 +28,7 @@ def test_messages_and_dead_letters_are_shown_as_text_and_stay(tmp_path: Path) ->
     (tmp_path / "projects.toml").write_text(SETTINGS)
     with endpoint.start(tmp_path / ".gatehouse") as local:
         browser = Browser(
-            create(Source(tmp_path / "projects.toml", "local", local.url), Access("secret")),
+            create(Source(tmp_path / "projects.toml", "local", local.url, patience=20.0), Access("secret")),
             {"cookie": f"{COOKIE}=secret"},
         )
         empty = browser.get("/studio/p/bank-churn/automation")

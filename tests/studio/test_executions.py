@@ -139,8 +139,8 @@ def test_a_gate_that_stayed_shut_is_no_failure_among_the_projects(studio: Any) -
 
     def read(newest: str) -> ProjectSummary:
         studio.ended(newest)
-        source = Source(studio.settings, "local", studio.url)
-        [summary] = read_home(source)
+        source = Source(studio.settings, "local", studio.url, patience=20.0)
+        [summary] = read_home(source).projects
         assert summary.execution is not None
         assert summary.execution.id == newest
         return summary
