@@ -6,11 +6,13 @@ There is one version of each function, ``$LATEST``. Where its code lies: ``event
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
 import io
 import json
 import stat
 import time
+import uuid
 import zipfile
 from concurrent.futures import Future
 from pathlib import Path
@@ -50,12 +52,8 @@ _KEPT = (
 
 def create(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """CreateFunction from a zip file, in the request or in S3."""
-    for member in _NOT_HERE:
-        if parameters.get(member):
-            raise not_implemented(f"{member} of a function")
-    name, runtime = _name(call, parameters["FunctionName"]), parameters.get("Runtime", "")
-    if not runtime.startswith("python") or "Handler" not in parameters:
-        raise not_implemented(f"A function without a Handler in Python (Runtime '{runtime}')")
+    name = _name(call, parameters["FunctionName"])
+    _check({"Runtime": "", "Handler": "", **parameters})
     if call.store.get(FUNCTION, call.region, name) is not None:
         raise AwsError("ResourceConflictException", f"Function already exist: {name}", 409)
     content = _zip(call, parameters["Code"])
@@ -64,10 +62,51 @@ def create(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         "FunctionName": name,
         "Timeout": parameters.get("Timeout", TIMEOUT),
         "MemorySize": parameters.get("MemorySize", MEMORY),
-        "CodeSize": len(content),
-        "CodeSha256": base64.b64encode(hashlib.sha256(content).digest()).decode(),
+        **_of_code(content),
     }
     return put_function(call.store, call.region, configuration, folder)
+
+
+def update_code(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """UpdateFunctionCode from a zip file; calls that are under way go on with the code that they have."""
+    document = _load(call, parameters)
+    content = _zip(call, parameters)
+    if parameters.get("DryRun"):
+        return {**document, **_of_code(content)}
+    folder = _unpacked(call, document["FunctionName"], content)
+    return _updated(call, document, {**_of_code(content), "_Code": str(folder.absolute())})
+
+
+def update_configuration(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
+    """UpdateFunctionConfiguration: what is not named stays."""
+    document = _load(call, parameters)
+    changed = {key: parameters[key] for key in _KEPT if key in parameters}
+    _check({**document, **parameters})
+    return _updated(call, document, changed)
+
+
+def _updated(call: Call, document: Document, changed: Document) -> Document:
+    modified = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    changed = {**changed, "LastModified": modified, "RevisionId": str(uuid.uuid4())}
+    found = call.store.update(
+        FUNCTION, call.region, document["FunctionName"], lambda stored: stored.update(changed)
+    )
+    if found is None:
+        raise _not_found(f"Function not found: {document['FunctionArn']}")
+    return found
+
+
+def _check(members: Document) -> None:
+    for member in _NOT_HERE:
+        if members.get(member):
+            raise not_implemented(f"{member} of a function")
+    if not members["Runtime"].startswith("python") or not members["Handler"]:
+        raise not_implemented(f"A function without a Handler in Python (Runtime '{members['Runtime']}')")
+
+
+def _of_code(content: bytes) -> Document:
+    digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    return {"CodeSize": len(content), "CodeSha256": digest}
 
 
 def get(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -156,6 +195,8 @@ OPERATIONS: dict[str, Handler] = {
     "GetFunction": get,
     "GetFunctionConfiguration": get_configuration,
     "ListFunctions": list_functions,
+    "UpdateFunctionCode": update_code,
+    "UpdateFunctionConfiguration": update_configuration,
     "DeleteFunction": delete,
     "Invoke": invoke,
     "PutFunctionEventInvokeConfig": put_invoke_config,
