@@ -55,12 +55,12 @@ def add_tags(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
                 f"A resource can have at most {_MOST_TAGS} tags; {arn} would have {len(tags)}."
             )
         call.store.put("tags", call.region, arn, tags)
-    return {"Tags": _as_list(tags)}
+    return {"Tags": as_list(tags)}
 
 
 def list_tags(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListTags, in the order of their keys."""
-    tags = _as_list(_existing(call, parameters["ResourceArn"]))
+    tags = as_list(_existing(call, parameters["ResourceArn"]))
     page, token = paging.page(tags, parameters, lambda tag: (tag["Key"],), descending=False, size=_MOST_TAGS)
     return {"Tags": page, "NextToken": token}
 
@@ -96,7 +96,7 @@ def _kind(resource: str) -> str | None:
     return _TAGGED.get(parts[0])
 
 
-def _as_list(tags: dict[str, str]) -> list[dict[str, str]]:
+def as_list(tags: dict[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
