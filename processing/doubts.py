@@ -180,7 +180,7 @@ def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findin
 
 def _check_lines(name: str, found: Recognised) -> None:
     """Lines that are no rows, by what they hold in a column of numbers or dates."""
-    if name in found.others:
+    if name in [text.removeprefix("\ufeff") for text in found.others]:
         raise InputError(
             f"column {name!r} holds its own name among {found.what}: the header stands among the rows again, "
             "as where files were joined",

@@ -101,13 +101,13 @@ def _converted(lines: Iterable[bytes]) -> str:
     """How text in no encoding of Unicode becomes UTF-8, by what these lines hold.
 
     Windows-1252 has letters where Latin-1 has none. In both, letters beyond ASCII stand among ASCII ones;
-    where most have another one beside them, the language is not written in Latin letters.
+    where most stand three and more together, the language is not written in Latin letters.
     """
     high = beside = 0
     western = "latin1"
     for line in lines:
         high += sum(map(len, found := _HIGH.findall(line)))
-        beside += sum(len(one) for one in found if len(one) > 1)
+        beside += sum(len(one) for one in found if len(one) > 2)
         if western != "" and _NO_LATIN_1.search(line):
             western = "" if _NO_WINDOWS_1252.search(line) else "windows-1252"
     if western and 2 * beside <= high:

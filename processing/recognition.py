@@ -21,12 +21,16 @@ FEWEST = 5
 
 _SHARE = 0.95
 _FEWEST_OF_A_UNIT = 20
+_FEWEST_GROUPED = 20
 _LOOKED_AT_FIRST = 1000
 _WRITTEN = ((",", ""), (".", ","), (",", "."), (".", "'"), (".", " "), (",", " "), (",", "'"))
 _FORMATS_FROM = 20  # texts
 _TIME = re.compile(
     r"(?:(?<![0-9:])|(?<=/[0-9]{4}:))[0-9]{1,2}:[0-9]{2}(?P<seconds>:[0-9]{2}(?P<fraction>[.,][0-9]{1,9})?)?"
     r"(?P<half> ?[AaPp]\.?[Mm]\.?)?(?P<zone> ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?(?![0-9:])"
+)
+_BASIC = re.compile(  # of ISO 8601
+    r"[0-9]{8}(?P<between>[T ])[0-9]{4}(?P<seconds>[0-9]{2})?(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
 _TIMES_PLACE = "\0"
 _SHORT_MONTH = re.compile(r"(jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)\.?", re.IGNORECASE)
@@ -108,9 +112,19 @@ def _numbers(texts: pa.StringArray, notation: Notation, share: float) -> Recogni
                 continue
             settings = _changed(own, one) | ({"kinds": "number"} if amounts or one == own else {})
             readings.append((Reading(settings, ""), value))
+        if len(readings) > 1 and _in_thousands(texts):
+            readings.sort(key=lambda reading: "thousands" not in reading[0].settings)
         what = _named(readings[0][0].settings, amounts, numbers(texts, replace(own, amounts=True)).units)
         return _recognised(what, texts, readings)
     return None
+
+
+def _in_thousands(texts: pa.StringArray) -> bool:
+    """Whether three digits follow each dot or comma, of so many texts that it is hardly by chance: the
+    reading as thousands comes first, since the other one would take 1,234 for less than 999."""
+    grouped = pc.match_substring_regex(texts, "^[^0-9]*[1-9][0-9]{0,2}[.,][0-9]{3}[^0-9]*$")
+    marked = pc.match_substring_regex(texts, "[0-9][.,][0-9]")
+    return pc.sum(grouped).as_py() >= _FEWEST_GROUPED and grouped.equals(marked)
 
 
 def _named(settings: Mapping[str, str], amounts: bool, units: pa.Array) -> str:
@@ -157,6 +171,10 @@ def _dates(texts: pa.StringArray, notation: Notation, share: float) -> Recognise
 
 def formats_of(text: str) -> list[str]:
     """The formats in which this text can be a date or a time of day; none where it is neither."""
+    basic = _BASIC.fullmatch(text)
+    if basic:
+        zone = "%z" if basic["zone"] else ""
+        return [f"%Y%m%d{basic['between']}%H%M{'%S' if basic['seconds'] else ''}{zone}"]
     clock = _TIME.search(text)
     time = ""
     if clock:

@@ -162,8 +162,12 @@ def _of_a_shape(texts: pa.StringArray) -> Unread | None:
 def _two_decimals(texts: pa.StringArray) -> Unread | None:
     """Some numbers with a decimal comma, others with a point."""
     whole, commas, points = (
-        texts.filter(pc.match_substring_regex(texts, f"^[+-]?[0-9]+{decimals}$"))
-        for decimals in ("", ",[0-9]+", r"\.[0-9]+")
+        texts.filter(pc.match_substring_regex(texts, f"^[+-]?{written}$"))
+        for written in (
+            "[0-9]+",
+            r"([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+",
+            r"([0-9]+|[0-9]{1,3}(,[0-9]{3})+)\.[0-9]+",
+        )
     )
     if len(whole) + len(commas) + len(points) < _SHARE * len(texts):
         return None

@@ -138,8 +138,8 @@ def test_where_two_notations_fit_the_error_says_both_and_either_is_read(
     texts = [f"{n:,}" for n in range(1001, 9000, 33)]
     found = prepare(table(texts, form))
     assert found.code == 1
-    assert "decimal = \",\" if '1,001' is 1.001, or thousands = \",\" if '1,001' is 1001" in found.message
-    first, second, *_ = remedies(found.message)
+    assert "thousands = \",\" if '1,001' is 1001, or decimal = \",\" if '1,001' is 1.001" in found.message
+    second, first, *_ = remedies(found.message)
     assert values(prepare(table(texts, form), **first)) == {float(text.replace(",", ".")) for text in texts}
     assert values(prepare(table(texts, form), **second)) == {float(text.replace(",", "")) for text in texts}
     days = [f"{1 + n % 12:02d}/{1 + n % 11:02d}/2024" for n in range(ROWS)]
@@ -356,6 +356,8 @@ def test_a_header_among_the_rows_and_a_minus_of_typography_are_named(
     twice = prepare(as_csv(["x", "y"], rows) * 2)
     assert "column 'x' holds its own name" in twice.message
     assert twice.message.endswith("Delete those lines")
+    joined = prepare(("\ufeff" + as_csv(["x", "y"], rows)) * 2)
+    assert "column 'x' holds its own name" in joined.message
     for line in ("Total,", "Total,yes"):
         summed = prepare(as_csv(["x", "y"], rows) + f"{line}\n")
         assert "column 'x' holds 'Total' among numbers: that line sums up others" in summed.message

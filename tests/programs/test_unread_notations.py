@@ -10,7 +10,7 @@ import pytest
 from dates import microseconds
 from notation import PLAIN
 from program_runs import Prepared, as_csv
-from recognition import formats_of
+from recognition import formats_of, recognise
 from unread_notation import unread
 
 ROWS = 600
@@ -33,6 +33,10 @@ def column(texts: list[str]) -> str:
         (lambda n: f"{n / 2}M" if n % 2 else f"{n}k", "numbers of which letters such as k and M are a part"),
         (lambda n: f"{n}k" if n % 2 else f"{n * 7}", "numbers of which letters such as k and M are a part"),
         (lambda n: f"{n}{',.'[n % 2]}25", "numbers with a decimal comma and others with a point"),
+        (
+            lambda n: f"1,{n + 100}.25" if n % 2 else f"1.{n + 100},25",
+            "numbers with a decimal comma and others with a point",
+        ),
         (
             lambda n: f"{n % 28 + 1}. {('Januar', 'März', 'Mai')[n % 3]} 2024",
             "dates with names of months in a language that is not English",
@@ -132,6 +136,8 @@ def test_some_numbers_in_another_notation_than_most_are_no_missing_values(
 @pytest.mark.parametrize(
     ("text", "date_format"),
     [
+        ("20240131T235958", "%Y%m%dT%H%M%S"),
+        ("20240131T235958Z", "%Y%m%dT%H%M%S%z"),
         ("Wed Jan 31 23:59:58 2024", "%a %b %d %H:%M:%S %Y"),
         ("Wed Jan 31 23:59:58 UTC 2024", "%a %b %d %H:%M:%S %Z %Y"),
         ("31/Jan/2024:23:59:58 +0000", "%d/%b/%Y:%H:%M:%S %z"),
@@ -142,3 +148,15 @@ def test_a_time_of_day_may_stand_anywhere_in_a_date(text: str, date_format: str)
     assert date_format in formats_of(text)
     expected = pa.scalar("2024-01-31 23:59:58").cast(pa.timestamp("us")).value
     assert microseconds(text, date_format) == expected
+
+
+@pytest.mark.parametrize(("mark", "unit"), [(",", ""), (",", " USD"), (".", " EUR")])
+def test_the_reading_as_thousands_comes_first_where_three_digits_follow_each_mark(
+    mark: str, unit: str
+) -> None:
+    texts = [f"{n * 7919 % 900_000 + 1000:,}".replace(",", mark) + unit for n in range(60)]
+    found = recognise([*texts, f"999{unit}"], PLAIN)
+    assert found is not None
+    assert [reading.settings.get("thousands") for reading in found.readings] == [mark, None]
+    some = recognise([*texts, f"1{mark}2{unit}"], PLAIN)
+    assert some is None or "thousands" not in some.readings[0].settings
