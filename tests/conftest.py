@@ -8,12 +8,17 @@ because moto merges error codes of its own into what it has read.
 
 from __future__ import annotations
 
+import os
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import botocore
 from botocore.loaders import JSONFileLoader, Loader
+
+# Environments that were built for images on this machine would run the jobs of the tests.
+os.environ["SAGEMAKER_LOCAL_IMAGES"] = str(Path(tempfile.gettempdir(), "no-environments-of-images"))
 
 _DESCRIPTIONS = str(Path(botocore.__file__).parent / "data")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands import local_endpoint
+from pipelines.commands import local_endpoint, local_images
 from pipelines.commands.output import Document, Output, Remark, notice, with_json
 from pipelines.settings.project import DEFAULT_REGION
 from pipelines.settings.projects_file import Settings, load_settings_if_any
@@ -113,6 +113,9 @@ def env() -> Output:
     yield "unset AWS_PROFILE AWS_SESSION_TOKEN"  # they belong to a real account
     for name, value in variables.items():
         yield f"export {name}={shlex.quote(value)}"
+
+
+command.add_command(local_images.command)
 
 
 @command.command("reset")

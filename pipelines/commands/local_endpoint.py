@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 from aws_formats.errors import GatehouseError
 from pipelines.commands.output import notice
 from pipelines.commands.project_context import ProjectContext
+from pipelines.settings.project import DEFAULT_REGION
 from pipelines.settings.projects_file import Settings
 from pipelines.settings.target import Target
 from sagemaker_local import advertisement
@@ -323,6 +324,75 @@ def client_variables(found: Advertisement) -> dict[str, str]:
 def advertised(settings: Settings) -> Advertisement | None:
     """The endpoint that is kept up, if there is one."""
     return _running(home_folder(settings))
+
+
+def client_of(settings: Settings, found: Advertisement) -> Any:
+    """SageMaker's client of an endpoint that is kept up."""
+    import boto3
+
+    region = settings.first_project.region if settings.first_project else DEFAULT_REGION
+    return boto3.client(
+        "sagemaker",
+        endpoint_url=found.url,
+        region_name=region,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+
+
+def stand_in(settings: Settings, image: str) -> dict[str, str]:
+    """Which Python runs the jobs of an image here, and what is known to differ."""
+    from sagemaker_local.jobs.failure import JobFailure
+    from sagemaker_local.jobs.images import interpreter_for
+
+    try:
+        chosen = interpreter_for(image, interpreters(settings))
+    except JobFailure as failure:
+        return {"image": image, "python": "none", "differs": str(failure)}
+    return {"image": image, "python": str(chosen.python), "differs": " ".join(chosen.warnings)}
+
+
+def image_environments() -> list[dict[str, str | None]]:
+    """The images of which an environment can be built, and where it is if it is built."""
+    from sagemaker_local.jobs.image_environments import known_images
+
+    return [
+        {"image": one.name, "python": one.python, "environment": str(one.folder) if one.interpreter else None}
+        for one in known_images().values()
+    ]
+
+
+def build_image(image: str, python: Path | None) -> Path:
+    """Build the environment of an image, telling what is done; its Python.
+
+    Raises:
+        GatehouseError: there is no such image, or it could not be built.
+    """
+    from sagemaker_local.jobs.image_environments import CannotBuild, build, known_images
+
+    known = known_images()
+    if image not in known:
+        raise GatehouseError(
+            f"no environment of {image} can be built", remedy=f"There are {', '.join(known)}"
+        )
+    try:
+        return build(known[image], notice, python)
+    except CannotBuild as problem:
+        raise GatehouseError(str(problem), where=image) from problem
+
+
+def install_is_allowed() -> bool:
+    """Whether jobs have the requirements.txt of their code installed."""
+    from sagemaker_local.jobs import image_environments
+
+    return image_environments.install_is_allowed()
+
+
+def allow_install(allowed: bool) -> None:
+    """Let jobs have it installed, or not."""
+    from sagemaker_local.jobs import image_environments
+
+    image_environments.allow_install(allowed)
 
 
 def owners_alive(settings: Settings) -> list[str]:

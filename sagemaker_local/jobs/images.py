@@ -1,8 +1,9 @@
 """What an image means on a machine without containers: an interpreter, and warnings for the job's log.
 
-The images of XGBoost and scikit-learn hold what the current environment holds, so their jobs run in it; what
-is known to differ is a warning at the top of the job's log. Any other image runs in it too, with a warning
-that it is not here, or in the Python that the endpoint was told to use for images of that name.
+The images of XGBoost and scikit-learn may have an environment of their own (``image_environments``). As long
+as nobody has built it, their jobs run in the current environment, and what is known to differ is a warning at
+the top of the job's log. Any other image runs in it too, with a warning that it is not here, or in the Python
+that the endpoint was told to use for images of that name.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aws_formats.xgboost_images import IMAGES
+from sagemaker_local.jobs import image_environments
 from sagemaker_local.jobs.failure import client_error
 
 _KNOWN = re.compile(
@@ -66,6 +68,11 @@ def interpreter_for(image: str, interpreters: Mapping[str, str]) -> Interpreter:
             if not os.access(python, os.X_OK):
                 raise client_error(f"the interpreter for images like '{pattern}' is no program: {path}.")
             return Interpreter(python.absolute())
+    stands_for_it = image_environments.image_of(image)
+    if stands_for_it is not None and (built := stands_for_it.interpreter) is not None:
+        other = stands_for_it.stand_in
+        differs = f"{stands_for_it.name} has Python {stands_for_it.python}; its environment has {other}."
+        return Interpreter(built, (differs,) if other else ())
     ours = Path(sys.executable)
     known = _KNOWN.search(image)
     if known is None:
@@ -75,7 +82,12 @@ def interpreter_for(image: str, interpreters: Mapping[str, str]) -> Interpreter:
     warnings = [line for name, version in libraries.items() for line in _other_version(name, version)]
     if table is not None and table.python < sys.version_info[:2]:
         warnings.insert(0, f"Python {table.python_version}; this is {platform.python_version()}")
-    return Interpreter(ours, tuple(f"{image} holds {warning}." for warning in warnings))
+    lines = [f"{image} holds {warning}." for warning in warnings]
+    if lines and stands_for_it is not None:
+        lines.append(
+            f"For an environment of its own: python -m sagemaker_local.images build {stands_for_it.name}"
+        )
+    return Interpreter(ours, tuple(lines))
 
 
 def _other_version(library: str, version: str) -> Iterator[str]:
@@ -111,6 +123,9 @@ def environment(interpreter: Interpreter, home: str, temporary: str, shims: Path
         "PIP_NO_INDEX": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
+    if image_environments.install_is_allowed():  # into the job's own folder, which goes with it
+        del values["PIP_NO_INDEX"]
+        values |= dict.fromkeys(("PIP_TARGET", "PYTHONPATH"), f"{home}/packages")
     if interpreter.is_ours and site.ENABLE_USER_SITE:
         values["PYTHONUSERBASE"] = site.getuserbase()
     return values

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_local.errors import not_implemented, validation_error
-from sagemaker_local.jobs import archive, builtin_xgboost, images, script_mode, transfer
+from sagemaker_local.jobs import archive, builtin_xgboost, image_environments, images, script_mode, transfer
 from sagemaker_local.jobs.failure import client_error, disk_failure
 from sagemaker_local.jobs.images import Interpreter
 from sagemaker_local.jobs.job import Command, Document, JobKind, JobRun
@@ -166,11 +166,7 @@ def _script_command(
     if not (code / script.program).is_file():
         raise client_error(f"{script.submit_directory} holds no {script.program} (sagemaker_program).")
     script_mode.make_runnable(code / script.program)
-    requirements = code / "requirements.txt"
-    if requirements.is_file() and host is job.hosts[0]:
-        missing = script_mode.missing_requirements(requirements) if interpreter.is_ours else ["(not checked)"]
-        if missing:
-            job.note(f"requirements.txt is not installed here; missing: {', '.join(missing)}")
+    installed = _installed(job, interpreter, code / "requirements.txt")
     values = script_mode.user_hyperparameters(hyperparameters)
     variables = script_mode.variables(
         job=job.name,
@@ -180,8 +176,30 @@ def _script_command(
         input_data_config=input_data_config,
         resource_config=resource_config,
     )
+    places = (variables["PYTHONPATH"], installed, environment.get("PYTHONPATH"))
+    variables["PYTHONPATH"] = ":".join(filter(None, places))
     argv = script_mode.command(script.program, values)
     return Command(argv, environment | variables, script_mode.CODE)
+
+
+def _installed(job: JobRun, interpreter: Interpreter, requirements: Path) -> str | None:
+    """The folder with what a requirements.txt asks for; None if there is none, or none may be installed."""
+    if not requirements.is_file():
+        return None
+    if image_environments.install_is_allowed():
+        try:
+            return str(image_environments.layer(interpreter.python, requirements, job.note))
+        except image_environments.CannotBuild as problem:
+            raise client_error(f"requirements.txt: {problem}.") from problem
+    missing = ["(not checked)"]
+    if interpreter.is_ours:
+        missing = script_mode.missing_requirements(requirements)
+    if missing:
+        job.note(
+            f"requirements.txt is not installed here; missing: {', '.join(missing)}. To have it installed,"
+            " for this and all other jobs: python -m sagemaker_local.images allow-install"
+        )
+    return None
 
 
 def _unpack_code(job: JobRun, host: Host, submit_directory: str, code: Path) -> None:
