@@ -57,8 +57,8 @@ def model_fn(folder: str) -> xgb.Booster:
             booster.load_model(bytearray(path.read_bytes()))
         except xgb.core.XGBoostError as problem:
             raise ValueError(
-                f"{path.name} is in no format that XGBoost {xgb.__version__} reads. The binary format of"
-                " versions before 1.0 was dropped in 3.1: an interpreter with an older XGBoost reads it"
+                f"{path.name} is no model that XGBoost {xgb.__version__} reads. A pickle needs the version"
+                " that wrote it, and the binary format of versions before 1.0 was dropped in 3.1"
             ) from problem
     booster.set_param({"nthread": 1})
     return booster

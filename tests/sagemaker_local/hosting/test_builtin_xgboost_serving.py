@@ -191,5 +191,5 @@ def test_an_artifact_of_several_files_needs_one_of_the_name(tmp_path: Path) -> N
 
 def test_a_model_in_a_format_that_is_not_read_any_more_is_said_to_be_so(tmp_path: Path) -> None:
     (tmp_path / "xgboost-model").write_bytes(b"\0\0\0\x3f" + bytes(200))
-    with pytest.raises(ValueError, match=r"xgboost-model is in no format that XGBoost .* reads"):
+    with pytest.raises(ValueError, match=r"xgboost-model is no model that XGBoost .* reads"):
         xgboost_serving.model_fn(str(tmp_path))
