@@ -131,7 +131,7 @@ def read_home(source: Source) -> Home:
     projects = source.projects
     place = (str(source.file), source.endpoint_url or source.target_name)
     wanted = {(*place, name): partial(_summary, source, one) for name, one in projects.items()}
-    read = _SUMMARIES.of(wanted, source.patience, renewed=True)
+    read = _SUMMARIES.of(wanted, _FIRST_LOOK * source.patience, renewed=source.patience)
     found = [summary for summary in read if summary is not None]
     return Home(
         tuple(sorted(found, key=lambda summary: (not summary.needs, not summary.is_running))),
@@ -171,6 +171,9 @@ def _summary(source: Source, project: Project) -> ProjectSummary:
     except (GatehouseError, ClientError, BotoCoreError) as error:  # the other projects are shown all the same
         return ProjectSummary(project.name, problem=str(error))
 
+
+_FIRST_LOOK = 5
+"""How much longer the page waits for what it knows nothing of yet: an empty page is worse than a slow one."""
 
 _SUMMARIES: Known[tuple[str, str, str], ProjectSummary] = Known(_READERS, lambda _key, _read: 0.0, most=1000)
 

@@ -46,20 +46,23 @@ class Known(Generic[Key, Value]):
         self._lock = threading.Lock()
 
     def of(
-        self, wanted: Mapping[Key, Callable[[], Value]], patience: float, *, renewed: bool = False
+        self, wanted: Mapping[Key, Callable[[], Value]], patience: float, *, renewed: float = 0.0
     ) -> list[Value | None]:
         """The value of each key, in their order; None for what could not be read within `patience` seconds.
 
         Args:
             wanted: how each of them is read.
-            renewed: wait for a new value also where an older one is known, which is given if it takes longer.
+            renewed: for how many seconds a new value is waited for where an older one is known.
         """
         with self._lock:
             entries = [self._entry(key, read) for key, read in wanted.items()]
             while len(self._entries) > self._most:
                 del self._entries[next(iter(self._entries))]
+        began = time.monotonic()
         if patience:
-            wait([one.future for one in entries if renewed or one.newest is None], timeout=patience)
+            wait([entry.future for entry in entries if entry.newest is None], timeout=patience)
+        if renewed:
+            wait([entry.future for entry in entries], timeout=max(0.0, began + renewed - time.monotonic()))
         return [entry.newest for entry in entries]
 
     def are_being_read(self, keys: Iterable[Key]) -> bool:
