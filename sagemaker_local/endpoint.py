@@ -22,7 +22,7 @@ from aws_formats.visible_text import visible
 from sagemaker_local import advertisement
 from sagemaker_local.app import App
 from sagemaker_local.errors import CannotStart
-from sagemaker_local.events import messages, outbox
+from sagemaker_local.events import bucket_events, messages, outbox
 from sagemaker_local.events.arrivals import Arrivals
 from sagemaker_local.events.dispatcher import Dispatcher
 from sagemaker_local.events.emission import WATCHERS
@@ -228,7 +228,7 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
     with store.transaction():
         for listing in table.listings():
             store.prepare(listing)
-    objects = ObjectStore(home, store)
+    objects = ObjectStore(home, store, bucket_events.report)
     context = JobContext(objects, interpreters, url)
     jobs = JobRunner(home, owner, store, context)
     transforms = TransformJobs(home, owner, store, context)

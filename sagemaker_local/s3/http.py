@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from sagemaker_local.errors import AwsError
 from sagemaker_local.protocols.http import Response
 from sagemaker_local.s3 import bucket_operations as on_bucket
-from sagemaker_local.s3 import messages, shapes
+from sagemaker_local.s3 import messages, notification_settings, shapes
 from sagemaker_local.s3 import object_operations as on_object
 from sagemaker_local.s3.messages import Request
 from sagemaker_local.s3.object_operations import Receiver
@@ -42,6 +42,8 @@ _BUCKET: Mapping[tuple[str, str], Callable[[ObjectStore, Request], Response]] = 
     ("GET", "list-type"): on_bucket.list_objects_v2,
     ("GET", "location"): on_bucket.get_bucket_location,
     ("POST", "delete"): on_bucket.delete_objects,
+    ("PUT", "notification"): notification_settings.put,
+    ("GET", "notification"): notification_settings.get,
 }
 
 _OBJECT: Mapping[tuple[str, str], Callable[[ObjectStore, Request], Response]] = {

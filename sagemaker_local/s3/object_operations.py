@@ -141,6 +141,7 @@ def copy_object(objects: ObjectStore, request: Request) -> Response:
                 metadata=messages.user_metadata(request) if replaces else info.metadata,
                 headers=messages.kept_headers(request) if replaces else info.headers,
                 condition=messages.write_condition(request),
+                reason="CopyObject",
             )
     content = {"LastModified": iso_time(copied.modified), "ETag": f'"{copied.etag}"'}
     return xml_response("CopyObjectResult", content)

@@ -90,6 +90,21 @@ class ObjectInfo:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+SETTINGS = "bucket-notifications"
+"""Kind of the documents that say what a bucket reports, and to whom."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """An object that was made or deleted; `reason` is S3's name of the request that did it."""
+
+    info: ObjectInfo
+    reason: str
+
+
+Report = Callable[[Store, str, Change], None]
+"""Called with a bucket's region in the transaction of a change."""
+
 Condition = Callable[[ObjectInfo | None], None]
 """Raises AwsError if the object that is there now forbids a change of it; called under the write lock."""
 
@@ -109,7 +124,8 @@ def no_such_key(bucket: str, key: str) -> AwsError:
 class ObjectStore:
     """All buckets of a home. Safe to share between threads and processes."""
 
-    def __init__(self, home: Home, store: Store) -> None:
+    def __init__(self, home: Home, store: Store, report: Report = lambda *_: None) -> None:
+        self._report = report
         self.root = home.objects
         self.store = store
         store.create(_SCHEMA)
@@ -157,10 +173,11 @@ class ObjectStore:
     def delete_bucket(self, name: str) -> None:
         """Raises AwsError NoSuchBucket, or BucketNotEmpty."""
         with self.store.transaction():
-            self.bucket(name)
+            region = self.bucket(name).region
             if next(self.list(name), None) is not None:
                 raise AwsError("BucketNotEmpty", f"The bucket you tried to delete is not empty: {name}.", 409)
             self.store.connection.execute("DELETE FROM bucket WHERE name = ?", (name,))
+            self.store.delete(SETTINGS, region, name)
 
     def put_bytes(
         self,
@@ -212,8 +229,12 @@ class ObjectStore:
         metadata: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         condition: Condition = _any_object,
+        reason: str = "PutObject",
     ) -> ObjectInfo:
         """Make what has arrived an object, durably, in place of the one that was there.
+
+        Args:
+            reason: S3's name of the request.
 
         Raises:
             AwsError: NoSuchBucket, KeyTooLongError, or what `condition` raises. Nothing has changed then.
@@ -224,7 +245,7 @@ class ObjectStore:
         place = None
         try:
             with self.store.transaction():
-                self.bucket(bucket)
+                region = self.bucket(bucket).region
                 before = self.stat(bucket, key)
                 condition(before)
                 place = files.move_into_place(self.root, incoming, bucket, key)
@@ -240,6 +261,7 @@ class ObjectStore:
                     dict(headers or {}),
                 )
                 self._put_row(info, place)
+                self._report(self.store, region, Change(info, reason))
         except BaseException:
             if place is not None:
                 self._remove(place)
@@ -335,6 +357,10 @@ class ObjectStore:
             self.store.connection.executemany(
                 "DELETE FROM object WHERE bucket = ? AND key = ?", [(info.bucket, info.key) for info in found]
             )
+            if found:
+                region = self.bucket(bucket).region
+                for info in found:
+                    self._report(self.store, region, Change(info, "DeleteObject"))
         return found
 
     def _put_row(self, info: ObjectInfo, place: str) -> None:

@@ -193,6 +193,7 @@ class Uploads:
                 metadata=upload.metadata,
                 headers=upload.headers,
                 condition=condition,
+                reason="CompleteMultipartUpload",
             )
 
     def abort(self, upload: Upload) -> None:
