@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 import threading
 from pathlib import Path
 
 from sagemaker_local.access import is_of_aws
 from sagemaker_local.proxy.certificates import Authority
+from sagemaker_local.proxy.upstream import Upstream, is_direct, upstream_of
 
+_log = logging.getLogger(__name__)
 _ADDRESS = "127.0.0.1"
 _CONNECT = re.compile(rb"CONNECT (\[[0-9a-fA-F:.]+\]|[^\s:\[\]]+):(\d{1,5}) HTTP/1\.[01]\r\n")
 _HEAD_SECONDS = 10.0
@@ -35,8 +38,10 @@ class Proxy:
         authority: whom its clients have to trust.
     """
 
-    def __init__(self, authority: Authority, endpoint_port: int) -> None:
+    def __init__(self, authority: Authority, endpoint_port: int, upstream: Upstream | None = None) -> None:
+        """`upstream`: through which other hosts are reached."""
         self.authority = authority
+        self._upstream = upstream
         self._endpoint_port = endpoint_port
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,9 +90,12 @@ class Proxy:
         host, port = asked[1].decode("latin-1").strip("[]"), int(asked[2])
         here = is_of_aws(host)
         try:
-            other = await asyncio.open_connection(
-                *((_ADDRESS, self._endpoint_port) if here else (host, port))
-            )
+            if here:
+                other = await asyncio.open_connection(_ADDRESS, self._endpoint_port)
+            elif self._upstream is None or is_direct(host):
+                other = await asyncio.open_connection(host, port)
+            else:
+                other = await self._upstream.connect(host, port)
         except (OSError, OverflowError, UnicodeError) as problem:
             await _refuse(writer, 502, f"{host}:{port} cannot be reached: {problem}")
             return
@@ -102,12 +110,18 @@ class Proxy:
 
 
 def open_proxy(folder: Path, endpoint_port: int) -> Proxy:
-    """A proxy with the authority of a folder.
+    """A proxy with the authority of a folder; it asks the environment's own proxy for other hosts.
 
     Raises:
         OSError: the folder cannot be read or written.
     """
-    return Proxy(Authority(folder), endpoint_port)
+    authority = Authority(folder)
+    try:
+        upstream = upstream_of(authority.bundle)
+    except ValueError as problem:
+        _log.warning("%s; other hosts are reached without it", problem)
+        upstream = None
+    return Proxy(authority, endpoint_port, upstream)
 
 
 _Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 import ssl
@@ -20,7 +21,8 @@ from wire_clients import REGION, Client
 from sagemaker_local import endpoint
 from sagemaker_local.access import is_of_aws
 from sagemaker_local.proxy.certificates import Authority
-from sagemaker_local.proxy.server import Proxy
+from sagemaker_local.proxy.server import Proxy, open_proxy
+from sagemaker_local.proxy.upstream import upstream_of
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,44 @@ def test_other_hosts_are_passed_on_as_they_are(proxy: Proxy) -> None:
             assert tunnel.recv(100) == b"\x16\x03\x01 as it is"[::-1]
             assert tunnel.recv(100) == b""
         thread.join()
+
+
+def test_other_hosts_are_asked_through_the_proxy_of_the_environment(
+    local: endpoint.Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads = []
+
+    def answer(server: socket.socket) -> None:
+        for status in (b"200 Connection established", b"407 Proxy Authentication Required"):
+            with server.accept()[0] as connection:
+                heads.append(connection.recv(1000))
+                connection.sendall(b"HTTP/1.1 " + status + b"\r\n\r\n")
+                if status.startswith(b"200"):
+                    connection.sendall(connection.recv(100)[::-1])
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://anna:se%20cret@127.0.0.1:{server.getsockname()[1]}")
+        for name in ("https_proxy", "no_proxy", "NO_PROXY", "AWS_CA_BUNDLE"):
+            monkeypatch.delenv(name, raising=False)
+        chained = open_proxy(tmp_path / "proxy", int(local.url.rpartition(":")[2]))
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        try:
+            with connect(chained, b"CONNECT example.org:443 HTTP/1.1") as tunnel:
+                assert tunnel.recv(1000).startswith(b"HTTP/1.1 200 ")
+                tunnel.sendall(b"abc")
+                assert tunnel.recv(100) == b"cba"
+            with connect(chained, b"CONNECT example.org:443 HTTP/1.1") as tunnel:
+                assert b"answered HTTP/1.1 407" in tunnel.recv(1000)
+            caller = at_aws(chained, "sts", f"sts.{REGION}.amazonaws.com").get_caller_identity()
+            assert caller["Account"] == "000000000000"
+        finally:
+            chained.close()
+            thread.join()
+    assert heads[0].startswith(b"CONNECT example.org:443 HTTP/1.1\r\n")
+    assert base64.b64encode(b"anna:se cret") in heads[0]
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(chained.authority.bundle))
+    assert upstream_of(chained.authority.bundle) is None  # the shell's proxy is one of an endpoint
 
 
 @pytest.mark.parametrize(
