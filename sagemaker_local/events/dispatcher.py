@@ -22,8 +22,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from aws_formats import schedules
+from sagemaker_local import clocks
 from sagemaker_local.api import Api
-from sagemaker_local.events import alarms, outbox, patterns, targets, transformers
+from sagemaker_local.events import alarms, metric_alarms, outbox, patterns, targets, transformers
 from sagemaker_local.events.functions import Closing, Functions
 from sagemaker_local.events.outbox import Delivery, Event
 from sagemaker_local.home import Owner
@@ -37,6 +38,7 @@ _MOST_CALLS = 16
 """Functions that are called at once; each is a process. More of them wait, and other deliveries do not."""
 
 _POLL_SECONDS = 0.1
+_ALARMS_SECONDS = 2.0
 _AFTER_STORE_ERROR_SECONDS = 1.0
 _AFTER_FAULT_SECONDS = 60.0
 _log = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ class Dispatcher:
         self._owner, self._store = owner, store
         self._functions, self._api = functions, api
         self._closed = threading.Event()
+        self._alarms_evaluated = 0.0
         self._calls = threading.BoundedSemaphore(_MOST_CALLS)
         self._calling: set[threading.Thread] = set()
         self._threads = [
@@ -121,6 +124,9 @@ class Dispatcher:
                     elif _is_due(rule, now):
                         self._fire(rule, now)
         alarms.evaluate(store)
+        if clocks.uptime() - self._alarms_evaluated >= _ALARMS_SECONDS:
+            self._alarms_evaluated = clocks.uptime()
+            metric_alarms.evaluate(store, self._api)
         return False
 
     def _fire(self, rule: Document, now: float) -> None:
