@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import uuid
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from wire_clients import server_process
 
+from sagemaker_local import endpoint
 from tests.sagemaker_local.execution.conftest import ROLE, client
 
 
@@ -130,3 +133,53 @@ def test_a_lambda_step_that_cannot_work_is_refused(workshop: Any, steps: list[An
     with pytest.raises(ClientError, match="Step") as refused:
         workshop.create(name("look"), *steps)
     assert words in str(refused.value)
+
+
+def started(workshop: Any, execution: str) -> bool:
+    return workshop.steps(execution).get("Look", {}).get("StepStatus") == "Executing"
+
+
+def test_a_function_between_two_jobs(workshop: Any) -> None:
+    before = workshop.processing("Before", "(OUT / 'n').write_text('3')\n")
+    uri = {"Get": "Steps.Before.ProcessingOutputConfig.Outputs['out'].S3Output.S3Uri"}
+    code = """
+import boto3
+def up(event, context):
+    bucket, _, key = event["uri"].removeprefix("s3://").partition("/")
+    found = boto3.client("s3").get_object(Bucket=bucket, Key=key + "/n")["Body"].read()
+    return {"Twice": str(2 * int(found))}
+"""
+    middle = step(function(workshop, code), {"uri": uri}, ("Twice", "String"))
+    after = workshop.processing(
+        "After",
+        "assert os.environ['TWICE'] == '6', os.environ['TWICE']\n",
+        environment={"TWICE": output("Twice")},
+    )
+    execution, status = workshop.run(workshop.create(name("between"), before, middle, after))
+    assert status == "Succeeded", workshop.steps(execution)
+
+
+def test_an_execution_that_is_stopped_waits_for_the_function_and_ends(workshop: Any) -> None:
+    arn = function(workshop, "import time\ndef up(event, context):\n    time.sleep(2)\n    return {}\n")
+    after = workshop.processing("After", "", DependsOn=["Look"])
+    execution = workshop.start(workshop.create(name("stopped"), step(arn, {}), after))
+    workshop.until(lambda: started(workshop, execution), "the call")
+    workshop.sagemaker.stop_pipeline_execution(PipelineExecutionArn=execution, ClientRequestToken="x" * 32)
+    assert workshop.end(execution)["PipelineExecutionStatus"] == "Stopped"
+    assert "After" not in workshop.steps(execution)
+
+
+def test_an_execution_whose_process_is_killed_during_a_call_is_failed(
+    tmp_path: Path, open_workshop: Any
+) -> None:
+    with server_process(tmp_path / "home") as (process, url):
+        shop = open_workshop(url, tmp_path / "home")
+        arn = function(shop, "import time\ndef up(event, context):\n    time.sleep(20)\n")
+        execution = shop.start(shop.create(name("killed"), step(arn, {})))
+        shop.until(lambda: started(shop, execution), "the call")
+        process.kill()
+        process.wait()
+    with endpoint.start(tmp_path / "home") as again:
+        shop = open_workshop(again.url, tmp_path / "home")
+        assert shop.describe(execution)["PipelineExecutionStatus"] == "Failed"
+        assert shop.statuses(execution) == {"Look": "Failed"}
