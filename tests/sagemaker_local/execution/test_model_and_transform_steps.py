@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hosting_place import IMAGE, SCRIPT, pack
+from hosting_place import IMAGE, SCIKIT_LEARN, SCRIPT, pack
 
 from tests.sagemaker_local.execution.conftest import BUCKET, ROLE
 
@@ -149,3 +149,70 @@ def test_what_is_not_done_here_is_refused_when_the_pipeline_is_created(
     assert name not in [
         one["PipelineName"] for one in workshop.sagemaker.list_pipelines()["PipelineSummaries"]
     ]
+
+
+REPACK = """#!/bin/sh
+exec python repack.py --model_archive "$SM_HP_MODEL_ARCHIVE"
+"""
+REPACK_MODEL = """
+import argparse, os, pathlib, shutil, tarfile
+parser = argparse.ArgumentParser()
+parser.add_argument("--model_archive")
+archive = pathlib.Path(os.environ["SM_CHANNEL_TRAINING"], parser.parse_args().model_archive.split("/")[-1])
+model = pathlib.Path(os.environ["SM_MODEL_DIR"])
+with tarfile.open(archive) as opened:
+    opened.extractall(model, filter="data")
+(model / "code").mkdir()
+shutil.copy("inference.py", model / "code")
+"""
+
+
+def training(name: str, step: str, program: str, **members: Any) -> dict[str, Any]:
+    """A training step in script mode, whose code has been put beside the test's other objects."""
+    return {
+        "Name": step,
+        "Type": "Training",
+        "Arguments": {
+            "AlgorithmSpecification": {"TrainingImage": SCIKIT_LEARN, "TrainingInputMode": "File"},
+            "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/{name}/{step}"},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+            "RoleArn": ROLE,
+            **members,
+            "HyperParameters": {
+                **members.get("HyperParameters", {}),
+                "sagemaker_program": program,
+                "sagemaker_submit_directory": f"s3://{BUCKET}/{name}/{step}.tar.gz",
+            },
+        },
+    }
+
+
+def test_a_model_is_packed_again_with_a_script_as_the_sdk_does_for_an_entry_point(
+    workshop: Any, name: str
+) -> None:
+    """Training, a training job whose program is a shell script, a model of what that leaves, a batch."""
+    train = {"train.py": "open('/opt/ml/model/weights', 'w').write('w')"}
+    pack_again = {"launch.sh": REPACK, "repack.py": REPACK_MODEL, "inference.py": UPPER}
+    for step, files in {"Train": train, "Repack": pack_again}.items():
+        content = pack({file: text.encode() for file, text in files.items()})
+        workshop.s3.put_object(Bucket=BUCKET, Key=f"{name}/{step}.tar.gz", Body=content)
+    workshop.s3.put_object(Bucket=BUCKET, Key=f"{name}/in/rows.csv", Body=b"a\n")
+    artifact = {"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": artifact}}
+    repack = training(
+        name,
+        "Repack",
+        "launch.sh",
+        InputDataConfig=[{"ChannelName": "training", "DataSource": source}],
+        HyperParameters={"model_archive": artifact},
+    )
+    model = make(name)
+    model["Arguments"]["PrimaryContainer"]["ModelDataUrl"] = {
+        "Get": "Steps.Repack.ModelArtifacts.S3ModelArtifacts"
+    }
+    workshop.create(name, training(name, "Train", "train.py"), repack, model, batch(name, OF_THE_STEP))
+    execution, status = workshop.run(name)
+    assert status == "Succeeded", workshop.steps(execution)
+    answers = workshop.s3.get_object(Bucket=BUCKET, Key=f"{name}/out/rows.csv.out")["Body"].read()
+    assert answers == b"A\n"
