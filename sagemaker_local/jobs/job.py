@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,7 @@ class JobRun:
         rewrite: /opt/ml cannot be given, so paths in configuration and command are real ones.
         check: raises JobStopped once the job is to stop.
         note: takes a line for the job's log.
+        hints: what a person should know if the job's program fails.
     """
 
     name: str
@@ -62,6 +63,7 @@ class JobRun:
     context: JobContext
     check: Callable[[], None]
     note: Callable[[str], None]
+    hints: list[str] = field(default_factory=list)
 
     @property
     def objects(self) -> ObjectStore:

@@ -11,6 +11,7 @@ import os
 import shutil
 import threading
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,7 @@ class JobThread:
         for problem in ending.log_problems:
             job.note(problem)
         if ending.failed is not None:
-            raise _failure_of(self._kind, ending.failed, several=len(self._hosts) > 1)
+            raise _failure_of(self._kind, ending.failed, job.hints, several=len(self._hosts) > 1)
         stopped = self._grace is not None or ending.timed_out
         if not stopped:
             self._advance("Uploading")
@@ -202,8 +203,10 @@ class JobThread:
         self._store.update(self._kind.kind, self._region, self._name, change)
 
 
-def _failure_of(kind: JobKind, ending: process.InstanceEnd, *, several: bool) -> JobFailure:
-    """The message that the job left about its end, else the end of what it printed."""
+def _failure_of(
+    kind: JobKind, ending: process.InstanceEnd, hints: Sequence[str], *, several: bool
+) -> JobFailure:
+    """The message that the job left about its end, else the end of what it printed; and what may help."""
     if ending.failure is not None:
         return ending.failure
     assert ending.code is not None
@@ -211,7 +214,8 @@ def _failure_of(kind: JobKind, ending: process.InstanceEnd, *, several: bool) ->
     text = message or job_log.end_of_output(ending.host.log) or _SILENT
     if ending.log_problem and not message:
         text = f"{text}\n{ending.log_problem}".strip()
-    failure = algorithm_error(f"{ending.host.name}: {text}" if several else text, ending.code)
+    text = "\n".join([f"{ending.host.name}: {text}" if several else text, *hints])
+    failure = algorithm_error(text, ending.code)
     if message and kind.message_member:
         failure.members[kind.message_member] = message
     return failure

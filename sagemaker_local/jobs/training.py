@@ -194,11 +194,13 @@ def _installed(job: JobRun, interpreter: Interpreter, requirements: Path) -> str
     missing = ["(not checked)"]
     if interpreter.is_ours:
         missing = script_mode.missing_requirements(requirements)
-    if missing:
-        job.note(
+    if missing and not job.hints:  # each instance has the same code
+        told = (
             f"requirements.txt is not installed here; missing: {', '.join(missing)}. To have it installed,"
             " for this and all other jobs: python -m sagemaker_local.images allow-install"
         )
+        job.note(told)
+        job.hints.append(told)
     return None
 
 

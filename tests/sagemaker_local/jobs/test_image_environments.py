@@ -103,7 +103,8 @@ def test_requirements_are_installed_above_the_environment_only_where_that_is_all
         job = bench.training(
             None, image=URI, hyperparameters={key: json.dumps(it) for key, it in given.items()}
         )
-        return bench.trained(job)["TrainingJobStatus"], bench.log(job, "training-job")
+        ended = bench.trained(job)
+        return ended["TrainingJobStatus"], ended.get("FailureReason") or bench.log(job, "training-job")
 
     status, log = trained()
     assert status == "Failed"
