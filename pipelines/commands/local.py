@@ -115,7 +115,7 @@ def env() -> Output:
         yield f"export {name}={shlex.quote(value)}"
 
 
-command.add_command(local_images.command)
+command.add_command(local_images.group)
 
 
 @command.command("reset")

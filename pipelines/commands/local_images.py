@@ -23,7 +23,7 @@ _IMAGE = re.compile(r"[\w.-]+/[\w./-]+:[\w.-]+")
     help="Whether jobs may have what their code requires installed; kept until it is said otherwise.",
 )
 @with_json
-def command(allow_install: bool | None) -> Output:
+def group(allow_install: bool | None) -> Output:
     """Show the images that pipelines and models name, and which Python stands for each.
 
     Jobs run in this environment. An image of scikit-learn or XGBoost can have one of its own, with that
@@ -57,7 +57,7 @@ def command(allow_install: bool | None) -> Output:
         yield Remark("The local SageMaker is not up: which images are named is not known.")
 
 
-@command.command("build")
+@group.command("build")
 @click.argument("image", metavar="IMAGE")
 @click.option(
     "--python",
