@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import lzma
 import zipfile
+from collections.abc import Iterator
 from typing import IO, Any, cast
 
 import json_lines
@@ -42,31 +43,21 @@ def _content(file: SourceFile) -> pa.NativeFile:
         stream = pa.transcoding_input_stream(stream, kind.encoding, "utf-8")
     if kind.format == "json":
         lines = io.BufferedReader(cast("Any", stream))
-        stream = pa.PythonFile(json_lines.CsvOfJsonLines(lines, file.name, file.stored), mode="r")
+        pieces = json_lines.as_csv(lines, file.name, file.stored)
+        stream = pa.PythonFile(_FileOfPieces(lines, pieces), mode="r")
     elif file.blanks_quote is not None:
         lines = io.BufferedReader(cast("Any", stream))
-        stream = pa.PythonFile(_SingleSpaces(lines, file.blanks_quote), mode="r")
+        pieces = _with_single_spaces(lines, file.blanks_quote)
+        stream = pa.PythonFile(_FileOfPieces(lines, pieces), mode="r")
     return stream
 
 
-class _SingleSpaces:
-    """A file for ``pa.PythonFile``: ``notation.single_spaces`` of some lines at a time."""
+class _File:
+    """What ``pa.PythonFile`` asks of a file, beside ``read``."""
 
-    def __init__(self, lines: IO[bytes], quote: str) -> None:
-        self._lines = lines
-        self._quote = quote.encode().decode("latin-1")  # each byte stands for a character of its own
-        self._waiting = b""
+    def __init__(self, source: IO[bytes] | pa.NativeFile) -> None:
+        self._source = source
         self.closed = False
-
-    def read(self, size: int) -> bytes:
-        """At most that many bytes; none only at the end."""
-        while len(self._waiting) < size:
-            lines = b"".join(self._lines.readlines(_LINES_BYTES))
-            if not lines:
-                break
-            self._waiting += single_spaces(lines.decode("latin-1"), self._quote).encode("latin-1")
-        given, self._waiting = self._waiting[:size], self._waiting[size:]
-        return given
 
     def readable(self) -> bool:
         """True."""
@@ -77,22 +68,44 @@ class _SingleSpaces:
         return False
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file and what it reads."""
         self.closed = True
-        self._lines.close()
+        self._source.close()
 
 
-class _WholeLineEnds:
-    """A file for ``pa.PythonFile``: ``read`` gives at most that many bytes, none only at the end."""
+class _FileOfPieces(_File):
+    """The bytes of ``pieces``, which are made from ``source`` as they are needed."""
+
+    def __init__(self, source: IO[bytes], pieces: Iterator[bytes]) -> None:
+        super().__init__(source)
+        self._pieces = pieces
+        self._waiting = b""
+
+    def read(self, size: int) -> bytes:
+        """At most that many bytes; none only at the end."""
+        while len(self._waiting) < size and (piece := next(self._pieces, b"")):
+            self._waiting += piece
+        given, self._waiting = self._waiting[:size], self._waiting[size:]
+        return given
+
+
+def _with_single_spaces(lines: IO[bytes], quote: str) -> Iterator[bytes]:
+    """``notation.single_spaces`` of some lines at a time; each byte stands for a character of its own."""
+    quote = quote.encode().decode("latin-1")
+    while some := b"".join(lines.readlines(_LINES_BYTES)):
+        yield single_spaces(some.decode("latin-1"), quote).encode("latin-1")
+
+
+class _WholeLineEnds(_File):
+    """A file whose ``read`` gives at most that many bytes, none only at the end."""
 
     def __init__(self, stream: pa.NativeFile) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._held = b""
-        self.closed = False
 
     def read_buffer(self, size: int) -> pa.Buffer:
         """The next bytes, the last of them no ``\\r`` unless the file ends or only one byte is asked for."""
-        found = self._stream.read_buffer(size - len(self._held))
+        found = self._source.read_buffer(size - len(self._held))
         if self._held:
             found = pa.py_buffer(self._held + found.to_pybytes())
             self._held = b""
@@ -104,19 +117,6 @@ class _WholeLineEnds:
     def read(self, size: int) -> bytes:
         """As ``read_buffer``."""
         return self.read_buffer(size).to_pybytes()
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def seekable(self) -> bool:
-        """False."""
-        return False
-
-    def close(self) -> None:
-        """Close the file."""
-        self.closed = True
-        self._stream.close()
 
 
 _RETURN = ord("\r")

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import IO, Any
+from typing import Any
 
 from dataset_settings import InputError
 
@@ -31,45 +32,23 @@ def columns_of(lines: Iterable[bytes], name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-class CsvOfJsonLines:
-    """A file for ``pa.PythonFile``: a header, and a line of CSV for each line of JSON."""
+def as_csv(lines: Iterable[bytes], name: str, columns: tuple[str, ...]) -> Iterator[bytes]:
+    """A header, and a line of CSV for each line of JSON, in pieces of up to 1000 lines.
 
-    def __init__(self, lines: IO[bytes], name: str, columns: tuple[str, ...]) -> None:
-        self._lines = lines
-        self._rows = _objects(lines, name)
-        self._columns = columns
-        self._waiting = io.StringIO(newline="")
-        self._writer = csv.writer(self._waiting, delimiter=DELIMITER, quotechar=QUOTE, quoting=csv.QUOTE_ALL)
-        self._writer.writerow(columns)
-        self._bytes = b""
-        self.closed = False
-
-    def read(self, size: int) -> bytes:
-        """At most that many bytes; none only at the end."""
-        while len(self._bytes) < size:
-            for _, (_, row) in zip(range(1000), self._rows, strict=False):
-                self._writer.writerow([row.get(name, "") for name in self._columns])
-            text = self._waiting.getvalue()
-            if not text:
-                break
-            self._bytes += text.encode()
-            self._waiting.seek(0)
-            self._waiting.truncate()
-        given, self._bytes = self._bytes[:size], self._bytes[size:]
-        return given
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def seekable(self) -> bool:
-        """False."""
-        return False
-
-    def close(self) -> None:
-        """Close the file."""
-        self.closed = True
-        self._lines.close()
+    Raises:
+        InputError: as ``columns_of``.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=DELIMITER, quotechar=QUOTE, quoting=csv.QUOTE_ALL)
+    writer.writerow(columns)
+    rows = _objects(lines, name)
+    while some := list(itertools.islice(rows, 1000)):
+        writer.writerows([row.get(column, "") for column in columns] for _, row in some)
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+    if text.tell():
+        yield text.getvalue().encode()  # no row at all: the header alone
 
 
 def _objects(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, dict[str, str]]]:
