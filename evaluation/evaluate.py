@@ -7,7 +7,8 @@ test part (``processing/input/test/``) through its ``model_fn``, ``input_fn``, `
 ``output_fn``, as the endpoint would, in batches (``scoring``). Into ``processing/output/evaluation/`` come
 ``statistics.json`` (Model Monitor's format, which Studio draws), ``verdict.json`` (what the gate in
 ``processing/input/gate/gate.json`` says of them, which the condition step reads), ``report.html``, one file
-for people that holds everything, and ``report.json``, numbers of it that the pages in the browser draw from.
+for people that holds everything, ``report.json``, numbers of it that the pages in the browser draw from, and
+``predictions.json``, which a monitor compares later answers with.
 What preprocessing noticed of the data comes in as ``processing/input/quality/findings.json`` (without it the
 report has no such section).
 
@@ -41,11 +42,12 @@ from input_error import InputError
 from measured import measured, measured_numbers
 from metric_table import METRICS, SECTIONS
 from metrics import one_against_rest, regression_statistics, statistics
+from predictions import predictions_document
 from process_exit import run_and_exit
 from regression_verdict import NumberAnswers, judge_numbers
 from report import Evaluated, report
 from report_numbers import report_numbers
-from scoring import score, score_numbers
+from scoring import Scored, score, score_numbers
 from verdict import PASSED, Answers, Gate, judge, read_gate
 
 _MESSAGE_BYTES = 1024
@@ -106,6 +108,7 @@ def evaluate(
     _write(output / "verdict.json", found.verdict)
     (output / "report.html").write_text(report(found), encoding="utf-8")
     _write(output / "report.json", report_numbers(found))
+    _write(output / "predictions.json", found.predictions)
     for check in found.verdict["checks"]:
         print(f"{'passed' if check['passed'] else 'REFUSED'}: {check['sentence']}", flush=True)
     message = _headline(_values(found.document, schema), found.document["dataset"]["item_count"])
@@ -132,7 +135,7 @@ def _judged_classes(artifact: Path, test: Tested, gate: Gate, champion: Champion
     curves = one_against_rest(scored.actual, scored.probabilities) if scored.probabilities is not None else []
     more = [check_classes(champion, gate, answers, test)] if champion else []
     verdict = {**judge(gate, answers, more), "metrics": measured(answers)}
-    return Evaluated(document, verdict, schema, answers, curves)
+    return Evaluated(document, verdict, schema, answers, curves, predictions=_spread_of(scored, schema))
 
 
 def _judged_numbers(artifact: Path, test: Tested, gate: Gate, champion: Champion | None) -> Evaluated:
@@ -147,7 +150,15 @@ def _judged_numbers(artifact: Path, test: Tested, gate: Gate, champion: Champion
     )
     more = [check_numbers(champion, gate, answers, test)] if champion else []
     verdict = {**judge_numbers(gate, answers, more), "metrics": measured_numbers(answers)}
-    return Evaluated(document, verdict, schema, answers)
+    spread = predictions_document(len(scored.actual), (), None, scored.predicted)
+    return Evaluated(document, verdict, schema, answers, predictions=spread)
+
+
+def _spread_of(scored: Scored, schema: Mapping[str, Any]) -> dict[str, Any]:
+    values = scored.scores
+    if values is None and scored.probabilities is not None:
+        values = scored.probabilities.max(axis=1)
+    return predictions_document(len(scored.actual), schema["classes"], scored.predicted, values)
 
 
 def _importance(path: Path) -> list[dict[str, Any]]:

@@ -50,6 +50,7 @@ class Evaluated:
         contributions: of some rows of the test part.
         origin: what is known of project, data and job: names and values, plain text.
         findings: what preprocessing noticed of the data, as its ``findings.json`` holds it.
+        predictions: ``predictions.json``.
     """
 
     document: Mapping[str, Any]
@@ -61,6 +62,7 @@ class Evaluated:
     contributions: Contributions | None = None
     origin: Sequence[tuple[str, str]] = ()
     findings: Mapping[str, Any] = field(default_factory=dict)
+    predictions: Mapping[str, Any] = field(default_factory=dict)
 
 
 def report(found: Evaluated) -> str:

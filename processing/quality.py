@@ -177,6 +177,12 @@ class TextColumn:
         chosen = _most_frequent(texts, counts, count)
         return chosen["text"].to_pylist(), chosen["count"].to_pylist()
 
+    def unseen(self, kept: int) -> int:
+        """How many values stand for texts outside the ``kept`` most frequent: theirs, and those of the kept
+        texts that were seen once."""
+        counts = np.array(self.most_frequent(kept)[1])
+        return self.present - int(counts.sum()) + int(np.count_nonzero(counts == 1))
+
     def distinct(self) -> int:
         """The number of distinct texts; above :data:`_SKETCH_VALUES` of an inexact column, an estimate."""
         self._merge()

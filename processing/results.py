@@ -1,8 +1,9 @@
 """What the first instance writes beside the parts: the schema, the quality report and a sample payload.
 
 ``schema/schema.json`` is what training and serving need to know of the columns, ``quality/statistics.json``
-what the training part holds (``quality``), ``quality/findings.json`` what a person should know of the data
-(``findings``), ``sample/payload.tar.gz`` some rows as a client would send them.
+what the training part holds (``quality``), ``quality/constraints.json`` what a monitor may expect of later
+data (``constraints``), ``quality/findings.json`` what a person should know of the data (``findings``),
+``sample/payload.tar.gz`` some rows as a client would send them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 import pyarrow as pa
 from column_types import KIND_OF
+from constraints import constraints
 from dataset_settings import BLANKS, DatasetSettings
 from evidence import UNKNOWN
 from findings import Finding, write_findings
@@ -32,9 +34,12 @@ _PAYLOAD_ROWS = 5
 
 
 def write_results(plan: Plan, counts: Counts, classes: list[str], findings: Sequence[Finding]) -> None:
-    """Write the four files; ``findings`` are all that was noticed."""
-    _write_json(plan.output / "schema" / "schema.json", _schema(plan, counts, classes))
+    """Write the five files; ``findings`` are all that was noticed."""
+    schema = _schema(plan, counts, classes)
+    _write_json(plan.output / "schema" / "schema.json", schema)
     _write_json(plan.output / "quality" / "statistics.json", counts.quality.report(counts.rows["train"]))
+    known = {entry["name"]: entry["categories"] for entry in schema["features"] if "categories" in entry}
+    _write_json(plan.output / "quality" / "constraints.json", constraints(counts.quality, known))
     write_findings(plan.output / "quality" / "findings.json", findings)
     sample = counts.quality.sample.table()
     assert sample is not None  # the training part has rows

@@ -42,6 +42,13 @@ _NAN = math.nan
 _BOOLEANS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
 
 
+Unseen = Callable[[str], float]
+
+
+def _missing(text: str) -> float:  # noqa: ARG001
+    return _NAN
+
+
 @dataclass(frozen=True)
 class Feature:
     """One input column.
@@ -60,6 +67,7 @@ class Feature:
     missing_numbers: frozenset[float] = frozenset()  # of a number or a time: missing values
     strip: bool = False  # whether spaces around a text are no part of it
     in_notation: bool = False  # whether texts of it must be read by `from_text`
+    unseen: Unseen = _missing  # the code of a category that training has not seen
 
 
 @dataclass(frozen=True)
@@ -88,12 +96,20 @@ class Schema:
         return ["c" if feature.kind == "category" else "q" for feature in self.features]
 
 
-def read_schema(path: Path) -> Schema:
-    """Read ``schema.json`` and prepare what turns a row into numbers fast."""
+def read_schema(path: Path, unseen: Callable[[str], Unseen] | None = None) -> Schema:
+    """Read ``schema.json`` and prepare what turns a row into numbers fast.
+
+    Args:
+        unseen: for who counts categories that training has not seen: of a feature's name, what gives the code
+            of such a text. Without it they are missing, as the model has them.
+    """
     document = json.loads(path.read_text(encoding="utf-8"))
     missing = frozenset(document["missing_values"])
     strip = bool(document.get("strip"))
-    features = tuple(_feature(entry, missing, strip) for entry in document["features"])
+    features = tuple(
+        _feature(entry, missing, strip, unseen(entry["name"]) if unseen else _missing)
+        for entry in document["features"]
+    )
     source = tuple(document["source_columns"])
     target = document["target"]
     alone = tuple(feature.name for feature in features)
@@ -111,7 +127,7 @@ def read_schema(path: Path) -> Schema:
     )
 
 
-def _feature(entry: Mapping[str, Any], missing: frozenset[str], strip: bool) -> Feature:
+def _feature(entry: Mapping[str, Any], missing: frozenset[str], strip: bool, unseen: Unseen) -> Feature:
     categories = tuple(entry.get("categories", ()))
     codes = {value: float(place) for place, value in enumerate(categories)}
     numbers = {text: float(text) for text in categories if _NUMBER(text) and text[-1] != ")"}
@@ -133,11 +149,12 @@ def _feature(entry: Mapping[str, Any], missing: frozenset[str], strip: bool) -> 
         categories,
         codes,
         number_codes,
-        _text_reader(kind, codes, missing, missing_numbers, notation, scale),
+        _text_reader(kind, codes, missing, missing_numbers, notation, scale, unseen),
         scale,
         missing_numbers,
         strip,
         in_notation=notation != PLAIN or "also_missing" in entry or by_whole_numbers,
+        unseen=unseen,
     )
 
 
@@ -148,6 +165,7 @@ def _text_reader(
     missing_numbers: frozenset[float],
     notation: Notation,
     scale: Scale,
+    unseen: Unseen,
 ) -> Callable[[str], float]:
     by_arrow = notation.decimal == "." and not notation.thousands
 
@@ -167,7 +185,8 @@ def _text_reader(
         raise ValueError(f"{written!r} is not a number")
 
     def category(text: str) -> float:
-        return codes.get(text, _NAN)
+        code = codes.get(text)
+        return unseen(text) if code is None else code
 
     def boolean(text: str) -> float:
         try:
@@ -298,7 +317,10 @@ def _codes(array: pa.Array, feature: Feature) -> np.ndarray:
     else:
         texts = values.cast(pa.string())
         texts = stripped(texts) if feature.strip else texts
-        found = pc.index_in(texts, pa.array(feature.categories, pa.string()))
+        found = pc.index_in(texts, pa.array(feature.categories, pa.string())).cast(pa.float64())
+        if feature.unseen is not _missing:
+            others = pa.array([None if text is None else feature.unseen(text) for text in texts.to_pylist()])
+            found = pc.coalesce(found, others.cast(pa.float64()))
     return found.take(distinct.indices).cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
@@ -313,7 +335,7 @@ def code_of_number(value: bool | int | float | Decimal | None, feature: Feature)
     if code is None and not isinstance(value, bool):
         with contextlib.suppress(OverflowError):  # no category spells a number that no double holds
             code = feature.number_codes.get(float(value))
-    return _NAN if code is None else code
+    return feature.unseen(text) if code is None else code
 
 
 def _from_texts(array: pa.Array, feature: Feature) -> np.ndarray:

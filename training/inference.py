@@ -135,6 +135,11 @@ def predict_fn(data: Payload | Refusal, model: Model) -> Prediction | NumberPred
         matrix = to_matrix(data, model.schema)
     except BadRequest as error:
         return Refusal(str(error))
+    return predict(matrix, model)
+
+
+def predict(matrix: np.ndarray, model: Model) -> Prediction | NumberPrediction:
+    """Score the rows of a matrix that is encoded already."""
     booster = model.one_thread_booster if len(matrix) <= model.one_thread_rows else model.booster
     scores = np.asarray(booster.inplace_predict(matrix, validate_features=False), dtype=np.float64)
     if model.schema.task == "regression":
