@@ -2,7 +2,8 @@
 
 The template sets them, from ``projects.toml``:
 
-    GATEHOUSE_AUTOMATION   JSON: name, metric, threshold, environments in the order of promotion
+    GATEHOUSE_AUTOMATION   JSON: name, metric, threshold, environments in the order of promotion, monitoring
+    GATEHOUSE_BUCKET       the artifact bucket, for functions that write there
     GATEHOUSE_TOPIC        the ARN of the SNS topic through which people are told, for functions that tell any
     GATEHOUSE_TARGET       aws or local: what the commands in messages say
     GATEHOUSE_STUDIO       the address of SageMaker Studio, if there is one for links
@@ -57,6 +58,21 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Monitoring:
+    """How the project's environments are monitored.
+
+    Attributes:
+        hours: of a window.
+        retrain: what follows from a difference: never, ask or automatic.
+        cool_down_days: after a training that was started so, until the next.
+    """
+
+    hours: int = 24
+    retrain: str = "ask"
+    cool_down_days: int = 7
+
+
+@dataclass(frozen=True)
 class Context:
     """One project, as a function sees it.
 
@@ -78,6 +94,7 @@ class Context:
     studio: str | None
     region: str
     clients: Clients = field(repr=False, compare=False)
+    monitoring: Monitoring = Monitoring()
 
     def stage_named(self, name: object) -> Stage | None:
         """The stage of that name."""
@@ -126,6 +143,7 @@ def read_context(environ: Mapping[str, str] = os.environ) -> Context:
         studio=environ.get("GATEHOUSE_STUDIO") or None,
         region=region,
         clients=Region(region),
+        monitoring=Monitoring(**settings.get("monitoring", {})),
     )
 
 

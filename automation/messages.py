@@ -23,6 +23,7 @@ from registry.model_quality import figure, metric_kind
 from registry.version_details import VersionDetails
 
 _SUBJECT_LIMIT = 100
+_DIFFERENCES_TOLD = 10
 
 
 def publish(context: Context, subject: str, *lines: str) -> None:
@@ -162,6 +163,37 @@ def report_failure(context: Context, execution: str, failed: Sequence[Mapping[st
         f"Why: {reason}",
         "",
         *lines,
+    )
+
+
+def report_window(context: Context, detail: Mapping[str, Any], next_step: str, *, is_over: bool) -> None:
+    """Say what a window of requests showed, or that what was told before is over.
+
+    Args:
+        detail: of the event ``Gatehouse Window Compared``.
+    """
+    environment, version = detail["environment"], detail["version"]
+    if is_over:
+        subject = f"the traffic in {environment} is as it was again"
+    elif detail["quality"] == "worse":
+        subject = f"version {version} got worse in {environment}"
+    else:
+        subject = f"the traffic in {environment} changed"
+    without_labels = detail["quality"] in ("no labels", "not enough labels")
+    publish(
+        context,
+        subject,
+        f"{_sentence(detail['sentence'])}.",
+        *(f"  {one['sentence']}" for one in detail["differences"][:_DIFFERENCES_TOLD]),
+        *(
+            ["Whether the answers were right is not known: there are too few labels."]
+            if without_labels
+            else []
+        ),
+        "",
+        *([next_step, ""] if next_step else []),
+        f"Report: {detail['reportUri']}",
+        f"See it: {context.command('monitor', context.project, '--env', environment, '--show')}",
     )
 
 

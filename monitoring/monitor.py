@@ -80,7 +80,7 @@ class _Window:
     @property
     def name(self) -> str:
         """Of the files that it leaves: its end, in order of time."""
-        return datetime.fromtimestamp(self.end, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.fromtimestamp(self.end, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def monitor(opt_ml: Path) -> str:
@@ -91,7 +91,9 @@ def monitor(opt_ml: Path) -> str:
             there.
     """
     inputs, output = opt_ml / "processing" / "input", opt_ml / "processing" / "output"
-    window = _Window(_read(inputs / "window" / "window.json"))
+    # The manifest keeps its folders: window.json has one of the window's own.
+    named = sorted((inputs / "window").rglob("window.json"))
+    window = _Window(_read(named[0] if named else inputs / "window" / "window.json"))
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
         artifact = Path(folder)
         unpack(inputs / "model" / "model.tar.gz", artifact)

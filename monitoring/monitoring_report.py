@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def monitoring_report(found: Monitored) -> str:
 
 
 def _moment(iso: str) -> str:
-    return text(iso.replace("T", " ").removesuffix("Z").removesuffix("+00:00") + " UTC")
+    return text(f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
 
 
 def _conclusion(verdict: Mapping[str, Any]) -> str:

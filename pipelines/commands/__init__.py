@@ -52,6 +52,8 @@ SUBCOMMANDS = {
     "rollback": "Bring an environment back to the version before.",
     "promote": "Deploy what serves in one environment to another.",
     "environments": "Show what serves where, since when, by whom.",
+    "monitor": "Compare an environment's requests with what its version was made of.",
+    "labels": "Say what turned out to be right, for the requests of an environment.",
     "transform": "Score many rows in a batch transform job.",
     "infra": "Bucket, roles, CI and automation in AWS: plan, deploy, remove.",
     "studio": "Open the pages that show all of this in a browser.",

@@ -42,7 +42,7 @@ def follow_and_report(target: Target, project: str, execution_arn: str) -> Outpu
     Raises:
         KeyboardInterrupt: the user interrupted it; the execution has ended by then.
     """
-    outcome = watching.outcome_of(_to_the_end(target, project, execution_arn))
+    outcome = watching.outcome_of(follow_to_the_end(target, project, execution_arn))
     yield Document(_document(outcome), exit_code=_exit_code(outcome))
     yield ""
     yield Lines(_report(target, project, outcome))
@@ -96,7 +96,12 @@ def _document(outcome: ExecutionOutcome) -> dict[str, Any]:
     }
 
 
-def _to_the_end(target: Target, project: str, execution_arn: str) -> Snapshot:
+def follow_to_the_end(target: Target, project: str, execution_arn: str) -> Snapshot:
+    """Show the execution until it has ended; the last snapshot.
+
+    Raises:
+        KeyboardInterrupt: the user interrupted it; the execution has ended by then.
+    """
     where = "on this machine" if target.name == "local" else f"in AWS {target.region}"
     title = f"{project} {where}, execution {execution_arn.rpartition('/')[2]}"
     try:
@@ -178,7 +183,7 @@ def _report_outcome(target: Target, project: str, outcome: ExecutionOutcome) -> 
         yield f"The execution was stopped: {outcome.execution_arn}"
         yield f"Next: gatehouse retry {outcome.execution_arn} --wait"
     else:
-        yield from _report_failure(target, project, outcome)
+        yield from report_failure(target, project, outcome)
 
 
 def _report_success(target: Target, project: str, outcome: ExecutionOutcome) -> Iterator[str]:
@@ -247,7 +252,8 @@ def _value(gate: GateReading) -> str:
     return shown if gate.metric.largest is None else shown.rstrip("0").rstrip(".")
 
 
-def _report_failure(target: Target, project: str, outcome: ExecutionOutcome) -> Iterator[str]:
+def report_failure(target: Target, project: str, outcome: ExecutionOutcome) -> Iterator[str]:
+    """Which step failed and why, with the end of its log, in lines."""
     step = outcome.failed_step
     if step is None:
         yield f"The execution ended as {outcome.status}: {outcome.failure_reason or 'no reason is given'}"

@@ -136,12 +136,13 @@ def _plan(
         time_zone=options.timezone,
         start=start,
         parameters=tuple(sorted(overrides.items())),
-        role_arn=options.role or _default_role(name, at.target),
+        role_arn=options.role or default_role(name, at.target),
     )
     return plan_schedule(name, schedule, pipeline.arn, at.target)
 
 
-def _default_role(name: str, target: Target) -> str:
+def default_role(name: str, target: Target) -> str:
+    """The role that EventBridge Scheduler starts the project's pipelines under, where none is given."""
     if target.name == "local":
         return target.role_arn
     # The pipeline's own role names the partition, aws-cn for example.

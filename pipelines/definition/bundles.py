@@ -46,18 +46,24 @@ class Bundle:
         return f"s3://{bucket}/{self.prefix}"
 
 
-def code_bundle(name: str, project_name: str, folder: Path) -> Bundle:
-    """The folder as it stands, without caches, compiled files and whatever begins with a dot.
+def code_bundle(name: str, project_name: str, *folders: Path) -> Bundle:
+    """The folders as they stand, without caches, compiled files and whatever begins with a dot.
+
+    Of several folders the files lie side by side; no two have a file of one name.
 
     Raises:
         GatehouseError: there is no such folder, or nothing in it to run.
     """
-    files = tuple((path.relative_to(folder).as_posix(), path.read_bytes()) for path in plain_files(folder))
-    if not files:
-        raise GatehouseError(
-            f"there is no {name}", where=str(folder), remedy="Restore the folder from the repository"
-        )
-    return _bundle(name, f"{project_name}/code", files)
+    files: dict[str, bytes] = {}
+    for folder in folders:
+        found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in plain_files(folder)}
+        if not found:
+            raise GatehouseError(
+                f"there is no {name}", where=str(folder), remedy="Restore the folder from the repository"
+            )
+        assert not files.keys() & found.keys(), "one folder would hide the other's file"
+        files |= found
+    return _bundle(name, f"{project_name}/code", tuple(sorted(files.items())))
 
 
 def settings_bundle(project: Project) -> Bundle:

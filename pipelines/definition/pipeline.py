@@ -99,17 +99,26 @@ class Context:
 
     def function(self, name: str) -> str:
         """The ARN of a function that the pipeline calls (``automation/templates/pipeline.yaml``)."""
-        partition = parse_arn(self.target.role_arn).partition
-        place = f"{self.target.region}:{self.target.account}"
-        return f"arn:{partition}:lambda:{place}:function:{self.project.name}-{name}"
+        return function_arn(self.project, self.target, name)
 
     def job_prefix(self, step: str) -> str:
-        """What the name of a step's job begins with: the project, by which policies tell jobs apart."""
-        return f"{self.project.name}-{step.lower()}"[:JOB_PREFIX_LIMIT].rstrip("-")
+        """What the name of a step's job begins with."""
+        return job_prefix(self.project, step)
 
     def uri(self, bundle: Bundle) -> str:
         """Where the bundle's files lie for a job."""
         return bundle.uri(self.target.bucket)
+
+
+def function_arn(project: Project, target: Target, name: str) -> str:
+    """The ARN of a function that a pipeline of the project calls."""
+    partition = parse_arn(target.role_arn).partition
+    return f"arn:{partition}:lambda:{target.region}:{target.account}:function:{project.name}-{name}"
+
+
+def job_prefix(project: Project, step: str) -> str:
+    """What the name of a step's job begins with: the project, by which policies tell jobs apart."""
+    return f"{project.name}-{step.lower()}"[:JOB_PREFIX_LIMIT].rstrip("-")
 
 
 def build(

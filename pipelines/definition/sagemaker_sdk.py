@@ -262,14 +262,18 @@ def xgboost_image(region: str, version: str) -> str:
         ) from error
 
 
-def processing_input(name: str, uri: Any, path: str) -> ProcessingInput:
-    """An S3 object or prefix, copied whole to `path` on each instance before the program starts."""
+def processing_input(name: str, uri: Any, path: str, data_type: str = "S3Prefix") -> ProcessingInput:
+    """An S3 object or prefix, copied whole to `path` on each instance before the program starts.
+
+    Args:
+        data_type: or ``ManifestFile``, of which the objects that it lists are copied.
+    """
     return ProcessingInput(
         input_name=name,
         s3_input=ProcessingS3Input(
             s3_uri=uri,
             local_path=path,
-            s3_data_type="S3Prefix",
+            s3_data_type=data_type,
             s3_input_mode="File",
             s3_data_distribution_type="FullyReplicated",
         ),

@@ -206,6 +206,7 @@ def automation_parameters(project: Project, target: Target, code_key: str = "han
     return {
         **_functions(project, target, code_key),
         "ExecutionRoleArn": target.role_arn,
+        "Retrains": "true" if project.monitoring.retrain == "automatic" else "false",
         **({} if target.name == "local" else _other_permissions(project, target)),
     }
 
@@ -241,6 +242,7 @@ def automation_settings(project: Project, target: Target) -> str:
         GatehouseError: an environment cannot be used (see :func:`resolve_environment`), or, for AWS, the text
             is longer than a function's variables may be.
     """
+    monitoring = project.monitoring.model_dump(exclude_defaults=True)
     settings = {
         "name": project.name,
         "metric": project.gate.metric,
@@ -249,6 +251,7 @@ def automation_settings(project: Project, target: Target) -> str:
             {"promotion": project.promotion(environment.name), **to_json(environment)}
             for environment in all_environments(project, target)
         ],
+        **({"monitoring": monitoring} if monitoring else {}),
     }
     text = json.dumps(settings, separators=(",", ":"))
     if target.name == "aws" and len(text) > SETTINGS_LIMIT:

@@ -246,6 +246,18 @@ class EnvironmentSettings(Table):
     assume_role: Annotated[str, Field(pattern=ROLE)] | None = None
 
 
+class Monitoring(Table):
+    """How the requests to the project's endpoints are compared with what their versions were made of.
+
+    ``hours`` of a window; what follows from a difference (``retrain``), and after a training that was started
+    so, the days until the next.
+    """
+
+    hours: Annotated[int, Field(ge=1, le=168)] = 24
+    retrain: Literal["never", "ask", "automatic"] = "ask"
+    cool_down_days: Annotated[int, Field(ge=1, le=365)] = 7
+
+
 def _three_environments() -> dict[str, EnvironmentSettings]:
     return {name: EnvironmentSettings() for name in ("dev", "test", "prod")}
 
@@ -310,6 +322,7 @@ class Project(Table):
     training: Training = Training()
     card: Card = Card()
     network: Network = Network()
+    monitoring: Monitoring = Monitoring()
     environments: Annotated[dict[EnvironmentName, EnvironmentSettings], Field(min_length=1)] = Field(
         default_factory=_three_environments
     )

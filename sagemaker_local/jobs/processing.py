@@ -59,8 +59,6 @@ def _check(request: Document) -> None:
             continue
         if not source.get("LocalPath"):
             raise validation_error(f"ProcessingInput '{name}' has no LocalPath.")
-        if source["S3DataType"] != "S3Prefix":
-            raise not_implemented(f"S3DataType {source['S3DataType']} of ProcessingInput '{name}'")
         if source.get("S3InputMode", "File") != "File":
             raise not_implemented(f"S3InputMode {source['S3InputMode']} of ProcessingInput '{name}'")
         if source.get("S3CompressionType", "None") != "None":

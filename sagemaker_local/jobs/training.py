@@ -85,7 +85,7 @@ def _check_channel(channel: Document, default_mode: str) -> None:
     name, source = channel["ChannelName"], channel["DataSource"].get("S3DataSource")
     if source is None:
         raise not_implemented(f"a data source other than S3 for channel '{name}'")
-    if source["S3DataType"] != "S3Prefix":
+    if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
         raise not_implemented(f"S3DataType {source['S3DataType']} of channel '{name}'")
     if channel.get("InputMode", default_mode) == "Pipe":
         raise not_implemented(f"input mode Pipe of channel '{name}'")

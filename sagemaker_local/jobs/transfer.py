@@ -7,6 +7,7 @@ copies inside the kernel where it cannot. Results are moved into the store rathe
 from __future__ import annotations
 
 import fcntl
+import json
 import re
 import shutil
 import urllib.parse
@@ -86,10 +87,47 @@ def sources(objects: ObjectStore, uri: str, region: str, role: str) -> list[Sour
     return found
 
 
+def manifest_sources(objects: ObjectStore, uri: str, region: str, role: str) -> list[Source]:
+    """The objects that a manifest lists, in its order: ``[{"prefix": "s3://bucket/some/"}, "a.csv", ...]``.
+
+    Names are relative to the prefix. See ManifestFile of the S3DataSource data type:
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSource.html
+
+    Raises:
+        JobFailure: the manifest is not there or is none, or an object that it lists is not there.
+    """
+    parsed = parse_uri(uri)
+    manifest = objects.stat(parsed.bucket, parsed.key)
+    if manifest is None:
+        raise client_error(f'The manifest "{uri}" does not exist.')
+    try:
+        document = json.loads(manifest.path.read_bytes())
+        prefix, names = parse_uri(document[0]["prefix"]), document[1:]
+        if not names or not all(isinstance(name, str) for name in names):
+            raise ValueError("it lists no objects")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise client_error(
+            f'"{uri}" is no manifest: expected [{{"prefix": "s3://..."}}, "relative/key", ...]. ({error})'
+        ) from error
+    found = []
+    for name in names:
+        info = objects.stat(prefix.bucket, prefix.key + name)
+        if info is None:
+            raise client_error(
+                f'The object "s3://{prefix.bucket}/{prefix.key}{name}" of the manifest "{uri}" does not exist'
+                f' in {region}, or the role "{role}" may not read it.'
+            )
+        found.append(Source(_path_of(info.key, name.lstrip("/")), info))
+    return found
+
+
 def _relative_name(key: str, prefix: str) -> str:
     if prefix and not prefix.endswith("/") and not key.startswith(prefix + "/"):
         prefix = prefix.rpartition("/")[0]
-    name = key[len(prefix) :].lstrip("/")
+    return _path_of(key, key[len(prefix) :].lstrip("/"))
+
+
+def _path_of(key: str, name: str) -> str:
     if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
         raise client_error(f"The S3 key '{key}' cannot be a file's path: it has an empty part, '.' or '..'.")
     return name
@@ -125,14 +163,15 @@ def stage_source(job: JobRun, source: dict[str, Any], container_path: str, what:
     """Copy what an S3 data source of a request means to each instance: all of it, or its share of the keys.
 
     Args:
-        source: S3Uri, and S3DataDistributionType.
+        source: S3Uri, S3DataType, and S3DataDistributionType.
         container_path: the folder for it, under /opt/ml.
         what: names it in an error, e.g. "input 'raw'".
 
     Raises:
         JobFailure: as :func:`sources` and :func:`stage`.
     """
-    found = sources(job.objects, source["S3Uri"], job.region, job.document["RoleArn"])
+    read = manifest_sources if source.get("S3DataType") == "ManifestFile" else sources
+    found = read(job.objects, source["S3Uri"], job.region, job.document["RoleArn"])
     is_sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
     for number, host in enumerate(job.hosts):
         own = found[number :: len(job.hosts)] if is_sharded else found

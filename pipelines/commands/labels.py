@@ -1,0 +1,119 @@
+"""`gatehouse labels`: what turned out to be right, joined with the requests by their inference ids."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from aws_formats.errors import GatehouseError
+from pipelines.commands.local_endpoint import connected
+from pipelines.commands.options import environment_option, project_argument, target_option
+from pipelines.commands.output import Document, Output, with_json
+from pipelines.commands.project_context import find_context
+from pipelines.settings.environments import resolve_environment
+from registry.monitored_windows import monitoring_prefix
+
+ID, LABEL = "inference_id", "label"
+
+
+@click.command("labels")
+@project_argument
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@environment_option("--env", "environment", help_text="The environment whose requests they belong to.")
+@target_option
+@with_json
+def command(project: str | None, file: Path, environment: str, target: str) -> Output:
+    """Upload labels: a CSV file with the columns inference_id and label.
+
+    A request's id is what the client sent as X-Amzn-SageMaker-Inference-Id (`gatehouse invoke
+    --inference-id`); a request of several rows has a line for each, in their order. Labels may come late
+    and in any number of files; each comparison counts those of the last 35 days to the window of their
+    request. The same file again changes nothing.
+
+    \b
+    Example:
+      gatehouse labels rc-fraud-detection labels.csv --env prod
+    """
+    labels = read_labels(file)
+    lines = list(_as_ground_truth(labels))
+    content = "".join(f"{line}\n" for line in lines).encode()
+    with connected(find_context(project, target)) as at:
+        name = resolve_environment(at.project, at.target, environment).name
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        key = f"{monitoring_prefix(at.project.name, name)}labels/{digest}.jsonl"
+        at.target.client("s3").put_object(Bucket=at.target.bucket, Key=key, Body=content)
+    uri = f"s3://{at.target.bucket}/{key}"
+    rows = sum(len(texts) for texts in labels.values())
+    yield Document({"labels": rows, "requests": len(labels), "uri": uri})
+    yield f"{rows:,} labels of {len(labels):,} requests: {uri}"
+    yield (
+        f"Next: gatehouse monitor {at.project.name} --env {name} --now{at.target.option}, or the next of its"
+        " schedule"
+    )
+
+
+def read_labels(file: Path) -> dict[str, list[str]]:
+    """The labels by inference id, in the order of the file.
+
+    Raises:
+        GatehouseError: the file cannot be read, lacks a column, or has a line without an id; it says which.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise GatehouseError(f"the labels cannot be read: {error}", where=str(file)) from error
+    rows = csv.reader(io.StringIO(text, newline=""))
+    header = [name.strip() for name in next(rows, [])]
+    missing = [name for name in (ID, LABEL) if name not in header]
+    if missing:
+        raise GatehouseError(
+            f"there is no column {' and no column '.join(missing)}",
+            where=f"{file}, line 1",
+            remedy=f"Begin the file with the line {ID},{LABEL}",
+        )
+    place_of_id, place_of_label = header.index(ID), header.index(LABEL)
+    found: dict[str, list[str]] = {}
+    try:
+        for row in rows:
+            if not any(field.strip() for field in row):
+                continue
+            where = f"{file}, line {rows.line_num}"
+            if len(row) != len(header):
+                raise GatehouseError(
+                    f"it has {len(row)} fields; the first line names {len(header)}",
+                    where=where,
+                    remedy="Correct or remove that line",
+                )
+            identity, label = row[place_of_id].strip(), row[place_of_label]
+            if not identity or not label:
+                raise GatehouseError(
+                    f"it has no {LABEL if identity else ID}",
+                    where=where,
+                    remedy="Correct or remove that line",
+                )
+            found.setdefault(identity, []).append(label)
+    except csv.Error as error:
+        raise GatehouseError(f"it is no CSV: {error}", where=f"{file}, line {rows.line_num}") from error
+    if not found:
+        raise GatehouseError("there are no labels in it", where=str(file))
+    return found
+
+
+def _as_ground_truth(labels: dict[str, list[str]]) -> Iterator[str]:
+    """Model Monitor's form of ground truth, a JSON document in each line."""
+    for identity, texts in labels.items():
+        written = io.StringIO(newline="")
+        csv.writer(written, lineterminator="\n").writerows([text] for text in texts)
+        yield json.dumps(
+            {
+                "groundTruthData": {"data": written.getvalue(), "encoding": "CSV"},
+                "eventMetadata": {"eventId": identity},
+                "eventVersion": "0",
+            }
+        )

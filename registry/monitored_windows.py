@@ -1,0 +1,249 @@
+"""Windows of an environment's requests: where they and what is made of them lie, and which one comes next.
+
+    s3://BUCKET/{project}/monitoring/{environment}/
+        windows/          what a comparison is given: two manifests and window.json, a folder for each window
+        reports/          what it finds, a folder for each window
+        past/, answers/   what windows leave for later ones
+        labels/           what turned out to be right
+
+A window has so many hours and ends on a full hour, so that those of a schedule follow each other without a
+gap. Captures lie below the destination of the endpoint's own configuration, by endpoint, variant and hour.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aws_formats.arns import parse_package_version
+from aws_formats.errors import GatehouseError
+from registry.environment_state import read_state
+from registry.environments import Environment
+from registry.model_packages import describe_arn
+
+_PAST_WINDOWS = 60
+_ANSWER_WINDOWS = 35
+_LABEL_DAYS = 35
+_INVOCATIONS = {"invocations": "Invocations", "refused": "Invocation4XXErrors"}
+
+
+def monitoring_prefix(project: str, environment: str) -> str:
+    """The key prefix of everything that monitoring keeps of an environment."""
+    return f"{project}/monitoring/{environment}/"
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of requests; the end does not belong to it. Both have a time zone."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def name(self) -> str:
+        """Its end, in an order of time and without characters that a path minds."""
+        return f"{self.end.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+    def hours(self) -> Iterator[datetime]:
+        """The full hours that it touches."""
+        hour = self.start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        while hour < self.end:
+            yield hour
+            hour += timedelta(hours=1)
+
+
+def window_of(hours: int, started: str, end: str = "") -> Window:
+    """The window that a comparison looks at.
+
+    Args:
+        started: when the execution began, ISO 8601: the window ends with the last full hour before.
+        end: another end, ISO 8601; empty for that one.
+
+    Raises:
+        GatehouseError: ``end`` is no time.
+    """
+    try:
+        moment = datetime.fromisoformat(end or started)
+    except ValueError as error:
+        raise GatehouseError(
+            f"{end or started!r} is not a time", remedy="Write it like 2030-01-31T03:00:00Z"
+        ) from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not end:
+        moment = moment.replace(minute=0, second=0, microsecond=0)
+    return Window(moment - timedelta(hours=hours), moment)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a comparison of a window is given; all URIs are of S3."""
+
+    version: int
+    model: str
+    quality: str
+    evaluation: str
+    window: str
+    captures: str
+    report: str
+    past: str
+    answers: str
+    captured: int
+
+
+def prepare_window(
+    environment: Environment, clients: Any, bucket: str, metric: str, window: Window
+) -> Found | str:
+    """Write what a comparison needs and say where it lies; or why there is nothing to compare, as a sentence.
+
+    Args:
+        clients: of the project's own account, which keeps the versions and the bucket.
+        metric: the gate's, which is judged where labels came.
+
+    Raises:
+        GatehouseError: the version lacks something that it should have been registered with.
+    """
+    state = read_state(environment)
+    if state.deployed is None or not state.serves:
+        return f"no version serves in {environment.name}"
+    captured_in = _destination(environment)
+    if captured_in is None:
+        return (
+            f"the endpoint {environment.endpoint} captures nothing: give the environment a table capture and"
+            " deploy again"
+        )
+    arn = state.deployed.arn
+    named = parse_package_version(arn)
+    assert named is not None, "it serves"
+    described = describe_arn(clients, arn)
+    s3 = clients.client("s3")
+    prefix = monitoring_prefix(environment.project, environment.name)
+    folder = f"{prefix}windows/{window.name}/"
+    document = {
+        "project": environment.project,
+        "environment": environment.name,
+        "version": named[1],
+        "start": window.start.isoformat(),
+        "end": window.end.isoformat(),
+        "metric": metric,
+        **_requests(environment, window),
+    }
+    _put(s3, bucket, f"{folder}window.json", document)
+    kept = [
+        *_newest(s3, bucket, f"{prefix}past/", _PAST_WINDOWS),
+        *_newest(s3, bucket, f"{prefix}answers/", _ANSWER_WINDOWS),
+        *_recent(s3, bucket, f"{prefix}labels/", window.end - timedelta(days=_LABEL_DAYS)),
+    ]
+    of_window = [f"windows/{window.name}/window.json", *(key.removeprefix(prefix) for key in kept)]
+    _put(s3, bucket, f"{folder}window.manifest", [{"prefix": f"s3://{bucket}/{prefix}"}, *of_window])
+    captures = _captures(environment, captured_in, window)
+    if captures:
+        _put(s3, bucket, f"{folder}captures.manifest", [{"prefix": captured_in}, *captures])
+    return Found(
+        version=named[1],
+        model=_artifact(described, named[1]),
+        quality=_folder_of(described, "ModelDataQuality", named[1]),
+        evaluation=_folder_of(described, "ModelQuality", named[1]),
+        window=f"s3://{bucket}/{folder}window.manifest",
+        # A job needs an input that has something: without captures it is given the window's own files again.
+        captures=f"s3://{bucket}/{folder}{'captures' if captures else 'window'}.manifest",
+        report=f"s3://{bucket}/{prefix}reports/{window.name}",
+        past=f"s3://{bucket}/{prefix}past",
+        answers=f"s3://{bucket}/{prefix}answers",
+        captured=len(captures),
+    )
+
+
+def _destination(environment: Environment) -> str | None:
+    """Where the endpoint's captures go, with a slash at its end; None if it makes none."""
+    sagemaker = environment.clients.client("sagemaker")
+    capture = sagemaker.describe_endpoint(EndpointName=environment.endpoint).get("DataCaptureConfig")
+    if not capture or not capture.get("EnableCapture"):
+        return None
+    return str(capture["DestinationS3Uri"]).rstrip("/") + "/"
+
+
+def _captures(environment: Environment, destination: str, window: Window) -> list[str]:
+    """The keys of a window's captures, relative to the destination."""
+    s3 = environment.clients.client("s3")
+    bucket, _, root = destination.removeprefix("s3://").partition("/")
+    pages = s3.get_paginator("list_objects_v2")
+    below = f"{root}{environment.endpoint}/"
+    variants = [
+        entry["Prefix"]
+        for page in pages.paginate(Bucket=bucket, Prefix=below, Delimiter="/")
+        for entry in page.get("CommonPrefixes", ())
+    ]
+    return [
+        entry["Key"].removeprefix(root)
+        for variant in variants
+        for hour in window.hours()
+        for page in pages.paginate(Bucket=bucket, Prefix=f"{variant}{hour:%Y/%m/%d/%H}/")
+        for entry in page.get("Contents", ())
+    ]
+
+
+def _requests(environment: Environment, window: Window) -> dict[str, int | None]:
+    """How many requests there were and how many were refused, by the endpoint's metrics."""
+    cloudwatch = environment.clients.client("cloudwatch")
+    sagemaker = environment.clients.client("sagemaker")
+    described = sagemaker.describe_endpoint(EndpointName=environment.endpoint)
+    found: dict[str, int | None] = {}
+    for member, name in _INVOCATIONS.items():
+        total = 0.0
+        for variant in described.get("ProductionVariants", ()):
+            answer = cloudwatch.get_metric_statistics(
+                Namespace="AWS/SageMaker",
+                MetricName=name,
+                Dimensions=[
+                    {"Name": "EndpointName", "Value": environment.endpoint},
+                    {"Name": "VariantName", "Value": variant["VariantName"]},
+                ],
+                StartTime=window.start,
+                EndTime=window.end,
+                Period=3600,
+                Statistics=["Sum"],
+            )
+            total += sum(point["Sum"] for point in answer["Datapoints"])
+        found[member] = round(total)
+    return found
+
+
+def _newest(s3: Any, bucket: str, prefix: str, count: int) -> list[str]:
+    """The keys of the last windows, which are named in order of time."""
+    return [entry["Key"] for entry in _objects(s3, bucket, prefix)][-count:]
+
+
+def _recent(s3: Any, bucket: str, prefix: str, since: datetime) -> list[str]:
+    return [entry["Key"] for entry in _objects(s3, bucket, prefix) if entry["LastModified"] >= since]
+
+
+def _objects(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        yield from page.get("Contents", ())
+
+
+def _put(s3: Any, bucket: str, key: str, document: Any) -> None:
+    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(document).encode())
+
+
+def _artifact(described: Mapping[str, Any], version: int) -> str:
+    containers: Sequence[Any] = described.get("InferenceSpecification", {}).get("Containers", ())
+    artifacts = [str(one["ModelDataUrl"]) for one in containers if "ModelDataUrl" in one]
+    if len(artifacts) != 1:
+        raise GatehouseError(f"version {version} has {len(artifacts)} artifacts; one can be monitored")
+    return artifacts[0]
+
+
+def _folder_of(described: Mapping[str, Any], kind: str, version: int) -> str:
+    """The S3 folder of a statistics file that the version was registered with."""
+    source = described.get("DriftCheckBaselines", {}).get(kind, {}).get("Statistics", {})
+    if "S3Uri" not in source:
+        raise GatehouseError(
+            f"version {version} was registered without DriftCheckBaselines, so later requests can be compared"
+            " with nothing",
+            remedy="Register a version with this pipeline and deploy that",
+        )
+    return str(source["S3Uri"]).rpartition("/")[0] + "/"
