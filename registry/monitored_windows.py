@@ -108,16 +108,21 @@ def prepare_window(
     state = read_state(environment)
     if state.deployed is None or not state.serves:
         return f"no version serves in {environment.name}"
-    captured_in = _destination(environment)
-    if captured_in is None:
+    described = environment.clients.client("sagemaker").describe_endpoint(EndpointName=environment.endpoint)
+    if state.endpoint is None or state.endpoint.capture is None:
         return (
             f"the endpoint {environment.endpoint} captures nothing: give the environment a table capture and"
             " deploy again"
         )
+    captured_in = state.endpoint.capture.destination + "/"
+    # What was answered before the endpoint was last changed may be another version's.
+    window = Window(max(window.start, described["LastModifiedTime"]), window.end)
+    if window.start >= window.end:
+        return f"the endpoint {environment.endpoint} was changed after the window's end"
     arn = state.deployed.arn
     named = parse_package_version(arn)
     assert named is not None, "it serves"
-    described = describe_arn(clients, arn)
+    package = describe_arn(clients, arn)
     s3 = clients.client("s3")
     prefix = monitoring_prefix(environment.project, environment.name)
     folder = f"{prefix}windows/{window.name}/"
@@ -128,7 +133,7 @@ def prepare_window(
         "start": window.start.isoformat(),
         "end": window.end.isoformat(),
         "metric": metric,
-        **_requests(environment, window),
+        **_requests(environment, described, window),
     }
     _put(s3, bucket, f"{folder}window.json", document)
     kept = [
@@ -143,9 +148,9 @@ def prepare_window(
         _put(s3, bucket, f"{folder}captures.manifest", [{"prefix": captured_in}, *captures])
     return Found(
         version=named[1],
-        model=_artifact(described, named[1]),
-        quality=_folder_of(described, "ModelDataQuality", named[1]),
-        evaluation=_folder_of(described, "ModelQuality", named[1]),
+        model=_artifact(package, named[1]),
+        quality=_folder_of(package, "ModelDataQuality", named[1]),
+        evaluation=_folder_of(package, "ModelQuality", named[1]),
         window=f"s3://{bucket}/{folder}window.manifest",
         # A job needs an input that has something: without captures it is given the window's own files again.
         captures=f"s3://{bucket}/{folder}{'captures' if captures else 'window'}.manifest",
@@ -154,15 +159,6 @@ def prepare_window(
         answers=f"s3://{bucket}/{prefix}answers",
         captured=len(captures),
     )
-
-
-def _destination(environment: Environment) -> str | None:
-    """Where the endpoint's captures go, with a slash at its end; None if it makes none."""
-    sagemaker = environment.clients.client("sagemaker")
-    capture = sagemaker.describe_endpoint(EndpointName=environment.endpoint).get("DataCaptureConfig")
-    if not capture or not capture.get("EnableCapture"):
-        return None
-    return str(capture["DestinationS3Uri"]).rstrip("/") + "/"
 
 
 def _captures(environment: Environment, destination: str, window: Window) -> list[str]:
@@ -185,11 +181,11 @@ def _captures(environment: Environment, destination: str, window: Window) -> lis
     ]
 
 
-def _requests(environment: Environment, window: Window) -> dict[str, int | None]:
+def _requests(
+    environment: Environment, described: Mapping[str, Any], window: Window
+) -> dict[str, int | None]:
     """How many requests there were and how many were refused, by the endpoint's metrics."""
     cloudwatch = environment.clients.client("cloudwatch")
-    sagemaker = environment.clients.client("sagemaker")
-    described = sagemaker.describe_endpoint(EndpointName=environment.endpoint)
     found: dict[str, int | None] = {}
     for member, name in _INVOCATIONS.items():
         total = 0.0

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import yaml
 
+from aws_formats.arns import parse_arn
 from aws_formats.errors import GatehouseError
 from pipelines import ROOT
 from pipelines.settings.environments import all_environments, resolve_environment
@@ -195,9 +196,19 @@ def template_path(kind: Kind) -> Path:
 
 def pipeline_parameters(project: Project, target: Target, code_key: str = "handlers") -> dict[str, str]:
     """The parameters of ``pipeline.yaml``, which the SageMaker on this machine uses as well."""
-    reached = (resolve_environment(project, target, name) for name in [project.gate.champion] if name)
+    captured = {name for name, settings in project.environments.items() if settings.capture is not None}
+    names = sorted({*captured, *([project.gate.champion] if project.gate.champion else [])})
+    reached = [resolve_environment(project, target, name) for name in names]
     roles = sorted({environment.assume_role for environment in reached if environment.assume_role})
-    there = {"KmsKeyArn": project.network.kms_key or "", "AssumedRoleArns": ",".join(roles)}
+    partition = parse_arn(target.role_arn).partition
+    buckets = {
+        one.capture.destination.removeprefix("s3://").partition("/")[0] for one in reached if one.capture
+    } - {target.bucket}
+    there = {
+        "KmsKeyArn": project.network.kms_key or "",
+        "AssumedRoleArns": ",".join(roles),
+        "CaptureBucketArns": ",".join(f"arn:{partition}:s3:::{bucket}" for bucket in sorted(buckets)),
+    }
     return {**_functions(project, target, code_key), **({} if target.name == "local" else there)}
 
 
