@@ -37,7 +37,7 @@ _LARGE, _LARGE_ERROR = 0.01, 0.05
 NO_LABEL = "lines that are no labels"
 WITHOUT_REQUEST = "labels of no request that was captured"
 CONTRADICTED = "requests with two different labels"
-SHARED_ID = "inference ids of requests in several windows"
+SHARED_ID = "inference ids that several requests have"
 OTHER_COUNT = "requests with more or fewer labels than rows"
 NO_CLASS = "labels that are no class of the model, or no number"
 
@@ -59,10 +59,18 @@ class WindowQuality:
 
 
 def answers_table(
-    ids: Sequence[str], predicted: np.ndarray | None, values: np.ndarray, classes: Sequence[str]
+    ids: Sequence[str],
+    events: Sequence[str],
+    predicted: np.ndarray | None,
+    values: np.ndarray,
+    classes: Sequence[str],
 ) -> pa.Table:
-    """What is kept of a window: a row for each answer, with its request's id."""
-    columns: dict[str, Any] = {"id": pa.array(ids, pa.string()), "value": pa.array(values, pa.float64())}
+    """What is kept of a window: a row for each answer, with its request's inference id and event."""
+    columns: dict[str, Any] = {
+        "id": pa.array(ids, pa.string()),
+        "event": pa.array(events, pa.string()),
+        "value": pa.array(values, pa.float64()),
+    }
     if predicted is not None:
         columns["class"] = pa.array([classes[place] for place in predicted], pa.string())
     return pa.table(columns)
@@ -108,10 +116,13 @@ def quality(
         answers: what windows left, by their ends.
         noticed: is given what could not be used.
     """
-    sent = Counter[str]()
+    # Windows may overlap: the same request in two of them is one.
+    sent: dict[str, str] = {}
+    shared = set()
     for table in answers.values():
-        sent.update(set(table["id"].to_pylist()))
-    shared = {identity for identity, windows in sent.items() if windows > 1}
+        for identity, event in zip(table["id"].to_pylist(), table["event"].to_pylist(), strict=True):
+            if sent.setdefault(identity, event) != event:
+                shared.add(identity)
     noticed[SHARED_ID] += len(shared)
     noticed[WITHOUT_REQUEST] += len(labels.keys() - sent.keys())
     return [
@@ -218,7 +229,11 @@ def read_answers(folder: Path) -> dict[str, pa.Table]:
     found = {}
     for path in sorted(folder.rglob("*.parquet")):
         try:
-            found[path.stem] = pq.read_table(path)
+            table = pq.read_table(path)
         except (pa.ArrowException, OSError):
-            print(f"{path.name} is no Parquet file; it is not used", flush=True)
+            table = pa.table({})
+        if {"id", "event", "value"} <= set(table.column_names):
+            found[path.stem] = table
+        else:
+            print(f"{path.name} is not what a window leaves; it is not used", flush=True)
     return found

@@ -28,6 +28,9 @@ import numpy as np
 MOST_ROWS = 200_000
 _MOST_REQUESTS_LOOKED_AT = 400_000
 
+PROOF_ID = "gatehouse-proof"
+"""Of the request by which a deployment proves that the version answers; ``registry/sample_payload.py``."""
+
 NO_JSON = "lines that are no JSON"
 NOT_OF_THE_FORM = "lines that are no captures, or of another version of their format"
 TWICE = "captures that are there twice"
@@ -44,7 +47,7 @@ class Requests:
         matrix: float32, rows x features; NaN where a value is missing, below 0 for a category never seen.
         unseen: of a feature, the texts of those categories: -1 is the first.
         request: int, the request of each row.
-        ids: of each request its inference id, or its event's where it has none.
+        ids: of each request its inference id, or its event's where it has none; ``events`` are the latter.
         times: of each request, seconds since 1970.
         captured: how many captures there were, used or not.
         noticed: how many were not used, by the reason.
@@ -55,6 +58,7 @@ class Requests:
     unseen: Mapping[str, list[str]]
     request: np.ndarray
     ids: list[str]
+    events: list[str]
     times: np.ndarray
     captured: int
     noticed: Counter[str] = field(default_factory=Counter)
@@ -113,6 +117,8 @@ def read_requests(folder: Path, artifact: Path, serving: ModuleType, start: floa
             noticed[TWICE] += 1
             continue
         seen.add(captured.event)
+        if captured.inference == PROOF_ID:
+            continue
         if not start <= captured.time < end:
             noticed[OUTSIDE] += 1
             continue
@@ -133,6 +139,7 @@ def read_requests(folder: Path, artifact: Path, serving: ModuleType, start: floa
         unseen=new.texts,
         request=np.repeat(np.arange(len(found)), [len(matrix) for _, matrix in found]),
         ids=[captured.inference or captured.event for captured, _ in found],
+        events=[captured.event for captured, _ in found],
         times=np.array([captured.time for captured, _ in found]),
         captured=lines,
         noticed=noticed,

@@ -122,8 +122,8 @@ def monitor(opt_ml: Path) -> str:
 
     name = window.name
     (output / "answers").mkdir(parents=True, exist_ok=True)
-    ids = [requests.ids[place] for place in requests.request]
-    table = answers_table(ids, predicted, values, schema["classes"])
+    ids, events = ([names[place] for place in requests.request] for names in (requests.ids, requests.events))
+    table = answers_table(ids, events, predicted, values, schema["classes"])
     pq.write_table(table, output / "answers" / f"{name}.parquet", compression="zstd")
     kept = {**read_answers(inputs / "window" / "answers"), name: table}
     labels = read_labels(inputs / "window" / "labels", noticed)

@@ -25,6 +25,8 @@ from registry.environments import Environment
 from registry.invocations import CSV, JSON, Payload
 
 MEMBER = "payload.csv"
+PROOF_ID = "gatehouse-proof"
+"""The inference id of such a request: nobody asked anything, so monitoring leaves it out."""
 _TYPES = {".csv": CSV, ".json": JSON}
 SIZE_LIMIT = 6 * 1024 * 1024
 """Bytes of a sample: what one request to an endpoint can carry."""
@@ -103,7 +105,7 @@ def check(environment: Environment, sample: Payload, accept: str, classes: Seque
         GatehouseError: it was refused, or the answer is wrong.
     """
     try:
-        predictions = invocations.send(environment, sample, accept)
+        predictions = invocations.send(environment, sample, accept, PROOF_ID)
     except GatehouseError as error:
         raise GatehouseError(f"the sample payload was not answered: {error.what}") from error
     for number, prediction in enumerate(predictions, 1):

@@ -319,8 +319,11 @@ def _codes(array: pa.Array, feature: Feature) -> np.ndarray:
         texts = stripped(texts) if feature.strip else texts
         found = pc.index_in(texts, pa.array(feature.categories, pa.string())).cast(pa.float64())
         if feature.unseen is not _missing:
-            others = pa.array([None if text is None else feature.unseen(text) for text in texts.to_pylist()])
-            found = pc.coalesce(found, others.cast(pa.float64()))
+            pairs = zip(texts.to_pylist(), found.to_pylist(), strict=True)
+            codes = [
+                feature.unseen(text) if code is None and text is not None else code for text, code in pairs
+            ]
+            found = pa.array(codes, pa.float64())
     return found.take(distinct.indices).cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 

@@ -23,7 +23,7 @@ from pipelines.commands.output import (
     remark_on,
     with_json_excluding,
 )
-from pipelines.commands.project_context import find_context
+from pipelines.commands.project_context import find_pipeline_context
 from pipelines.commands.table_layout import lay_out
 from pipelines.executions.lifecycle import ExecutionSummary, given_parameters, list_executions, no_execution
 from pipelines.executions.watched_list import WatchedExecution, follow_list
@@ -46,7 +46,7 @@ _AROUND = 4
 @with_json_excluding(watch="--watch has no end, so it gives no JSON document; leave one of the two out.")
 def command(project: str | None, limit: int, watch: bool, target: str) -> Output:
     """List the project's executions, newest first."""
-    with connected(find_context(project, target)) as at:
+    with connected(find_pipeline_context(project, target)) as at:
         name = at.project.name
         if watch:
             looks = follow_list(at.target, name, limit)

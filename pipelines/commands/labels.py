@@ -13,7 +13,7 @@ import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connected
-from pipelines.commands.options import environment_option, project_argument, target_option
+from pipelines.commands.options import environment_option, project_names, target_option
 from pipelines.commands.output import Document, Output, with_json
 from pipelines.commands.project_context import find_context
 from pipelines.settings.environments import resolve_environment
@@ -23,12 +23,11 @@ ID, LABEL = "inference_id", "label"
 
 
 @click.command("labels")
-@project_argument
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("words", nargs=-1, required=True, metavar="[PROJECT] FILE", shell_complete=project_names)
 @environment_option("--env", "environment", help_text="The environment whose requests they belong to.")
 @target_option
 @with_json
-def command(project: str | None, file: Path, environment: str, target: str) -> Output:
+def command(words: tuple[str, ...], environment: str, target: str) -> Output:
     """Upload labels: a CSV file with the columns inference_id and label.
 
     A request's id is what the client sent as X-Amzn-SageMaker-Inference-Id (`gatehouse invoke
@@ -40,6 +39,9 @@ def command(project: str | None, file: Path, environment: str, target: str) -> O
     Example:
       gatehouse labels rc-fraud-detection labels.csv --env prod
     """
+    if len(words) > 2:
+        raise click.UsageError("Give one file, after the project's name if it is not the default project.")
+    project, file = words[0] if len(words) == 2 else None, Path(words[-1])
     labels = read_labels(file)
     lines = list(_as_ground_truth(labels))
     content = "".join(f"{line}\n" for line in lines).encode()

@@ -10,7 +10,7 @@ from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import execution_arguments, target_option, which_execution
 from pipelines.commands.output import Document, Output, Remark, with_json
-from pipelines.commands.project_context import find_context
+from pipelines.commands.project_context import find_pipeline_context
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
 from pipelines.executions.job_records import LogLine, LogTail
@@ -43,7 +43,7 @@ def command(
     """
     project, execution = which_execution(project, execution)
     entries = []
-    with connected(find_context(project, target)) as at:
+    with connected(find_pipeline_context(project, target)) as at:
         execution_arn = executions.find(at.target, at.project.name, execution)
         looks = (
             watching.follow(at.target, execution_arn)

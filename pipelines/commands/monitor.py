@@ -174,7 +174,7 @@ def _compare_now(at: ProjectContext, options: MonitorOptions, environment: str) 
         return
     outputs = next((step.outputs for step in outcome.steps if step.name == FIND), {})
     if outputs.get("Version") == "none":
-        raise GatehouseError(str(outputs.get("Sentence")), where=f"{at.project.name} in {environment}")
+        raise GatehouseError(str(outputs.get("Sentence")), where=at.project.name)
     report = f"{outputs['ReportUri']}/report.html"
     verdict = read_document(at.target.client("s3"), f"{outputs['ReportUri']}/verdict.json")
     yield Document(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipelines.commands.output import notice
 from pipelines.settings.environments import all_environments, resolve_environment
+from pipelines.settings.monitoring import monitoring_name
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import Settings, load_settings
 from pipelines.settings.target import Target, resolve_target
@@ -57,6 +58,19 @@ def find_context(project: str | None, target: str, *environments: str | None) ->
         if name is not None:
             context.environment(name)
     return context
+
+
+def find_pipeline_context(name: str | None, target: str) -> ProjectContext:
+    """The same for commands on executions, where the name may also be that of a project's second pipeline.
+
+    The context's project is then called as the pipeline is.
+    """
+    settings = load_settings()
+    for known in settings.projects.values():
+        if name == monitoring_name(known.name):
+            found = known.model_copy(update={"short_name": name.removeprefix(f"{known.team}-")})
+            return ProjectContext(settings, found, resolve_target(known, target))
+    return find_context(name, target)
 
 
 def report_denied(environment: Environment) -> None:

@@ -8,7 +8,7 @@ from pipelines.commands.following import follow_and_report, say_where_to_watch
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import execution_arguments, target_option, which_execution
 from pipelines.commands.output import Output, with_json
-from pipelines.commands.project_context import find_context
+from pipelines.commands.project_context import find_pipeline_context
 from pipelines.commands.start import require_lasting_endpoint, started, wait_option
 from pipelines.executions import lifecycle as executions
 
@@ -25,7 +25,7 @@ def command(project: str | None, execution: str | None, wait: bool, target: str)
     newest execution if left out); an ARN needs no PROJECT.
     """
     project, execution = which_execution(project, execution)
-    context = find_context(project, target)
+    context = find_pipeline_context(project, target)
     if not wait:
         require_lasting_endpoint(context)
     name = context.project.name

@@ -7,7 +7,7 @@ import click
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import execution_arguments, target_option, which_execution
 from pipelines.commands.output import Document, Output, notice, with_json
-from pipelines.commands.project_context import find_context
+from pipelines.commands.project_context import find_pipeline_context
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
 from pipelines.executions.watching import UNDER_WAY
@@ -23,7 +23,7 @@ def command(project: str | None, execution: str | None, target: str) -> Output:
     EXECUTION is an ARN or id (the newest execution if left out); an ARN needs no PROJECT.
     """
     project, execution = which_execution(project, execution)
-    with connected(find_context(project, target)) as at:
+    with connected(find_pipeline_context(project, target)) as at:
         execution_arn = executions.find(at.target, at.project.name, execution)
         status = watching.outcome(at.target, execution_arn).status
         if status in UNDER_WAY:

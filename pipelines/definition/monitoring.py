@@ -117,7 +117,7 @@ def _build(project: Project, target: Target, session: Any, code: str, descriptio
     )
     check = sdk.ConditionStep(
         name="CheckWindow",
-        display_name="Anything to compare?",
+        display_name="Nothing to compare?",
         description="Ends here where no version serves, or where the endpoint captures nothing",
         conditions=[sdk.ConditionEquals(left=found["Version"], right="none")],
         if_steps=[],
