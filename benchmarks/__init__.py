@@ -8,4 +8,4 @@ import sys
 from pathlib import Path
 
 # The programs of the containers import each other by their bare names, as they do there.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "evaluation"))
+sys.path.extend(str(Path(__file__).resolve().parents[1] / name) for name in ("evaluation", "monitoring"))

@@ -13,7 +13,10 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 HERE = Path(__file__).resolve().parent
-for _folder in (HERE, *(HERE.parents[1] / name for name in ("processing", "training", "evaluation"))):
+for _folder in (
+    HERE,
+    *(HERE.parents[1] / name for name in ("processing", "training", "evaluation", "monitoring")),
+):
     if str(_folder) not in sys.path:
         sys.path.append(str(_folder))
 
