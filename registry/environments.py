@@ -102,6 +102,11 @@ class Environment:
         return Capture(self.capture_percent, self.capture_destination)
 
     @property
+    def transform_captures(self) -> str | None:
+        """Where transform jobs leave what they capture for this environment, beside the variants."""
+        return f"{self.capture.destination}/{self.endpoint}/transforms" if self.capture else None
+
+    @property
     def parameter(self) -> str:
         return f"/gatehouse/{self.project}/{self.name}/model-package"
 

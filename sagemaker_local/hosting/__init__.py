@@ -11,6 +11,8 @@
     capture     what an endpoint captures of its requests, and the line that one becomes
     capture_writer
                 writes captured requests in the background, and counts what it has to drop
+    batch_capture
+                the manifests that a transform job captures, and the ids of its records
     endpoint_record
                 an endpoint's document, and how each change of it ends
     transform   batch transform jobs, each with a thread
