@@ -31,7 +31,7 @@ _PATIENCE = 60.0
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _WITHOUT_CONTENT = frozenset({"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
 _LEFT_OUT = frozenset({"script", "form", "input", "button", "select", "textarea", "link"})
-_LEFT_OUT_CLASSES = frozenset({"skip", "filter"})
+_LEFT_OUT_CLASSES = frozenset({"skip", "filter", "stale"})
 
 
 def saved_page(source: Source, path: str, now: datetime | None = None) -> str:
