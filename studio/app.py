@@ -29,6 +29,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_denied
 from aws_formats.times import duration, moment
 from aws_formats.visible_text import visible
 from registry.model_quality import metric_kind
@@ -188,7 +189,9 @@ class Studio:
         except GatehouseError as error:
             return self._problem(request, "This cannot be done or shown", str(error), 404)
         except (ClientError, BotoCoreError) as error:
-            return self._problem(request, "SageMaker gave no answer", str(error), 502)
+            is_refusal = isinstance(error, ClientError) and is_denied(error)
+            heading = "You have no permission for this" if is_refusal else "SageMaker gave no answer"
+            return self._problem(request, heading, str(error), 502)
         except Exception:
             # The path alone: a query can hold a token.
             _log.exception("the page %s could not be made", visible(request.url.path))
