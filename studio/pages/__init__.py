@@ -22,7 +22,10 @@ PAGES: Mapping[str, Page] = {
     "/p/{project}/automation": automation.shown,
 }
 
-ASKED_BY_FORM: Mapping[str, Page] = {"/p/{project}/environments/{environment}/try": environments.tried}
+ASKED_BY_FORM: Mapping[str, Page] = {
+    "/p/{project}/environments/{environment}/try": environments.tried,
+    "/p/{project}/versions/compare": versions.scored,
+}
 """Reached by POST from a form of these pages, also where they only read: to ask a model changes nothing."""
 
 CHANGES: Mapping[str, Page] = {

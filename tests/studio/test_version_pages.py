@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from bank_churn import PROJECT
 from studio_versions import Registered, registered, verdict
+from wire_clients import wait_for
 
 from aws_formats.errors import GatehouseError
 from studio.pages import versions as pages
@@ -193,11 +194,24 @@ def test_two_versions_lie_over_each_other(place: Registered) -> None:
 
 
 def test_a_verdict_that_is_not_there_is_not_invented(place: Registered) -> None:
-    assert compare_versions(place.source, place.source.project(PROJECT), 2, 3).paired == ()
-    told = text_of(place.page("/versions/compare?first=3&second=6"))
-    assert "has not tried one of them against the other" in told
+    assert compare_versions(place.source, place.source.project(PROJECT), 2, 3).tried == ()
+    assert "The gate tried" not in text_of(place.page("/versions/compare?first=3&second=6"))
     with pytest.raises(GatehouseError, match="no version 99"):
         place.page("/versions/compare?first=1&second=99")
+
+
+def test_versions_that_cannot_be_scored_on_the_same_rows_say_why(place: Registered) -> None:
+    form = {"first": "1", "second": "2"}
+    asked = Asked({"project": PROJECT}, {}, form)
+    assert pages.scored(place.source, asked) == Redirect(f"/p/{PROJECT}/versions/compare?first=1&second=2")
+
+    def told() -> str | None:
+        text = text_of(place.page("/versions/compare?first=1&second=2"))
+        return text if "could not be scored" in text else None
+
+    assert "on the same rows: no preprocessing job is known of version 2" in wait_for(told)
+    with pytest.raises(GatehouseError, match="no version 99"):
+        pages.scored(place.source, Asked({"project": PROJECT}, {}, {**form, "first": "99"}))
 
 
 def test_two_versions_are_chosen_in_the_list(place: Registered) -> None:
