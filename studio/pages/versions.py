@@ -9,7 +9,7 @@ from registry.model_packages import APPROVALS, APPROVED, REJECTED
 from registry.review import apply_review, plan_review
 from studio.pages.answers import Asked, Redirect, Shown, query_of, version_number
 from studio.source import Source
-from studio.views.versions import read_page
+from studio.views.versions import CODE_OF, read_page
 from studio.views.versions_compare import compare_versions, start_scoring
 from studio.views.versions_list import Search, list_page
 
@@ -43,7 +43,8 @@ def listed(source: Source, asked: Asked) -> Shown:
 def one(source: Source, asked: Asked) -> Shown:
     """One version."""
     project = source.project(asked.path["project"])
-    return Shown("version.html", {"project": project, "shown": read_page(source, project, asked.number)})
+    values = {"project": project, "shown": read_page(source, project, asked.number), "code_of": CODE_OF}
+    return Shown("version.html", values)
 
 
 def compared(source: Source, asked: Asked) -> Shown | Redirect:

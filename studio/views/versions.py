@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from pipelines.settings.project import Project
+from registry import card_pages
 from registry.clients import read_document
 from registry.deployment_history import deployed_versions
 from registry.model_packages import summaries
@@ -29,6 +30,12 @@ from studio.views.versions_columns import Column, columns_in
 from studio.views.versions_numbers import Numbers, numbers_in
 
 MOST_COLUMNS = 200
+CODE_OF = {
+    "PreprocessData": "processing_code",
+    "TrainModel": "training_code",
+    "EvaluateModel": "evaluation_code",
+}
+"""Step -> the customer metadata that names its code by content."""
 _NEIGHBOURS = 20
 
 
@@ -40,6 +47,7 @@ class VersionPage:
         task: None of a version without statistics.
         other: another version, for a look at both; None where there is none.
         has_report: whether there are numbers of its report.
+        card: what people wrote into the model card: names and values.
         features: with their shares of the gain in training, the largest first.
         columns: of the training part; `rows` is how many rows that has.
     """
@@ -56,6 +64,7 @@ class VersionPage:
     calibration: Calibration | None
     classes: Classes | None
     numbers: Numbers | None
+    card: tuple[tuple[str, str], ...]
     features: tuple[tuple[str, float], ...]
     columns: tuple[Column, ...]
     rows: int | None
@@ -92,6 +101,12 @@ def read_page(source: Source, project: Project, number: int) -> VersionPage:
         calibration=calibration_in(answered),
         classes=classes_in(answered),
         numbers=numbers_in(answered),
+        card=tuple(
+            fact
+            for section in card_pages.sections(version)
+            if section.title in card_pages.WRITTEN
+            for fact in section.facts
+        ),
         features=features_in(answered),
         columns=tuple(columns),
         rows=rows,

@@ -180,6 +180,19 @@ def test_a_report_of_another_kind_is_not_drawn(place: Registered, report: Any) -
     assert "cannot be moved here" in text_of(place.page(f"/versions/{number}"))
 
 
+def test_a_version_says_where_it_comes_from_and_what_people_wrote_of_it(place: Registered) -> None:
+    card = {"intended_uses": {"purpose_of_model": "tells who <b>leaves</b>"}}
+    number = place.register(
+        statistics=binary(0.7),
+        metadata={"dataset_uri": "s3://data/1", "git_commit": "abc123"},
+        ModelCard={"ModelCardContent": json.dumps(card), "ModelCardStatus": "Draft"},
+    )
+    told = text_of(place.page(f"/versions/{number}"))
+    origins = told.partition("Where it comes from")[2].partition("Model card")[0]
+    assert re.search(rf"Data.*s3://data/1.*Version {number}.*commit.*abc123.*Waits for a decision", origins)
+    assert re.search("Purpose of model.*tells who <b>leaves</b>", told)
+
+
 def test_two_versions_lie_over_each_other(place: Registered) -> None:
     shown = compare_versions(place.source, place.source.project(PROJECT), 1, 2)
     assert shown.settings == (("max_depth", "3", "5"),)
