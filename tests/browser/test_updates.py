@@ -48,6 +48,13 @@ def test_the_metrics_of_a_training_grow_on_its_page(place: Place, open_page: Ope
         assert "rounds" in shown
         expect(caption).not_to_have_text(shown)
     expect(page.get_by_role("img", name="validation")).to_be_visible()
+    search = page.get_by_role("searchbox", name="Search the log")
+    search.press_sequentially("validation")
+    expect(page.locator("#log-part")).to_contain_text("hold “validation”")
+    shown = caption.inner_text()
+    expect(caption).not_to_have_text(shown)  # it goes on, with what is searched for
+    expect(page.locator("#log-part")).to_contain_text("hold “validation”")
+    expect(search).to_have_value("validation")
     place.done("stop", PROJECT, execution)
     expect(page.locator(".headline")).to_contain_text("stopped")
     assert page.evaluate("window.wasLoadedOnce") is True
