@@ -34,10 +34,10 @@ from aws_formats.times import duration, moment
 from aws_formats.visible_text import visible
 from registry.model_quality import metric_kind
 from studio import charts, graph, words
-from studio.access import COOKIE, HEADERS, Access
+from studio.access import COOKIE, HEADERS, SANDBOX, Access
 from studio.links import BASE
 from studio.pages import ASKED_BY_FORM, CHANGES, PAGES
-from studio.pages.answers import Asked, Page, Redirect
+from studio.pages.answers import Asked, Document, Page, Redirect
 from studio.source import SettingsError, Source
 
 _FOLDER = Path(str(importlib.resources.files("studio")))
@@ -94,7 +94,8 @@ class _OwnHostOnly:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
                 is_static = scope["path"].startswith(f"{BASE}/static/")
                 headers.setdefault("cache-control", "no-cache" if is_static else "no-store")
             await send(message)
@@ -183,6 +184,8 @@ class Studio:
             answer = await run_in_threadpool(page, self.source, asked)
             if isinstance(answer, Redirect):
                 return RedirectResponse(BASE + answer.path, 303)
+            if isinstance(answer, Document):
+                return HTMLResponse(answer.text, headers=SANDBOX)
             return self.page(answer.template, request, **answer.values)
         except SettingsError as error:
             return self._problem(request, "The settings cannot be read", error.on_lines, 503)

@@ -11,6 +11,7 @@ PAGES: Mapping[str, Page] = {
     "/": home.projects,
     "/p/{project}": executions.listed,
     "/p/{project}/executions/{execution}": executions.one,
+    "/p/{project}/executions/{execution}/report": executions.report,
     "/p/{project}/executions/{execution}/steps/{step}": executions.step,
     "/p/{project}/versions": versions.listed,
     "/p/{project}/versions/compare": versions.compared,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from pipelines.settings.project import Project
@@ -80,18 +80,35 @@ def read_page(source: Source, project: Project, number: int) -> VersionPage:
     Raises:
         GatehouseError: there is no such version.
     """
+    listed = islice(summaries(source.target(project), project.name, limit=_NEIGHBOURS), _NEIGHBOURS)
+    newest = [one["ModelPackageVersion"] for one in listed if one["ModelPackageVersion"] != number]
+    other = next((found for found in newest if found < number), next(iter(newest), None))
+    [page] = read_pages(source, project, number)
+    return replace(page, other=other)
+
+
+def read_pages(source: Source, project: Project, *numbers: int) -> list[VersionPage]:
+    """All of some versions, without another one to look at.
+
+    Raises:
+        GatehouseError: there is no such version.
+    """
+    serves = deployed_versions(source.environments(project), denied=lambda _environment: None)
+    return [_read(source, project, number, serves) for number in numbers]
+
+
+def _read(
+    source: Source, project: Project, number: int, serves: Mapping[str, tuple[str, ...]]
+) -> VersionPage:
     target = source.target(project)
     version = read_version(target, project.name, number)
     s3 = target.client("s3")
     answered = read_answers(s3, version.statistics)
     columns, rows = columns_in(read_document(s3, version.data_statistics))
-    serves = deployed_versions(source.environments(project), denied=lambda _environment: None)
-    listed = islice(summaries(target, project.name, limit=_NEIGHBOURS), _NEIGHBOURS)
-    newest = [one["ModelPackageVersion"] for one in listed if one["ModelPackageVersion"] != number]
     return VersionPage(
         version=version,
         serves=serves.get(version.arn, ()),
-        other=next((found for found in newest if found < number), next(iter(newest), None)),
+        other=None,
         checks=drawn_checks(version.verdict),
         measured=version.verdict.metrics if version.verdict else {},
         task=answered.task,

@@ -19,7 +19,7 @@ from registry.comparison import Comparison, PairedAnswers
 from registry.verdicts import Check
 from studio.source import Source
 from studio.views.known import Known
-from studio.views.versions import VersionPage, read_page
+from studio.views.versions import VersionPage, read_pages
 from studio.views.versions_answers import Curve
 from studio.views.versions_columns import Bar, Column, bars, span_of
 
@@ -100,7 +100,7 @@ def compare_versions(source: Source, project: Project, first: int, second: int) 
     Raises:
         GatehouseError: there is no such version.
     """
-    ours, theirs = (read_page(source, project, number) for number in (first, second))
+    ours, theirs = read_pages(source, project, first, second)
     ours_set, theirs_set = (_settings(page) for page in (ours, theirs))
     names = dict.fromkeys([*ours_set, *theirs_set])
     values = [(name, ours_set.get(name), theirs_set.get(name)) for name in names]
@@ -130,7 +130,7 @@ def start_scoring(source: Source, project: Project, first: int, second: int) -> 
     Raises:
         GatehouseError: there is no such version.
     """
-    ours, theirs = (read_page(source, project, number) for number in (first, second))
+    ours, theirs = read_pages(source, project, first, second)
     target = source.target(project)
 
     def score() -> PairedAnswers | str:
