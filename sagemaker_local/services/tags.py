@@ -106,3 +106,4 @@ OPERATIONS: dict[str, Handler] = {
     "ListTags": list_tags,
     "DeleteTags": delete_tags,
 }
+TRANSACTIONS = ("AddTags", "DeleteTags")

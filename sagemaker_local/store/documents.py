@@ -33,7 +33,7 @@ from typing import Any, TypeVar
 
 from sagemaker_local import clocks
 from sagemaker_local.store import listing
-from sagemaker_local.store.group_commit import LONGEST_WAIT, WriteQueue
+from sagemaker_local.store.group_commit import LONGEST_WAIT, WriteQueue, savepoint
 from sagemaker_local.store.listing import (
     CREATED,
     NAME,
@@ -178,6 +178,27 @@ class Store:
                 yield
             finally:
                 self._local.writing = None
+
+    def write_together(self, writes: Sequence[Callable[[], Result]]) -> list[Result | Exception]:
+        """Carry out writes in one commit, one after another, each of them all or nothing.
+
+        Returns:
+            what each has returned or raised, once all that was written is on the disk.
+
+        Raises:
+            sqlite3.Error: nothing of any of them is there.
+        """
+        outcomes: list[Result | Exception] = []
+        with self.transaction():
+            for write in writes:
+                try:
+                    with savepoint(self.connection):
+                        outcomes.append(write())
+                except Exception as error:
+                    if not self.connection.in_transaction:
+                        raise
+                    outcomes.append(error)
+        return outcomes
 
     def create(self, schema: str) -> None:
         """Make the tables and indexes of a schema that are not there; its statements end with semicolons."""
