@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from benchmarks import (
-    control_plane,
     listing,
     load,
     object_store,
@@ -15,12 +14,13 @@ from benchmarks import (
     studio,
     training,
     whole_run,
+    writers,
 )
 
 BENCHMARKS = {
     "start_up": lambda _: start_up.main(),
-    "control_plane": lambda _: control_plane.main(),
     "listing": listing.main,
+    "writers": writers.main,
     "load": load.main,
     "object_store": lambda _: object_store.main(),
     "preprocessing": preprocessing.main,

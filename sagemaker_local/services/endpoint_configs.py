@@ -125,6 +125,7 @@ OPERATIONS: dict[str, Handler] = {
     "ListEndpointConfigs": list_configs,
     "DeleteEndpointConfig": delete_config,
 }
+TRANSACTIONS = ("CreateEndpointConfig", "DeleteEndpointConfig")
 
 
 def _variant(call: Call, variant: Document) -> Document:
