@@ -184,7 +184,7 @@ def _publish(context: Context) -> None:
     ensure_bucket(context.target, s3)
     for bundle in context.sources.bundles:
         publish_bundle(bundle, context.target.bucket, s3)
-    publish_data(context.sources.dataset, context.target.bucket, s3)
+    publish_data(context.sources.dataset, context.target, s3)
 
 
 # --- Parameters ------------------------------------------------------------------------------------
