@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from benchmarks import (
+    capture,
     listing,
     load,
     object_store,
@@ -26,6 +27,7 @@ BENCHMARKS = {
     "preprocessing": preprocessing.main,
     "training": training.main,
     "serving": serving.main,
+    "capture": capture.main,
     "studio": studio.main,
     "whole_run": whole_run.main,
 }

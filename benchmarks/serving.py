@@ -156,7 +156,8 @@ def _loaded(folder: Path) -> tuple[ModuleType, Any]:
     return script, script.model_fn(str(folder))
 
 
-def _deploy(url: str, s3: Any, folder: Path) -> None:
+def _deploy(url: str, s3: Any, folder: Path, **of_config: Any) -> None:
+    """An endpoint `bench` of the model in a folder; `of_config`: more of its configuration's request."""
     archive = folder.with_suffix(".tar.gz")
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(folder, arcname=".")
@@ -179,7 +180,7 @@ def _deploy(url: str, s3: Any, folder: Path) -> None:
         "InitialInstanceCount": 1,
         "InstanceType": "ml.m5.large",
     }
-    sagemaker.create_endpoint_config(EndpointConfigName="bench", ProductionVariants=[variant])
+    sagemaker.create_endpoint_config(EndpointConfigName="bench", ProductionVariants=[variant], **of_config)
     sagemaker.create_endpoint(EndpointName="bench", EndpointConfigName="bench")
     sagemaker.get_waiter("endpoint_in_service").wait(
         EndpointName="bench", WaiterConfig={"Delay": 1, "MaxAttempts": 60}

@@ -71,6 +71,7 @@ def plan_transform(
     instance_type: str | None = None,
     instance_count: int = 1,
     accept: str = CSV,
+    capture: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> TransformPlan:
     """What a transform job would be; reads only.
@@ -80,6 +81,7 @@ def plan_transform(
         network: where the containers stand, and the key of their volumes and of the results.
         split_lines: each line of the input is a row of its own; for CSV without a header.
         instance_type: the first that the version supports if None.
+        capture: the S3 prefix below which the job says what went in and came out; None for nowhere.
 
     Raises:
         ArtifactChanged: its artifact is not the one that was decided on or evaluated.
@@ -125,9 +127,14 @@ def plan_transform(
         },
         "TransformOutput": output,
         "TransformResources": instances,
+        **({} if capture is None else {"DataCaptureConfig": _capture_config(capture, network.kms_key)}),
         "Tags": listed,
     }
     return TransformPlan(arn, model, job, input_uri, output_uri, checked.notes)
+
+
+def _capture_config(destination: str, kms_key: str | None) -> dict[str, Any]:
+    return {"DestinationS3Uri": destination, **({} if kms_key is None else {"KmsKeyId": kms_key})}
 
 
 def upload_parts(clients: Clients, uri: str, payloads: Iterable[Payload], suffix: str) -> int:

@@ -186,7 +186,19 @@ def _changes(environment: Environment, state: State, arn: str, endpoint_action: 
         found = [f"update endpoint {environment.endpoint} from {now} to {kind} on {size}"]
     else:
         found = []
+    if endpoint_action in ("create", "replace", "update"):
+        found += _capture_changes(environment, state.endpoint if endpoint_action == "update" else None)
     if state.deployed is None or state.deployed.arn != arn:
         before = state.deployed.in_words if state.deployed else "nothing"
         found.append(f"set {environment.parameter} from {before} to version {version}")
     return found
+
+
+def _capture_changes(environment: Environment, before: Endpoint | None) -> list[str]:
+    """What changes of the requests that are captured, in words."""
+    wanted, now = environment.capture, before.capture if before else None
+    if wanted == now:
+        return []
+    if wanted is None:
+        return ["capture its requests no longer"]
+    return [f"capture {wanted.in_words}" + (f", not {now.in_words}" if now else "")]

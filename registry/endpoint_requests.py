@@ -16,7 +16,8 @@ from typing import Any
 
 from aws_formats.arns import group_and_version
 from registry.clients import tag_list
-from registry.environments import Environment
+from registry.environments import Capture, Environment
+from registry.invocations import CSV, JSON
 
 VARIANT = "AllTraffic"
 NAME_LIMIT = 63
@@ -55,10 +56,24 @@ def config_request(environment: Environment, model: str) -> dict[str, Any]:
     content: dict[str, Any] = {"ProductionVariants": [variant]}
     if environment.kms_key is not None:
         content["KmsKeyId"] = environment.kms_key
+    if environment.capture is not None:
+        content["DataCaptureConfig"] = _capture_config(environment.capture, environment.kms_key)
     return {
         "EndpointConfigName": named(environment.endpoint, content),
         **content,
         "Tags": tag_list(environment.own_tags),
+    }
+
+
+def _capture_config(capture: Capture, kms_key: str | None) -> dict[str, Any]:
+    """Both sides of each request that is drawn; CSV and JSON as text, anything else as base64."""
+    return {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": capture.percent,
+        "DestinationS3Uri": capture.destination,
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {"CsvContentTypes": [CSV], "JsonContentTypes": [JSON]},
+        **({"KmsKeyId": kms_key} if kms_key is not None else {}),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from botocore.exceptions import ClientError
 from aws_formats.arns import parse_package_version
 from aws_formats.service_errors import is_absent
 from registry.deployment_history import DeploymentRecord, read_history
-from registry.environments import Environment
+from registry.environments import Capture, Environment
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Endpoint:
         pending: the one that an update under way brings; None without an update.
         packages: the ARNs of the model packages behind it; several if its containers come from several.
         coming: the same of the pending configuration.
+        capture: what it captures of its requests; None if nothing.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Endpoint:
     failure: str | None
     pending: str | None = None
     coming: tuple[str, ...] = ()
+    capture: Capture | None = None
 
     @property
     def version(self) -> int | None:
@@ -88,7 +91,14 @@ def read_endpoint(environment: Environment) -> Endpoint | None:
         failure=described.get("FailureReason"),
         pending=pending,
         coming=_packages(sagemaker, pending) if pending else (),
+        capture=_capture(described.get("DataCaptureConfig", {})),
     )
+
+
+def _capture(described: Mapping[str, Any]) -> Capture | None:
+    if not described.get("EnableCapture"):
+        return None
+    return Capture(described["CurrentSamplingPercentage"], described["DestinationS3Uri"])
 
 
 def _only_version(packages: tuple[str, ...]) -> int | None:

@@ -20,6 +20,23 @@ ENVIRONMENT_TAG = "gatehouse:environment"
 
 
 @dataclass(frozen=True)
+class Capture:
+    """A share of an endpoint's requests that is kept with its answers.
+
+    Attributes:
+        percent: 1 to 100.
+        destination: an S3 prefix; below it SageMaker adds endpoint, variant and hour.
+    """
+
+    percent: int
+    destination: str
+
+    @property
+    def in_words(self) -> str:
+        return f"{self.percent} % of its requests in {self.destination}"
+
+
+@dataclass(frozen=True)
 class Environment:
     """One environment of one project, and how to reach it.
 
@@ -34,7 +51,9 @@ class Environment:
         alarms: CloudWatch alarms; one of them ringing during an update brings the old version back.
         canary_percent: share of the capacity that a new version is tried on first; None: all at once.
         bake_seconds: how long the alarms are watched before traffic moves on and the old version goes.
-        kms_key: encrypts the instances' volumes; AWS's own key where None.
+        capture_percent: share of the requests that is captured, 1 to 100; none where None.
+        capture_destination: where to, an S3 prefix without a slash at its end; with the percentage only.
+        kms_key: encrypts the instances' volumes and what is captured; AWS's own key where None.
         network_isolation: whether the containers are cut off from every network.
         subnets, security_groups: of the VPC that the containers reach; none: SageMaker's own.
         tags: of everything that is made for the project, whichever environment it is made for.
@@ -54,6 +73,8 @@ class Environment:
     alarms: tuple[str, ...] = ()
     canary_percent: int | None = None
     bake_seconds: int = 0
+    capture_percent: int | None = None
+    capture_destination: str | None = None
     kms_key: str | None = None
     network_isolation: bool = False
     subnets: tuple[str, ...] = ()
@@ -72,6 +93,18 @@ class Environment:
     @property
     def network(self) -> Network:
         return Network(self.subnets, self.security_groups, self.network_isolation, self.kms_key)
+
+    @property
+    def capture(self) -> Capture | None:
+        """What its endpoint captures; None if nothing."""
+        if self.capture_percent is None or self.capture_destination is None:
+            return None
+        return Capture(self.capture_percent, self.capture_destination)
+
+    @property
+    def transform_captures(self) -> str | None:
+        """Where transform jobs leave what they capture for this environment, beside the variants."""
+        return f"{self.capture.destination}/{self.endpoint}/transforms" if self.capture else None
 
     @property
     def parameter(self) -> str:

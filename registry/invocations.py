@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -59,18 +60,36 @@ class RowsRefused(GatehouseError):
 
 
 def invoke(
-    environment: Environment, payloads: Iterable[Payload], *, accept: str = JSON
+    environment: Environment,
+    payloads: Iterable[Payload],
+    *,
+    accept: str = JSON,
+    inference_id: str | None = None,
 ) -> Iterator[Mapping[str, Any]]:
     """Send payloads one after the other and give the predictions row by row.
 
+    Args:
+        inference_id: the request's name in what the endpoint captures; for one payload only.
+
     Raises:
-        GatehouseError: nothing is deployed, a payload is refused, or an answer cannot be understood.
+        GatehouseError: nothing is deployed, a payload is refused, an answer cannot be understood, or there
+            are several payloads for one inference id, of which none is sent then.
     """
+    if inference_id is not None:
+        payloads = list(itertools.islice(payloads, 2))
+        if len(payloads) > 1:
+            raise GatehouseError(
+                f"the rows take more than one request, and the inference id {inference_id!r} is the name of"
+                " one",
+                remedy=f"Send {payloads[0].rows} rows at most with it",
+            )
     for payload in payloads:
-        yield from send(environment, payload, accept)
+        yield from send(environment, payload, accept, inference_id)
 
 
-def send(environment: Environment, payload: Payload, accept: str) -> list[Mapping[str, Any]]:
+def send(
+    environment: Environment, payload: Payload, accept: str, inference_id: str | None = None
+) -> list[Mapping[str, Any]]:
     """The predictions for one payload.
 
     Raises:
@@ -83,6 +102,7 @@ def send(environment: Environment, payload: Payload, accept: str) -> list[Mappin
             ContentType=payload.content_type,
             Accept=accept,
             Body=payload.body,
+            **({} if inference_id is None else {"InferenceId": inference_id}),
         )
     except ClientError as error:
         raise _refused(environment, payload, error) from error

@@ -30,6 +30,7 @@ from sagemaker_local.events.function_documents import sweep_code
 from sagemaker_local.events.functions import Functions, sweep_scratch
 from sagemaker_local.execution.engine import Engine
 from sagemaker_local.home import Home, Owner, sweep_owners, unusable
+from sagemaker_local.hosting.capture_writer import Captures
 from sagemaker_local.hosting.endpoints import HostedEndpoints
 from sagemaker_local.hosting.transform import TransformJobs
 from sagemaker_local.http_server import HttpConnection, HttpServer
@@ -94,6 +95,7 @@ class Endpoint:
             components.transforms.recover()
             components.tuning.recover()
             undo.callback(components.metrics.close)
+            undo.callback(components.captures.close)
             undo.callback(components.endpoints.close)
             components.endpoints.recover(start=advertise)
             undo.callback(components.functions.close)
@@ -237,6 +239,7 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
         return operations(*given, **named)
 
     tuning = TuningJobs(owner, store, jobs, api)
+    metrics = Metrics(store)
     components = Components(
         home=home,
         owner=owner,
@@ -247,11 +250,12 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
             owner, store, objects, jobs, {"TransformJob": transforms, "HyperParameterTuningJob": tuning}, api
         ),
         endpoints=HostedEndpoints(home, owner, store, context),
+        captures=Captures(home, owner, objects, metrics),
         transforms=transforms,
         tuning=tuning,
         functions=Functions(home, owner, store, url),
         arrivals=Arrivals(store),
-        metrics=Metrics(store),
+        metrics=metrics,
         url=url,
     )
     operations = Operations(components)

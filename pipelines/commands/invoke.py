@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,13 @@ from pipelines.commands.project_context import find_context
 from registry.invocations import invoke
 
 
+def _checked_id(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    """By AWS's limits of InferenceId, which boto3 checks in part."""
+    if given is not None and not re.fullmatch(r"[!-~][ -~]{0,63}", given):
+        raise click.BadParameter("it has 1 to 64 letters, digits and signs of ASCII, and no space first")
+    return given
+
+
 @click.command("invoke")
 @project_argument
 @environment_option("--env", "environment", help_text="The environment, for example dev.")
@@ -37,6 +45,12 @@ from registry.invocations import invoke
 )
 @format_option("CSV on standard input")
 @header_option
+@click.option(
+    "--inference-id",
+    metavar="ID",
+    callback=_checked_id,
+    help="The request's name in what the endpoint captures; for rows that fit one request.",
+)
 @target_option
 @with_json
 def command(
@@ -45,6 +59,7 @@ def command(
     data: Path,
     form: str | None,
     header: bool | None,
+    inference_id: str | None,
     target: str,
 ) -> Output:
     """Send rows to the version that serves in an environment and print its predictions.
@@ -61,7 +76,7 @@ def command(
     context = find_context(project, target, environment)
     with opened(data) as source, connected(context) as at:
         payloads = read_payloads(source, known, str(data), header=header, delimiter=at.project.data.delimiter)
-        predictions = list(invoke(at.environment(environment), payloads))
+        predictions = list(invoke(at.environment(environment), payloads, inference_id=inference_id))
     return [Document(predictions), _table(predictions)]
 
 

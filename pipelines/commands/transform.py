@@ -39,6 +39,7 @@ class TransformOptions:
     Attributes:
         source, output: a file, or an S3 URI.
         form: csv, json or parquet; None for what the name of the source says.
+        capture: the environment for which the job captures; None for none.
         header: whether a CSV file begins with its columns' names; None for what its first line says.
     """
 
@@ -48,6 +49,7 @@ class TransformOptions:
     form: str | None
     header: bool | None
     split_lines: bool
+    capture: str | None
     instance_type: str | None
     instance_count: int
     only_plan: bool
@@ -72,6 +74,11 @@ class TransformOptions:
 @header_option
 @click.option(
     "--split-lines", is_flag=True, help="For CSV without header in S3: send it line by line, 6 MB at most."
+)
+@click.option(
+    "--capture",
+    metavar="NAME",
+    help="Capture input and results where this environment captures its requests.",
 )
 @click.option("--instance-type", metavar="TYPE", help="The version's first for batch if left out.")
 @click.option("--instance-count", type=click.IntRange(min=1), default=1, show_default=True, help="How many.")
@@ -146,8 +153,20 @@ def _plan(at: ProjectContext, options: TransformOptions, form: str) -> Transform
         split_lines=options.split_lines,
         instance_type=options.instance_type,
         instance_count=options.instance_count,
+        capture=_capture(at, options.capture) if options.capture else None,
         tags=resource_tags(at.project, at.target),
     )
+
+
+def _capture(at: ProjectContext, name: str) -> str:
+    destination = at.environment(name).transform_captures
+    if destination is None:
+        raise GatehouseError(
+            f"environment {name!r} captures nothing",
+            where=f"{at.project.file}: project {at.project.name}",
+            remedy="Give it a table capture, or leave out --capture",
+        )
+    return destination
 
 
 def _carry_out(plan: TransformPlan, at: ProjectContext, options: TransformOptions, form: str) -> None:

@@ -271,6 +271,7 @@ def _foundation(project: Project, site: Site) -> dict[str, str]:
         **({"CreateBucket": "false"} if site.bucket_is_given else {}),
         "DataBucket": "" if data_bucket == site.target.bucket else data_bucket,
         "AlarmArns": ",".join(_alarms(project, site)),
+        "CaptureArns": ",".join(_captures(project, site)),
         **_mlflow(project),
         "InVpc": "true" if project.network.subnets else "false",
         # Without one in the settings the stack keeps what it was given.
@@ -292,6 +293,15 @@ def _alarms(project: Project, site: Site) -> list[str]:
         for one in all_environments(project, site.target)
         if one.role_arn == site.target.role_arn
         for name in one.alarms
+    ]
+
+
+def _captures(project: Project, site: Site) -> list[str]:
+    """What the execution role captures: the objects of the endpoints whose models run under it."""
+    return [
+        f"arn:{site.partition}:s3:::{one.capture.destination.removeprefix('s3://')}/{one.endpoint}/*"
+        for one in all_environments(project, site.target)
+        if one.capture is not None and one.role_arn == site.target.role_arn
     ]
 
 

@@ -19,6 +19,7 @@ from aws_formats.errors import GatehouseError, SeveralErrors
 from pipelines.settings.gate import Gate
 from pipelines.settings.project import (
     INCONSISTENT,
+    Capture,
     Card,
     Data,
     EnvironmentSettings,
@@ -106,8 +107,8 @@ def _without(values: dict[str, Any], paths: Iterable[Keys]) -> dict[str, Any]:
 
 def _table_at(path: Keys, model: type[BaseModel]) -> type[BaseModel]:
     """The table at a path of keys; environments have names of their own."""
-    if len(path) == 2 and path[0] == "environments":
-        return EnvironmentSettings
+    if path[:1] == ("environments",) and len(path) > 1:
+        return Capture if path[2:] == ("capture",) else EnvironmentSettings
     return _TABLES.get(path, model)
 
 
@@ -171,6 +172,7 @@ _FORMS = {
     "assume_role": "Write the role's full ARN, 'arn:aws:iam::<account>:role/<name>'",
     "subnets": "Write subnet ids, for example ['subnet-0a1b2c3d']",
     "security_groups": "Write security group ids, for example ['sg-0a1b2c3d']",
+    "destination": "Write an S3 prefix of letters, digits and !_.=-, for example 's3://bucket/captures'",
     "mlflow": "Write the full ARN of an MLflow App or a tracking server,"
     " 'arn:aws:sagemaker:<region>:<account>:mlflow-app/<id>' or '...:mlflow-tracking-server/<name>'",
     "kms_key": "Write the key's full ARN, 'arn:aws:kms:<region>:<account>:key/<id>'",

@@ -14,11 +14,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aws_formats.errors import GatehouseError
-from pipelines.settings.project import Network, Project
+from pipelines.settings.project import Capture, Network, Project
 from pipelines.settings.projects_file import NAME_LIMIT
 from pipelines.settings.tables import which_one
 from pipelines.settings.tags import resource_tags
-from pipelines.settings.target import Target
+from pipelines.settings.target import Target, sagemakers_bucket
 from registry.clients import AssumedRole, Clients
 from registry.environments import Environment
 
@@ -59,6 +59,9 @@ def resolve_environment(project: Project, target: Target, name: str) -> Environm
     # Ids of another account or region mean nothing there: such an environment has the network of its own.
     elsewhere = settings.account not in (None, target.account) or region != target.region
     network = Network(isolation=project.network.isolation) if elsewhere else project.network
+    capture = settings.capture
+    if capture is not None and capture.destination is None and target.name == "aws":
+        _check_own_bucket(project, target, name, elsewhere)
     return Environment(
         project=project.name,
         name=name,
@@ -78,8 +81,36 @@ def resolve_environment(project: Project, target: Target, name: str) -> Environm
         network_isolation=network.isolation,
         subnets=network.subnets,
         security_groups=network.security_groups,
+        capture_percent=capture.percent if capture else None,
+        capture_destination=_destination(project, target, capture) if capture else None,
         tags=resource_tags(project, target),
     )
+
+
+def _check_own_bucket(project: Project, target: Target, name: str, elsewhere: bool) -> None:
+    """Raises GatehouseError where it is not sure that the project's bucket takes what is captured.
+
+    The functions of the automation know the bucket that the foundation has made. A command that took
+    SageMaker's own instead would change the endpoint's configuration, and the functions would change it back.
+    """
+    if elsewhere:
+        raise GatehouseError(
+            f"environment {name!r} is in another account or region than the project's bucket, where its"
+            " requests would be captured",
+            where=f"{project.file}: project {project.name}",
+            remedy="Name a prefix for them: the key destination of its table capture",
+        )
+    if project.bucket is None and target.bucket == sagemakers_bucket(target.region, target.account):
+        raise GatehouseError(
+            f"environment {name!r} captures its requests in the project's bucket, and none is named",
+            where=f"{project.file}: project {project.name}",
+            remedy="Set the key bucket, which `gatehouse infra deploy` prints, or ARTIFACT_BUCKET, or the key"
+            " destination of the table capture",
+        )
+
+
+def _destination(project: Project, target: Target, capture: Capture) -> str:
+    return (capture.destination or f"s3://{target.bucket}/{project.name}/capture").rstrip("/")
 
 
 def _clients(there: Target, assume_role: str | None) -> Clients:

@@ -242,6 +242,21 @@ class Card(Table):
     ethical_considerations: CardText | None = None
 
 
+S3_PREFIX = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[a-zA-Z0-9!_.=-]+)*/?$"
+"""No character in it means anything in a policy, where the prefix stands as well."""
+
+
+class Capture(Table):
+    """What an environment's endpoint keeps of its requests and answers: a share of them, in S3.
+
+    ``destination`` is an S3 prefix, without it ``capture`` in the project's part of its bucket. Requests are
+    below it by endpoint, variant and hour.
+    """
+
+    percent: Annotated[int, Field(ge=1, le=100)] = 100
+    destination: Annotated[str, Field(pattern=S3_PREFIX, max_length=400)] | None = None
+
+
 class EnvironmentSettings(Table):
     """Where a version serves: the size of its endpoint, and its place if that is not the project's own.
 
@@ -258,6 +273,7 @@ class EnvironmentSettings(Table):
     alarms: Annotated[Names, Field(max_length=10)] = ()
     canary_percent: Annotated[int, Field(ge=1, le=50)] | None = None
     bake_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+    capture: Capture | None = None
     account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
     region: Annotated[str, Field(pattern=REGION)] | None = None
     role: Annotated[str, Field(pattern=ROLE)] | None = None

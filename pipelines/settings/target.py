@@ -112,7 +112,7 @@ def resolve_target(project: Project, name: str, environ: Mapping[str, str] = os.
         )
     account = account_of(role_arn)
     # Without a bucket of its own a project uses the one that SageMaker itself makes by default.
-    bucket = environ.get("ARTIFACT_BUCKET") or project.bucket or f"sagemaker-{region}-{account}"
+    bucket = environ.get("ARTIFACT_BUCKET") or project.bucket or sagemakers_bucket(region, account)
     return Target(
         name="aws",
         region=region,
@@ -121,6 +121,11 @@ def resolve_target(project: Project, name: str, environ: Mapping[str, str] = os.
         bucket=bucket,
         **sagemaker_project(environ),
     )
+
+
+def sagemakers_bucket(region: str, account: str) -> str:
+    """The bucket that SageMaker itself makes by default."""
+    return f"sagemaker-{region}-{account}"
 
 
 def account_of(role_arn: str) -> str:

@@ -8,6 +8,11 @@
     channel     a kept-alive connection to a model server
     router      picks a variant and an instance for a request, chains containers, retries what is safe
     endpoints   the endpoints that this process serves: started, replaced without a gap, stopped
+    capture     what an endpoint captures of its requests, and the line that one becomes
+    capture_writer
+                writes captured requests in the background, and counts what it has to drop
+    batch_capture
+                the manifests that a transform job captures, and the ids of its records
     endpoint_record
                 an endpoint's document, and how each change of it ends
     transform   batch transform jobs, each with a thread

@@ -22,7 +22,7 @@ from sagemaker_local.jobs.failure import client_error
 from sagemaker_local.store import Document
 
 WHOLE = "$"
-_CSV, _JSON, _JSON_LINES = "text/csv", "application/json", "application/jsonlines"
+CSV, _JSON, _JSON_LINES = "text/csv", "application/json", "application/jsonlines"
 _OPERATOR = re.compile(
     r"""\.(?P<name>[^.\[\]*'"]+) | \.\* | \[\*\]
       | \[(?P<names>\s*'[^']*'\s*(?:,\s*'[^']*'\s*)*)\]
@@ -83,7 +83,7 @@ class DataProcessing:
     def _records(self, payload: bytes, what: str) -> list[Any]:
         try:
             text = payload.decode()
-            if self.form == _CSV:
+            if self.form == CSV:
                 return [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
             if self.by_line:
                 return [json_text.parse(line) for line in text.splitlines() if line.strip()]
@@ -92,7 +92,7 @@ class DataProcessing:
             raise client_error(f"{what} is no {self.form}: {error}.") from error
 
     def _text(self, records: Sequence[Any]) -> bytes:
-        if self.form != _CSV:
+        if self.form != CSV:
             return "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records).encode()
         written = io.StringIO()
         writer = csv.writer(written, lineterminator="\n")
@@ -101,7 +101,7 @@ class DataProcessing:
 
     def _beside(self, given: Any, answered: Any) -> Any:
         """A record of CSV goes on with its answer; one of JSON gets it as ``SageMakerOutput``."""
-        if self.form == _CSV:
+        if self.form == CSV:
             return [*given, *answered]
         if isinstance(given, dict):
             return {**given, "SageMakerOutput": answered}
@@ -122,19 +122,20 @@ def read_processing(request: Document) -> DataProcessing | None:
     for path in (before, after):
         _selection(path)
     source, accept = request["TransformInput"], request["TransformOutput"].get("Accept")
-    form = _form(source.get("ContentType"))
-    if form is None or (accept is not None and _form(accept) != form):
+    form = form_of(source.get("ContentType"))
+    if form is None or (accept is not None and form_of(accept) != form):
         raise validation_error(
-            f"DataProcessing needs ContentType and Accept of one form, {_CSV}, {_JSON} or {_JSON_LINES}; they"
+            f"DataProcessing needs ContentType and Accept of one form, {CSV}, {_JSON} or {_JSON_LINES}; they"
             f" are {source.get('ContentType')} and {accept}."
         )
     by_line = form != _JSON or source.get("SplitType", "None") == "Line"
     return DataProcessing(form, by_line, before, after, joined)
 
 
-def _form(content_type: str | None) -> str | None:
+def form_of(content_type: str | None) -> str | None:
+    """The form of records that a content type names: CSV, JSON or JSON Lines; None for any other."""
     name = (content_type or "").partition(";")[0].strip().lower()
-    return name if name in (_CSV, _JSON, _JSON_LINES) else None
+    return name if name in (CSV, _JSON, _JSON_LINES) else None
 
 
 def _selection(path: str) -> _Select:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from sagemaker_local.hosting.capture import CaptureConfig, config_from_json
+
 SPEC_MEMBER = "_Deployment"
 """The member of an endpoint's or a transform job's document that holds its spec."""
 
@@ -50,10 +52,14 @@ class Variant:
 
 @dataclass(frozen=True)
 class FleetSpec:
-    """The variants that a fleet runs. `revision` is new whenever anything but weights and counts is."""
+    """The variants that a fleet runs, and what is captured of their requests; None if nothing is.
+
+    `revision` is new whenever anything but weights and counts is.
+    """
 
     revision: str
     variants: tuple[Variant, ...]
+    capture: CaptureConfig | None = None
 
     def document(self) -> dict[str, Any]:
         """As :data:`SPEC_MEMBER` holds it."""
@@ -75,8 +81,8 @@ class FleetSpec:
         return replace(self, variants=variants)
 
 
-def new_spec(variants: Iterable[Variant]) -> FleetSpec:
-    return FleetSpec(secrets.token_hex(8), tuple(variants))
+def new_spec(variants: Iterable[Variant], capture: CaptureConfig | None = None) -> FleetSpec:
+    return FleetSpec(secrets.token_hex(8), tuple(variants), capture)
 
 
 def read_spec(document: Mapping[str, Any]) -> FleetSpec:
@@ -86,4 +92,5 @@ def read_spec(document: Mapping[str, Any]) -> FleetSpec:
         Variant(**{**one, "containers": tuple(Container(**part) for part in one["containers"])})
         for one in kept["variants"]
     )
-    return FleetSpec(kept["revision"], variants)
+    captured = kept.get("capture")  # homes from before there was any have no such member
+    return FleetSpec(kept["revision"], variants, None if captured is None else config_from_json(captured))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from sagemaker_local.hosting.batch_capture import BatchCapture, read_batch_capture
 from sagemaker_local.hosting.data_processing import DataProcessing, read_processing
 from sagemaker_local.jobs.failure import client_error
 from sagemaker_local.store import Document
@@ -23,6 +24,7 @@ class TransformPlan:
         parallel: requests under way at once.
         retries: how often a payload is sent again after an error of the model server's own.
         processing: what is kept of the records; None for all, without their inputs.
+        capture: what is captured; None if nothing.
     """
 
     content_type: str | None
@@ -36,6 +38,7 @@ class TransformPlan:
     timeout: float
     retries: int
     processing: DataProcessing | None
+    capture: BatchCapture | None
 
 
 def read_plan(document: Document) -> TransformPlan:
@@ -56,6 +59,7 @@ def read_plan(document: Document) -> TransformPlan:
         timeout=client.get("InvocationsTimeoutInSeconds", _TIMEOUT_SECONDS),
         retries=client.get("InvocationsMaxRetries", 0),
         processing=read_processing(document),
+        capture=read_batch_capture(document),
     )
 
 

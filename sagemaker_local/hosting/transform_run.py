@@ -8,9 +8,11 @@ memory. A stop is read here, or, where another process has written it, from the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import logging
 import shutil
+import sqlite3
 import threading
 import time
 import zlib
@@ -19,7 +21,10 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from sagemaker_local import clocks
+from sagemaker_local.errors import AwsError
 from sagemaker_local.hosting import router
+from sagemaker_local.hosting.batch_capture import BatchCapture
+from sagemaker_local.hosting.capture_writer import note
 from sagemaker_local.hosting.fleet import Fleet
 from sagemaker_local.hosting.fleet_spec import read_spec
 from sagemaker_local.hosting.instance import FleetContext
@@ -47,6 +52,7 @@ class TransformRun:
         self.ended = threading.Event()
         self.name: str = document["TransformJobName"]
         self._document = document
+        self._context = context
         self._store = context.store
         self._region = context.region
         self._objects = context.job_context.objects
@@ -54,6 +60,7 @@ class TransformRun:
         self._fleet = Fleet(context, read_spec(document))
         self._stop_requested = threading.Event()
         self._store_read = time.monotonic()
+        self._started = 0.0
 
     def stop(self) -> None:
         """Let the job end soon, from another thread."""
@@ -85,19 +92,41 @@ class TransformRun:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._check()
             self._fleet.start()
-            self._note_start()
-            asyncio.run(self._transform_all(read_plan(self._document), inputs, target))
+            self._started = self._note_start()
+            plan = read_plan(self._document)
+            asyncio.run(self._transform_all(plan, inputs, target))
+            self._capture(plan.capture, inputs, target)
         except OSError as problem:
             raise disk_failure("transforming", problem) from problem
         finally:
             self._fleet.close()
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _note_start(self) -> None:
+    def _note_start(self) -> float:
+        """Write when the job started; POSIX seconds."""
+        started = clocks.now_in(self._document)
+
         def change(document: Document) -> None:
-            document["TransformStartTime"] = clocks.now_in(document)
+            document["TransformStartTime"] = started
 
         self._store.update(TRANSFORM_JOB, self._region, self.name, change)
+        return started
+
+    def _capture(self, capture: BatchCapture | None, inputs: list[transfer.Source], target: str) -> None:
+        """Write the manifests; what cannot be written is said in the log, and fails no job."""
+        if capture is None:
+            return
+        output = transfer.parse_uri(target)
+        try:
+            capture.write_manifests(
+                self._objects, self.name, self._started, inputs, (output.bucket, output.key.rstrip("/"))
+            )
+        except (OSError, sqlite3.Error, AwsError) as problem:
+            text = f"what was captured of {self.name} could not be written: {problem}"
+            _log.warning(text)
+            there = self._context
+            with contextlib.suppress(OSError, sqlite3.Error):
+                note(there.home, there.owner, self._store, self._region, there.log_group, self.name, text)
 
     async def _transform_all(self, plan: TransformPlan, inputs: list[transfer.Source], target: str) -> None:
         """All objects, one after another, in one event loop: the fleet's connections belong to it."""
@@ -143,9 +172,11 @@ class TransformRun:
     async def _answered(self, plan: TransformPlan, body: bytes, key: str) -> bytes:
         """The model's answer to a payload, as it is written."""
         if plan.processing is None:
-            return await self._send(plan, body, key)
-        answer = await self._send(plan, plan.processing.before(body), key)
-        return plan.processing.after(body, answer)
+            answer = await self._send(plan, body, key)
+        else:
+            answer = await self._send(plan, plan.processing.before(body), key)
+            answer = plan.processing.after(body, answer)
+        return answer if plan.capture is None else plan.capture.with_ids(answer, self._started)
 
     async def _send(self, plan: TransformPlan, body: bytes, key: str) -> bytes:
         request = router.Request(body, plan.content_type, plan.accept)

@@ -17,6 +17,7 @@ from sagemaker_local.events.arrivals import Arrivals
 from sagemaker_local.events.functions import Functions
 from sagemaker_local.execution.engine import Engine
 from sagemaker_local.home import Home, Owner
+from sagemaker_local.hosting.capture_writer import Captures
 from sagemaker_local.hosting.endpoints import HostedEndpoints
 from sagemaker_local.hosting.transform import TransformJobs
 from sagemaker_local.jobs.runner import JobRunner
@@ -41,6 +42,7 @@ class Components:
     jobs: JobRunner
     engine: Engine
     endpoints: HostedEndpoints
+    captures: Captures
     transforms: TransformJobs
     tuning: TuningJobs
     functions: Functions

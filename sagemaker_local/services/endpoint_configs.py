@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
+from sagemaker_local.hosting.capture import read_config
 from sagemaker_local.hosting.fleet_spec import STARTUP_SECONDS, FleetSpec, Variant, new_spec
 from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
@@ -46,7 +47,7 @@ def spec_of(call: Call, config: Document) -> FleetSpec:
     Raises:
         AwsError: a model or a registered version is not there any more.
     """
-    return new_spec(
+    variants = (
         Variant(
             name=variant["VariantName"],
             model=variant["ModelName"],
@@ -58,6 +59,7 @@ def spec_of(call: Call, config: Document) -> FleetSpec:
         )
         for variant in config["ProductionVariants"]
     )
+    return new_spec(variants, read_config(config.get("DataCaptureConfig")))
 
 
 def check_instances(variant: str, count: int) -> None:
@@ -76,8 +78,7 @@ def create_config(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     for member in _NOT_HERE:
         if member in parameters:
             raise not_implemented(member)
-    if parameters.get("DataCaptureConfig", {}).get("EnableCapture"):
-        raise not_implemented("DataCaptureConfig")
+    read_config(parameters.get("DataCaptureConfig"))
     variants = [_variant(call, variant) for variant in parameters["ProductionVariants"]]
     names = [variant["VariantName"] for variant in variants]
     if len(set(names)) < len(names):

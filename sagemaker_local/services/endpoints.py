@@ -6,6 +6,9 @@ change whose process has died is ended when the endpoint is read next.
 Every update starts all of the new fleet beside the old one and then switches, whatever traffic shifting
 the DeploymentConfig asks for: there are no alarms here to watch in between. A new fleet that does not come
 up leaves the old one in service, and FailureReason says why, as with AutoRollbackConfiguration.
+
+What is captured is always what the endpoint configuration says: RetainAllVariantProperties keeps counts and
+weights, and AWS's page on VariantProperty calls ``DataCaptureConfig`` "not currently supported".
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import time
 from typing import Any
 
 from sagemaker_local.errors import not_implemented, validation_error
+from sagemaker_local.hosting import capture
 from sagemaker_local.hosting.endpoint_record import BEFORE, ENDPOINT
 from sagemaker_local.hosting.fleet_spec import SPEC_MEMBER, FleetSpec, read_spec
 from sagemaker_local.services import paging, tags
@@ -53,6 +57,7 @@ def create_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             "EndpointArn": arn,
             "EndpointConfigName": config["EndpointConfigName"],
             "EndpointStatus": "Creating",
+            "DataCaptureConfig": capture.summary(config.get("DataCaptureConfig")),
             "LastDeploymentConfig": parameters.get("DeploymentConfig"),
             "CreationTime": now,
             "LastModifiedTime": now,
@@ -69,7 +74,10 @@ def update_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """UpdateEndpoint; returns while it is Updating, and the endpoint serves without a gap."""
     config = load_config(call, parameters["EndpointConfigName"])
     spec = spec_of(call, config)
-    members: Document = {"EndpointConfigName": config["EndpointConfigName"]}
+    members: Document = {
+        "EndpointConfigName": config["EndpointConfigName"],
+        "DataCaptureConfig": capture.summary(config.get("DataCaptureConfig")),
+    }
     if "DeploymentConfig" in parameters or not parameters.get("RetainDeploymentConfig"):
         members["LastDeploymentConfig"] = parameters.get("DeploymentConfig")
     with call.store.transaction():

@@ -10,6 +10,7 @@ from typing import Any
 
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.hosting import router
+from sagemaker_local.hosting.capture import CaptureConfig, Captured
 from sagemaker_local.hosting.endpoints import LOG_GROUP, NotInService
 from sagemaker_local.services.call import AsyncHandler, Call
 from sagemaker_local.services.metrics import count_invocation
@@ -71,6 +72,7 @@ async def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     if len(found.body) > LARGEST_PAYLOAD:
         reason = f"The answer has {len(found.body)} bytes; {LARGEST_PAYLOAD} are the limit."
         raise _model_error(call, name, router.ContainerError(found.container, 500, reason))
+    _capture(call, fleet.spec.capture, parameters, found)
     return {
         "Body": found.body,
         "ContentType": found.content_type,
@@ -80,6 +82,28 @@ async def invoke(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 SERVICE = "sagemaker-runtime"
 OPERATIONS: dict[str, AsyncHandler] = {"InvokeEndpoint": invoke}
+
+
+def _capture(
+    call: Call, config: CaptureConfig | None, parameters: dict[str, Any], answer: router.Answer
+) -> None:
+    """Have a request that was answered written, if it is drawn; nothing of it is done here."""
+    if config is None or not config.draw():
+        return
+    captured = Captured(
+        config=config,
+        region=call.region,
+        endpoint=parameters["EndpointName"],
+        variant=answer.variant,
+        moment=time.time(),
+        body=parameters["Body"],
+        content_type=parameters.get("ContentType"),
+        answer=answer.body,
+        answer_type=answer.content_type,
+        inference_id=parameters.get("InferenceId"),
+        custom_attributes=parameters.get("CustomAttributes"),
+    )
+    call.components.captures.add(captured)
 
 
 def _model_error(call: Call, name: str, problem: router.ContainerError) -> AwsError:

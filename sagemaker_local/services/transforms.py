@@ -7,6 +7,7 @@ from typing import Any
 
 from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, job_not_found, not_implemented, validation_error
+from sagemaker_local.hosting.batch_capture import read_batch_capture
 from sagemaker_local.hosting.data_processing import read_processing
 from sagemaker_local.hosting.fleet_spec import SPEC_MEMBER, Variant, new_spec
 from sagemaker_local.hosting.payloads import DEFAULT_PAYLOAD_MB
@@ -113,8 +114,7 @@ def check_request(request: dict[str, Any]) -> None:
     if source.get("SplitType", "None") not in ("None", "Line"):
         raise not_implemented(f"SplitType {source['SplitType']}")
     read_processing(request)
-    if request.get("DataCaptureConfig"):
-        raise not_implemented("DataCaptureConfig")
+    read_batch_capture(request)
     megabytes = request.get("MaxPayloadInMB", DEFAULT_PAYLOAD_MB)
     together = megabytes * max(1, request.get("MaxConcurrentTransforms", 1))
     if together > LARGEST_PAYLOADS_MB:

@@ -14,6 +14,9 @@ from pipelines.infra.handler_code import EVALUATION, FORMATS, ROOT, gather_handl
 
 IMPORTS = """
 import importlib, json, sys
+# An editable installation finds in the checkout what the zip file lacks.
+of_checkout = [one for one in sys.meta_path if str(getattr(one, "__module__", "")).startswith("__editable__")]
+sys.meta_path = [one for one in sys.meta_path if one not in of_checkout]
 sys.path.insert(0, sys.argv[1])
 for handler in json.loads(sys.argv[2]):
     module, _, name = handler.rpartition(".")

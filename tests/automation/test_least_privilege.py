@@ -226,6 +226,36 @@ alarms = ["theirs"]
     assert not allows(statements(resources("foundation"), "ExecutionRole"), "cloudwatch:DescribeAlarms")
 
 
+def test_the_pipelines_role_writes_what_its_environments_capture_and_nothing_else(tmp_path: Path) -> None:
+    environments = """
+[projects.rc.fraud-detection.environments.dev]
+[projects.rc.fraud-detection.environments.prod]
+capture.percent = 10
+[projects.rc.fraud-detection.environments.kept]
+capture.destination = "s3://captures/of-rc"
+[projects.rc.fraud-detection.environments.theirs]
+role = "arn:aws:iam::000000000000:role/models"
+capture = {}
+"""
+    (tmp_path / "projects.toml").write_text(SETTINGS + environments)
+    project = load_settings(tmp_path / "projects.toml").project(PROJECT)
+    site = site_of(project, ACCOUNT, REGION)
+    given = build_stack(project, site, "foundation", code_key="x").parameters
+    policy = statements(resources("foundation", CaptureArns=given["CaptureArns"]), "ExecutionRole")
+
+    def writes(place: str) -> bool:
+        return allows(policy, "s3:PutObject", f"arn:aws:s3:::{place}/AllTraffic/2026/01/01/00/x.jsonl")
+
+    own = f"{site.target.bucket}/{PROJECT}/capture/{PROJECT}"
+    assert writes(f"{own}-prod")
+    assert writes(f"captures/of-rc/{PROJECT}-kept")
+    assert not writes(f"{own}-theirs"), "that environment's models run under a role of their own"
+    assert not writes(f"{own}-dev"), "nothing is captured there"
+    assert not writes("captures/of-rc/another-endpoint")
+    without = statements(resources("foundation"), "ExecutionRole")
+    assert not allows(without, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{PROJECT}/capture/{PROJECT}-prod/x")
+
+
 TRACKED_BY = {
     "mlflow-app/app-ABC123": {"sagemaker:CallMlflowAppApi", "sagemaker:DescribeMlflowApp"},
     "mlflow-tracking-server/team": {

@@ -57,6 +57,8 @@ DEV = {
     "timeouts": "startup_timeout_seconds = 600\ndownload_timeout_seconds = 900",
     "canary": "canary_percent = 10\nbake_seconds = 300",
     "alarms": 'alarms = ["latency", "errors"]',
+    "capture": "capture.percent = 20",
+    "capture elsewhere": 'region = "eu-central-1"\ncapture.destination = "s3://captures-there/churn/"',
     "promotion": 'promotion = "manual"',
 }
 VARIABLES = {
@@ -78,7 +80,9 @@ def variables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 def project_with(folder: Path, network: str, dev: str) -> Project:
-    text = SETTINGS.format(name="churn") + network
+    text = (
+        SETTINGS.format(name="churn").replace("[defaults]\n", '[defaults]\nbucket = "artifacts"\n') + network
+    )
     (folder / "projects.toml").write_text(f"{text}[projects.rc.churn.environments.dev]\n{dev}\n")
     return load_settings(folder / "projects.toml").project()
 

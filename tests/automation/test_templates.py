@@ -54,6 +54,7 @@ EVERY_OPTION = {
     "SharedLogGroups": "create",
     "ConnectionArn": CONNECTION,
     "AlarmArns": "arn:aws:cloudwatch:eu-west-1:000000000000:alarm:errors",
+    "CaptureArns": f"arn:aws:s3:::artifacts/{PROJECT}/capture/{PROJECT}-prod/*",
     "MlflowAppArn": "arn:aws:sagemaker:eu-west-1:000000000000:mlflow-app/app-ABC123",
     "MlflowTrackingServerArn": "arn:aws:sagemaker:eu-west-1:000000000000:mlflow-tracking-server/team",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from registered_models import BUCKET, Registry
 
@@ -137,3 +139,27 @@ def test_rows_that_the_model_refuses_fail_the_job_with_the_reason(registry: Regi
     assert ended.code == 1
     assert "the transform job is Failed" in ended.err
     assert not (registry.folder / "o.csv").exists()
+
+
+def test_a_job_captures_where_an_environment_captures_its_requests(registry: Registry) -> None:
+    registry.register(approved=True)
+    name = registry.project.removeprefix("rc-")
+    registry.settings(
+        f"\n[projects.rc.{name}.environments.dev]\n"
+        f'capture = {{ percent = 20, destination = "s3://{BUCKET}/{name}-kept" }}\n'
+        f"[projects.rc.{name}.environments.test]\n"
+    )
+    words = ("transform", "--input", "rows.csv", "--output", "scored.csv", "--json")
+    refused = registry.gatehouse(*words, "--capture", "test")
+    assert refused.code == 1
+    assert "environment 'test' captures nothing. Give it a table capture" in refused.err
+    done = registry.done(*words, "--capture", "dev").document
+    assert len((registry.folder / "scored.csv").read_text().splitlines()) == 5
+    s3, found = registry.client("s3"), {}
+    place = f"{name}-kept/{registry.project}-dev/transforms/"
+    for item in s3.list_objects_v2(Bucket=BUCKET, Prefix=place)["Contents"]:
+        side, *_, file = item["Key"].removeprefix(place).split("/")
+        assert file == f"{done['job']}.json"
+        found[side] = json.loads(s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read())
+    assert found["input"] == [{"prefix": f"{done['input']}/"}, "part-000000.csv"]
+    assert found["output"][1:] == ["part-000000.csv.out"]

@@ -132,7 +132,6 @@ def test_a_stop_ends_the_batch(workshop: Any, name: str) -> None:
     ("step", "path", "value", "what"),
     [
         ("Batch", ("TransformInput", "SplitType"), "RecordIO", "SplitType RecordIO"),
-        ("Batch", ("DataCaptureConfig",), {"DestinationS3Uri": "s3://b/k"}, "DataCaptureConfig"),
         ("Make", ("PrimaryContainer", "Mode"), "MultiModel", "MultiModel"),
     ],
 )
