@@ -6,7 +6,6 @@ import sys
 
 from benchmarks import (
     capture,
-    control_plane,
     listing,
     load,
     object_store,
@@ -16,12 +15,13 @@ from benchmarks import (
     studio,
     training,
     whole_run,
+    writers,
 )
 
 BENCHMARKS = {
     "start_up": lambda _: start_up.main(),
-    "control_plane": lambda _: control_plane.main(),
     "listing": listing.main,
+    "writers": writers.main,
     "load": load.main,
     "object_store": lambda _: object_store.main(),
     "preprocessing": preprocessing.main,

@@ -1,22 +1,18 @@
-"""The local SageMaker under load: who waits, long logs, long lists, many writers. Every figure is a ratio.
+"""The local SageMaker under load: who waits, long logs, long lists. Every figure is a ratio.
 
 - While 64 long polls wait for messages, ListModels is asked for; against the same with nobody waiting.
 - A log of a job is searched for a line by FilterLogEvents; against `grep` on the same file. The longest page
   says how long a client waits at most, and the server's memory is taken before and after.
 - Pages of ten among 10 000 objects; against the same among ten objects of another region of the same home.
-- 32 writers at once; against 32 threads that commit to SQLite by its own lock, the same bytes and as durably.
 
-    python -m benchmarks load [--objects 10000] [--log-mb 2000] [--seconds 5]
+    python -m benchmarks load [--objects 10000] [--log-mb 2000]
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
-import itertools
 import json
-import sqlite3
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,7 +27,7 @@ from typing import Any
 from benchmarks.measure import Cost, in_turn, report, timed
 from benchmarks.object_store import free_port, peak_mb, server
 
-POLLS, WRITERS = 64, 32
+POLLS = 64
 FEW, FEW_REGION, MANY_REGION = 10, "eu-west-1", "eu-central-1"
 _ROUNDS = 7
 _PAGES = 40
@@ -46,14 +42,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="benchmarks load", description=__doc__)
     parser.add_argument("--objects", type=int, default=10_000, help="in the long lists")
     parser.add_argument("--log-mb", type=int, default=2000, help="of the log that is searched")
-    parser.add_argument("--seconds", type=float, default=5.0, help="for which writers write")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         home, port = Path(folder) / "home", free_port()
         command = [sys.executable, "-m", "sagemaker_local", "--home", str(home), "--port", str(port)]
         with server(command, f"http://127.0.0.1:{port}") as (_, pid):
             _waiting(port)
-            _writers(port, Path(folder), options.seconds)
             _lists(port, options.objects)
             _long_log(port, pid, home, options.log_mb)
 
@@ -116,65 +110,6 @@ def _waiting(port: int) -> None:
         with _long_polls(port):
             costs[waiting].append(lists())
     report(f"{_PAGES} ListModels, one after another", costs, waiting, {nobody: 1.5})
-
-
-def _writers(port: int, folder: Path, seconds: float) -> None:
-    numbers = itertools.count()
-
-    def ours() -> Callable[[], object]:
-        send = connection(port)
-        return lambda: send(
-            "SageMaker.CreateModelPackageGroup", {"ModelPackageGroupName": f"g-{next(numbers)}"}
-        )
-
-    database = folder / "floor.db"
-    with sqlite3.connect(database) as made:
-        made.execute("PRAGMA journal_mode=WAL")
-        made.execute("CREATE TABLE resource (name TEXT PRIMARY KEY, doc TEXT)")
-
-    def by_lock() -> Callable[[], object]:
-        own = sqlite3.connect(database, timeout=60, isolation_level=None, check_same_thread=False)
-        own.execute("PRAGMA synchronous=FULL")
-
-        def write() -> None:
-            own.execute("BEGIN IMMEDIATE")
-            own.execute("INSERT INTO resource VALUES (?, ?)", (f"g-{next(numbers)}", "x" * 400))
-            own.execute("COMMIT")
-
-        return write
-
-    print(f"\nWrites for {seconds:g} s, each acknowledged when it is on the disk")
-    rates: dict[str, float] = {}
-    ways = {
-        f"the local SageMaker, {WRITERS} writers": (ours, WRITERS),
-        "the local SageMaker, 1 writer": (ours, 1),
-        f"SQLite's own lock, {WRITERS} threads, no HTTP": (by_lock, WRITERS),
-    }
-    for name, (make, count) in ways.items():
-        times = _driven(make, count, seconds)
-        p50, p99 = statistics.median(times), statistics.quantiles(times, n=100)[98]
-        rates[name] = len(times) / seconds
-        line = f"  {name:<52}{rates[name]:8,.0f}/s   p50 {p50 * 1000:6.1f} ms   p99 {p99 * 1000:7.1f} ms"
-        goal = ", goal below 10" if make is ours and count > 1 else ""
-        print(f"{line}   p99 / p50: {p99 / p50:.1f}{goal}", flush=True)
-    together, alone, _ = rates.values()
-    print(f"  {WRITERS} writers / 1 writer: {together / alone:.2f} times the writes in a second")
-
-
-def _driven(make: Callable[[], Callable[[], object]], count: int, seconds: float) -> list[float]:
-    """The seconds of each write of so many threads, without those of the first half second."""
-    begin = time.perf_counter() + 0.5
-
-    def drive(_number: int) -> list[float]:
-        write, times = make(), []
-        while (started := time.perf_counter()) < begin + seconds:
-            write()
-            if started >= begin:
-                times.append(time.perf_counter() - started)
-        return times
-
-    with ThreadPoolExecutor(count) as threads:
-        return [one for times in threads.map(drive, range(count)) for one in times]
 
 
 def _lists(port: int, count: int) -> None:

@@ -30,7 +30,7 @@ _FEW_TEXTS = 32
 _ABSENT = np.int64(-0x61C8864680B583EB)
 _ROW_GROUP_ROWS = 65_536
 _ROW_GROUP_BYTES = 32 << 20
-_FILE_ROWS = 4_000_000
+_FILE_ROWS = 262_144  # training instances get whole files, so there must be several for each
 
 
 def text_hashes(texts: pa.Array) -> np.ndarray:

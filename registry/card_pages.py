@@ -21,6 +21,10 @@ from registry.verdicts import Verdict
 from registry.version_details import VersionDetails
 
 _TILES = 5
+_USES_TITLE, _BUSINESS_TITLE = "Intended uses", "Business"
+WRITTEN = (_USES_TITLE, _BUSINESS_TITLE)
+"""The titles of the sections that people write, in the settings or by hand."""
+
 _LONGEST = 1 << 20
 """Characters of a text: as long as a whole card may be."""
 
@@ -87,8 +91,8 @@ def sections(version: VersionDetails) -> list[Section]:
     additional = card.get("additional_information", {})
     found = [
         Section("This version", tuple(_overview(version, card))),
-        Section("Intended uses", tuple(_facts(_in_order(card.get("intended_uses", {}), _USES)))),
-        Section("Business", tuple(_facts(card.get("business_details", {})))),
+        Section(_USES_TITLE, tuple(_facts(_in_order(card.get("intended_uses", {}), _USES)))),
+        Section(_BUSINESS_TITLE, tuple(_facts(card.get("business_details", {})))),
         Section(
             "Training",
             tuple(_facts({key: value for key, value in training.items() if key != "hyper_parameters"})),

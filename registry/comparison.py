@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from evaluation.wilson import wilson
-from registry.model_quality import Metric, is_of_constant, metric_kind
+from registry.model_quality import ACCURACY, Metric, is_of_constant, metric_kind
 from registry.verdicts import Measured
 from registry.version_details import VersionDetails
 
@@ -104,6 +104,27 @@ class Comparison:
     metrics: tuple[MetricComparison, ...]
     paired: PairedAnswers | None
     remarks: tuple[str, ...]
+
+    def better_in(self, which: str) -> list[str]:
+        """The labels of the metrics in which `which`, `first` or `second`, is better by more than chance."""
+        return [metric_kind(one.name).label for one in self.metrics if one.better == which]
+
+    @property
+    def pairs_in_words(self) -> str | None:
+        """Which rows both were scored on, and how often only one of them is right; None if they were not."""
+        paired, first, second = self.paired, self.first.version, self.second.version
+        if paired is None:
+            return None
+        words = (
+            f"The same rows are the {paired.rows:,} test rows of version {paired.tested_on}, scored by both"
+        )
+        if paired.right is None:
+            return f"{words}."
+        return (
+            f"{words}: {paired.right.only_first:,} only version {first} has right,"
+            f" {paired.right.only_second:,} only version {second}"
+            f" (McNemar's exact test: p {paired.metrics[ACCURACY.name].p_value:.2g})."
+        )
 
 
 def compare(first: VersionDetails, second: VersionDetails, paired: PairedAnswers | None = None) -> Comparison:

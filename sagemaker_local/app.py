@@ -46,6 +46,7 @@ from sagemaker_local.s3.streaming import (
 )
 from sagemaker_local.services.call import Waiting
 from sagemaker_local.services.operations import Operations
+from sagemaker_local.shared_commits import SharedCommits
 
 HEALTH_PATH = "/_health"
 """Answers 200 without credentials; no bucket's name begins with an underscore."""
@@ -84,6 +85,12 @@ class _Exchange:
         return None if found is None else found[0]
 
     @property
+    def operation(self) -> str | None:
+        """The operation, of a request that names it before its body."""
+        found = called(self.request)
+        return None if found is None else found[1]
+
+    @property
     def only_reads(self) -> bool:
         """As far as method and headers tell; a form's operation is in its body."""
         found = called(self.request)
@@ -97,11 +104,13 @@ class App:
         self._operations, self._s3, self._port, self._page = operations, s3, port, page
         self._readers = ThreadPoolExecutor(_READING_THREADS, thread_name_prefix="reading request")
         self._writers = ThreadPoolExecutor(_WRITING_THREADS, thread_name_prefix="request")
+        self._commits = SharedCommits(operations.components.store)
 
     def close(self) -> None:
         """Returns when no thread is left, and so none that has the database open."""
         for pool in (self._readers, self._writers):
             pool.shutdown(cancel_futures=True)
+        self._commits.close()
 
     def _pool(self, exchange: _Exchange) -> ThreadPoolExecutor:
         return self._readers if exchange.only_reads else self._writers
@@ -181,6 +190,8 @@ class App:
         try:
             if name in self._operations.awaited_services:
                 response = await awaited_work()
+            elif self._operations.is_transaction(name, exchange.operation):
+                response = await self._commits.write(work)
             else:
                 response = await self._answer(exchange, work)
         except ClientGone:

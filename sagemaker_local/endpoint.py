@@ -44,8 +44,6 @@ from sagemaker_local.scheduling.clock import Clock
 from sagemaker_local.services import table
 from sagemaker_local.services.call import Components
 from sagemaker_local.services.operations import Operations
-from sagemaker_local.stacks.cloudformation import TemplateError
-from sagemaker_local.stacks.creation import create_stack
 from sagemaker_local.stacks.templates import Template
 from sagemaker_local.store import Store
 from sagemaker_local.tuning.jobs import TuningJobs
@@ -267,6 +265,11 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
 def _create_stacks(operations: Operations, templates: Sequence[Template]) -> dict[str, Mapping[str, str]]:
     """Create what templates describe; what of each is left out, where there is something."""
     left_out: dict[str, Mapping[str, str]] = {}
+    if not templates:
+        return left_out
+    from sagemaker_local.stacks.cloudformation import TemplateError  # YAML, which a short command needs not
+    from sagemaker_local.stacks.creation import create_stack
+
     try:
         for template in templates:
             created = create_stack(

@@ -1,7 +1,10 @@
-"""uvicorn's server with a limit on headers, and without its pauses at the end.
+"""uvicorn's server with a limit on headers, answers in one piece, and without its pauses at the end.
 
 uvicorn collects a request's headers whatever their size. A connection here takes a limited number of bytes
 that are not a body's, so a client cannot fill the memory.
+
+uvicorn writes the head and the body of an answer apart, which are two system calls, and the client is woken
+twice. Here a head waits for the body that comes in the same turn of the event loop.
 
 uvicorn checks ten times a second whether it is to end, and then waits a tenth of a second for connections
 to close. This server is woken when it is to end, and waits only for requests that are being answered.
@@ -12,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -31,11 +35,49 @@ _READ_ON_SECONDS = 1.0
 """For which a client that is refused may go on sending, so that it gets to read the answer."""
 
 
+_SMALL = 16 << 10
+"""Bytes up to which two pieces are put together: copying more costs more than a second system call."""
+
+
+class _Gathering:
+    """A transport that sends two small pieces, written in one turn of the event loop, as one."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        if not self._held and len(data) <= _SMALL:
+            self._held = data
+            self._loop.call_soon(self._send_held)
+        elif len(data) <= _SMALL:
+            held, self._held = self._held, b""
+            self._transport.write(held + data)
+        else:
+            self._send_held()
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._send_held()
+        self._transport.close()
+
+    def _send_held(self) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class HttpConnection(HttpToolsProtocol):
-    """uvicorn's connection with a limit on the bytes between the parts that the application is given."""
+    """uvicorn's connection that gathers what it sends, and limits the bytes between a request's parts."""
 
     _since_last_part = 0
     _is_refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast("asyncio.Transport", _Gathering(transport, self.loop)))
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:

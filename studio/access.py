@@ -37,6 +37,13 @@ HEADERS: Mapping[str, str] = {
 }
 """Sent with every answer."""
 
+SANDBOX: Mapping[str, str] = {
+    "content-security-policy": (
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+    )
+}
+"""Sent instead with a document that these pages have not made: it has an origin of its own and no scripts."""
+
 
 @dataclass(frozen=True)
 class Access:

@@ -29,14 +29,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_denied
 from aws_formats.times import duration, moment
 from aws_formats.visible_text import visible
 from registry.model_quality import metric_kind
 from studio import charts, graph, words
-from studio.access import COOKIE, HEADERS, Access
+from studio.access import COOKIE, HEADERS, SANDBOX, Access
 from studio.links import BASE
 from studio.pages import ASKED_BY_FORM, CHANGES, PAGES
-from studio.pages.answers import Asked, Page, Redirect
+from studio.pages.answers import Asked, Document, Page, Redirect
 from studio.source import SettingsError, Source
 
 _FOLDER = Path(str(importlib.resources.files("studio")))
@@ -93,7 +94,8 @@ class _OwnHostOnly:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
                 is_static = scope["path"].startswith(f"{BASE}/static/")
                 headers.setdefault("cache-control", "no-cache" if is_static else "no-store")
             await send(message)
@@ -182,13 +184,17 @@ class Studio:
             answer = await run_in_threadpool(page, self.source, asked)
             if isinstance(answer, Redirect):
                 return RedirectResponse(BASE + answer.path, 303)
+            if isinstance(answer, Document):
+                return HTMLResponse(answer.text, headers=SANDBOX)
             return self.page(answer.template, request, **answer.values)
         except SettingsError as error:
             return self._problem(request, "The settings cannot be read", error.on_lines, 503)
         except GatehouseError as error:
             return self._problem(request, "This cannot be done or shown", str(error), 404)
         except (ClientError, BotoCoreError) as error:
-            return self._problem(request, "SageMaker gave no answer", str(error), 502)
+            is_refusal = isinstance(error, ClientError) and is_denied(error)
+            heading = "You have no permission for this" if is_refusal else "SageMaker gave no answer"
+            return self._problem(request, heading, str(error), 502)
         except Exception:
             # The path alone: a query can hold a token.
             _log.exception("the page %s could not be made", visible(request.url.path))

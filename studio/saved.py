@@ -22,7 +22,7 @@ from studio.access import Access
 from studio.app import Studio
 from studio.links import BASE, new_token
 from studio.pages import PAGES
-from studio.pages.answers import Asked, Page, Redirect
+from studio.pages.answers import Asked, Document, Page, Redirect
 from studio.source import Source
 
 _PATIENCE = 60.0
@@ -31,7 +31,7 @@ _PATIENCE = 60.0
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _WITHOUT_CONTENT = frozenset({"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
 _LEFT_OUT = frozenset({"script", "form", "input", "button", "select", "textarea", "link"})
-_LEFT_OUT_CLASSES = frozenset({"skip", "filter"})
+_LEFT_OUT_CLASSES = frozenset({"skip", "filter", "stale"})
 
 
 def saved_page(source: Source, path: str, now: datetime | None = None) -> str:
@@ -44,6 +44,8 @@ def saved_page(source: Source, path: str, now: datetime | None = None) -> str:
     answer = page(replace(source, patience=_PATIENCE), asked)
     if isinstance(answer, Redirect):
         raise GatehouseError(f"{path} is no page of its own", remedy=f"Save {answer.path}")
+    if isinstance(answer, Document):
+        return answer.text
     style = importlib.resources.files("studio").joinpath("static/studio.css").read_text(encoding="utf-8")
     head = f'<meta http-equiv="content-security-policy" content="{_POLICY}"><style>\n{style}</style>'
     saved = f"<p>Saved on {escape(moment(now or datetime.now(UTC)))}.</p>\n"

@@ -27,6 +27,8 @@ class Hyperparameters:
     num_round: int
     early_stopping_rounds: int
     class_weights: str
+    device: str
+    external_memory: str
     booster: Mapping[str, Any]
 
 
@@ -93,6 +95,8 @@ _PARAMETERS: dict[str, _Parameter] = {
     "early_stopping_rounds": _Parameter(_Range(int, at_least=0), "10"),
     "seed": _Parameter(_Range(int, at_least=0, at_most=2**31 - 1), "0"),
     "class_weights": _Parameter(_one_of("none", "balanced"), "none"),
+    "device": _Parameter(_one_of("auto", "cpu", "cuda"), "auto"),
+    "external_memory": _Parameter(_one_of("auto", "always", "never"), "auto"),
     "alpha": _Parameter(_NOT_NEGATIVE),
     "base_score": _Parameter(_Range(float, above=-math.inf, below=math.inf)),
     "colsample_bylevel": _Parameter(_FRACTION),

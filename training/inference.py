@@ -13,8 +13,10 @@ the model. So a :class:`Refusal` is passed on as a value, and :func:`output_fn` 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,8 @@ finally:
 
 import explanations
 
-_ONE_THREAD_WORK = 1_000_000  # rows times trees, about 4 ms: for less, a second core saves nothing
+_SHARED_WORK = 1_000_000  # rows times trees, about 50 ms on one core: for more, waits no longer matter
+_LEAST_WORK = 50_000  # rows times trees, 1 to 3 ms: for less, another core saves nothing
 _LONGEST_REASON = 2000  # characters: a message may hold a value of the request, which may be long
 
 
@@ -40,14 +43,18 @@ _LONGEST_REASON = 2000  # characters: a message may hold a value of the request,
 class Model:
     """What :func:`model_fn` loads: the booster and the schema it was trained with.
 
-    ``one_thread_booster`` is the same booster on one thread, for up to ``one_thread_rows`` rows: on busy
-    cores several threads wait for each other far longer than the trees take.
+    ``one_thread_booster`` is the same booster on the thread that calls it, for up to ``shared_rows`` rows: on
+    busy cores XGBoost's own threads, which wait for each other actively, take several times as long as the
+    trees. ``threads`` and the calling one share the rows of such a request, ``least_rows`` each or more.
     """
 
     booster: xgb.Booster
     schema: Schema
     one_thread_booster: xgb.Booster
-    one_thread_rows: int
+    shared_rows: int
+    least_rows: int
+    cores: int
+    threads: ThreadPoolExecutor
     explained_rows: int
     """For how many rows of one request contributions are computed."""
 
@@ -110,11 +117,15 @@ def model_fn(model_dir: str) -> Model:
     one_thread_booster = xgb.Booster({"nthread": 1}, model_file=folder / "model.ubj")
     schema = read_schema(folder / "schema.json")
     trees = booster.num_boosted_rounds() * (len(schema.classes) if schema.task == "multiclass" else 1)
+    cores = _cores()
     return Model(
         booster,
         schema,
         one_thread_booster,
-        one_thread_rows=_ONE_THREAD_WORK // max(trees, 1),
+        shared_rows=_SHARED_WORK // max(trees, 1),
+        least_rows=max(_LEAST_WORK // max(trees, 1), 1),
+        cores=cores,
+        threads=ThreadPoolExecutor(max(cores - 1, 1), "predicting"),  # its threads begin with their work
         explained_rows=explanations.rows_for((folder / "model.ubj").stat().st_size),
     )
 
@@ -140,8 +151,7 @@ def predict_fn(data: Payload | Refusal, model: Model) -> Prediction | NumberPred
 
 def predict(matrix: np.ndarray, model: Model) -> Prediction | NumberPrediction:
     """Score the rows of a matrix that is encoded already."""
-    booster = model.one_thread_booster if len(matrix) <= model.one_thread_rows else model.booster
-    scores = np.asarray(booster.inplace_predict(matrix, validate_features=False), dtype=np.float64)
+    scores = np.asarray(_scores(matrix, model), dtype=np.float64)
     if model.schema.task == "regression":
         return NumberPrediction(scores.reshape(-1), Scored(matrix, model))
     if model.schema.task == "binary":
@@ -152,6 +162,30 @@ def predict(matrix: np.ndarray, model: Model) -> Prediction | NumberPrediction:
         probabilities = scores.reshape(len(matrix), len(model.schema.classes))
         chosen = probabilities.argmax(axis=1)
     return Prediction(model.schema.classes, chosen, probabilities, Scored(matrix, model))
+
+
+def _scores(matrix: np.ndarray, model: Model) -> np.ndarray:
+    """What the booster answers to each row."""
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        found: np.ndarray = model.one_thread_booster.inplace_predict(rows, validate_features=False)
+        return found
+
+    if len(matrix) > model.shared_rows:
+        return model.booster.inplace_predict(matrix, validate_features=False)
+    parts = min(model.cores, len(matrix) // model.least_rows)
+    if parts < 2:
+        return predict(matrix)
+    own, *others = np.array_split(matrix, parts)
+    under_way = [model.threads.submit(predict, rows) for rows in others]
+    return np.concatenate([predict(own), *(part.result() for part in under_way)])
+
+
+def _cores() -> int:
+    """Those that the process may use, or fewer where OpenMP, whose threads XGBoost's are, is told so."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    cores = len(os.sched_getaffinity(0))
+    return min(cores, int(told)) if told.isdecimal() and int(told) else cores
 
 
 def output_fn(prediction: Prediction | NumberPrediction | Refusal, accept: str) -> tuple[str, str] | Refusal:

@@ -2,14 +2,14 @@
 
 XGBoost pulls batches from a :class:`xgboost.DataIter` several times (size, quantiles, bins) and keeps only
 the bins, one byte a value. A part of up to 1 GiB of encoded rows is encoded once, kept until the matrix is
-complete, and given in an order that follows from what the rows hold (``row_order``); with several workers
-each takes every n-th row of that order. Of a larger part one row group is in memory at a time, in the order
-of the files; each of several workers takes every n-th row group, or, where there are too few for that, every
-n-th row of each.
+complete, and given in an order that follows from what the rows hold (``row_order``). Of a larger part, and of
+one that is trained on from the disk, a batch of rows is in memory at a time, in the order of the files. Each
+of several workers has files of its own.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,6 @@ import xgboost as xgb
 from feature_encoding import Schema, encode
 from hyperparameters import InputError
 from row_order import content_hashes
-from workers import Worker
 
 _SORTED_BYTES = 1 << 30
 _BATCH_ROWS = 65_536
@@ -31,7 +30,7 @@ _BATCH_ROWS = 65_536
 
 @dataclass(frozen=True)
 class Part:
-    """One channel's Parquet files."""
+    """The Parquet files of one channel that this worker has."""
 
     name: str
     paths: tuple[Path, ...]
@@ -40,16 +39,12 @@ class Part:
 
 
 def find_part(folder: Path, name: str, schema: Schema) -> Part:
-    """Look up the channel's files and check that they hold the schema's columns.
+    """Look up the worker's files of a channel, of which there may be none, and check their columns.
 
     Raises:
-        InputError: there is no file, one is no Parquet, lacks a column, or there are no rows at all.
+        InputError: a file is no Parquet, or lacks a column of the schema.
     """
     paths = tuple(sorted(folder.rglob("*.parquet")))
-    if not paths:
-        raise InputError(
-            f"channel {name}: no Parquet file in {folder}. Give the output of the preprocessing step"
-        )
     groups: list[tuple[int, int]] = []
     rows = 0
     for place, path in enumerate(paths):
@@ -68,32 +63,68 @@ def find_part(folder: Path, name: str, schema: Schema) -> Part:
             )
         groups += [(place, group) for group in range(metadata.num_row_groups)]
         rows += metadata.num_rows
-    if not rows:
-        raise InputError(f"channel {name}: there are no rows. Give more data, or a larger part of it")
     return Part(name, paths, tuple(groups), rows)
 
 
+def check_there_are_rows(name: str, folder: Path, files: int, rows: int) -> None:
+    """Check what all workers have of a channel together.
+
+    Raises:
+        InputError: no file, or no row.
+    """
+    if not files:
+        raise InputError(
+            f"channel {name}: no Parquet file in {folder}. Give the output of the preprocessing step"
+        )
+    if not rows:
+        raise InputError(f"channel {name}: there are no rows. Give more data, or a larger part of it")
+
+
+def can_be_sorted(part: Part, schema: Schema) -> bool:
+    """Whether the worker's rows are few enough to be held in memory while the matrix is made."""
+    return part.rows * (len(schema.features) + 1) * 4 <= _SORTED_BYTES
+
+
 def class_counts(part: Part, schema: Schema) -> np.ndarray:
-    """How many rows each class has in the whole part, for all workers (int64, in the schema's order)."""
+    """How many of the worker's rows each class has (int64, in the schema's order)."""
     counts = np.zeros(len(schema.classes), np.int64)
-    for table in _tables(part, [schema.target], Worker(0, 1)):
+    for table in _tables(part, [schema.target]):
         counts += np.bincount(_classes(table, schema), minlength=len(schema.classes))
     return counts
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """Where XGBoost keeps a matrix that is not in memory: a folder, and how many rows a file holds."""
+
+    folder: Path
+    batch_rows: int
 
 
 def quantised(
     part: Part,
     schema: Schema,
     names: list[str],
-    worker: Worker,
     weights: np.ndarray | None,
     *,
     max_bin: int | None,
-    reference: xgb.QuantileDMatrix | None = None,
-) -> xgb.QuantileDMatrix:
-    """The worker's rows as XGBoost's matrix; ``weights`` holds one for each class."""
-    batches = _Batches(part, schema, names, worker, weights)
-    return xgb.QuantileDMatrix(batches, max_bin=max_bin, ref=reference, enable_categorical=True)
+    on_disk: OnDisk | None = None,
+    reference: xgb.DMatrix | None = None,
+) -> tuple[xgb.DMatrix, bytes]:
+    """The worker's rows as XGBoost's matrix, and a digest of them in their order.
+
+    Args:
+        names: of the features, inside the booster.
+        weights: one for each class.
+        reference: the matrix whose bins are taken.
+    """
+    batches = _Batches(part, schema, names, weights, on_disk)
+    kind = xgb.ExtMemQuantileDMatrix if on_disk else xgb.QuantileDMatrix
+    matrix = kind(batches, max_bin=max_bin, ref=reference, enable_categorical=True)
+    if not part.rows:  # XGBoost passes over the names of an empty batch
+        matrix.feature_names, matrix.feature_types = names, schema.types
+    batches.kept = None
+    return matrix, batches.digest.digest()
 
 
 @dataclass(frozen=True)
@@ -108,25 +139,33 @@ class _Batches(xgb.DataIter):  # type: ignore[misc]
     """The worker's rows, batch by batch, as often as XGBoost asks for them."""
 
     def __init__(
-        self, part: Part, schema: Schema, names: list[str], worker: Worker, weights: np.ndarray | None
+        self,
+        part: Part,
+        schema: Schema,
+        names: list[str],
+        weights: np.ndarray | None,
+        on_disk: OnDisk | None,
     ) -> None:
-        super().__init__()
-        self.part, self.schema, self.names, self.worker, self.weights = part, schema, names, worker, weights
-        sortable = part.rows * (len(names) + 1) * 4 <= _SORTED_BYTES
-        self.kept = _all_rows(part, schema) if sortable else None
+        super().__init__(cache_prefix=str(on_disk.folder / part.name) if on_disk else None)
+        self.part, self.schema, self.names, self.weights = part, schema, names, weights
+        self.batch_rows = on_disk.batch_rows if on_disk else 1
+        self.digest = hashlib.blake2b(digest_size=16)
+        self.digested = False
+        self.kept = None
+        if not on_disk and can_be_sorted(part, schema):
+            self.kept = _, order, hashes = _all_rows(part, schema)
+            self.digest.update(hashes[order])
+            self.digested = True
         self.batches: Iterator[_Rows] = iter(())
-        if not sortable and worker.rank == 0:
-            print(
-                f"{part.name}: {part.rows:,} rows are too many to be sorted in memory; with them in another"
-                " order the model may differ a little",
-                flush=True,
-            )
 
     def next(self, input_data: Callable[..., Any]) -> bool:
         """Give XGBoost the next batch; False at the end."""
         rows = next(self.batches, None)
         if rows is None:
+            self.digested = True
             return False
+        if not self.digested:
+            self.digest.update(content_hashes(rows.data, rows.label))
         weight = None if self.weights is None else self.weights[rows.label.astype(np.int64)]
         input_data(
             data=rows.data,
@@ -140,39 +179,52 @@ class _Batches(xgb.DataIter):  # type: ignore[misc]
     def reset(self) -> None:
         """Start from the first batch again."""
         if self.kept is not None:
-            self.batches = _in_order(*self.kept, self.worker)
+            rows, order, _ = self.kept
+            self.batches = _in_order(rows, order)
         else:
-            self.batches = _in_order_of_files(self.part, self.schema, self.worker)
+            self.batches = _in_order_of_files(self.part, self.schema, self.batch_rows)
 
 
-def _all_rows(part: Part, schema: Schema) -> tuple[_Rows, np.ndarray]:
-    """The part's rows, and the places of them (int64) in the order that follows from what they hold."""
+def _all_rows(part: Part, schema: Schema) -> tuple[_Rows, np.ndarray, np.ndarray]:
+    """The part's rows, the places of them (int64) in the order that follows from what they hold, hashes."""
     found = _Rows(np.empty((part.rows, len(schema.features)), np.float32), np.empty(part.rows, np.float32))
     hashes = np.empty(part.rows, np.uint64)
     done = 0
-    for table in _tables(part, [*schema.names, schema.target], Worker(0, 1)):
+    for table in _tables(part, [*schema.names, schema.target]):
         rows, end = _encoded(table, schema), done + table.num_rows
         found.data[done:end], found.label[done:end] = rows.data, rows.label
         hashes[done:end] = content_hashes(rows.data, rows.label)
         done = end
-    return found, np.argsort(hashes)
+    return found, np.argsort(hashes), hashes
 
 
-def _in_order(rows: _Rows, order: np.ndarray, worker: Worker) -> Iterator[_Rows]:
-    own = order[worker.rank :: worker.world_size]
-    for start in range(0, max(len(own), 1), _BATCH_ROWS):  # XGBoost needs one batch even of no rows
-        places = own[start : start + _BATCH_ROWS]
+def _in_order(rows: _Rows, order: np.ndarray) -> Iterator[_Rows]:
+    for start in range(0, max(len(order), 1), _BATCH_ROWS):  # XGBoost needs one batch even of no rows
+        places = order[start : start + _BATCH_ROWS]
         yield _Rows(rows.data[places], rows.label[places])
 
 
-def _in_order_of_files(part: Part, schema: Schema, worker: Worker) -> Iterator[_Rows]:
+def _in_order_of_files(part: Part, schema: Schema, least_rows: int) -> Iterator[_Rows]:
+    """As many row groups at a time as have `least_rows`; at the end as many as are left."""
     columns = [*schema.names, schema.target]
-    empty = True
-    for table in _tables(part, columns, worker):
-        empty = False
-        yield _encoded(table, schema)
-    if empty:
+    waiting: list[_Rows] = []
+    for table in _tables(part, columns):
+        waiting.append(_encoded(table, schema))
+        if sum(len(rows.label) for rows in waiting) >= least_rows:
+            yield _joined(waiting)
+            waiting = []
+    if waiting:
+        yield _joined(waiting)
+    elif not part.rows:
         yield _encoded(pa.table({name: pa.array([], pa.string()) for name in columns}), schema)
+
+
+def _joined(parts: list[_Rows]) -> _Rows:
+    if len(parts) == 1:
+        return parts[0]
+    return _Rows(
+        np.concatenate([rows.data for rows in parts]), np.concatenate([rows.label for rows in parts])
+    )
 
 
 def _encoded(table: pa.Table, schema: Schema) -> _Rows:
@@ -184,18 +236,14 @@ def _encoded(table: pa.Table, schema: Schema) -> _Rows:
     return _Rows(data, label)
 
 
-def _tables(part: Part, columns: list[str], worker: Worker) -> Iterator[pa.Table]:
-    by_group = len(part.groups) >= 2 * worker.world_size
+def _tables(part: Part, columns: list[str]) -> Iterator[pa.Table]:
+    """The rows, a row group at a time."""
     place, file = -1, None
-    for number, (path, group) in enumerate(part.groups):
-        if by_group and number % worker.world_size != worker.rank:
-            continue
+    for path, group in part.groups:
         if path != place:
             place, file = path, pq.ParquetFile(part.paths[path], read_dictionary=columns)
         assert file is not None
         table = file.read_row_group(group, columns=columns)
-        if not by_group and worker.world_size > 1:
-            table = table.take(pa.array(np.arange(worker.rank, table.num_rows, worker.world_size)))
         if table.num_rows:
             yield table
 

@@ -1,18 +1,19 @@
 """The second step: from Parquet parts to a model artifact.
 
-    python train.py [--opt-ml /opt/ml]
+    python train.py [--opt-ml /opt/ml] [--checkpoint-seconds 60]
 
 Reads the channels ``input/data/{train,validation,schema}`` and ``input/config/hyperparameters.json``, trains
 XGBoost (``hist``, native categories and missing values, early stopping on the validation part), prints the
 metrics of every round as XGBoost does, and a last line with the best one. Into ``model/`` come ``model.ubj``
 (the trees up to the best round), ``schema.json``, ``code/`` (what serves the model, and encoded the rows for
 this training; see ``serving_code``) and ``feature_importance.json``. The same rows and hyperparameters give
-the same model, whatever the order of the rows and their files, up to the size that ``parts`` names. An error
-becomes the job's failure reason, ``output/failure``.
+the same model, whatever the order of the rows and their files, up to the size that ``parts`` names, and
+whether or not a job before this one left a checkpoint to go on from (``checkpoints``). An error becomes the
+job's failure reason, ``output/failure``.
 
 With several instances the hosts of ``resourceconfig.json`` train one model together (``workers``): every
-host trains on a part of the rows (``parts``), gradients and metrics are summed over all, so that all stop at
-the same round, and the first host writes the model. Another number of hosts is another model, by a little.
+host trains on the files that SageMaker gives it, gradients and metrics are summed over all, so that all stop
+at the same round, and the first host writes the model. Another number of hosts is another model, by a little.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +35,13 @@ if __name__ == "__main__":
 
 import numpy as np
 import xgboost as xgb
+from boosting import Boosted, boost
+from checkpoints import Checkpoints, origin
+from devices import device
 from feature_encoding import Schema, read_schema
 from hyperparameters import Hyperparameters, InputError, parse
-from parts import Part, class_counts, find_part, quantised
+from memory import Plan, at_hand, plan
+from parts import OnDisk, Part, can_be_sorted, check_there_are_rows, class_counts, find_part, quantised
 from process_exit import run_and_exit
 from serving_code import copy_serving_code
 from workers import Worker, connected
@@ -49,26 +56,20 @@ _OBJECTIVES = {
 _ONE_THREAD_CELLS = 500_000  # rows times features: 0.1 s faster on a second core, 10 s slower on a busy one
 
 
-class _Metrics(xgb.callback.TrainingCallback):  # type: ignore[misc]
-    """Prints each round's metrics at once, in XGBoost's own form, on the first host."""
+@dataclass(frozen=True)
+class _Parts:
+    """What this host has of the two channels, and what they hold."""
 
-    def __init__(self, prints: bool) -> None:
-        super().__init__()
-        self.prints = prints
-
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
-        if self.prints:
-            values = [
-                f"{data}-{metric}:{history[-1]:.5f}"
-                for data, metrics in evals_log.items()
-                for metric, history in metrics.items()
-            ]
-            print("\t".join([f"[{epoch}]", *values]), flush=True)
-        return False
+    schema: Schema
+    train: Part
+    validation: Part
 
 
-def train(opt_ml: Path) -> None:
+def train(opt_ml: Path, checkpoint_seconds: float) -> None:
     """Do the whole step.
+
+    Args:
+        checkpoint_seconds: between two checkpoints; 0 is one after each round.
 
     Raises:
         InputError: a channel, the schema or a hyperparameter is wrong.
@@ -76,6 +77,7 @@ def train(opt_ml: Path) -> None:
     channels = opt_ml / "input" / "data"
     config = opt_ml / "input" / "config"
     settings = parse(_read_json(config / "hyperparameters.json"))
+    resources = _read_json(config / "resourceconfig.json")
     schema_path = channels / "schema" / "schema.json"
     if not schema_path.is_file():
         raise InputError(
@@ -83,14 +85,41 @@ def train(opt_ml: Path) -> None:
         )
     schema = read_schema(schema_path)
     _check_for_task(settings, schema.task)
-    part = find_part(channels / "train", "train", schema)
-    validation_part = find_part(channels / "validation", "validation", schema)
-    resources = _read_json(config / "resourceconfig.json")
-    with connected(resources) as worker, xgb.config_context(nthread=_threads(part, schema)):
-        booster, best_round, metric, best = _fit(part, validation_part, schema, settings, worker)
+    _check_distribution(resources, _read_json(config / "inputdataconfig.json"))
+    parts = _Parts(schema, *(find_part(channels / name, name, schema) for name in ("train", "validation")))
+    chosen, words = device(settings.device, resources.get("current_instance_type", ""))
+    with connected(resources) as worker, xgb.config_context(nthread=_threads(parts)):
+        for part in (parts.train, parts.validation):
+            files, rows = worker.sum([len(part.paths), part.rows])
+            check_there_are_rows(part.name, channels / part.name, files, rows)
+        for line in filter(None, (words, _without_rows(parts, worker, resources))):
+            print(line, flush=True)
+        done = _fit(parts, settings, worker, chosen, opt_ml / "checkpoints", checkpoint_seconds)
         if worker.rank == 0:
-            _save(opt_ml / "model", booster, schema, schema_path)
-            print(f"best_iteration={best_round} validation-{metric}={best:.5f}", flush=True)
+            _save(opt_ml / "model", done.booster, schema, schema_path)
+            metric = _OBJECTIVES[schema.task][1]
+            print(f"best_iteration={done.best_round} validation-{metric}={done.best:.5f}", flush=True)
+
+
+def _check_distribution(resources: Mapping[str, Any], channels: Mapping[str, Any]) -> None:
+    """Raises InputError where several hosts would each train on the same rows."""
+    if len(resources.get("hosts") or ()) < 2:
+        return
+    for name in ("train", "validation"):
+        given = channels.get(name, {}).get("S3DistributionType", "FullyReplicated")
+        if given != "ShardedByS3Key":
+            raise InputError(
+                f"channel {name}: each of several instances was given all of its files ({given}). "
+                "Set the channel's S3DataDistributionType to ShardedByS3Key"
+            )
+
+
+def _without_rows(parts: _Parts, worker: Worker, resources: Mapping[str, Any]) -> str:
+    """A line where SageMaker had too few files for this host to get one of the training part's."""
+    if parts.train.rows or worker.world_size == 1:
+        return ""
+    host = resources["current_host"]
+    return f"{host} has no rows of channel train: it has fewer files than there are instances"
 
 
 def _check_for_task(settings: Hyperparameters, task: str) -> None:
@@ -111,56 +140,102 @@ def _check_for_task(settings: Hyperparameters, task: str) -> None:
 
 
 def _fit(
-    part: Part, validation_part: Part, schema: Schema, settings: Hyperparameters, worker: Worker
-) -> tuple[xgb.Booster, int, str, float]:
-    """The booster up to its best round, that round, and the validation metric there."""
+    parts: _Parts,
+    settings: Hyperparameters,
+    worker: Worker,
+    device: str,
+    checkpoint_folder: Path,
+    checkpoint_seconds: float,
+) -> Boosted:
+    schema, own = parts.schema, (parts.train, parts.validation)
     weights = None
     if settings.class_weights == "balanced":
-        counts = class_counts(part, schema)
-        weights = part.rows / (len(schema.classes) * np.maximum(counts, 1))
+        counts = worker.sum(class_counts(parts.train, schema))
+        weights = counts.sum() / (len(schema.classes) * np.maximum(counts, 1))
     names = _booster_names(schema.names)
     max_bin = settings.booster.get("max_bin")
-    matrix = quantised(part, schema, names, worker, weights, max_bin=max_bin)
-    validation = quantised(validation_part, schema, names, worker, weights, max_bin=max_bin, reference=matrix)
-    objective, metric = _OBJECTIVES[schema.task]
-    parameters = {
-        **settings.booster,
-        "objective": objective,
-        "eval_metric": metric,
-        "tree_method": "hist",
-        "device": "cpu",
-    }
-    if schema.task == "multiclass":
-        parameters["num_class"] = len(schema.classes)
-    callbacks: list[Any] = [_Metrics(worker.rank == 0)]
-    if settings.early_stopping_rounds:
-        callbacks.append(
-            xgb.callback.EarlyStopping(
-                rounds=settings.early_stopping_rounds, metric_name=metric, data_name="validation"
+    with tempfile.TemporaryDirectory(prefix="matrices-") as folder:
+        on_disk = _on_disk(_plan(parts, settings, device), Path(folder), worker)
+        matrices: dict[str, xgb.DMatrix] = {}
+        digests = []
+        for part in own:
+            matrices[part.name], digest = quantised(
+                part,
+                schema,
+                names,
+                weights,
+                max_bin=max_bin,
+                on_disk=on_disk,
+                reference=matrices.get("train"),
             )
+            digests.append(np.frombuffer(digest, np.int64))
+            if worker.rank == 0 and not (on_disk is None and can_be_sorted(part, schema)):
+                print(
+                    f"{part.name}: {part.rows:,} rows are too many to be sorted in memory; with them in"
+                    " another order the model may differ a little",
+                    flush=True,
+                )
+        data = worker.gather(np.concatenate(digests)).tobytes().hex()
+        made_from = origin(data, settings, device, worker.world_size)
+        checkpoints = Checkpoints(checkpoint_folder, made_from, checkpoint_seconds)
+        found = worker.from_first(checkpoints.find() if worker.rank == 0 else None)
+        return boost(
+            {**settings.booster, **_task_parameters(schema), "tree_method": "hist", "device": device},
+            matrices,
+            settings.num_round,
+            early_stopping_rounds=settings.early_stopping_rounds,
+            found=found,
+            checkpoints=checkpoints if worker.rank == 0 else None,
+            prints=worker.rank == 0,
         )
-    history: dict[str, Any] = {}
-    booster = xgb.train(
-        parameters,
-        matrix,
-        settings.num_round,
-        evals=[(matrix, "train"), (validation, "validation")],
-        evals_result=history,
-        verbose_eval=False,
-        callbacks=callbacks,
+
+
+def _task_parameters(schema: Schema) -> dict[str, Any]:
+    objective, metric = _OBJECTIVES[schema.task]
+    classes = {"num_class": len(schema.classes)} if schema.task == "multiclass" else {}
+    return {"objective": objective, "eval_metric": metric, **classes}
+
+
+def _plan(parts: _Parts, settings: Hyperparameters, device: str) -> Plan:
+    """How this host would keep its matrices.
+
+    Raises:
+        InputError: they are to be on disk, and the GPU is to train on them.
+    """
+    if device != "cpu" and settings.external_memory == "always":
+        raise InputError(
+            "hyperparameters: external_memory = always is for the processor: what a GPU trains on is in its"
+            " own memory. Set device = cpu, or external_memory = auto"
+        )
+    schema, own = parts.schema, (parts.train, parts.validation)
+    return plan(
+        sum(part.rows for part in own),
+        len(schema.features),
+        len(schema.classes) if schema.task == "multiclass" else 1,
+        max((part.rows for part in own if can_be_sorted(part, schema)), default=0),
+        at_hand(),
+        settings.external_memory if device == "cpu" else "never",
     )
-    scores = [float(value) for value in history["validation"][metric]]
-    best_round = int(np.argmin(scores)) if settings.early_stopping_rounds else len(scores) - 1
-    return booster[: best_round + 1], best_round, metric, scores[best_round]
 
 
-def _threads(part: Part, schema: Schema) -> int:
+def _on_disk(own: Plan, folder: Path, worker: Worker) -> OnDisk | None:
+    """All hosts keep their matrices alike, because XGBoost's hosts then wait for each other alike."""
+    external = bool(worker.sum([own.external])[0])
+    if worker.rank == 0:
+        words = own.words if external == own.external else "another instance has too little memory"
+        print(
+            f"memory: {words}{'' if external == own.external else ': trained on from the disk'}", flush=True
+        )
+    return OnDisk(folder, own.batch_rows) if external else None
+
+
+def _threads(parts: _Parts) -> int:
     """How many threads XGBoost uses; 0 is one for each core.
 
     Its threads wait for each other by spinning at every node of a tree. With a few hundred rows, on cores
     that are busy with something else, that takes far longer than the work.
     """
-    return 1 if part.rows * len(schema.features) < _ONE_THREAD_CELLS else 0
+    return 1 if parts.train.rows * len(parts.schema.features) < _ONE_THREAD_CELLS else 0
 
 
 def _save(folder: Path, booster: xgb.Booster, schema: Schema, schema_path: Path) -> None:
@@ -207,9 +282,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the step; 0, or 1 after an error that the input caused."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--opt-ml", type=Path, default=Path("/opt/ml"), help="the container's folder")
-    opt_ml = parser.parse_args(arguments).opt_ml
+    parser.add_argument(
+        "--checkpoint-seconds", type=float, default=60.0, help="between two checkpoints; 0: one each round"
+    )
+    options = parser.parse_args(arguments)
+    opt_ml = options.opt_ml
     try:
-        train(opt_ml)
+        train(opt_ml, options.checkpoint_seconds)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         _write_failure(opt_ml, str(error))

@@ -1,7 +1,8 @@
 """The instances of one training job, as workers that train one model together.
 
 XGBoost's tracker runs on the first host of ``resourceconfig.json``; every host connects to it, and XGBoost
-sums gradients and metrics over all of them. ``parts`` gives each worker a part of the rows.
+sums gradients and metrics over all of them. Each worker has the rows of the files that SageMaker gave its
+host, which may be none. When one ends before the others, their connections to it close: they end as well.
 """
 
 from __future__ import annotations
@@ -11,24 +12,44 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import xgboost as xgb
 from hyperparameters import InputError
 from xgboost import collective
 from xgboost.tracker import RabitTracker
 
 _START_SECONDS = 600  # hosts of one job start minutes apart
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
 class Worker:
-    """One instance: the ``rank``-th (from 0) of ``world_size``."""
+    """One instance: the ``rank``-th (from 0) of ``world_size``. All have to call its methods alike."""
 
     rank: int
     world_size: int
+
+    def sum(self, values: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The values (int64) of all workers, added up."""
+        own = np.asarray(values, np.int64)
+        return own if self.world_size == 1 else collective.allreduce(own, collective.Op.SUM)
+
+    def gather(self, values: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The values (int64) of every worker, one row for each."""
+        rows = np.zeros((self.world_size, len(values)), np.int64)
+        rows[self.rank] = values
+        return self.sum(rows.ravel()).reshape(rows.shape)
+
+    def from_first(self, value: _Value) -> _Value:
+        """What the first worker has."""
+        if self.world_size == 1:
+            return value
+        found: tuple[_Value] = collective.broadcast((value,), 0)  # it refuses None
+        return found[0]
 
 
 @contextlib.contextmanager
@@ -40,7 +61,7 @@ def connected(resources: Mapping[str, Any]) -> Iterator[Worker]:
         resources: ``resourceconfig.json``; an empty one is that of a single instance.
 
     Raises:
-        InputError: the port of XGBoost's tracker is in use.
+        InputError: the port of XGBoost's tracker is in use, or another instance has ended before its time.
     """
     hosts = sorted(resources.get("hosts") or ["algo-1"], key=lambda host: (len(host), host))
     current = resources.get("current_host", hosts[0])
@@ -69,8 +90,19 @@ def connected(resources: Mapping[str, Any]) -> Iterator[Worker]:
         "dmlc_task_id": f"{rank:05d}",
         "dmlc_retry": 60,
     }
-    with collective.CommunicatorContext(**arguments):
+    try:
+        collective.init(**arguments)
         yield Worker(collective.get_rank(), collective.get_world_size())
+        collective.finalize()
+    except xgb.core.XGBoostError as error:  # nothing to finalize: the process ends, which tells the others
+        text = str(error)
+        if "/collective/" not in text and "/rabit/" not in text:
+            raise
+        print(text, flush=True)
+        raise InputError(
+            f"{current} has lost its connection with the other instances: one of them has ended."
+            " The reason is in its log; start the job again where there is none"
+        ) from error
     if tracker is not None:
         tracker.wait_for()
 

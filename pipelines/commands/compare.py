@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import click
@@ -63,9 +62,9 @@ def command(words: tuple[str, ...], rescore: bool | None, target: str) -> Output
             ("Hyperparameter", f"Version {first}", f"Version {second}"),
             [(name, ours or "-", theirs or "-") for name, ours, theirs in parameters],
         )
-    if paired:
+    if compared.pairs_in_words:
         yield ""
-        yield _pairs_in_words(compared, paired)
+        yield compared.pairs_in_words
     for line in compared.remarks:
         yield Remark(f"Note: {line}")
 
@@ -89,17 +88,13 @@ def _answers(compared: Comparison) -> Output:
     """By which metrics one of them is better by more than chance, and which have a paired test."""
     yield ""
     for which in ("first", "second"):
-        if by := _labels(one for one in compared.metrics if one.better == which):
+        if by := compared.better_in(which):
             yield f"By more than chance, {which} is better in: {', '.join(by)}."
     if not any(one.better for one in compared.metrics):
         yield "No metric shows one of them to be better by more than chance."
-    if paired := _labels(one for one in compared.metrics if one.method == BY_SAME_ROWS):
+    if paired := [metric_kind(one.name).label for one in compared.metrics if one.method == BY_SAME_ROWS]:
         every = len(paired) == len(compared.metrics)
         yield f"Compared on the same rows: {'every metric' if every else ', '.join(paired)}."
-
-
-def _labels(metrics: Iterable[MetricComparison]) -> list[str]:
-    return [metric_kind(one.name).label for one in metrics]
 
 
 def _verdicts(compared: Comparison) -> Output:
@@ -112,18 +107,6 @@ def _verdicts(compared: Comparison) -> Output:
                 list(version.verdict.lines()),
                 wrapped=True,
             )
-
-
-def _pairs_in_words(compared: Comparison, paired: PairedAnswers) -> str:
-    first, second, right = compared.first.version, compared.second.version, paired.right
-    words = f"The same rows are the {paired.rows:,} test rows of version {paired.tested_on}, scored by both"
-    if right is None:
-        return f"{words}."
-    return (
-        f"{words}: {right.only_first:,} only version {first} has right,"
-        f" {right.only_second:,} only version {second}"
-        f" (McNemar's exact test: p {paired.metrics[ACCURACY.name].p_value:.2g})."
-    )
 
 
 def _different_hyperparameters(compared: Comparison) -> list[tuple[str, str | None, str | None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import tempfile
+import threading
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +135,7 @@ def _serve_aws(options: StudioOptions, path: str) -> Output:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", options.port))
+        listener.listen()  # so that the link can be opened from the moment it is printed on
     except OSError as error:
         raise GatehouseError(
             f"port {options.port} cannot be had: {error.strerror}", remedy="Take another --port"
@@ -145,8 +147,8 @@ def _serve_aws(options: StudioOptions, path: str) -> Output:
         yield Document({"url": address})
         yield address
         yield Remark("It ends with Ctrl-C.")
-        if not options.no_browser:
-            webbrowser.open(address)
+        if not options.no_browser:  # one that runs in a terminal returns only when it is closed
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         # h11, because uvicorn's other protocol takes headers of any size.
         config = uvicorn.Config(
             app, http="h11", log_config=None, access_log=False, lifespan="off", proxy_headers=False

@@ -23,6 +23,9 @@ from pipelines.settings.target import Target
 UNVERSIONED = "unversioned"
 """The version of data that already lies in S3 and whose settings name none."""
 
+_MOST_AT_ONCE = 5 << 30
+"""Bytes of one PutObject; S3's own cap."""
+
 NOT_READ = (
     "files whose name, or whose folder's name, begins with _ or . are passed over, and there is no other"
 )
@@ -169,17 +172,24 @@ def missing_data(dataset: Dataset, bucket: str, s3: Any) -> tuple[DataFile, ...]
     return tuple(file for file in dataset.files if there.get(file.key) != file.size)
 
 
-def publish_data(dataset: Dataset, bucket: str, s3: Any) -> None:
-    """Upload the files that are missing, large ones in parts. The bucket exists.
+def publish_data(dataset: Dataset, target: Target, s3: Any) -> None:
+    """Upload the files that are missing to the target's bucket, which exists; large ones to AWS in parts.
+
+    To this machine as many bytes go in one request as S3 takes: parts would be written to its disk twice.
 
     Raises:
         GatehouseError: a file changed after its digest was taken; what was uploaded of it is removed.
     """
-    for file in missing_data(dataset, bucket, s3):
-        s3.upload_file(str(file.path), bucket, file.key)
+    missing = missing_data(dataset, target.bucket, s3)
+    if missing:
+        from boto3.s3.transfer import TransferConfig
+
+        transfer = TransferConfig(multipart_threshold=_MOST_AT_ONCE) if target.name == "local" else None
+    for file in missing:
+        s3.upload_file(str(file.path), target.bucket, file.key, Config=transfer)
         stat = file.path.stat()
         if (stat.st_size, stat.st_mtime_ns) != (file.size, file.modified_ns):
-            s3.delete_object(Bucket=bucket, Key=file.key)
+            s3.delete_object(Bucket=target.bucket, Key=file.key)
             raise GatehouseError(
                 "the data changed while it was uploaded",
                 where=str(file.path),
@@ -197,7 +207,7 @@ def publish(project: Project, target: Target) -> str:
     if dataset.files:
         s3 = target.client("s3")
         ensure_bucket(target, s3)
-        publish_data(dataset, target.bucket, s3)
+        publish_data(dataset, target, s3)
     return dataset.uri
 
 

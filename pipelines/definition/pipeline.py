@@ -97,6 +97,16 @@ class Context:
         root = f"s3://{self.target.bucket}/{self.project.name}/executions"
         return sdk.Join(on="/", values=[root, sdk.ExecutionVariables.PIPELINE_EXECUTION_ID, step, name])
 
+    def checkpoints(self, preprocess: Any) -> Any:
+        """Where trainings on one preprocessing's output leave checkpoints: an S3 prefix.
+
+        It is part of the step cache's key, so it must not name the execution, which would end all caching.
+        The preprocessing job stands in that key already, by its outputs: a retry finds the same one, and so
+        does an execution that the cache gave its outputs. The checkpoints themselves say what they fit.
+        """
+        root = f"s3://{self.target.bucket}/{self.project.name}/executions/checkpoints"
+        return sdk.Join(on="/", values=[root, preprocess.properties.ProcessingJobName])
+
     def function(self, name: str) -> str:
         """The ARN of a function that the pipeline calls (``automation/templates/pipeline.yaml``)."""
         return function_arn(self.project, self.target, name)
@@ -193,7 +203,7 @@ def _publish(context: Context) -> None:
     ensure_bucket(context.target, s3)
     for bundle in context.sources.bundles:
         publish_bundle(bundle, context.target.bucket, s3)
-    publish_data(context.sources.dataset, context.target.bucket, s3)
+    publish_data(context.sources.dataset, context.target, s3)
 
 
 # --- Parameters ------------------------------------------------------------------------------------
@@ -282,6 +292,8 @@ def _train(context: Context, preprocess: Any) -> Any:
             instance_count=parameters.instances["training_instance_count"],
             volume_size_in_gb=context.project.volume_size_gb,
             volume_kms_key_id=network.kms_key,
+            enable_managed_spot_training=training.spot or None,
+            keep_alive_period_in_seconds=training.keep_alive_minutes * 60 or None,
         ),
         networking=sdk.Networking(
             subnets=list(network.subnets) or None,
@@ -290,18 +302,29 @@ def _train(context: Context, preprocess: Any) -> Any:
         )
         if network != Network()
         else None,
-        stopping_condition=sdk.StoppingCondition(max_runtime_in_seconds=context.seconds),
+        stopping_condition=sdk.StoppingCondition(
+            max_runtime_in_seconds=context.seconds,
+            max_wait_time_in_seconds=waits * 3600 if (waits := context.project.max_wait_hours) else None,
+        ),
+        checkpoint_config=sdk.CheckpointConfig(s3_uri=context.checkpoints(preprocess)),
         output_data_config=sdk.OutputDataConfig(
             s3_output_path=context.output("TrainModel", "model"), kms_key_id=network.kms_key
         ),
         hyperparameters={
             **{name: value.to_string() for name, value in parameters.hyperparameters.items()},
-            **_fixed({"seed": training.seed, "class_weights": training.class_weights, **training.extra}),
+            **_fixed(
+                {
+                    name: getattr(training, name)
+                    for name in ("seed", "class_weights", "device", "external_memory")
+                }
+            ),
+            **_fixed(training.extra),
         },
         environment=ENVIRONMENT,
         input_data_config=[
-            sdk.channel("train", _output_of(preprocess, "train"), PARQUET),
-            sdk.channel("validation", _output_of(preprocess, "validation"), PARQUET),
+            # Each instance gets files of its own: of one instance all of them, whatever the parameter says.
+            sdk.sharded_channel("train", _output_of(preprocess, "train"), PARQUET),
+            sdk.sharded_channel("validation", _output_of(preprocess, "validation"), PARQUET),
             sdk.channel("schema", _output_of(preprocess, "schema"), JSON_TYPE),
             sdk.channel("code", context.uri(context.sources.training), "text/x-python"),
         ],

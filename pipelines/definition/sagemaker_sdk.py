@@ -116,10 +116,12 @@ with undisturbed("us-east-1"):
     )
     from sagemaker.core.telemetry import telemetry_logging
     from sagemaker.core.training.configs import (
+        CheckpointConfig,
         Compute,
         InputData,
         Networking,
         OutputDataConfig,
+        S3DataSource,
         StoppingCondition,
     )
     from sagemaker.core.workflow import (
@@ -164,6 +166,7 @@ steps.LocalSagemakerClient = lambda: LocalSagemakerClient
 
 __all__ = [
     "CacheConfig",
+    "CheckpointConfig",
     "Compute",
     "ConditionEquals",
     "ConditionGreaterThan",
@@ -211,6 +214,7 @@ __all__ = [
     "pipeline_session",
     "processing_input",
     "processing_output",
+    "sharded_channel",
     "undisturbed",
     "xgboost_image",
 ]
@@ -291,6 +295,12 @@ def processing_output(name: str, uri: Any, path: str) -> ProcessingOutput:
 def channel(name: str, uri: Any, content_type: str) -> InputData:
     """A training channel: an S3 prefix at ``/opt/ml/input/data/<name>`` on each instance."""
     return InputData(channel_name=name, data_source=uri, content_type=content_type)
+
+
+def sharded_channel(name: str, uri: Any, content_type: str) -> InputData:
+    """As :func:`channel`, but each instance gets its share of the objects: every one is on one instance."""
+    source = S3DataSource(s3_data_type="S3Prefix", s3_uri=uri, s3_data_distribution_type="ShardedByS3Key")
+    return InputData(channel_name=name, data_source=source, content_type=content_type)
 
 
 def lookup(

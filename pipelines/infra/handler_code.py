@@ -19,7 +19,7 @@ from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
 from pipelines import ROOT
 
-FORMATS = ("__init__", "arns", "errors", "json_text", "service_errors")
+FORMATS = ("__init__", "arns", "errors", "json_text", "service_errors", "tar_members")
 """The modules of ``aws_formats`` that the handlers need."""
 
 EVALUATION = ("metric_table", "wilson")

@@ -189,7 +189,10 @@ class Data(Table):
 
 
 class Training(Table):
-    """XGBoost's hyperparameters; ``training/hyperparameters.py`` checks them again where they are used."""
+    """XGBoost's hyperparameters, and what its job runs on.
+
+    ``training/hyperparameters.py`` checks the former again where they are used.
+    """
 
     max_depth: Annotated[int, Field(ge=1, le=64), AtStart] = 4
     eta: Annotated[float, Field(gt=0, le=1), AtStart] = 0.1
@@ -199,6 +202,11 @@ class Training(Table):
     early_stopping_rounds: Annotated[int, Field(ge=0), AtStart] = 20
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     class_weights: Literal["none", "balanced"] = "none"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    external_memory: Literal["auto", "always", "never"] = "auto"
+    spot: bool = False
+    max_wait_hours: Annotated[int, Field(ge=1, le=240)] | None = None
+    keep_alive_minutes: Annotated[int, Field(ge=0, le=60)] = 0
     extra: dict[str, bool | int | float | str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -206,6 +214,16 @@ class Training(Table):
         for name in self.extra:
             if name in Training.model_fields:
                 raise ValueError(f"extra names {name!r}, which has a key of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _instances(self) -> Training:
+        if self.spot and self.keep_alive_minutes:
+            raise ValueError("keep_alive_minutes is for instances that are kept; spot instances cannot be")
+        if self.max_wait_hours is not None and not self.spot:
+            raise ValueError(
+                "max_wait_hours is how long a job waits for spot instances; it needs spot = true"
+            )
         return self
 
 
@@ -360,6 +378,13 @@ class Project(Table):
         assert found is not None, "one of them is set"
         return found
 
+    @property
+    def max_wait_hours(self) -> int | None:
+        """How long a training on spot instances may take with its waiting; None on other instances."""
+        if not self.training.spot:
+            return None
+        return self.training.max_wait_hours or 2 * self.max_runtime_hours
+
     def promotion(self, environment: str) -> Literal["automatic", "manual"]:
         """Whether an approved version enters an environment by itself."""
         return self.environments[environment].promotion or (
@@ -394,6 +419,10 @@ class Project(Table):
         if self.task == "regression" and self.training.class_weights != "none":
             what = "class_weights are for classes, which a regression task has not"
             yield Problem(("training", "class_weights"), what, "Take it out")
+        waits = self.max_wait_hours
+        if waits is not None and waits < self.max_runtime_hours:
+            what = f"{waits} is less than max_runtime_hours, {self.max_runtime_hours}, which is a part of it"
+            yield Problem(("training", "max_wait_hours"), what, "Make it at least as long")
         champion = self.gate.champion
         if champion is not None and champion not in self.environments:
             remedy = which_one(champion, self.environments, "environments")

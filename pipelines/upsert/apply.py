@@ -39,7 +39,7 @@ def apply_upsert(plan: UpsertPlan, target: Target) -> str:
         ensure_bucket(target, s3)
         for bundle in compiled.bundles:
             publish_bundle(bundle, target.bucket, s3)
-        publish_data(compiled.dataset, target.bucket, s3)
+        publish_data(compiled.dataset, target, s3)
     if plan.action == "none":
         assert plan.live is not None
         return plan.live.arn

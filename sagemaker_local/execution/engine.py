@@ -3,7 +3,8 @@
 An execution's thread owns its schedule: it starts what is ready, waits for a step to end or for a stop,
 and writes the execution's end. The store is the truth throughout, so an endpoint beside this one can
 read every transition, ask for a stop or change the parallelism; it never runs what this one runs, since
-the document names the owner and is claimed in one transaction.
+the document names the owner and is claimed in one transaction. What others change is looked for by one thread
+for all executions; those that wait hold no connection, so that there can be thousands.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from aws_formats.definition_language import LanguageError, Scope
 from sagemaker_local.api import Api
 from sagemaker_local.errors import AwsError, not_found, validation_error
 from sagemaker_local.execution.graph import Graph, check_definition
-from sagemaker_local.execution.records import ACTIVE, Record
+from sagemaker_local.execution.records import ACTIVE, EXECUTION, Record
 from sagemaker_local.execution.recovery import Recovery, abandon
 from sagemaker_local.execution.schedule import Schedule
 from sagemaker_local.execution.slots import Slots
@@ -41,7 +42,7 @@ MAX_PARALLEL_STEPS = 50
 FAILURE = "Step failure: One or multiple steps failed."
 
 _RETRIABLE = ("Failed", "Stopped", "CompletedWithFailures")
-_POLL_SECONDS = 0.5
+_LOOK_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -74,6 +75,7 @@ class Engine:
         self._runs: dict[tuple[str, str], _Run] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self._looking: threading.Thread | None = None
 
     def start(self, region: str, arn: str) -> None:
         """Run an execution whose document names this process as its owner."""
@@ -83,6 +85,10 @@ class Engine:
             if self._closed.is_set():
                 run.stop.set()
             try:
+                if self._looking is None:
+                    looking = threading.Thread(target=self._look, name="changed executions", daemon=True)
+                    looking.start()
+                    self._looking = looking
                 thread.start()
             except RuntimeError as error:  # the system gives this process no more threads
                 why = f"The execution could not be started: {error}."
@@ -167,6 +173,28 @@ class Engine:
         for run in runs:
             if run.thread is not None:
                 run.thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _look(self) -> None:
+        """The thread that wakes the executions whose documents were changed, by whichever process."""
+        seen: dict[str, float] = {}
+        while True:
+            with self._lock:
+                runs = {arn: run for (_, arn), run in self._runs.items()}
+                if not runs:
+                    self._looking = None
+                    return
+            try:
+                modified = self._store.modified_among(EXECUTION, "PipelineExecutionStatus", ACTIVE)
+            except sqlite3.Error:
+                _log.exception("it cannot be seen whether executions have been changed")
+                modified = seen
+            modified = {arn: when for arn, when in modified.items() if arn in runs}
+            for arn, when in modified.items():
+                if seen.get(arn) != when:
+                    runs[arn].wake()
+            seen = modified
+            if self._closed.wait(_LOOK_SECONDS):
+                return
 
     def _run(self, run: _Run) -> None:
         try:
@@ -301,11 +329,9 @@ class _Run:
         self._news.put((run.step.name, outcome))
 
     def _wait(self, schedule: Schedule) -> None:
-        """Wait until a step ends, :meth:`wake` is called, or it is time to read the store again."""
-        try:
-            news = self._news.get(timeout=_POLL_SECONDS)
-        except queue.Empty:
-            return
+        """Wait until a step ends or :meth:`wake` is called."""
+        self.record.store.rest()
+        news = self._news.get()
         if news is None:
             return
         name, outcome = news

@@ -11,17 +11,20 @@ from contextlib import contextmanager
 
 
 class Slots:
-    """A counting semaphore whose waiters can be cancelled."""
+    """A counting semaphore whose waiters can be cancelled; `waiting` is their number."""
 
     def __init__(self, count: int) -> None:
         self._free = count
         self._changed = threading.Condition()
+        self.waiting = 0
 
     @contextmanager
     def taken(self, cancelled: threading.Event) -> Iterator[bool]:
         """Hold a slot; yields False, without one, if `cancelled` was set before a slot was free."""
         with self._changed:
+            self.waiting += 1
             self._changed.wait_for(lambda: self._free > 0 or cancelled.is_set())
+            self.waiting -= 1
             granted = not cancelled.is_set()
             self._free -= granted
         try:
@@ -29,7 +32,7 @@ class Slots:
         finally:
             with self._changed:
                 self._free += granted
-                self._changed.notify_all()
+                self._changed.notify()  # one that is cancelled comes here, too, and wakes the next
 
     def wake(self) -> None:
         """Let every waiter check again whether it was cancelled."""

@@ -189,6 +189,7 @@ class StepRun:
         reused = self._cached(key)
         if reused is not None:
             return reused
+        self.record.store.rest()
         with self.slots.taken(self.stop) as granted:
             if not granted:
                 return Outcome("Stopped")

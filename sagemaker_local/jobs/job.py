@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from sagemaker_local.s3.objects import ObjectStore
 
 Document = dict[str, Any]
+
+DEFAULT_RUNTIME = 86400
+"""Seconds that a job may run whose request sets no limit."""
 
 NETWORK_INTERFACE = "lo"
 """Instances of a job reach each other on this machine's loopback."""
@@ -153,6 +157,7 @@ class JobKind:
             argument says whether it was stopped before its end.
         message: what the job left as a message about its end, given the instance that failed; may be empty.
         added: members that the service itself adds to a request's.
+        running: a context for the time in which the instances run.
     """
 
     kind: str
@@ -167,6 +172,7 @@ class JobKind:
     collect: Callable[[JobRun, bool], Document]
     message: Callable[[Host], str]
     added: Callable[[Document], Document] = lambda _: {}
+    running: Callable[[JobRun], AbstractContextManager[None]] = lambda _: nullcontext()
 
     @property
     def name_member(self) -> str:

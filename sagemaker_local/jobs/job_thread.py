@@ -102,7 +102,8 @@ class JobThread:
         )
         self._advance("Downloading")
         commands = self._prepare(job, given)
-        ending = self._run_instances(job, commands, given)
+        with self._kind.running(job):
+            ending = self._run_instances(job, commands, given)
         for problem in ending.log_problems:
             job.note(problem)
         if ending.failed is not None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from sagemaker_local import abandoned, clocks
 from sagemaker_local.errors import AwsError, job_not_found, validation_error
 from sagemaker_local.jobs import processing, training
-from sagemaker_local.jobs.job import JobContext, JobKind
+from sagemaker_local.jobs.job import DEFAULT_RUNTIME, JobContext, JobKind
 from sagemaker_local.jobs.job_thread import GRACE, JobThread
 from sagemaker_local.jobs.phases import TERMINAL, end, enter_phase, owned
 
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 KINDS: dict[str, JobKind] = {kind.kind: kind for kind in (processing.KIND, training.KIND)}
-
-_DEFAULT_RUNTIME = 86400
 
 
 class JobRunner:
@@ -59,7 +57,7 @@ class JobRunner:
             document: the request's members, the ARN and ``CreationTime``; the rest is added here.
         """
         name = document[kind.name_member]
-        document.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", _DEFAULT_RUNTIME)
+        document.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
         document |= {
             kind.status_member: "InProgress",
             "LastModifiedTime": document["CreationTime"],

@@ -13,10 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_local.errors import not_implemented, validation_error
-from sagemaker_local.jobs import archive, builtin_xgboost, image_environments, images, script_mode, transfer
+from sagemaker_local.jobs import (
+    archive,
+    builtin_xgboost,
+    checkpoints,
+    image_environments,
+    images,
+    script_mode,
+    transfer,
+)
 from sagemaker_local.jobs.failure import client_error, disk_failure
 from sagemaker_local.jobs.images import Interpreter
-from sagemaker_local.jobs.job import Command, Document, JobKind, JobRun
+from sagemaker_local.jobs.job import DEFAULT_RUNTIME, Command, Document, JobKind, JobRun
 from sagemaker_local.jobs.job_log import LogReader
 from sagemaker_local.jobs.places import Host, OutputFile, first_kilobyte, regular_files
 
@@ -26,7 +34,6 @@ _MODEL = "/opt/ml/model"
 _OUTPUT_DATA = "/opt/ml/output/data"
 _FAILURE = "/opt/ml/output/failure"
 _REFUSED = (
-    "CheckpointConfig",
     "ServerlessJobConfig",
     "MlflowConfig",
     "ModelPackageConfig",
@@ -54,6 +61,7 @@ def _check(request: Document) -> None:
         raise not_implemented("ResourceConfig.InstanceGroups (heterogeneous clusters)")
     if "InstanceCount" not in resources or "InstanceType" not in resources:
         raise validation_error("ResourceConfig needs InstanceType and InstanceCount.")
+    _check_spot_and_warm_pool(request)
     specification = request.get("AlgorithmSpecification") or {}
     image = specification.get("TrainingImage")
     if specification.get("AlgorithmName"):
@@ -81,6 +89,26 @@ def _check(request: Document) -> None:
         _check_channel(channel, specification["TrainingInputMode"])
 
 
+def _check_spot_and_warm_pool(request: Document) -> None:
+    """What the API's reference says of these members; both cost and save nothing here."""
+    condition = request.get("StoppingCondition") or {}
+    longest = condition.get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
+    waits = condition.get("MaxWaitTimeInSeconds")
+    is_spot = request.get("EnableManagedSpotTraining")
+    if is_spot and (waits is None or waits < longest):
+        raise validation_error(
+            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to"
+            " MaxRuntimeInSeconds."
+        )
+    if not is_spot and waits is not None:
+        raise validation_error("Invalid MaxWaitTimeInSeconds. It is for managed spot training only.")
+    if is_spot and request["ResourceConfig"].get("KeepAlivePeriodInSeconds"):
+        raise validation_error(
+            "KeepAlivePeriodInSeconds cannot be used with EnableManagedSpotTraining: a warm pool keeps"
+            " instances, and spot instances cannot be kept."
+        )
+
+
 def _check_channel(channel: Document, default_mode: str) -> None:
     name, source = channel["ChannelName"], channel["DataSource"].get("S3DataSource")
     if source is None:
@@ -104,6 +132,7 @@ def _stage(job: JobRun) -> list[Command]:
         job.note(warning)
     transfer.require_bucket(job.objects, document["OutputDataConfig"]["S3OutputPath"], "the model")
     _stage_channels(job)
+    checkpoints.restore(job)
     hyperparameters: dict[str, str] = document.get("HyperParameters") or {}
     input_data_config = {
         channel["ChannelName"]: {
@@ -304,4 +333,5 @@ KIND = JobKind(
     collect=_collect,
     message=_message,
     added=builtin_xgboost.added_members,
+    running=checkpoints.kept,
 )

@@ -73,11 +73,7 @@ def sources(objects: ObjectStore, uri: str, region: str, role: str) -> list[Sour
         JobFailure: there are none, or a key would leave the folder.
     """
     parsed = parse_uri(uri)
-    found = [
-        Source(_relative_name(info.key, parsed.key), info)
-        for info in objects.list(parsed.bucket, parsed.key)
-        if not info.key.endswith("/")  # a folder's marker, made by consoles
-    ]
+    found = listed(objects, uri)
     if not found:
         raise client_error(
             f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the'
@@ -119,6 +115,16 @@ def manifest_sources(objects: ObjectStore, uri: str, region: str, role: str) -> 
             )
         found.append(Source(_path_of(info.key, name.lstrip("/")), info))
     return found
+
+
+def listed(objects: ObjectStore, uri: str) -> list[Source]:
+    """As :func:`sources`, of which there may be none."""
+    parsed = parse_uri(uri)
+    return [
+        Source(_relative_name(info.key, parsed.key), info)
+        for info in objects.list(parsed.bucket, parsed.key)
+        if not info.key.endswith("/")  # a folder's marker, made by consoles
+    ]
 
 
 def _relative_name(key: str, prefix: str) -> str:

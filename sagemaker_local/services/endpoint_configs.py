@@ -126,6 +126,7 @@ OPERATIONS: dict[str, Handler] = {
     "ListEndpointConfigs": list_configs,
     "DeleteEndpointConfig": delete_config,
 }
+TRANSACTIONS = ("CreateEndpointConfig", "DeleteEndpointConfig")
 
 
 def _variant(call: Call, variant: Document) -> Document:

@@ -223,6 +223,7 @@ OPERATIONS: dict[str, Handler] = {
     "PutEvents": put_events,
     "TestEventPattern": try_pattern,
 }
+TRANSACTIONS = ("PutEvents",)
 
 
 def _load(call: Call, parameters: dict[str, Any]) -> Document:

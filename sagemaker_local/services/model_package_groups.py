@@ -137,3 +137,9 @@ OPERATIONS: dict[str, Handler] = {
     "GetModelPackageGroupPolicy": get_policy,
     "DeleteModelPackageGroupPolicy": delete_policy,
 }
+TRANSACTIONS = (
+    "CreateModelPackageGroup",
+    "DeleteModelPackageGroup",
+    "PutModelPackageGroupPolicy",
+    "DeleteModelPackageGroupPolicy",
+)

@@ -178,6 +178,7 @@ OPERATIONS: dict[str, Handler] = {
     "DeleteModelPackage": delete_package,
     "BatchDescribeModelPackage": batch_describe,
 }
+TRANSACTIONS = ("CreateModelPackage", "UpdateModelPackage", "DeleteModelPackage")
 
 
 def _versioned(call: Call, group: Document) -> dict[str, Any]:

@@ -110,6 +110,7 @@ OPERATIONS: dict[str, Handler] = {
     "ListModels": list_models,
     "DeleteModel": delete_model,
 }
+TRANSACTIONS = ("CreateModel", "DeleteModel")
 
 
 def check_request(request: dict[str, Any]) -> None:

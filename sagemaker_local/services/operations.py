@@ -34,6 +34,7 @@ class Operations:
     def __init__(self, components: Components) -> None:
         self.components = components
         self._table = table.operations()
+        self._transactions = table.transactions()
         self.services = frozenset(service for service, _ in self._table)
         self.awaited_services = frozenset(
             service for (service, _), handler in self._table.items() if inspect.iscoroutinefunction(handler)
@@ -53,6 +54,10 @@ class Operations:
             futures.wait([response.until])
             response = response.then()
         return response
+
+    def is_transaction(self, service: str, operation: str | None) -> bool:
+        """Whether an operation only reads and writes the store, so that all of it is a transaction."""
+        return (service, operation) in self._transactions
 
     def begin(
         self,

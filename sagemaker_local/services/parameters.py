@@ -240,6 +240,13 @@ OPERATIONS: dict[str, Handler] = {
     "DeleteParameters": delete_parameters,
     "DescribeParameters": describe_parameters,
 }
+TRANSACTIONS = (
+    "PutParameter",
+    "LabelParameterVersion",
+    "UnlabelParameterVersion",
+    "DeleteParameter",
+    "DeleteParameters",
+)
 
 
 def _arn(call: Call, name: str) -> str:

@@ -209,6 +209,7 @@ OPERATIONS: dict[str, Handler] = {
     "DeleteMessage": delete,
     "ChangeMessageVisibility": change_visibility,
 }
+TRANSACTIONS = ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")
 
 
 def _create(call: Call, name: str, attributes: dict[str, str]) -> None:

@@ -32,6 +32,15 @@ def operations() -> Mapping[tuple[str, str], Handler | AsyncHandler]:
     return table
 
 
+def transactions() -> frozenset[tuple[str, str]]:
+    """The operations that do nothing but read and write the store, by service and name."""
+    return frozenset(
+        (module.SERVICE, operation)
+        for module in _modules()
+        for operation in getattr(module, "TRANSACTIONS", ())
+    )
+
+
 def _modules() -> list[ModuleType]:
     names = [name for _, name, _ in pkgutil.iter_modules(services.__path__)]
     return [importlib.import_module(f"{services.__name__}.{name}") for name in names]

@@ -35,8 +35,11 @@ _MOST_TAGS = 50
 
 
 def replace(call: Call, arn: str, tags: Iterable[dict[str, str]] | None) -> None:
-    """Make these the resource's only tags."""
-    call.store.put("tags", call.region, arn, {tag["Key"]: tag["Value"] for tag in tags or ()})
+    """Make these the resource's only tags; where there are none, nothing is kept, which costs less."""
+    if tags:
+        call.store.put("tags", call.region, arn, {tag["Key"]: tag["Value"] for tag in tags})
+    else:
+        drop(call, arn)
 
 
 def drop(call: Call, arn: str) -> None:
@@ -106,3 +109,4 @@ OPERATIONS: dict[str, Handler] = {
     "ListTags": list_tags,
     "DeleteTags": delete_tags,
 }
+TRANSACTIONS = ("AddTags", "DeleteTags")

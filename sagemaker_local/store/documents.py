@@ -33,7 +33,8 @@ from typing import Any, TypeVar
 
 from sagemaker_local import clocks
 from sagemaker_local.store import listing
-from sagemaker_local.store.group_commit import LONGEST_WAIT, WriteQueue
+from sagemaker_local.store.connections import OpenConnection, ReadConnections
+from sagemaker_local.store.group_commit import WriteQueue, savepoint
 from sagemaker_local.store.listing import (
     CREATED,
     NAME,
@@ -81,20 +82,6 @@ class Key:
     name: str
 
 
-class _OpenConnection:
-    """A thread's connection, closed as soon as the thread has ended.
-
-    sqlite3's connections refer to themselves, so only the garbage collector would close one, at some later
-    time; but each execution and each step has a thread, and a process may have 1024 files open.
-    """
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-
-    def __del__(self) -> None:
-        self.connection.close()
-
-
 class Store:
     """Documents by kind, region and name. Safe to share between threads and processes."""
 
@@ -103,7 +90,8 @@ class Store:
         self._path = path
         self._watchers = dict(watchers or {})
         self._local = threading.local()
-        self._opened = _OpenConnection(_connected(path))
+        self._reads = ReadConnections(path)
+        self._opened = OpenConnection(path)
         self._opened.connection.execute("PRAGMA journal_mode=WAL")
         self._opened.connection.execute("PRAGMA synchronous=FULL")
         self._writes = WriteQueue(self._opened.connection)
@@ -120,7 +108,7 @@ class Store:
         A process that keeps a database open must not open the file in any other way: as it closes that, it
         loses SQLite's locks, and another process may take the write-ahead log away.
         """
-        vars(self._local).clear()
+        self._reads.close()
         self._opened.connection.close()
 
     def steady_time(self) -> float:
@@ -145,12 +133,11 @@ class Store:
         writing: sqlite3.Connection | None = getattr(self._local, "writing", None)
         if writing is not None:
             return writing
-        opened: _OpenConnection | None = getattr(self._local, "opened", None)
-        if opened is None:
-            opened = _OpenConnection(_connected(self._path))
-            opened.connection.execute("PRAGMA query_only=ON")
-            self._local.opened = opened
-        return opened.connection
+        return self._reads.own()
+
+    def rest(self) -> None:
+        """To be called by a thread that is about to wait: until it reads again it needs no connection."""
+        self._reads.give_up()
 
     @property
     def in_transaction(self) -> bool:
@@ -178,6 +165,27 @@ class Store:
                 yield
             finally:
                 self._local.writing = None
+
+    def write_together(self, writes: Sequence[Callable[[], Result]]) -> list[Result | Exception]:
+        """Carry out writes in one commit, one after another, each of them all or nothing.
+
+        Returns:
+            what each has returned or raised, once all that was written is on the disk.
+
+        Raises:
+            sqlite3.Error: nothing of any of them is there.
+        """
+        outcomes: list[Result | Exception] = []
+        with self.transaction():
+            for write in writes:
+                try:
+                    with savepoint(self.connection):
+                        outcomes.append(write())
+                except Exception as error:
+                    if not self.connection.in_transaction:
+                        raise
+                    outcomes.append(error)
+        return outcomes
 
     def create(self, schema: str) -> None:
         """Make the tables and indexes of a schema that are not there; its statements end with semicolons."""
@@ -284,18 +292,35 @@ class Store:
                 self.put(kind, region, name, doc)
         return doc
 
-    def list_among(self, kind: str, member: str, values: Sequence[str]) -> list[Document]:
-        """Documents of a kind whose `member` is one of `values`, oldest first; the others are not read."""
+    def list_among(
+        self, kind: str, member: str, values: Sequence[str], *, unless: tuple[str, str]
+    ) -> list[Document]:
+        """Documents of a kind whose `member` is one of `values`, oldest first; no others are read.
+
+        Args:
+            unless: another member, and the value of it whose documents are left out.
+        """
+        other, value = unless
+        condition = Condition(f"{listing.member(other).sql} <> ?", (value,))
+        return [json.loads(row[0]) for row in self._among("doc", kind, member, values, condition)]
+
+    def modified_among(self, kind: str, member: str, values: Sequence[str]) -> dict[str, float]:
+        """When documents whose `member` is one of `values` were last modified, by name; none is read."""
+        return dict(self._among("name, modified", kind, member, values))
+
+    def _among(
+        self, columns: str, kind: str, member: str, values: Sequence[str], also: Condition | None = None
+    ) -> sqlite3.Cursor:
         column, order = listing.member(member), (CREATED, NAME)
         wanted = Listing(kind, {"CreationTime": order}, equals=(column,))
         self.prepare(wanted)
-        marks = ", ".join("?" for _ in values)
-        rows = self.connection.execute(
-            f'SELECT doc FROM resource INDEXED BY "{Index.of(wanted, order, column).name}"'
-            f" WHERE kind = '{kind}' AND {column.sql} IN ({marks}) ORDER BY created, rowid",
-            (*values,),
+        among = Condition(f"{column.sql} IN ({', '.join('?' for _ in values)})", (*values,))
+        met = listing.every([among] if also is None else [among, also])
+        return self.connection.execute(
+            f'SELECT {columns} FROM resource INDEXED BY "{Index.of(wanted, order, column).name}"'
+            f" WHERE kind = '{kind}' AND {met.sql} ORDER BY created, rowid",
+            met.values,
         )
-        return [json.loads(row[0]) for row in rows]
 
     def prepare(self, wanted: Listing) -> None:
         """Make the indexes of a listing that are not there."""
@@ -381,12 +406,6 @@ class Store:
             before = self.get(key.kind, key.region, key.name)
             yield
             watcher(self, key, before, after)
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    # Another thread may delete what a thread leaves, and then closes the connection; and threads take turns
-    # on the one that writes.
-    return sqlite3.connect(path, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False)
 
 
 def _text(doc: Document) -> str:

@@ -61,7 +61,7 @@ class WriteQueue:
         group = None
         try:
             group = self._join_group()
-            with self._savepoint(group):
+            with self._part_of(group):
                 yield self._connection
         finally:
             self._end_turn()
@@ -93,20 +93,16 @@ class WriteQueue:
         return self._group
 
     @contextmanager
-    def _savepoint(self, group: _Group) -> Iterator[None]:
-        connection = self._connection
+    def _part_of(self, group: _Group) -> Iterator[None]:
         try:
-            connection.execute("SAVEPOINT one_write")
-            yield
-            connection.execute("RELEASE one_write")
+            with savepoint(self._connection):
+                yield
         except BaseException as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK TO one_write")
-                connection.execute("RELEASE one_write")
-            elif isinstance(error, sqlite3.Error):  # SQLite has rolled back the writes before this one, too
-                group.problem = error
-            else:  # the writer has made another error of SQLite's
-                group.problem = sqlite3.OperationalError("the transaction was rolled back")
+            if not self._connection.in_transaction:  # SQLite has rolled back the writes before this one, too
+                if isinstance(error, sqlite3.Error):
+                    group.problem = error
+                else:  # the writer has made another error of SQLite's
+                    group.problem = sqlite3.OperationalError("the transaction was rolled back")
             raise
 
     def _end_turn(self) -> None:
@@ -138,6 +134,20 @@ class WriteQueue:
                 self._connection.execute("ROLLBACK")
             return error
         return None
+
+
+@contextmanager
+def savepoint(connection: sqlite3.Connection) -> Iterator[None]:
+    """A part of a transaction, all or nothing, unless SQLite has rolled back all of the transaction."""
+    try:
+        connection.execute("SAVEPOINT one_write")
+        yield
+        connection.execute("RELEASE one_write")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO one_write")
+            connection.execute("RELEASE one_write")
+        raise
 
 
 def _same(problem: sqlite3.Error) -> sqlite3.Error:

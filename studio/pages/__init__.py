@@ -11,6 +11,7 @@ PAGES: Mapping[str, Page] = {
     "/": home.projects,
     "/p/{project}": executions.listed,
     "/p/{project}/executions/{execution}": executions.one,
+    "/p/{project}/executions/{execution}/report": executions.report,
     "/p/{project}/executions/{execution}/steps/{step}": executions.step,
     "/p/{project}/versions": versions.listed,
     "/p/{project}/versions/compare": versions.compared,
@@ -22,7 +23,10 @@ PAGES: Mapping[str, Page] = {
     "/p/{project}/automation": automation.shown,
 }
 
-ASKED_BY_FORM: Mapping[str, Page] = {"/p/{project}/environments/{environment}/try": environments.tried}
+ASKED_BY_FORM: Mapping[str, Page] = {
+    "/p/{project}/environments/{environment}/try": environments.tried,
+    "/p/{project}/versions/compare": versions.scored,
+}
 """Reached by POST from a form of these pages, also where they only read: to ask a model changes nothing."""
 
 CHANGES: Mapping[str, Page] = {

@@ -34,6 +34,13 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Document:
+    """A whole HTML document that a job has written; it is shown as it is, and may run and load nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Redirect:
     """Go on at a path below the pages' base, after a change."""
 
@@ -47,7 +54,7 @@ def version_number(text: str) -> int:
     return int(text)
 
 
-Page = Callable[[Source, Asked], Shown | Redirect]
+Page = Callable[[Source, Asked], Shown | Document | Redirect]
 
 
 def query_of(**values: str) -> str:

@@ -10,12 +10,13 @@ import hashlib
 import json
 import secrets
 from datetime import UTC, datetime
+from itertools import islice
 
 from aws_formats.errors import GatehouseError
 from pipelines.settings.environments import resolve_environment
 from pipelines.settings.project import Project
 from registry.deployments import DeploymentPlan, plan_deployment
-from registry.model_packages import APPROVED, list_versions, version_arn
+from registry.model_packages import APPROVED, summaries, version_arn
 from registry.rollbacks import plan_promotion, plan_rollback, promotion_note
 from registry.rollout import apply_deployment
 from studio.pages.answers import Asked, Redirect, Shown
@@ -30,9 +31,15 @@ _VERSIONS = 50
 def listed(source: Source, asked: Asked) -> Shown:
     """All environments of a project."""
     project = source.project(asked.path["project"])
-    approved = list_versions(source.target(project), project.name, approval=APPROVED, limit=_VERSIONS)
-    values = {"project": project, "environments": read_environments(source, project), "approved": approved}
+    environments, approved = read_environments(source, project), _approved(source, project)
+    values = {"project": project, "environments": environments, "approved": approved}
     return Shown("environments.html", values)
+
+
+def _approved(source: Source, project: Project) -> list[int]:
+    """The numbers of the approved versions, newest first, and no more than a form can offer."""
+    found = summaries(source.target(project), project.name, approval=APPROVED, limit=_VERSIONS)
+    return [one["ModelPackageVersion"] for one in islice(found, _VERSIONS)]
 
 
 def one(source: Source, asked: Asked) -> Shown:
@@ -42,7 +49,7 @@ def one(source: Source, asked: Asked) -> Shown:
         GatehouseError: there is no such environment.
     """
     project = source.project(asked.path["project"])
-    approved = list_versions(source.target(project), project.name, approval=APPROVED, limit=_VERSIONS)
+    approved = _approved(source, project)
     view = read_environment(source, project, asked.path["environment"])
     seen = traffic.read(view.environment) if view.state and view.state.endpoint else None
     size = {"width": traffic.WIDTH, "height": traffic.HEIGHT, "step": traffic.STEP}

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from datetime import date
 
 from aws_formats.errors import GatehouseError
-from studio.pages.answers import Asked, Shown, query_of
+from pipelines.executions import watching
+from pipelines.executions.lifecycle import find
+from registry.clients import read_object
+from studio.pages.answers import Asked, Document, Shown, query_of
 from studio.source import Source
 from studio.views import executions
 from studio.views.executions_compare import compare_executions
@@ -71,6 +74,21 @@ def one(source: Source, asked: Asked) -> Shown:
     project = source.project(asked.path["project"])
     shown = executions.read_execution(source, project, asked.path["execution"])
     return Shown("execution.html", {"project": project, "shown": shown})
+
+
+def report(source: Source, asked: Asked) -> Document:
+    """What the evaluation has written for people.
+
+    Raises:
+        GatehouseError: there is no such execution, or it has no report.
+    """
+    project = source.project(asked.path["project"])
+    target = source.target(project)
+    gate = watching.outcome(target, find(target, project.name, asked.path["execution"])).gate
+    content = read_object(target.client("s3"), gate.report) if gate and gate.report else None
+    if content is None:
+        raise GatehouseError("this execution has no report: the step that evaluates its model writes it")
+    return Document(content.decode("utf-8", "replace"))
 
 
 def step(source: Source, asked: Asked) -> Shown:

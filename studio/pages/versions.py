@@ -9,8 +9,8 @@ from registry.model_packages import APPROVALS, APPROVED, REJECTED
 from registry.review import apply_review, plan_review
 from studio.pages.answers import Asked, Redirect, Shown, query_of, version_number
 from studio.source import Source
-from studio.views.versions import read_page
-from studio.views.versions_compare import compare_versions
+from studio.views.versions import CODE_OF, read_page
+from studio.views.versions_compare import compare_versions, start_scoring
 from studio.views.versions_list import Search, list_page
 
 _ROWS = 50
@@ -43,7 +43,8 @@ def listed(source: Source, asked: Asked) -> Shown:
 def one(source: Source, asked: Asked) -> Shown:
     """One version."""
     project = source.project(asked.path["project"])
-    return Shown("version.html", {"project": project, "shown": read_page(source, project, asked.number)})
+    values = {"project": project, "shown": read_page(source, project, asked.number), "code_of": CODE_OF}
+    return Shown("version.html", values)
 
 
 def compared(source: Source, asked: Asked) -> Shown | Redirect:
@@ -62,6 +63,18 @@ def compared(source: Source, asked: Asked) -> Shown | Redirect:
         text = f"Two versions can be compared, and {len(chosen) or 'none'} of the list are chosen"
         return Shown("problem.html", {"heading": "Choose two versions", "text": text})
     return Redirect(f"/p/{project.name}/versions/compare?first={chosen[0]}&second={chosen[1]}")
+
+
+def scored(source: Source, asked: Asked) -> Redirect:
+    """Two versions are scored on the same rows; their page shows it when that is done.
+
+    Raises:
+        GatehouseError: there is no such version.
+    """
+    project = source.project(asked.path["project"])
+    first, second = (version_number(asked.form.get(name, "")) for name in ("first", "second"))
+    start_scoring(source, project, first, second)
+    return Redirect(f"/p/{project.name}/versions/compare?first={first}&second={second}")
 
 
 def _chosen(query: Mapping[str, str]) -> frozenset[int]:

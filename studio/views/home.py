@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -52,6 +51,7 @@ class ProjectSummary:
         version: the newest one; None before the first.
         waiting: the numbers of the versions that nobody has decided on, newest first.
         environments: those that could be read and to which something was deployed.
+        hidden: the names of those that the caller may not look into.
         dead_letters: how many events could not be handled; 0 in AWS, where an alarm says it.
         problem: why the project could not be read; then the rest is empty.
     """
@@ -64,6 +64,7 @@ class ProjectSummary:
     version: ModelVersion | None = None
     waiting: tuple[int, ...] = ()
     environments: tuple[State, ...] = ()
+    hidden: tuple[str, ...] = ()
     dead_letters: int = 0
     problem: str | None = None
 
@@ -71,7 +72,7 @@ class ProjectSummary:
     def needs(self) -> tuple[Need, ...]:
         """What asks for somebody, the gravest first."""
         place = page_path(self.name)
-        found = [Need(self.problem, place)] if self.problem else []
+        found = [Need("could not be read", place)] if self.problem else []
         for state in self.environments:
             trouble = _trouble(state)
             found += [Need(f"{state.environment.name} {trouble}", f"{place}/environments")] if trouble else []
@@ -152,6 +153,7 @@ def _summary(source: Source, project: Project) -> ProjectSummary:
             for one, refusal in zip(ended, refusals, strict=True)
             if one.status == "Failed" and refusal is None
         ]
+        states, hidden = _states(source, project)
         return ProjectSummary(
             name=project.name,
             execution=newest[0] if newest else None,
@@ -163,9 +165,8 @@ def _summary(source: Source, project: Project) -> ProjectSummary:
                 found["ModelPackageVersion"]
                 for found in summaries(target, project.name, approval=PENDING, limit=100)
             ),
-            environments=tuple(
-                state for state in _states(source, project) if state.deployed or state.endpoint
-            ),
+            environments=tuple(state for state in states if state.deployed or state.endpoint),
+            hidden=tuple(hidden),
             dead_letters=_dead_letters(source, project),
         )
     except (GatehouseError, ClientError, BotoCoreError) as error:  # the other projects are shown all the same
@@ -204,15 +205,17 @@ def _dead_letters(source: Source, project: Project) -> int:
     return sum(map(int, counted.values()))
 
 
-def _states(source: Source, project: Project) -> Sequence[State]:
-    states = []
+def _states(source: Source, project: Project) -> tuple[list[State], list[str]]:
+    """The project's environments, and the names of those that the caller may not look into."""
+    states, hidden = [], []
     for environment in source.environments(project):
         try:
             states.append(read_state(environment))
         except ClientError as error:
             if not is_denied(error):  # a reader of the projects does not need every environment's account
                 raise
-    return states
+            hidden.append(environment.name)
+    return states, hidden
 
 
 def _trouble(state: State) -> str | None:

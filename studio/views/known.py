@@ -65,6 +65,12 @@ class Known(Generic[Key, Value]):
             wait([entry.future for entry in entries], timeout=max(0.0, began + renewed - time.monotonic()))
         return [entry.newest for entry in entries]
 
+    def state(self, key: Key) -> tuple[Value | None, bool]:
+        """What is known of it, and whether it is being read; nothing is read for that."""
+        with self._lock:
+            entry = self._entries.get(key)
+        return (None, False) if entry is None else (entry.newest, not entry.future.done())
+
     def are_being_read(self, keys: Iterable[Key]) -> bool:
         """Whether any of them is being read, and nothing is known of it from before."""
         with self._lock:

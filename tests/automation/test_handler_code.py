@@ -31,7 +31,7 @@ def test_every_handler_of_the_template_is_in_it_and_needs_no_more(tmp_path: Path
     archive.write_bytes(gather_handler_code().content)
     functions = of_type(resources("automation"), "AWS::Lambda::Function")
     handlers = [function["Handler"] for function in functions.values()]
-    assert len(handlers) == 5
+    assert len(handlers) == 6
     done = subprocess.run(
         [sys.executable, "-c", IMPORTS, str(archive), json.dumps(handlers)],
         capture_output=True,

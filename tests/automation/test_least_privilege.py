@@ -477,10 +477,13 @@ def actions_of(policy: list[dict[str, Any]]) -> set[str]:
     }
 
 
-def test_the_schedules_role_may_start_this_pipeline_and_nothing_else() -> None:
+def test_the_schedules_role_may_start_the_projects_pipelines_and_nothing_else() -> None:
     [statement] = statements(resources("foundation"), "SchedulerRole")
     assert statement["Action"] == "sagemaker:StartPipelineExecution"
-    assert statement["Resource"] == f"{SAGEMAKER}:pipeline/{PROJECT}"
+    assert statement["Resource"] == [
+        f"{SAGEMAKER}:pipeline/{PROJECT}",
+        f"{SAGEMAKER}:pipeline/{PROJECT}-monitoring",
+    ]
 
 
 def test_the_handlers_role_may_do_what_they_do_and_nothing_else(automated: AutomatedProject) -> None:

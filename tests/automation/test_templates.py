@@ -30,6 +30,8 @@ EVERYTHING = {
     ("foundation", "ExecutionRole", "ImageToken"),  # ECR gives its token for all repositories at once
     ("foundation", "ExecutionRole", "Metrics"),  # CloudWatch knows no resources; the namespace limits it
     ("foundation", "ExecutionRole", "NetworkInterfaces"),  # EC2 cannot limit them beforehand; in a VPC only
+    ("pipeline", "MonitoringRole", "OwnMetrics"),  # as above
+    ("pipeline", "MonitoringRole", "Requests"),  # CloudWatch knows no resources; it reads numbers of requests
 }
 """(template, role, statement) that may name all resources."""
 
@@ -41,10 +43,16 @@ OF_NO_PROJECT = {
 """Patterns of resources that the project's name does not limit."""
 
 LIMITED_BY = {
-    "cloudwatch:PutMetricData": {"StringLike": {"cloudwatch:namespace": "/aws/sagemaker/*"}},
+    "events:PutEvents": {"StringEquals": {"events:source": "gatehouse"}},
     "iam:PassRole": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
     "kms:CreateGrant": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
 }
+
+NAMESPACES = {
+    "ExecutionRole": {"StringLike": {"cloudwatch:namespace": "/aws/sagemaker/*"}},
+    "MonitoringRole": {"StringEquals": {"cloudwatch:namespace": "Gatehouse/Monitoring"}},
+}
+"""Whose metrics a role may write."""
 
 CONNECTION = "arn:aws:codeconnections:eu-west-1:000000000000:connection/0a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f"
 EVERY_OPTION = {
@@ -61,12 +69,17 @@ EVERY_OPTION = {
 
 EVERY_OPTIONS: dict[Kind, dict[str, str]] = {
     "foundation": EVERY_OPTION,
-    "pipeline": {"KmsKeyArn": KEY, "AssumedRoleArns": "arn:aws:iam::444455556666:role/there"},
+    "pipeline": {
+        "KmsKeyArn": KEY,
+        "AssumedRoleArns": "arn:aws:iam::444455556666:role/there",
+        "CaptureBucketArns": "arn:aws:s3:::captures",
+    },
     "ci": {"ConnectionArn": CONNECTION},
     "automation": {
         "KmsKeyArn": KEY,
         "ModelRoleArns": "arn:aws:iam::000000000000:role/models",
         "AssumedRoleArns": "arn:aws:iam::444455556666:role/there",
+        "Retrains": "true",
     },
 }
 
@@ -98,6 +111,8 @@ def test_no_role_may_do_more_than_it_names(kind: Kind) -> None:
         for action in listed(statement["Action"]):
             if action in LIMITED_BY:
                 assert statement["Condition"] == LIMITED_BY[action], statement["Sid"]
+            if action == "cloudwatch:PutMetricData":
+                assert statement["Condition"] == NAMESPACES[role], role
 
 
 TRUSTED = {
@@ -105,6 +120,7 @@ TRUSTED = {
     "ExecutionRole": {"sagemaker.amazonaws.com"},
     "HandlerRole": {"lambda.amazonaws.com"},
     "LookupRole": {"lambda.amazonaws.com"},
+    "MonitoringRole": {"lambda.amazonaws.com"},
     "PlanRole": {"codebuild.amazonaws.com"},
     # The SageMaker SDK's put_triggers asks for both.
     "SchedulerRole": {"scheduler.amazonaws.com", "sagemaker.amazonaws.com"},
@@ -236,7 +252,7 @@ def test_what_holds_data_refuses_everything_without_tls() -> None:
 
 def test_logs_end_some_day_and_keys_turn() -> None:
     groups = [group for kind in KINDS for group in of_type(whole(kind), "AWS::Logs::LogGroup").values()]
-    assert len(groups) == 11
+    assert len(groups) == 14
     assert all(group["RetentionInDays"] == "90" for group in groups)
     assert all(key["EnableKeyRotation"] for key in of_type(whole("foundation"), "AWS::KMS::Key").values())
 

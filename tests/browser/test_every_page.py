@@ -14,10 +14,13 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 import pytest
 from browser_place import BINARY, Open, Prepared
 from playwright.sync_api import Browser, Page, expect
+from wire_clients import client_of
 
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text(encoding="utf-8")
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "is_mobile": True}
 MOST_PICTURE_BYTES = 150_000
+HOSTILE = """<!doctype html><title>as it was</title><h1>Hostile</h1><script>document.title = "run"</script>
+<img src="https://example.com/x.png" onerror="document.title = 'run'">"""
 FILLED_IN = "forms => forms.map(form => form.action + '?' + new URLSearchParams(new FormData(form)))"
 TOO_WIDE = """() => {
   const width = document.documentElement.clientWidth;
@@ -57,7 +60,8 @@ def addresses(browser: Browser, prepared: Prepared) -> list[str]:
         assert answer is not None
         assert answer.ok, page.url
         for link in links_of(page):
-            if f"{prepared.place.url}/studio" in link and kind_of(link) not in found:
+            is_ours = f"{prepared.place.url}/studio" in link and not link.endswith("/report")
+            if is_ours and kind_of(link) not in found:
                 found[kind_of(link)] = link
                 waiting.append(link)
     page.close()
@@ -141,6 +145,30 @@ def test_a_saved_page_shows_the_same_without_a_server(
     assert requests == [(tmp_path / "version.html").as_uri()]
     assert page.evaluate("getComputedStyle(document.body).margin") == "0px"
     context.close()
+
+
+def test_the_evaluations_report_is_shown_as_it_is_and_may_run_and_load_nothing(
+    prepared: Prepared, browser: Browser
+) -> None:
+    place = prepared.place
+    page = browser.new_page()
+    page.goto(place.link)
+    page.goto(f"{place.url}/studio/p/{BINARY}/executions/{prepared.refused}")
+    page.get_by_role("link", name="The evaluation's report").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Prediction of")
+    uri = place.done("report", BINARY, prepared.refused, "--json").document["report"]
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    s3 = client_of(place.url, "s3")
+    written = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    s3.put_object(Bucket=bucket, Key=key, Body=HOSTILE.encode())
+    answered: list[str] = []
+    page.on("response", lambda response: answered.append(response.url))
+    page.reload(wait_until="load")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Hostile")
+    assert page.title() == "as it was"
+    assert answered == [page.url]
+    s3.put_object(Bucket=bucket, Key=key, Body=written)
+    page.close()
 
 
 def faults(page: Page) -> list[str]:

@@ -86,6 +86,11 @@ def test_two_versions_of_the_list_are_laid_over_each_other(prepared: Prepared, o
     row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="max_depth"))
     expect(row).to_contain_text("3")
 
+    page.get_by_role("button", name="Score both on the same rows").press("Enter")
+    expect(page.get_by_text("McNemar's exact test")).to_be_visible()
+    accuracy = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="Accuracy"))
+    expect(accuracy).to_contain_text("p ")
+
 
 def test_the_list_is_narrowed_as_somebody_chooses(prepared: Prepared, open_page: Open) -> None:
     page = open_page(prepared.place)

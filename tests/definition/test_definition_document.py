@@ -272,9 +272,58 @@ def test_hyperparameters_are_strings_and_the_tunable_ones_parameters(document: d
     assert fixed == {
         "seed": "0",
         "class_weights": "balanced",
+        "device": "auto",
+        "external_memory": "auto",
         "lambda": "2.0",
         "grow_policy": "lossguide",
     }
+
+
+def test_checkpoints_lie_where_a_retry_finds_them_and_the_step_cache_still_hits(
+    document: dict[str, Any], project: Project, local: Target
+) -> None:
+    """The prefix follows from the preprocessing job, not the execution; only the role may write there."""
+    uri = step(document, "TrainModel")["Arguments"]["CheckpointConfig"]["S3Uri"]["Std:Join"]
+    root = f"s3://{local.bucket}/{project.name}/executions/checkpoints"
+    assert uri == {"On": "/", "Values": [root, {"Get": "Steps.PreprocessData.ProcessingJobName"}]}
+
+
+def test_each_training_instance_gets_files_of_its_own(document: dict[str, Any]) -> None:
+    channels = step(document, "TrainModel")["Arguments"]["InputDataConfig"]
+    given = {
+        channel["ChannelName"]: channel["DataSource"]["S3DataSource"]["S3DataDistributionType"]
+        for channel in channels
+    }
+    whole, shared = "FullyReplicated", "ShardedByS3Key"
+    assert given == {"train": shared, "validation": shared, "schema": whole, "code": whole}
+
+
+def test_what_a_training_runs_on_is_in_its_request(
+    make_project: Callable[..., Project], tmp_path: Path, programs: Path, document: dict[str, Any]
+) -> None:
+    def arguments(settings: str) -> dict[str, Any]:
+        table = "[projects.rc.fraud-detection.training]\n"
+        project = make_project(tmp_path / settings.split()[0], (table, f"{table}{settings}\n"))
+        target = resolve_target(project, "local", {})
+        compiled = compile_pipeline(
+            project, target, gather_sources(project, target, programs=programs, environ={})
+        )
+        found: dict[str, Any] = step(json.loads(compiled.definition), "TrainModel")["Arguments"]
+        return found
+
+    usual = step(document, "TrainModel")["Arguments"]
+    assert "EnableManagedSpotTraining" not in usual
+    assert usual["StoppingCondition"] == {"MaxRuntimeInSeconds": 4 * 3600}
+    assert {"device": "auto", "external_memory": "auto"}.items() <= usual["HyperParameters"].items()
+    spot = arguments("spot = true")
+    assert spot["EnableManagedSpotTraining"] is True
+    hours = {"MaxRuntimeInSeconds": 4 * 3600, "MaxWaitTimeInSeconds": 8 * 3600}
+    assert spot["StoppingCondition"] == hours
+    waiting = arguments("max_wait_hours = 5\nspot = true")
+    assert waiting["StoppingCondition"] == hours | {"MaxWaitTimeInSeconds": 5 * 3600}
+    kept = arguments('keep_alive_minutes = 60\ndevice = "cuda"\nexternal_memory = "never"')
+    assert kept["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 3600
+    assert {"device": "cuda", "external_memory": "never"}.items() <= kept["HyperParameters"].items()
 
 
 @pytest.mark.parametrize(

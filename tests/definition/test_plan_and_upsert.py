@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -212,6 +213,19 @@ def test_data_is_published_once(target: Target, project: Project) -> None:
     assert content == (project.root / "payments.csv").read_bytes()
 
 
+def test_large_data_is_not_cut_into_parts_on_its_way_to_this_machine(
+    target: Target, tmp_path: Path, make_project: Callable[..., Project]
+) -> None:
+    """They would be written twice. boto3 cuts from 8 MB on, and the ETag then says into how many."""
+    project = make_project(tmp_path)
+    content = b"amount,fraud\n" + b"1.25,yes\n-3.5,no\n" * 600_000
+    (tmp_path / "payments.csv").write_bytes(content)
+    key = publish(project, target).removeprefix(f"s3://{target.bucket}/") + "payments.csv"
+    found = target.client("s3").get_object(Bucket=target.bucket, Key=key)
+    assert found["Body"].read() == content
+    assert found["ETag"].strip('"') == hashlib.md5(content).hexdigest()
+
+
 def test_data_that_changes_while_it_is_uploaded_is_not_taken_for_what_it_was(
     target: Target, tmp_path: Path, make_project: Callable[..., Project]
 ) -> None:
@@ -220,7 +234,7 @@ def test_data_that_changes_while_it_is_uploaded_is_not_taken_for_what_it_was(
     ensure_bucket(target, s3)
     (tmp_path / "payments.csv").write_text("amount,fraud\n1,yes\n2,no\n3,no\n")
     with pytest.raises(GatehouseError, match="the data changed while it was uploaded"):
-        publish_data(dataset, target.bucket, s3)
+        publish_data(dataset, target, s3)
     assert stored_sizes(target.bucket, "", s3) == {}
 
 

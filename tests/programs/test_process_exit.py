@@ -239,4 +239,5 @@ def test_the_serving_process_keeps_its_exit_code(
 def test_no_run_aborts_while_others_keep_the_processors_busy(tmp_path: Path) -> None:
     ends = list(run_many(tmp_path, runs=9, at_once=3, rows=200_000))
     assert [code for code, _ in ends] == [0] * 9, ends
-    assert len({output for _, output in ends}) == 1
+    # How often progress is said depends on how long it takes.
+    assert len({output.rpartition(" rows ...\n")[2] for _, output in ends}) == 1

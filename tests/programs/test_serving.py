@@ -8,9 +8,11 @@ import functools
 import io
 import json
 import math
+import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -477,8 +479,6 @@ def loaded(folder: str) -> Any:
 
 def test_an_error_of_the_model_itself_is_no_refusal(shops: Finished) -> None:
     """XGBoost's errors are ValueErrors, too; the container must answer 500 to them."""
-    from dataclasses import replace
-
     import inference
     import xgboost as xgb
 
@@ -517,6 +517,32 @@ def test_numpy_prediction_equals_that_of_a_matrix_with_categories(shops: Finishe
     )
     found = inference.predict_fn(data, model).probabilities[:, 1]
     assert found.tolist() == model.booster.predict(matrix_).astype(np.float64).tolist()
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 7])
+def test_rows_that_several_cores_share_are_answered_as_on_one(shops: Finished, cores: int) -> None:
+    import inference
+
+    model = loaded(str(shops.folder / "model"))
+    rows = "3.5,17,shop 1,true,2024-03-01\n" * 40 + "9.25,2,shop 3,false,2024-11-30\n" * 3
+    data = inference.input_fn(rows, "text/csv")
+    alone = inference.predict_fn(data, replace(model, cores=1))
+    for least in (1, 20, 43):
+        shared = inference.predict_fn(data, replace(model, cores=cores, least_rows=least))
+        assert shared.probabilities.tolist() == alone.probabilities.tolist()
+    by_xgboost = inference.predict_fn(data, replace(model, shared_rows=10))
+    assert by_xgboost.probabilities.tolist() == alone.probabilities.tolist()
+
+
+@pytest.mark.parametrize(("told", "most"), [("1", 1), ("999", 999), ("0", 999), ("", 999), ("many", 999)])
+def test_serving_uses_no_more_cores_than_openmp_may(
+    told: str, most: int, shops: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import inference
+
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    model = inference.model_fn(str(shops.folder / "model"))
+    assert model.cores == min(most, len(os.sched_getaffinity(0)))
 
 
 def test_an_artifact_without_its_parts_is_refused(tmp_path: Path) -> None:

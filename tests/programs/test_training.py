@@ -1,11 +1,9 @@
-"""train.py: hyperparameters, its errors, class weights, odd column names, and several instances together."""
+"""train.py: hyperparameters, its errors, class weights, odd column names."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xgboost as xgb
-from program_runs import ROOT, Finished, as_csv, hand_over_to_training, lay_out
+from program_runs import Finished, as_csv, hand_over_to_training, lay_out
 
 
 def check_failure(folder: Path, capsys: pytest.CaptureFixture[str], *texts: str) -> None:
@@ -209,7 +207,7 @@ def test_the_saved_model_ends_with_its_best_round(tumors: Finished) -> None:
 
 
 def test_batches_read_again_and_batches_kept_give_the_same_matrix(
-    tumors: Finished, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tumors: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import parts
     from feature_encoding import read_schema
@@ -217,40 +215,11 @@ def test_batches_read_again_and_batches_kept_give_the_same_matrix(
     channels = tumors.folder / "input" / "data"
     schema = read_schema(channels / "schema" / "schema.json")
     part = parts.find_part(channels / "train", "train", schema)
-    worker = parts.Worker(0, 1)
 
     def cuts() -> Any:
-        matrix = parts.quantised(part, schema, schema.names, worker, None, max_bin=16)
+        matrix, _ = parts.quantised(part, schema, schema.names, None, max_bin=16)
         return [array.tolist() for array in matrix.get_quantile_cut()]
 
     kept = cuts()
-    assert capsys.readouterr().out == ""
     monkeypatch.setattr(parts, "_SORTED_BYTES", 0)
     assert cuts() == kept
-    assert f"train: {part.rows} rows are too many to be sorted in memory" in capsys.readouterr().out
-
-
-def test_two_instances_train_one_model_together(tmp_path: Path, tumors: Finished) -> None:
-    hosts = ["algo-1", "algo-2"]
-    running = []
-    for host in hosts:
-        folder = tmp_path / host
-        shutil.copytree(tumors.folder / "input", folder / "input")
-        config = {"current_host": host, "hosts": hosts}
-        (folder / "input/config/resourceconfig.json").write_text(json.dumps(config))
-    for host in reversed(hosts):
-        command = [sys.executable, str(ROOT / "training/train.py"), "--opt-ml", str(tmp_path / host)]
-        environment = {"TRAINING_JOB_NAME": str(tmp_path), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
-        running.append(
-            subprocess.Popen(
-                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
-        )
-    printed = [process.communicate(timeout=60)[0] for process in running][::-1]
-    assert [process.returncode for process in running] == [0, 0], printed
-    assert "best_iteration=" in printed[0]
-    assert "best_iteration=" not in printed[1]
-    assert (tmp_path / "algo-1/model/model.ubj").is_file()
-    assert not (tmp_path / "algo-2/model").exists()
-    alone = float(tumors.outputs[1].rsplit("validation-logloss=", 1)[1])
-    assert float(printed[0].rsplit("validation-logloss=", 1)[1]) == pytest.approx(alone, abs=0.05)

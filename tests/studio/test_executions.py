@@ -324,3 +324,9 @@ def test_an_execution_is_watched_while_it_runs(studio: Any) -> None:
     page = studio.get(path)
     assert "hx-trigger" not in page
     assert words(page)["TrainModel"] == "stopped"
+
+
+def test_an_execution_without_a_report_says_so(studio: Any) -> None:
+    status, text = studio.request("GET", f"{base(studio)}/executions/{studio.executions['failed']}/report")
+    assert status == 404
+    assert "this execution has no report" in text

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from bank_churn import PROJECT
 from studio_versions import Registered, registered, verdict
+from wire_clients import wait_for
 
 from aws_formats.errors import GatehouseError
 from studio.pages import versions as pages
@@ -179,6 +180,19 @@ def test_a_report_of_another_kind_is_not_drawn(place: Registered, report: Any) -
     assert "cannot be moved here" in text_of(place.page(f"/versions/{number}"))
 
 
+def test_a_version_says_where_it_comes_from_and_what_people_wrote_of_it(place: Registered) -> None:
+    card = {"intended_uses": {"purpose_of_model": "tells who <b>leaves</b>"}}
+    number = place.register(
+        statistics=binary(0.7),
+        metadata={"dataset_uri": "s3://data/1", "git_commit": "abc123"},
+        ModelCard={"ModelCardContent": json.dumps(card), "ModelCardStatus": "Draft"},
+    )
+    told = text_of(place.page(f"/versions/{number}"))
+    origins = told.partition("Where it comes from")[2].partition("Model card")[0]
+    assert re.search(rf"Data.*s3://data/1.*Version {number}.*commit.*abc123.*Waits for a decision", origins)
+    assert re.search("Purpose of model.*tells who <b>leaves</b>", told)
+
+
 def test_two_versions_lie_over_each_other(place: Registered) -> None:
     shown = compare_versions(place.source, place.source.project(PROJECT), 1, 2)
     assert shown.settings == (("max_depth", "3", "5"),)
@@ -193,11 +207,24 @@ def test_two_versions_lie_over_each_other(place: Registered) -> None:
 
 
 def test_a_verdict_that_is_not_there_is_not_invented(place: Registered) -> None:
-    assert compare_versions(place.source, place.source.project(PROJECT), 2, 3).paired == ()
-    told = text_of(place.page("/versions/compare?first=3&second=6"))
-    assert "has not tried one of them against the other" in told
+    assert compare_versions(place.source, place.source.project(PROJECT), 2, 3).tried == ()
+    assert "The gate tried" not in text_of(place.page("/versions/compare?first=3&second=6"))
     with pytest.raises(GatehouseError, match="no version 99"):
         place.page("/versions/compare?first=1&second=99")
+
+
+def test_versions_that_cannot_be_scored_on_the_same_rows_say_why(place: Registered) -> None:
+    form = {"first": "1", "second": "2"}
+    asked = Asked({"project": PROJECT}, {}, form)
+    assert pages.scored(place.source, asked) == Redirect(f"/p/{PROJECT}/versions/compare?first=1&second=2")
+
+    def told() -> str | None:
+        text = text_of(place.page("/versions/compare?first=1&second=2"))
+        return text if "could not be scored" in text else None
+
+    assert "on the same rows: no preprocessing job is known of version 2" in wait_for(told)
+    with pytest.raises(GatehouseError, match="no version 99"):
+        pages.scored(place.source, Asked({"project": PROJECT}, {}, {**form, "first": "99"}))
 
 
 def test_two_versions_are_chosen_in_the_list(place: Registered) -> None:

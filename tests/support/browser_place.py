@@ -89,9 +89,11 @@ class Watched:
             self.faults.append(f"request to another address: {url}")
 
     def _said(self, kind: str, text: str, url: str) -> None:
-        # Chromium reports each answer that is an error here, too; a page of a problem is one.
-        is_status = text.startswith("Failed to load resource") and url.startswith(self.origin)
-        if kind in ("error", "warning") and not is_status:
+        # Chromium reports each answer that is an error here, too, and htmx where there is none at all; a page
+        # of a problem is one, and what is shown while an endpoint is gone is for a test to look at.
+        no_answer = ("Failed to load resource", "htmx: htmx:error: Failed to fetch")
+        is_no_fault = text.startswith(no_answer) and url.startswith(self.origin)
+        if kind in ("error", "warning") and not is_no_fault:
             self.faults.append(f"console: {text}")
 
 

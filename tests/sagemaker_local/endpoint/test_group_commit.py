@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 from wire_clients import wait_for
 
+from sagemaker_local.services import table
+from sagemaker_local.shared_commits import SharedCommits
 from sagemaker_local.store import Store
 
 REGION = "eu-west-1"
@@ -110,6 +113,68 @@ def test_a_commit_that_is_not_possible_is_an_error_of_every_write_in_it(store: S
     wait_for(lambda: True if len(outcomes) == 3 else None)
     assert outcomes == {"small": "SQLITE_FULL", "large": "SQLITE_FULL", "later": "written"}
     assert [doc["text"] for doc in store.list("job")] == ["x" * 10]
+
+
+def together(store: Store, works: list[Callable[[], object]]) -> list[object]:
+    """What requests that come at once are answered with."""
+    commits = SharedCommits(store)
+
+    async def all_of_them() -> list[object]:
+        return await asyncio.gather(*(commits.write(work) for work in works), return_exceptions=True)
+
+    try:
+        return asyncio.run(all_of_them())
+    finally:
+        commits.close()
+
+
+def put(store: Store, name: str, size: int = 0) -> Callable[[], str]:
+    def write() -> str:
+        store.put("job", REGION, name, {"text": "x" * size})
+        return name
+
+    return write
+
+
+def test_requests_that_come_at_once_share_one_commit_in_their_order(store: Store) -> None:
+    names = [f"{number:02}" for number in range(20)]
+    told = statements(store)
+    told.clear()
+    assert together(store, [put(store, name) for name in names]) == names
+    assert told.count("COMMIT") == 1
+    rows = store.connection.execute("SELECT name FROM resource ORDER BY rowid").fetchall()
+    assert [row[0] for row in rows] == names
+
+
+def test_a_request_that_is_refused_among_others_undoes_what_it_wrote_and_nothing_else(store: Store) -> None:
+    def refuse() -> None:
+        put(store, "refused")()
+        raise LookupError("refused")
+
+    outcomes = together(store, [put(store, "before"), refuse, put(store, "after")])
+    assert outcomes[0::2] == ["before", "after"]
+    assert isinstance(outcomes[1], LookupError)
+    assert [store.get("job", REGION, name) is None for name in ("before", "refused", "after")] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_requests_whose_commit_is_not_possible_are_all_told_so_and_later_ones_are_carried_out(
+    store: Store,
+) -> None:
+    pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+    with store.transaction():
+        store.connection.execute(f"PRAGMA max_page_count = {pages}")
+    outcomes = together(store, [put(store, "small"), put(store, "large", 200_000), put(store, "later")])
+    assert [getattr(one, "sqlite_errorname", one) for one in outcomes] == ["SQLITE_FULL"] * 3
+    assert together(store, [put(store, "small")]) == ["small"]
+    assert len(store.list("job")) == 1
+
+
+def test_what_is_said_to_be_a_transaction_is_an_operation() -> None:
+    assert table.transactions() <= table.operations().keys()
 
 
 def test_what_is_not_committed_is_seen_by_its_writer_alone(store: Store) -> None:

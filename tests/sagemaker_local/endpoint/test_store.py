@@ -53,11 +53,37 @@ def test_an_endpoint_that_is_closed_leaves_no_file_open(tmp_path: Path) -> None:
 def test_documents_are_found_by_what_a_member_of_theirs_says_oldest_first(tmp_path: Path) -> None:
     store = Store(tmp_path / "state.db")
     for number, status in enumerate(("Stopping", "Completed", "InProgress")):
-        store.put("job", "eu-west-1", str(number), {"Status": status, "CreationTime": 9.0 - number})
+        document = {"Status": status, "CreationTime": 9.0 - number, "LastModifiedTime": 20.0 + number}
+        store.put("job", "eu-west-1", str(number), {**document, "Owner": f"owner-{number}"})
     store.put("other", "eu-west-1", "a", {"Status": "InProgress"})
-    found = store.list_among("job", "Status", ("InProgress", "Stopping"))
+    under_way = ("InProgress", "Stopping")
+    found = store.list_among("job", "Status", under_way, unless=("Owner", "nobody"))
     assert [document["Status"] for document in found] == ["InProgress", "Stopping"]
-    assert store.list_among("job", "Absent", ("InProgress",)) == []
+    found = store.list_among("job", "Status", under_way, unless=("Owner", "owner-2"))
+    assert [document["Status"] for document in found] == ["Stopping"]
+    assert store.list_among("job", "Absent", under_way, unless=("Owner", "nobody")) == []
+    assert store.modified_among("job", "Status", under_way) == {"2": 22.0, "0": 20.0}
+
+
+def test_threads_that_wait_hold_no_files_open(tmp_path: Path) -> None:
+    store, leave, waiting = Store(tmp_path / "state.db"), threading.Event(), threading.Semaphore(0)
+
+    def read_and_wait() -> None:
+        store.list("job")
+        store.rest()
+        waiting.release()
+        leave.wait()
+        assert store.list("job") == []
+
+    threads = [threading.Thread(target=read_and_wait) for _ in range(100)]
+    for one in threads:
+        one.start()
+    for _ in threads:
+        waiting.acquire()
+    assert times_open(tmp_path / "state.db") < 30
+    leave.set()
+    for one in threads:
+        one.join()
 
 
 def test_what_is_no_json_is_not_kept(tmp_path: Path) -> None:

@@ -222,9 +222,14 @@ def test_reads_are_answered_while_writers_wait_for_another_process(
             send("SageMaker.CreateModelPackageGroup", {"ModelPackageGroupName": f"group-{number}"})
             for number in range(MORE_THAN_WORKERS)
         ]
+        queues = [
+            send("AmazonSQS.CreateQueue", {"QueueName": f"queue-{number}"})
+            for number in range(MORE_THAN_WORKERS)
+        ]
         wait_for(lambda: True if store.waiting_writers >= 30 else None)
         assert answer(send("SageMaker.ListModelPackageGroups", {})) == {"ModelPackageGroupSummaryList": []}
-        assert all(is_unanswered(wire) for wire in writes)
+        assert all(is_unanswered(wire) for wire in (*writes, *queues))
         other.execute("COMMIT")
     other.close()
     assert len({answer(wire)["ModelPackageGroupArn"] for wire in writes}) == MORE_THAN_WORKERS
+    assert len({answer(wire)["QueueUrl"] for wire in queues}) == MORE_THAN_WORKERS

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from sagemaker_local.execution.slots import Slots
@@ -37,6 +38,21 @@ def test_a_waiting_step_gets_a_slot_or_is_cancelled() -> None:
         assert patient.result(SOON) is True
     with slots.taken(never) as granted:
         assert granted
+
+
+def test_a_cancelled_step_that_a_slot_is_offered_to_leaves_it_to_the_next() -> None:
+    slots, never, cancelled = Slots(1), threading.Event(), threading.Event()
+    with ThreadPoolExecutor(2) as threads:
+        with slots.taken(never):
+            first = threads.submit(entered, slots, cancelled)
+            while not slots.waiting:
+                time.sleep(0.001)
+            second = threads.submit(entered, slots, never)
+            while slots.waiting < 2:
+                time.sleep(0.001)
+            cancelled.set()
+        assert second.result(SOON) is True
+        assert first.result(SOON) is False
 
 
 def entered(slots: Slots, cancelled: threading.Event) -> bool:

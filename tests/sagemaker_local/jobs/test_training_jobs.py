@@ -231,7 +231,6 @@ def test_script_mode_refuses_an_archive_that_leaves_its_folder(bench: Any) -> No
 @pytest.mark.parametrize(
     ("members", "says"),
     [
-        ({"CheckpointConfig": {"S3Uri": "s3://bucket/c"}}, "CheckpointConfig of a training job"),
         ({"image": "example.com/other:1"}, "entry point of the image example.com/other:1"),
         ({"algorithm": {"TrainingInputMode": "Pipe"}, "command": "true"}, "input mode Pipe"),
     ],

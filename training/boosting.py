@@ -1,0 +1,99 @@
+"""The rounds of a training: each prints its metrics, may stop the training, and may leave a checkpoint.
+
+Not ``xgboost.train``: a training that goes on from a checkpoint has to end with the same model, byte for
+byte, as one that was not interrupted. So what a round draws must not depend on the rounds before it.
+``seed_per_iteration`` starts XGBoost's generator anew in each round, from the seed and the round's number,
+which ``xgboost.train`` would count from 0 again. The columns' sampler has a generator of its own, seeded at
+its first use, which lives as long as the algorithm that grows trees: changing ``tree_method`` to and fro
+makes a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from checkpoints import Checkpoints, Found
+
+_DRAWS = ("subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode")
+
+
+@dataclass(frozen=True)
+class Boosted:
+    """The trees up to the best round, that round (from 0), and the validation part's metric there."""
+
+    booster: xgb.Booster
+    best_round: int
+    best: float
+
+
+def boost(
+    parameters: Mapping[str, Any],
+    parts: Mapping[str, xgb.DMatrix],
+    rounds: int,
+    *,
+    early_stopping_rounds: int,
+    found: Found | None,
+    checkpoints: Checkpoints | None,
+    prints: bool,
+) -> Boosted:
+    """Train, the metrics of every round printed in XGBoost's own form.
+
+    Args:
+        parameters: XGBoost's, with one ``eval_metric`` that is to become small.
+        parts: the matrices that are evaluated; trained on is the first, and the last one stops the training.
+        early_stopping_rounds: how many rounds without a better metric are enough; 0: never stop.
+        found: the checkpoint to go on from.
+        checkpoints: where to keep the state; None on all hosts but the first.
+        prints: whether this host prints the metrics.
+    """
+    parameters = {**parameters, "seed_per_iteration": True}
+    evaluated = [(matrix, name) for name, matrix in parts.items()]
+    matrix = evaluated[0][0]
+    model = bytearray(found.model) if found else None
+    booster = xgb.Booster(parameters, list(parts.values()), model_file=model)
+    # XGBoost does not take them from a matrix without rows, and the first host's are the model's.
+    booster.feature_names, booster.feature_types = matrix.feature_names, matrix.feature_types
+    history = {name: list(found.history[name]) if found else [] for name in parts}
+    scores = history[evaluated[-1][1]]
+    for number in range(len(scores)):  # so that the job's log holds all rounds
+        _print_round(number, parameters["eval_metric"], history, prints)
+    best_round = int(np.argmin(scores)) if scores else 0
+    draws = any(parameters.get(name, 1) < 1 for name in _DRAWS)
+    for number in range(len(scores), rounds):
+        if draws:
+            _forget_draws(booster)
+        booster.update(matrix, number)
+        for name, value in zip(parts, _values(booster.eval_set(evaluated, number)), strict=True):
+            history[name].append(value)
+        _print_round(number, parameters["eval_metric"], history, prints)
+        if scores[number] < scores[best_round]:
+            best_round = number
+        if early_stopping_rounds and number - best_round >= early_stopping_rounds:
+            break
+        if checkpoints is not None:
+            checkpoints.offer(booster, history)
+    if not early_stopping_rounds:
+        best_round = len(scores) - 1
+    return Boosted(booster[: best_round + 1], best_round, scores[best_round])
+
+
+def _forget_draws(booster: xgb.Booster) -> None:
+    """Make XGBoost set up its tree grower anew in the next round, and with it the columns' sampler."""
+    booster.set_param({"tree_method": "approx"})
+    booster.num_boosted_rounds()  # applies the parameter
+    booster.set_param({"tree_method": "hist"})
+
+
+def _values(line: str) -> Sequence[float]:
+    """The numbers of ``[7]<tab>train-rmse:1.5<tab>validation-rmse:2.5``."""
+    return [float(word.rpartition(":")[2]) for word in line.split("\t")[1:]]
+
+
+def _print_round(number: int, metric: str, history: Mapping[str, list[float]], prints: bool) -> None:
+    if prints:
+        values = [f"{name}-{metric}:{scores[number]:.5f}" for name, scores in history.items()]
+        print("\t".join([f"[{number}]", *values]), flush=True)
