@@ -67,6 +67,7 @@ def calls(serving: Registry) -> dict[str, frozenset[str]]:
     serving.register(approved=True)
     serving.register()
     serving.register()
+    (serving.folder / "labels.csv").write_text("inference_id,label\na,yes\n")
     (serving.folder / "churn.csv").write_text("\n".join(serving.model.rows))
     serving.client("sagemaker").create_pipeline(
         PipelineName=serving.project,
@@ -103,6 +104,8 @@ def calls(serving: Registry) -> dict[str, frozenset[str]]:
         "promote --from dev --to test",
         "rollback --env dev",
         "transform --input rows.csv --output scored.csv",
+        "labels labels.csv --env dev",
+        "monitor --env dev --show",
         "groups setup",
         "groups verify",
         "groups cleanup --yes",
