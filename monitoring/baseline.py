@@ -36,7 +36,7 @@ class Column:
 
     Attributes:
         labels: the bins, in words.
-        edges: of a number, between the bins; a value at an edge is in the bin above.
+        edges: of a number, between the bins.
         bin_of: of a category, the bin of each code; unseen ones are in the last.
         low, high: of a number, the training part's range.
     """
@@ -141,8 +141,10 @@ def _number(
         labels = tuple(readable(known[value]) for value in different.tolist())
     else:
         cuts = np.unique(np.arange(1, _BINS) * len(places) // _BINS)
-        middles, first = np.unique(places[cuts], return_index=True)
-        middles, first = middles[middles > different[0]], first[middles > different[0]]
+        cut, first = np.unique(places[cuts], return_index=True)
+        cut, first = cut[cut > different[0]], first[cut > different[0]]
+        # Between two values, not at one: a value that is written with other digits stays in its bin.
+        middles = (cut + different[np.searchsorted(different, cut) - 1]) / 2
         ends = [readable(shown[cuts[place]], _DIGITS) for place in first]
         between = [f"{left} to {right}" for left, right in itertools.pairwise(ends)]
         labels = (f"below {ends[0]}", *between, f"{ends[-1]} and more")

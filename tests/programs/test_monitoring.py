@@ -433,6 +433,19 @@ def test_statistics_have_the_form_of_the_baseline(compare: Compare, payments: Fi
     assert day["numerical_statistics"]["min"] == datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 
 
+def test_a_value_that_is_written_with_other_digits_stays_in_its_bin() -> None:
+    """Of a model with few trees many answers are the same number, which lies at the edge of a bin."""
+    import numpy as np
+    from baseline import read_baseline
+
+    answers = np.repeat(np.linspace(0.05, 0.95, 12), 20) + 1e-9
+    rounded = [float(f"{value:.7g}") for value in answers]
+    document = {"rows": len(answers), "classes": {"no": 120, "yes": 120}, "values": rounded}
+    baseline = read_baseline([], {"features": []}, {"features": []}, document)
+    column = baseline.columns["(the model's probability)"]
+    assert column.count(answers.astype(np.float32)).counts.tolist() == column.reference.counts.tolist()
+
+
 def test_constraints_say_what_the_training_part_holds(payments: Finished) -> None:
     document = json.loads((payments.folder / "processing/output/quality/constraints.json").read_text())
     by_name: Mapping[str, Any] = {one["name"]: one for one in document["features"]}

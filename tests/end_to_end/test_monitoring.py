@@ -1,0 +1,157 @@
+"""From captured requests to what people are told of them, and to a training that starts by itself."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from installed_command import Shell, ShellHere, until
+from wire_clients import client_of
+
+PROJECT = "rc-payments"
+SETTINGS = f"""
+default_project = "{PROJECT}"
+[projects.rc.payments]
+description = "A test"
+owner = "me"
+task = "binary"
+accuracy_threshold = 0.6
+region = "eu-west-1"
+network.isolation = true
+[projects.rc.payments.data]
+source = "payments.csv"
+target = "fraud"
+positive_class = "yes"
+[projects.rc.payments.training]
+num_round = 10
+[projects.rc.payments.monitoring]
+retrain = "automatic"
+[projects.rc.payments.environments.dev]
+capture = {{}}
+[projects.rc.payments.environments.prod]
+"""
+
+
+def payments(count: int, seed: int, scale: float = 1.0) -> list[tuple[str, str, str]]:
+    draw = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        amount = draw.gauss(50 * scale, 10)
+        fraud = "yes" if amount + draw.gauss(0, 4) > 52 else "no"
+        rows.append((f"{amount:.2f}", draw.choice(["ch", "de", "fr"]), fraud))
+    return rows
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    lines = ["amount,country,fraud", *map(",".join, payments(3000, 1))]
+    (tmp_path / "payments.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "projects.toml").write_text(SETTINGS)
+    shell = ShellHere(tmp_path / "projects.toml", tmp_path / "home")
+    yield shell
+    shell.run("local", "down")
+
+
+def sent(
+    shell: Shell, folder: Path, name: str, rows: list[tuple[str, str, str]], turned: bool = False
+) -> None:
+    """Send rows under an inference id and say what turned out to be right."""
+    (folder / "rows.csv").write_text("amount,country\n" + "".join(f"{a},{c}\n" for a, c, _ in rows))
+    done = shell.run("invoke", "--env", "dev", "--data", str(folder / "rows.csv"), "--inference-id", name)
+    assert done.code == 0, done.err
+    other = {"yes": "no", "no": "yes"}
+    labels = [other[label] if turned else label for _, _, label in rows]
+    (folder / f"{name}.csv").write_text("inference_id,label\n" + "".join(f"{name},{one}\n" for one in labels))
+
+
+def compared(shell: Shell) -> dict[str, Any]:
+    done = shell.run("monitor", "--env", "dev", "--now", "--json")
+    assert done.code == 0, done.err
+    verdict: dict[str, Any] = done.document["verdict"]
+    return verdict
+
+
+def test_a_change_is_told_once_and_worse_answers_start_a_training(shell: Shell, tmp_path: Path) -> None:
+    assert shell.run("local", "up").code == 0
+    assert shell.run("run").code == 0
+    nothing = shell.run("monitor", "--env", "dev", "--now")
+    assert (nothing.code, nothing.err.splitlines()[-1]) == (1, f"Error: {PROJECT}: no version serves in dev.")
+    assert shell.run("approve", "1", "--note", "good").code == 0
+    until(lambda: "serves in dev" in shell.run("inbox").out, what="the deployment", seconds=120)
+
+    sent(shell, tmp_path, "first", payments(300, 2))
+    until(lambda: compared(shell)["rows"] == 300, what="the captures")
+    plain = compared(shell)
+    assert (plain["status"], plain["quality"]["status"]) == ("as before", "no labels")
+
+    sent(shell, tmp_path, "second", payments(600, 3, scale=1.6))
+    changed: dict[str, Any] = until(
+        lambda: (found := compared(shell))["status"] == "changed" and found, what="the change"
+    )
+    assert "amount" in {one["column"] for one in changed["differences"]}
+    shown = shell.run("monitor", "--env", "dev", "--show")
+    assert "changed" in shown.out
+    assert "no schedule" in shown.out
+    told = until(
+        lambda: "the traffic in dev changed" in (text := shell.run("inbox").out) and text, what="the mail"
+    )
+    assert "Nothing is trained by itself before there is a history" in told
+    compared(shell)
+    assert shell.run("inbox").out.count("the traffic in dev changed") == 1
+
+    # Labels show that the model is wrong: its pipeline is started, once.
+    sent(shell, tmp_path, "third", payments(300, 4), turned=True)
+    assert shell.run("labels", str(tmp_path / "third.csv"), "--env", "dev").code == 0
+    worse = until(
+        lambda: (found := compared(shell))["quality"]["status"] == "worse" and found, what="worse answers"
+    )
+    assert worse["quality"]["metric"] == "accuracy"
+    told = until(
+        lambda: "got worse in dev" in (text := shell.run("inbox").out) and text, what="the second mail"
+    )
+    assert "A training was started: execution " in told
+    url = json.loads(shell.run("local", "status", "--json").out)["url"]
+    sagemaker = client_of(url, "sagemaker")
+    executions = sagemaker.list_pipeline_executions(PipelineName=PROJECT)["PipelineExecutionSummaries"]
+    assert [one.get("PipelineExecutionDisplayName") for one in executions].count("monitoring-dev") == 1
+
+    named = f"{PROJECT}-monitoring"
+    assert "Succeeded" in shell.run("executions", named).out
+    assert "version 1 in dev" in shell.run("logs", named, "--step", "CompareWindow").out
+
+    scheduled = shell.run("monitor", "--env", "dev", "--rate", "1 day", "--json")
+    assert (scheduled.document["action"], len(scheduled.document["next_times"])) == ("create", 3)
+    assert shell.run("monitor", "--env", "dev", "--rate", "1 day", "--json").document["action"] == "none"
+    assert shell.run("monitor", "--env", "dev", "--off", "--json").document["action"] == "delete"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id,label\na,yes\n", "line 1: there is no column inference_id"),
+        ("inference_id,label\na\n", "line 2: it has 1 fields; the first line names 2"),
+        ("inference_id,label\n,yes\n", "line 2: it has no inference_id"),
+        ("inference_id,label\na,\n", "line 2: it has no label"),
+        ("inference_id,label\n\n", "there are no labels in it"),
+    ],
+)
+def test_labels_that_are_none_are_refused_with_their_line(
+    shell: Shell, tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "labels.csv").write_text(text)
+    done = shell.run("labels", str(tmp_path / "labels.csv"), "--env", "dev")
+    assert done.code == 1
+    assert said in done.err
+
+
+def test_one_thing_is_asked_of_monitor(shell: Shell) -> None:
+    assert shell.run("monitor", "--env", "dev").code == 2
+    assert shell.run("monitor", "--env", "dev", "--now", "--off").code == 2
+    assert shell.run("monitor", "--env", "dev", "--show", "--end", "2030-01-01").code == 2
+    wrong = shell.run("monitor", "--env", "dev", "--cron", "1 2 3")
+    assert wrong.code == 1
+    assert "schedule: " in wrong.err
