@@ -529,5 +529,6 @@ def test_captures_that_wait_too_long_are_dropped_and_counted_and_the_others_are_
     now = time.time()
     [(_, summary)] = metrics.summaries(dropped, now - 3600, now + 3600, 86400)
     assert summary.total == 10 - fitting
+    metrics.close()
     owner.release()
     store.close()
