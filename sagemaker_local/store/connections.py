@@ -24,15 +24,24 @@ class OpenConnection:
     time.
     """
 
-    def __init__(self, path: Path) -> None:
-        # Another thread may delete what a thread leaves, and then closes the connection; and threads take
-        # turns on the one that writes.
-        self.connection = sqlite3.connect(
-            path, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False
-        )
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
 
     def __del__(self) -> None:
         self.connection.close()
+
+
+def opened(path: Path) -> OpenConnection:
+    """A new connection, in autocommit mode.
+
+    Raises:
+        sqlite3.Error: there is no such folder, or the file cannot be opened.
+    """
+    # Another thread may delete what a thread leaves, and then closes the connection; and threads take turns
+    # on the one that writes.
+    return OpenConnection(
+        sqlite3.connect(path, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False)
+    )
 
 
 class ReadConnections:
@@ -45,21 +54,21 @@ class ReadConnections:
 
     def own(self) -> sqlite3.Connection:
         """This thread's, in autocommit mode."""
-        opened: OpenConnection | None = getattr(self._local, "opened", None)
-        if opened is None:
+        mine: OpenConnection | None = getattr(self._local, "mine", None)
+        if mine is None:
             try:
-                opened = self._idle.pop()
+                mine = self._idle.pop()
             except IndexError:
-                opened = OpenConnection(self._path)
-                opened.connection.execute("PRAGMA query_only=ON")
-            self._local.opened = opened
-        return opened.connection
+                mine = opened(self._path)
+                mine.connection.execute("PRAGMA query_only=ON")
+            self._local.mine = mine
+        return mine.connection
 
     def give_up(self) -> None:
         """Let another thread have this thread's, if it has one."""
-        opened: OpenConnection | None = vars(self._local).pop("opened", None)
-        if opened is not None and len(self._idle) < _MOST_IDLE:
-            self._idle.append(opened)
+        mine: OpenConnection | None = vars(self._local).pop("mine", None)
+        if mine is not None and len(self._idle) < _MOST_IDLE:
+            self._idle.append(mine)
 
     def close(self) -> None:
         """Close this thread's and those that nobody has; those of other threads end with them."""

@@ -33,7 +33,7 @@ from typing import Any, TypeVar
 
 from sagemaker_local import clocks
 from sagemaker_local.store import listing
-from sagemaker_local.store.connections import OpenConnection, ReadConnections
+from sagemaker_local.store.connections import ReadConnections, opened
 from sagemaker_local.store.group_commit import WriteQueue, savepoint
 from sagemaker_local.store.listing import (
     CREATED,
@@ -91,7 +91,7 @@ class Store:
         self._watchers = dict(watchers or {})
         self._local = threading.local()
         self._reads = ReadConnections(path)
-        self._opened = OpenConnection(path)
+        self._opened = opened(path)
         self._opened.connection.execute("PRAGMA journal_mode=WAL")
         self._opened.connection.execute("PRAGMA synchronous=FULL")
         self._writes = WriteQueue(self._opened.connection)
