@@ -50,10 +50,10 @@ def plan(rows: int, features: int, outputs: int, sorted_rows: int, at_hand: int,
     needed += sorted_rows * (features + 1) * _SORTED_VALUE_BYTES
     external = asked == "always" or (asked == "auto" and needed > _SHARE * at_hand)
     batch = at_hand // (_BATCHES * _SORTED_VALUE_BYTES * (features + 1))
-    words = f"{rows:,} rows x {features} features need about {_gigabytes(needed)} of {_gigabytes(at_hand)}"
-    words += ": trained on from the disk" if external else ": trained on in memory"
-    if asked != "auto":
-        words += f" (external_memory = {asked})"
+    reason = f"; {_gigabytes(at_hand)} are at hand" if asked == "auto" and external else ""
+    reason = f"; external_memory = {asked}" if asked != "auto" else reason
+    words = f"{rows:,} rows x {features} features need about {_gigabytes(needed)}"
+    words += f": trained on {'from the disk' if external else 'in memory'}{reason}"
     return Plan(external, min(max(batch, _LEAST_BATCH), _LARGEST_BATCH), words)
 
 

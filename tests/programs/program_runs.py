@@ -123,10 +123,11 @@ def run_program(
     environment: Mapping[str, str] | None = None,
     *,
     python: str = sys.executable,
+    arguments: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run one of the programs as its container does: a process of its own."""
     return subprocess.run(
-        [python, str(ROOT / program), "--opt-ml", str(folder)],
+        [python, str(ROOT / program), "--opt-ml", str(folder), *arguments],
         capture_output=True,
         text=True,
         timeout=120,

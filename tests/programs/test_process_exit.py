@@ -163,7 +163,9 @@ def signalled(program: str, folder: Path, number: int) -> tuple[int, str]:
             archive.add(folder / "model", arcname=".")
     process = begin(step(program, folder), folder)
     assert process.stdout is not None
-    assert process.stdout.readline()
+    for line in process.stdout:
+        if program != TRAIN or line.startswith("[0]"):
+            break
     process.send_signal(number)
     code, _, err = ended(process)
     return code, err
