@@ -45,7 +45,8 @@ def _gpu_is_found() -> bool:
     """XGBoost's own answer: without a GPU it takes the processor in its place."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        booster = xgb.Booster({"device": "cuda"}, [xgb.DMatrix(np.zeros((1, 1)), [0.0])])
-        config = json.loads(booster.save_config())
+        rows = xgb.DMatrix(np.zeros((2, 1)), [0.0, 1.0])
+        booster = xgb.train({"device": "cuda", "verbosity": 0}, rows, num_boost_round=1)
+    config = json.loads(booster.save_config())
     taken: str = config["learner"]["generic_param"]["device"]
     return taken.startswith("cuda")

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from botocore.exceptions import ClientError
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_absent
 from pipelines.commands.following import follow_to_the_end, report_failure
 from pipelines.commands.local_endpoint import connected, home_folder, is_kept_up
 from pipelines.commands.options import environment_option, gathered, project_argument, target_option
@@ -201,7 +203,12 @@ def _last_windows(at: ProjectContext, environment: str) -> list[dict[str, Any]]:
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=at.target.bucket, Prefix=prefix, Delimiter="/"
     )
-    folders = [one["Prefix"] for page in pages for one in page.get("CommonPrefixes", ())]
+    try:
+        folders = [one["Prefix"] for page in pages for one in page.get("CommonPrefixes", ())]
+    except ClientError as error:
+        if not is_absent(error):
+            raise
+        return []  # no bucket, so nothing was ever run
     found = []
     for folder in folders[: -_SHOWN_WINDOWS - 1 : -1]:
         uri = f"s3://{at.target.bucket}/{folder}"

@@ -110,7 +110,7 @@ def test_the_report_is_one_file_that_needs_nothing(
         assert len(markup) < 100_000
         assert not [path for path in re.findall(r' d="([^"]*)"', markup) if "nan" in path or "inf" in path]
         names = sorted(path.name for path in finished.evaluation.iterdir())
-        assert names == ["report.html", "report.json", "statistics.json", "verdict.json"]
+        assert names == ["predictions.json", "report.html", "report.json", "statistics.json", "verdict.json"]
 
 
 def test_the_verdict_is_said_and_drawn_check_by_check(tumors: Finished) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
 from promised_documents import promised
 from registered_models import Registry
+
+from pipelines.settings.target import LOCAL_BUCKET
 
 LINES = {
     "groups setup": ["groups setup"],
@@ -30,6 +33,8 @@ LINES = {
     "environments": ["environments"],
     "environments --env": ["environments --env dev", "environments --env prod"],
     "invoke": ["invoke --env dev --data rows.csv"],
+    "monitor": ["monitor --env dev --show"],
+    "labels": ["labels labels.csv --env dev"],
     "transform": ["transform --input rows.csv --output o.csv --version 1 --plan"],
     "groups cleanup": ["groups cleanup --yes"],
 }
@@ -43,6 +48,10 @@ def test_every_command_of_the_registry_is_on_the_page() -> None:
 def several(serving: Registry) -> Registry:
     """A version that serves, one approved, and one from elsewhere of which nothing is known."""
     serving.register(approved=True)
+    (serving.folder / "labels.csv").write_text("inference_id,label\na,yes\n")
+    s3 = serving.client("s3")
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=LOCAL_BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     serving.client("sagemaker").create_model_package(
         ModelPackageGroupName=serving.project, ModelApprovalStatus="PendingManualApproval"
     )

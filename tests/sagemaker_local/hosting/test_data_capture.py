@@ -518,7 +518,10 @@ def test_captures_that_wait_too_long_are_dropped_and_counted_and_the_others_are_
     kept = [
         json.loads(line) for one in stored.list("captures") for line in one.path.read_bytes().splitlines()
     ]
-    assert [record["eventMetadata"]["inferenceId"] for record in kept] == [str(one) for one in range(fitting)]
+    # Files of one moment are listed by chance.
+    assert sorted(record["eventMetadata"]["inferenceId"] for record in kept) == [
+        str(one) for one in range(fitting)
+    ]
     dropped = Series(
         "eu-west-1",
         "SageMakerLocal",
