@@ -91,6 +91,10 @@ PLOT_WIDTH, PLOT_HEIGHT = 560, 220
 _MOST_PLACED = 300
 
 
+_MOST_KEPT = 4000
+"""Values of a metric; an even number."""
+
+
 @dataclass(frozen=True)
 class PlacedSeries:
     """A metric in a chart: the points of its line, where its name stands, and its last and best values."""
@@ -113,25 +117,50 @@ class LineChart:
     ticks: tuple[tuple[str, float], ...]
 
 
-def line_charts(values: Mapping[str, Sequence[float]]) -> tuple[LineChart, ...]:
+class Series:
+    """A metric over the rounds, however many these are: every so-manyth value, and what is true of all.
+
+    Attributes:
+        kept: values that are `every` rounds apart, from the first one on; never more than a limit.
+        rounds: how many values there were.
+    """
+
+    def __init__(self) -> None:
+        self.kept: list[float] = []
+        self.every, self.rounds = 1, 0
+        self.last, self.lowest, self.highest = math.nan, math.inf, -math.inf
+
+    def add(self, value: float) -> None:
+        """The next round's value."""
+        if self.rounds % self.every == 0:
+            self.kept.append(value)
+            if len(self.kept) > _MOST_KEPT:
+                del self.kept[1::2]
+                self.every *= 2
+        self.rounds += 1
+        self.last, self.lowest, self.highest = value, min(self.lowest, value), max(self.highest, value)
+
+
+def line_charts(values: Mapping[str, Series]) -> tuple[LineChart, ...]:
     """A chart for each kind of metric: ``train:logloss`` and ``validation:logloss`` are in the same one."""
-    kinds: dict[str, dict[str, Sequence[float]]] = {}
+    kinds: dict[str, dict[str, Series]] = {}
     for name, series in values.items():
         part, _, kind = name.rpartition(":")
         kinds.setdefault(kind, {})[part or kind] = series
     return tuple(_line_chart(kind, series) for kind, series in kinds.items())
 
 
-def _line_chart(title: str, values: Mapping[str, Sequence[float]]) -> LineChart:
-    every = [value for series in values.values() for value in series]
-    values_marked = ticks(min(every), max(every))
+def _line_chart(title: str, values: Mapping[str, Series]) -> LineChart:
+    of_all = values.values()
+    values_marked = ticks(min(one.lowest for one in of_all), max(one.highest for one in of_all))
     scale = Scale(values_marked[0], values_marked[-1], PLOT_HEIGHT)
-    rounds = max(len(series) for series in values.values())
+    rounds = max(one.rounds for one in of_all)
     labels: list[float] = []
     placed = []
     for name, series in values.items():
-        step = max(1, len(series) // _MOST_PLACED)
-        chosen = [*list(enumerate(series))[::step], (len(series) - 1, series[-1])]
+        step = max(1, len(series.kept) // _MOST_PLACED)
+        chosen = [(number * step * series.every, value) for number, value in enumerate(series.kept[::step])]
+        chosen.append((series.rounds - 1, series.last))
         places = [
             (number / max(1, rounds - 1) * PLOT_WIDTH, PLOT_HEIGHT - scale(value)) for number, value in chosen
         ]
@@ -140,7 +169,7 @@ def _line_chart(title: str, values: Mapping[str, Sequence[float]]) -> LineChart:
             label += 4 if label < PLOT_HEIGHT / 2 else -4
         labels.append(label)
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        placed.append(PlacedSeries(name, line, round(label, 1), series[-1], min(series), max(series)))
+        placed.append(PlacedSeries(name, line, round(label, 1), series.last, series.lowest, series.highest))
     marks = tuple((f"{value:g}", round(PLOT_HEIGHT - scale(value), 1)) for value in values_marked)
     return LineChart(title, rounds, tuple(placed), marks)
 

@@ -7,6 +7,7 @@ of all rounds are found here in the same way, on this machine and in AWS.
 
 from __future__ import annotations
 
+import copy
 import functools
 import html
 import math
@@ -20,10 +21,10 @@ from typing import Any
 from aws_formats.visible_text import visible
 from pipelines.executions.job_records import LogLine, LogTail, StepJob
 from pipelines.settings.target import Target
+from studio.charts import Series
 
 _LOGS = 16
 _MOST_LINES = 20_000
-_MOST_VALUES = 20_000
 _PAGE_BYTES = 60_000
 """Of a log's HTML on one page."""
 
@@ -47,14 +48,6 @@ class LogPage:
     lost: int
 
 
-@dataclass(frozen=True)
-class Series:
-    """The values of one metric, from the first round to the last."""
-
-    name: str
-    values: tuple[float, ...]
-
-
 class JobLog:
     """One job's log, as far as it has been read."""
 
@@ -64,7 +57,7 @@ class JobLog:
         self._lines: deque[LogLine] = deque(maxlen=_MOST_LINES)
         self._read = 0
         self._patterns = _patterns(target, job)
-        self._values: dict[str, list[float]] = {name: [] for name in self._patterns}
+        self._series = {name: Series() for name in self._patterns}
 
     def read_on(self) -> None:
         """Read what was written since the last time."""
@@ -73,9 +66,8 @@ class JobLog:
                 self._lines.append(line)
                 self._read += 1
                 for name, pattern in self._patterns.items():
-                    values = self._values[name]
-                    if len(values) < _MOST_VALUES:
-                        values += filter(math.isfinite, map(_number, pattern.finditer(line.message)))
+                    for value in filter(math.isfinite, map(_number, pattern.finditer(line.message))):
+                        self._series[name].add(value)
 
     def page(self, search: str = "", before: int | None = None) -> LogPage:
         """The newest lines that hold ``search``, or the newest of the first ``before`` of them."""
@@ -96,10 +88,10 @@ class JobLog:
         shown = tuple(text[:_LONGEST_LINE] for text in texts[start:end])
         return LogPage(shown, len(texts), start, lost)
 
-    def series(self) -> tuple[Series, ...]:
-        """The metrics that have a value, in the order of their definitions."""
+    def series(self) -> dict[str, Series]:
+        """The metrics that have a value so far, by name, in the order of their definitions."""
         with self._lock:
-            return tuple(Series(name, tuple(values)) for name, values in self._values.items() if values)
+            return {name: copy.deepcopy(one) for name, one in self._series.items() if one.rounds}
 
 
 @functools.lru_cache(maxsize=_LOGS)

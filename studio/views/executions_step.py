@@ -22,7 +22,7 @@ from registry.clients import bucket_and_key
 from studio import charts
 from studio.source import Source
 from studio.views.executions import ExecutionPage, read_definition, watch
-from studio.views.executions_log import LogPage, Series, job_log
+from studio.views.executions_log import LogPage, job_log
 
 _READERS = 6
 _MOST_OBJECTS = 1000
@@ -82,7 +82,7 @@ class StepPage:
     conditions: tuple[str, ...]
     why: str | None
     charts: tuple[charts.LineChart, ...]
-    singles: tuple[Series, ...]
+    singles: tuple[tuple[str, float], ...]
     log: LogPage | None
 
 
@@ -106,7 +106,7 @@ def read_step(
     job = watch(target, shown.arn).job_of(step) if step else None
     described = _describe(target, job) if job else {}
     log: LogPage | None = None
-    series: tuple[Series, ...] = ()
+    series: Mapping[str, charts.Series] = {}
     if job:
         kept = job_log(target, job)
         try:
@@ -133,8 +133,8 @@ def read_step(
         phases=tuple(_phases(described)),
         conditions=tuple(_conditions(written, shown)),
         why=_why(target, project, shown, step, drawn.word),
-        charts=charts.line_charts({one.name: one.values for one in series if len(one.values) > 1}),
-        singles=tuple(one for one in series if len(one.values) == 1),
+        charts=charts.line_charts({name: one for name, one in series.items() if one.rounds > 1}),
+        singles=tuple((name, one.last) for name, one in series.items() if one.rounds == 1),
         log=log,
     )
 
