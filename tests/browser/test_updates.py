@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import urllib.parse
 from collections.abc import Callable
-from contextlib import suppress
 
 import pytest
-from browser_place import BINARY, Open, Place, Prepared
-from playwright.sync_api import Error, Locator, Page, Route, expect
+from browser_place import Open, Place
+from playwright.sync_api import Locator, Page, expect
 
 PROJECT = "tests-updates"
 SETTINGS = """
@@ -59,32 +58,6 @@ def test_the_metrics_of_a_training_grow_on_its_page(place: Place, open_page: Ope
     place.done("stop", PROJECT, execution)
     expect(page.locator(".headline")).to_contain_text("stopped")
     assert page.evaluate("window.wasLoadedOnce") is True
-
-
-def test_a_search_outlives_an_update_that_was_under_way_when_it_began(
-    prepared: Prepared, open_page: Open
-) -> None:
-    page = open_page(prepared.place)
-    page.goto(f"{prepared.place.url}/studio/p/{BINARY}")
-    rows, updates = page.locator("#executions tbody tr"), list[Route]()
-    expect(rows).to_have_count(4)
-
-    def hold_updates(route: Route) -> None:
-        if "search=" in route.request.url:
-            route.continue_()
-        else:
-            updates.append(route)
-
-    with page.expect_request(lambda request: request.url.endswith(f"{BINARY}?")):
-        page.route("**/p/**", hold_updates)
-    page.get_by_role("searchbox", name="Search").fill(prepared.failed)
-    expect(rows).to_have_count(1)
-    with page.expect_response(lambda answer: f"search={prepared.failed}" in answer.url):  # the next update
-        for route in updates:
-            with suppress(Error):  # the page has given it up
-                route.continue_()
-    expect(rows).to_have_count(1)
-    page.unroute_all()
 
 
 def test_a_page_outlives_settings_that_break_and_an_endpoint_that_is_gone(
