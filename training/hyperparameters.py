@@ -22,12 +22,23 @@ class InputError(Exception):
 @dataclass(frozen=True)
 class Hyperparameters:
     """``booster`` holds what goes to XGBoost, by XGBoost's names; the program itself uses the other fields.
-    0 early stopping rounds means none."""
+    0 early stopping rounds means none; ``tuning_metric`` is None outside of a tuning job."""
 
     num_round: int
     early_stopping_rounds: int
     class_weights: str
     booster: Mapping[str, Any]
+    tuning_metric: str | None = None
+
+
+TUNING_METRICS: dict[str, dict[str, bool]] = {
+    "binary": {"logloss": False, "error": False, "auc": True, "aucpr": True},
+    "multiclass": {"mlogloss": False, "merror": False, "auc": True},
+    "regression": {"rmse": False, "mae": False, "mape": False},
+}
+"""Task -> XGBoost's metrics by which a tuning job can compare models, and whether the greater is the better.
+
+The first of each is the loss that stops a training, and the default."""
 
 
 @dataclass(frozen=True)
@@ -108,14 +119,16 @@ _PARAMETERS: dict[str, _Parameter] = {
     "max_leaves": _Parameter(_Range(int, at_least=0)),
     "num_parallel_tree": _Parameter(_COUNT),
     "scale_pos_weight": _Parameter(_Range(float, above=0, below=math.inf)),
+    "tuning_metric": _Parameter(_one_of(*{name: None for of in TUNING_METRICS.values() for name in of})),
 }
 
 
 def parse(texts: Mapping[str, Any]) -> Hyperparameters:
     """Check every hyperparameter and fill in the defaults.
 
-    Names that begin with ``sagemaker_`` are SageMaker's own and are ignored. A value in double quotes is
-    taken without them, because some clients write every value as JSON.
+    Names that begin with ``sagemaker_`` are SageMaker's own and are ignored, as is the one by which a tuning
+    job says what it looks for. A value in double quotes is taken without them, because some clients write
+    every value as JSON.
 
     Raises:
         InputError: a name is unknown, or a value is of the wrong type or out of range.
@@ -126,7 +139,7 @@ def parse(texts: Mapping[str, Any]) -> Hyperparameters:
         if parameter.default is not None
     }
     for name, given in texts.items():
-        if name.startswith("sagemaker_"):
+        if name.startswith("sagemaker_") or name == "_tuning_objective_metric":
             continue
         if name not in _PARAMETERS:
             near = difflib.get_close_matches(name, _PARAMETERS, n=1)

@@ -4,7 +4,8 @@
 
 Reads the channels ``input/data/{train,validation,schema}`` and ``input/config/hyperparameters.json``, trains
 XGBoost (``hist``, native categories and missing values, early stopping on the validation part), prints the
-metrics of every round as XGBoost does, and a last line with the best one. Into ``model/`` come ``model.ubj``
+metrics of every round as XGBoost does, and a last line with the best one (in a tuning job, see ``trial``,
+each round's line says what models are compared by). Into ``model/`` come ``model.ubj``
 (the trees up to the best round), ``schema.json``, ``code/`` (what serves the model, and encoded the rows for
 this training; see ``serving_code``) and ``feature_importance.json``. The same rows and hyperparameters give
 the same model, whatever the order of the rows and their files, up to the size that ``parts`` names. An error
@@ -33,7 +34,7 @@ if __name__ == "__main__":
 import numpy as np
 import xgboost as xgb
 from feature_encoding import Schema, read_schema
-from hyperparameters import Hyperparameters, InputError, parse
+from hyperparameters import TUNING_METRICS, Hyperparameters, InputError, parse
 from parts import Part, class_counts, find_part, quantised
 from process_exit import run_and_exit
 from serving_code import copy_serving_code
@@ -50,11 +51,15 @@ _ONE_THREAD_CELLS = 500_000  # rows times features: 0.1 s faster on a second cor
 
 
 class _Metrics(xgb.callback.TrainingCallback):  # type: ignore[misc]
-    """Prints each round's metrics at once, in XGBoost's own form, on the first host."""
+    """Prints each round's metrics at once, in XGBoost's own form, on the first host.
 
-    def __init__(self, prints: bool) -> None:
+    Where a tuning job compares models by a metric, the line ends with its value at the round up to which the
+    trees would be kept if the training ended now: the best one by the loss, or the last one.
+    """
+
+    def __init__(self, prints: bool, compared: str | None, keeps_best: bool) -> None:
         super().__init__()
-        self.prints = prints
+        self.prints, self.compared, self.keeps_best = prints, compared, keeps_best
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
         if self.prints:
@@ -63,6 +68,11 @@ class _Metrics(xgb.callback.TrainingCallback):  # type: ignore[misc]
                 for data, metrics in evals_log.items()
                 for metric, history in metrics.items()
             ]
+            if self.compared:
+                history = evals_log["validation"]
+                losses = next(iter(history.values()))
+                kept = int(np.argmin(losses)) if self.keeps_best else -1
+                values.append(f"best-{self.compared}:{history[self.compared][kept]:.8g}")
             print("\t".join([f"[{epoch}]", *values]), flush=True)
         return False
 
@@ -102,6 +112,11 @@ def _check_for_task(settings: Hyperparameters, task: str) -> None:
     if task != "binary" and "scale_pos_weight" in settings.booster:
         instead = "Take it out" if task == "regression" else "Use class_weights = balanced instead"
         raise InputError(f"hyperparameters: scale_pos_weight is for binary tasks. {instead}")
+    if settings.tuning_metric not in (None, *TUNING_METRICS[task]):
+        raise InputError(
+            f"hyperparameters: a {task} task has no tuning_metric {settings.tuning_metric}. Use one of:"
+            f" {', '.join(TUNING_METRICS[task])}"
+        )
     base_score = settings.booster.get("base_score")
     if task != "regression" and base_score is not None and not 0 < base_score < 1:
         raise InputError(
@@ -126,13 +141,15 @@ def _fit(
     parameters = {
         **settings.booster,
         "objective": objective,
-        "eval_metric": metric,
+        "eval_metric": list(dict.fromkeys([metric, settings.tuning_metric or metric])),
         "tree_method": "hist",
         "device": "cpu",
     }
     if schema.task == "multiclass":
         parameters["num_class"] = len(schema.classes)
-    callbacks: list[Any] = [_Metrics(worker.rank == 0)]
+    callbacks: list[Any] = [
+        _Metrics(worker.rank == 0, settings.tuning_metric, settings.early_stopping_rounds > 0)
+    ]
     if settings.early_stopping_rounds:
         callbacks.append(
             xgb.callback.EarlyStopping(
