@@ -1,6 +1,6 @@
 """The training job's hyperparameters: texts from ``hyperparameters.json`` in, checked values out.
 
-SageMaker gives every hyperparameter as text. All of them are in one table, :data:`_PARAMETERS`, because
+SageMaker gives every hyperparameter as text. All of them are in one table, :data:`PARAMETERS`, because
 XGBoost itself ignores a misspelt name: a further one is one more line there. It goes to XGBoost by its name,
 unless :class:`Hyperparameters` has a field for it: then the program itself uses it.
 """
@@ -91,11 +91,16 @@ class _Parameter:
     check: Callable[[str], Any]
     default: str | None = None
 
+    @property
+    def number(self) -> type[int] | type[float] | None:
+        """The type of its numbers; None where it is a word."""
+        return self.check.type if isinstance(self.check, _Range) else None
+
 
 _FRACTION = _Range(float, above=0, at_most=1)
 _NOT_NEGATIVE = _Range(float, at_least=0, below=math.inf)
 _COUNT = _Range(int, at_least=1)
-_PARAMETERS: dict[str, _Parameter] = {
+PARAMETERS: dict[str, _Parameter] = {
     "max_depth": _Parameter(_Range(int, at_least=1, at_most=64), "6"),
     "eta": _Parameter(_FRACTION, "0.3"),
     "num_round": _Parameter(_COUNT, "100"),
@@ -135,21 +140,21 @@ def parse(texts: Mapping[str, Any]) -> Hyperparameters:
     """
     values: dict[str, Any] = {
         name: parameter.check(parameter.default)
-        for name, parameter in _PARAMETERS.items()
+        for name, parameter in PARAMETERS.items()
         if parameter.default is not None
     }
     for name, given in texts.items():
         if name.startswith("sagemaker_") or name == "_tuning_objective_metric":
             continue
-        if name not in _PARAMETERS:
-            near = difflib.get_close_matches(name, _PARAMETERS, n=1)
-            remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(_PARAMETERS))}"
+        if name not in PARAMETERS:
+            near = difflib.get_close_matches(name, PARAMETERS, n=1)
+            remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(PARAMETERS))}"
             raise InputError(f"hyperparameters: there is no hyperparameter {name!r}. {remedy}")
         text = given if isinstance(given, str) else json.dumps(given)
         if len(text) > 1 and text[0] == text[-1] == '"':
             text = text[1:-1]
         try:
-            values[name] = _PARAMETERS[name].check(text.strip())
+            values[name] = PARAMETERS[name].check(text.strip())
         except ValueError as error:
             raise InputError(f"hyperparameters: {name} is {text!r}; {error}. Correct it") from None
     own = {entry.name: values.pop(entry.name) for entry in fields(Hyperparameters) if entry.name in values}
