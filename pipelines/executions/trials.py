@@ -125,6 +125,25 @@ def best_of(trials: Sequence[Trial], search: Search) -> Trial | None:
     return max(known, key=lambda pair: sign * pair[0])[1] if known else None
 
 
+def document(trials: Sequence[Trial], search: Search) -> dict[str, Any]:
+    """What was tried, for machines."""
+    best = best_of(trials, search)
+    return {
+        "metric": search.metric,
+        "best": best.number if best else None,
+        "trials": [
+            {
+                "number": trial.number,
+                "status": trial.status,
+                "values": dict(trial.values),
+                "result": trial.result,
+                "seconds": None if trial.seconds is None else round(trial.seconds, 3),
+            }
+            for trial in trials
+        ],
+    }
+
+
 def values_in_words(trial: Trial) -> str:
     """``max_depth 4, eta 0.1235``"""
     return ", ".join(f"{name} {shown(value)}" for name, value in trial.values.items())

@@ -118,6 +118,15 @@ def problems_of_tuning(tuning: Tuning, task: str) -> Iterator[Problem]:
     if tuning.metric is not None and tuning.metric not in known:
         what = f"{tuning.metric!r} is no metric that models of a {task} task are compared by"
         yield Problem(("tuning", "metric"), what, which_one(tuning.metric, known, "metrics"))
+    elif not found and "class_weights" in tuning.ranges and (task, tuning.metric) != ("binary", "auc"):
+        what = (
+            "a training with class weights weighs the validation part as well, so its"
+            f" {tuning.metric_of(task)} says nothing beside one without"
+        )
+        remedy = "Take its range out" + (
+            ', or write metric = "auc", which no weight of a class changes' if task == "binary" else ""
+        )
+        yield Problem(("tuning", "ranges", "class_weights"), what, remedy)
     if tuning.strategy == "grid":
         if not found and tuning.ranges:
             yield from _of_grid(tuning)

@@ -27,8 +27,8 @@ RANGES = """
 max_depth = { low = 2, high = 8 }
 eta = { low = 0.01, high = 0.3, scale = "log" }
 lambda = { low = 0.5, high = 8 }
-class_weights = ["none", "balanced"]
 """
+WEIGHTS = 'class_weights = ["none", "balanced"]\n'
 
 
 def table(keys: str, ranges: str = RANGES) -> tuple[str, str]:
@@ -40,7 +40,8 @@ def table(keys: str, ranges: str = RANGES) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def tuned(make_project: MakeProject, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return make_project(tmp_path_factory.mktemp("tuned"), table('jobs = 6\nparallel = 2\nmetric = "auc"'))
+    keys = 'jobs = 6\nparallel = 2\nmetric = "auc"'
+    return make_project(tmp_path_factory.mktemp("tuned"), table(keys, RANGES + WEIGHTS))
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,7 @@ def steps(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "tuning] metric",
             "'rmse' is no metric that models of a binary",
         ),
+        ("jobs = 2", RANGES + WEIGHTS, "ranges] class_weights", "weighs the validation part as well"),
         ("jobs = 2", "", "tuning.ranges]", "there is no range"),
         ("job = 2", RANGES, "tuning] job", "Did you mean 'jobs'?"),
     ],
