@@ -54,6 +54,16 @@ def test_six_trainings_two_at_once_and_the_best_values_are_the_registered_versio
     log = shell.run("logs", "--step", "TuneModel", "--trial", str(tuning["best"])).out
     assert f"best-logloss:{results[tuning['best']]:.5g}"[:16] in log
     assert "best_iteration=" in log
+    execution = run.document["execution_arn"].rpartition("/")[2]
+    address = f"http://127.0.0.1/studio/p/test-tumors/executions/{execution}/steps/TuneModel"
+    saved = shell.settings.parent / "step.html"
+    assert shell.run("studio", address, "--save", str(saved)).code == 0
+    page = saved.read_text()
+    for name in best:
+        assert f"logloss against {name}" in page
+    assert page.count('<circle class="trial" r="5" cx="') == 3 * 5
+    assert page.count(f"trial {tuning['best']}: logloss") == 3, "one diamond in each square"
+    assert f"Log of trial {tuning['best']}" in page
     again = shell.run("run", "--json")
     steps = {step["name"]: step["cached"] for step in again.document["steps"]}
     assert steps["TuneModel"], "nothing changed"
