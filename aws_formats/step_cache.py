@@ -23,10 +23,18 @@ KEY_MEMBERS = {
         "HyperParameters",
         "InputDataConfig",
     ),
-    "Tuning": ("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"),
+    "Tuning": (
+        "HyperParameterTuningJobConfig",
+        "TrainingJobDefinition.AlgorithmSpecification",
+        "TrainingJobDefinition.HyperParameterRanges",
+        "TrainingJobDefinition.InputDataConfig",
+        "TrainingJobDefinition.StaticHyperParameters",
+        "TrainingJobDefinition.TuningObjective",
+        "TrainingJobDefinitions",
+    ),
     "Transform": ("DataProcessing", "Environment", "ModelName", "TransformInput"),
 }
-"""The members of a step's arguments that are its key, by type; other types are never cached."""
+"""The members of a step's arguments that are its key, or members of those; other types are never cached."""
 
 _DURATION = re.compile(
     r"P?(?=\d|T\d)(?:(?P<Y>\d{1,9})Y)?(?:(?P<M>\d{1,9})M)?(?:(?P<W>\d{1,9})W)?(?:(?P<D>\d{1,9})D)?"
@@ -41,7 +49,16 @@ def key_members(step_type: str, arguments: Mapping[str, Any]) -> dict[str, Any] 
     """What must be equal for two runs to be the same work; None for types that are never cached."""
     if step_type not in KEY_MEMBERS:
         return None
-    return {name: arguments[name] for name in KEY_MEMBERS[step_type] if arguments.get(name) is not None}
+    found: dict[str, Any] = {}
+    for path in KEY_MEMBERS[step_type]:
+        name, _, inner = path.partition(".")
+        value = arguments.get(name)
+        if inner:
+            value = value.get(inner) if isinstance(value, Mapping) else None
+        if value is not None:
+            place = found.setdefault(name, {}) if inner else found
+            place[inner or name] = value
+    return found
 
 
 def parse_duration(text: str) -> float:

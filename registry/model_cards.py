@@ -57,8 +57,10 @@ _EVALUATION = "Test part"
 
 def _training(version: VersionDetails) -> dict[str, Any]:
     details: dict[str, Any] = {}
-    if job := _job(version, "training-job"):
-        details["training_arn"] = job.arn
+    job = _job(version, "training-job")
+    # Of a tuned version it is the best one of the tuning job's, which no step of the execution names.
+    if arn := job.arn if job else version.metadata.get("training_job"):
+        details["training_arn"] = arn
     if uri := version.metadata.get("dataset_uri"):
         details["training_datasets"] = [uri]
     images = [item.image for item in version.containers]

@@ -206,7 +206,8 @@ def _jobs(clients: Clients, execution: str) -> tuple[Job, ...]:
     try:
         for step in execution_steps(clients, execution):
             metadata = step.get("Metadata", {})
-            arn = (metadata.get("ProcessingJob") or metadata.get("TrainingJob") or {}).get("Arn")
+            kinds = ("ProcessingJob", "TrainingJob", "TuningJob")
+            arn = next((metadata[kind].get("Arn") for kind in kinds if metadata.get(kind)), None)
             if arn:
                 jobs.append(Job(step["StepName"], arn))
     except ClientError as error:

@@ -35,6 +35,8 @@ def boost(
     parts: Mapping[str, xgb.DMatrix],
     rounds: int,
     *,
+    loss: str,
+    compared: str | None,
     early_stopping_rounds: int,
     found: Found | None,
     checkpoints: Checkpoints | None,
@@ -43,33 +45,48 @@ def boost(
     """Train, the metrics of every round printed in XGBoost's own form.
 
     Args:
-        parameters: XGBoost's, with one ``eval_metric`` that is to become small.
+        parameters: XGBoost's, without ``eval_metric``.
         parts: the matrices that are evaluated; trained on is the first, and the last one stops the training.
+        loss: the metric, which is to become small, that stops the training.
+        compared: the metric by which a tuning job compares models: each round's line then ends with its value
+            for the trees that would be kept if the training ended there; None outside of one.
         early_stopping_rounds: how many rounds without a better metric are enough; 0: never stop.
         found: the checkpoint to go on from.
         checkpoints: where to keep the state; None on all hosts but the first.
         prints: whether this host prints the metrics.
     """
-    parameters = {**parameters, "seed_per_iteration": True}
+    metrics = list(dict.fromkeys([loss, compared or loss]))
+    parameters = {**parameters, "eval_metric": metrics, "seed_per_iteration": True}
     evaluated = [(matrix, name) for name, matrix in parts.items()]
-    matrix = evaluated[0][0]
+    matrix, last = evaluated[0][0], evaluated[-1][1]
     model = bytearray(found.model) if found else None
     booster = xgb.Booster(parameters, list(parts.values()), model_file=model)
     # XGBoost does not take them from a matrix without rows, and the first host's are the model's.
     booster.feature_names, booster.feature_types = matrix.feature_names, matrix.feature_types
-    history = {name: list(found.history[name]) if found else [] for name in parts}
-    scores = history[evaluated[-1][1]]
+    names = [f"{name}-{metric}" for name in parts for metric in metrics]  # as XGBoost orders them
+    history = {name: list(found.history[name]) if found else [] for name in names}
+    scores = history[f"{last}-{loss}"]
+
+    def say(number: int) -> None:
+        if not prints:
+            return
+        values = [f"{name}:{values[number]:.5f}" for name, values in history.items()]
+        if compared is not None:
+            kept = int(np.argmin(scores[: number + 1])) if early_stopping_rounds else number
+            values.append(f"best-{compared}:{history[f'{last}-{compared}'][kept]:.8g}")
+        print("\t".join([f"[{number}]", *values]), flush=True)
+
     for number in range(len(scores)):  # so that the job's log holds all rounds
-        _print_round(number, parameters["eval_metric"], history, prints)
+        say(number)
     best_round = int(np.argmin(scores)) if scores else 0
     draws = any(parameters.get(name, 1) < 1 for name in _DRAWS)
     for number in range(len(scores), rounds):
         if draws:
             _forget_draws(booster)
         booster.update(matrix, number)
-        for name, value in zip(parts, _values(booster.eval_set(evaluated, number)), strict=True):
+        for name, value in zip(names, _values(booster.eval_set(evaluated, number)), strict=True):
             history[name].append(value)
-        _print_round(number, parameters["eval_metric"], history, prints)
+        say(number)
         if scores[number] < scores[best_round]:
             best_round = number
         if early_stopping_rounds and number - best_round >= early_stopping_rounds:
@@ -91,9 +108,3 @@ def _forget_draws(booster: xgb.Booster) -> None:
 def _values(line: str) -> Sequence[float]:
     """The numbers of ``[7]<tab>train-rmse:1.5<tab>validation-rmse:2.5``."""
     return [float(word.rpartition(":")[2]) for word in line.split("\t")[1:]]
-
-
-def _print_round(number: int, metric: str, history: Mapping[str, list[float]], prints: bool) -> None:
-    if prints:
-        values = [f"{name}-{metric}:{scores[number]:.5f}" for name, scores in history.items()]
-        print("\t".join([f"[{number}]", *values]), flush=True)

@@ -1,6 +1,6 @@
 """The training job's hyperparameters: texts from ``hyperparameters.json`` in, checked values out.
 
-SageMaker gives every hyperparameter as text. All of them are in one table, :data:`_PARAMETERS`, because
+SageMaker gives every hyperparameter as text. All of them are in one table, :data:`PARAMETERS`, because
 XGBoost itself ignores a misspelt name: a further one is one more line there. It goes to XGBoost by its name,
 unless :class:`Hyperparameters` has a field for it: then the program itself uses it.
 """
@@ -22,7 +22,7 @@ class InputError(Exception):
 @dataclass(frozen=True)
 class Hyperparameters:
     """``booster`` holds what goes to XGBoost, by XGBoost's names; the program itself uses the other fields.
-    0 early stopping rounds means none."""
+    0 early stopping rounds means none; ``tuning_metric`` is None outside of a tuning job."""
 
     num_round: int
     early_stopping_rounds: int
@@ -30,6 +30,17 @@ class Hyperparameters:
     device: str
     external_memory: str
     booster: Mapping[str, Any]
+    tuning_metric: str | None = None
+
+
+TUNING_METRICS: dict[str, dict[str, bool]] = {
+    "binary": {"logloss": False, "error": False, "auc": True, "aucpr": True},
+    "multiclass": {"mlogloss": False, "merror": False, "auc": True},
+    "regression": {"rmse": False, "mae": False, "mape": False},
+}
+"""Task -> XGBoost's metrics by which a tuning job can compare models, and whether the greater is the better.
+
+The first of each is the loss that stops a training, and the default."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +93,16 @@ class _Parameter:
     check: Callable[[str], Any]
     default: str | None = None
 
+    @property
+    def number(self) -> type[int] | type[float] | None:
+        """The type of its numbers; None where it is a word."""
+        return self.check.type if isinstance(self.check, _Range) else None
+
 
 _FRACTION = _Range(float, above=0, at_most=1)
 _NOT_NEGATIVE = _Range(float, at_least=0, below=math.inf)
 _COUNT = _Range(int, at_least=1)
-_PARAMETERS: dict[str, _Parameter] = {
+PARAMETERS: dict[str, _Parameter] = {
     "max_depth": _Parameter(_Range(int, at_least=1, at_most=64), "6"),
     "eta": _Parameter(_FRACTION, "0.3"),
     "num_round": _Parameter(_COUNT, "100"),
@@ -112,35 +128,37 @@ _PARAMETERS: dict[str, _Parameter] = {
     "max_leaves": _Parameter(_Range(int, at_least=0)),
     "num_parallel_tree": _Parameter(_COUNT),
     "scale_pos_weight": _Parameter(_Range(float, above=0, below=math.inf)),
+    "tuning_metric": _Parameter(_one_of(*{name: None for of in TUNING_METRICS.values() for name in of})),
 }
 
 
 def parse(texts: Mapping[str, Any]) -> Hyperparameters:
     """Check every hyperparameter and fill in the defaults.
 
-    Names that begin with ``sagemaker_`` are SageMaker's own and are ignored. A value in double quotes is
-    taken without them, because some clients write every value as JSON.
+    Names that begin with ``sagemaker_`` are SageMaker's own and are ignored, as is the one by which a tuning
+    job says what it looks for. A value in double quotes is taken without them, because some clients write
+    every value as JSON.
 
     Raises:
         InputError: a name is unknown, or a value is of the wrong type or out of range.
     """
     values: dict[str, Any] = {
         name: parameter.check(parameter.default)
-        for name, parameter in _PARAMETERS.items()
+        for name, parameter in PARAMETERS.items()
         if parameter.default is not None
     }
     for name, given in texts.items():
-        if name.startswith("sagemaker_"):
+        if name.startswith("sagemaker_") or name == "_tuning_objective_metric":
             continue
-        if name not in _PARAMETERS:
-            near = difflib.get_close_matches(name, _PARAMETERS, n=1)
-            remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(_PARAMETERS))}"
+        if name not in PARAMETERS:
+            near = difflib.get_close_matches(name, PARAMETERS, n=1)
+            remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(PARAMETERS))}"
             raise InputError(f"hyperparameters: there is no hyperparameter {name!r}. {remedy}")
         text = given if isinstance(given, str) else json.dumps(given)
         if len(text) > 1 and text[0] == text[-1] == '"':
             text = text[1:-1]
         try:
-            values[name] = _PARAMETERS[name].check(text.strip())
+            values[name] = PARAMETERS[name].check(text.strip())
         except ValueError as error:
             raise InputError(f"hyperparameters: {name} is {text!r}; {error}. Correct it") from None
     own = {entry.name: values.pop(entry.name) for entry in fields(Hyperparameters) if entry.name in values}

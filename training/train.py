@@ -4,7 +4,8 @@
 
 Reads the channels ``input/data/{train,validation,schema}`` and ``input/config/hyperparameters.json``, trains
 XGBoost (``hist``, native categories and missing values, early stopping on the validation part), prints the
-metrics of every round as XGBoost does, and a last line with the best one. Into ``model/`` come ``model.ubj``
+metrics of every round as XGBoost does, and a last line with the best one (in a tuning job, see ``trial``,
+each round's line says what models are compared by). Into ``model/`` come ``model.ubj``
 (the trees up to the best round), ``schema.json``, ``code/`` (what serves the model, and encoded the rows for
 this training; see ``serving_code``) and ``feature_importance.json``. The same rows and hyperparameters give
 the same model, whatever the order of the rows and their files, up to the size that ``parts`` names, and
@@ -39,7 +40,7 @@ from boosting import Boosted, boost
 from checkpoints import Checkpoints, origin
 from devices import device
 from feature_encoding import Schema, read_schema
-from hyperparameters import Hyperparameters, InputError, parse
+from hyperparameters import TUNING_METRICS, Hyperparameters, InputError, parse
 from memory import Plan, at_hand, plan
 from parts import OnDisk, Part, can_be_sorted, check_there_are_rows, class_counts, find_part, quantised
 from process_exit import run_and_exit
@@ -131,6 +132,11 @@ def _check_for_task(settings: Hyperparameters, task: str) -> None:
     if task != "binary" and "scale_pos_weight" in settings.booster:
         instead = "Take it out" if task == "regression" else "Use class_weights = balanced instead"
         raise InputError(f"hyperparameters: scale_pos_weight is for binary tasks. {instead}")
+    if settings.tuning_metric not in (None, *TUNING_METRICS[task]):
+        raise InputError(
+            f"hyperparameters: a {task} task has no tuning_metric {settings.tuning_metric}. Use one of:"
+            f" {', '.join(TUNING_METRICS[task])}"
+        )
     base_score = settings.booster.get("base_score")
     if task != "regression" and base_score is not None and not 0 < base_score < 1:
         raise InputError(
@@ -179,21 +185,20 @@ def _fit(
         made_from = origin(data, settings, device, worker.world_size)
         checkpoints = Checkpoints(checkpoint_folder, made_from, checkpoint_seconds)
         found = worker.from_first(checkpoints.find() if worker.rank == 0 else None)
+        objective, loss = _OBJECTIVES[schema.task]
+        classes = {"num_class": len(schema.classes)} if schema.task == "multiclass" else {}
+        task = {"objective": objective, "tree_method": "hist", "device": device}
         return boost(
-            {**settings.booster, **_task_parameters(schema), "tree_method": "hist", "device": device},
+            {**settings.booster, **task, **classes},
             matrices,
             settings.num_round,
+            loss=loss,
+            compared=settings.tuning_metric,
             early_stopping_rounds=settings.early_stopping_rounds,
             found=found,
             checkpoints=checkpoints if worker.rank == 0 else None,
             prints=worker.rank == 0,
         )
-
-
-def _task_parameters(schema: Schema) -> dict[str, Any]:
-    objective, metric = _OBJECTIVES[schema.task]
-    classes = {"num_class": len(schema.classes)} if schema.task == "multiclass" else {}
-    return {"objective": objective, "eval_metric": metric, **classes}
 
 
 def _plan(parts: _Parts, settings: Hyperparameters, device: str) -> Plan:

@@ -23,8 +23,9 @@ from pipelines.commands.progress import Screen, log_command, open_screen
 from pipelines.commands.project_context import ProjectContext
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
-from pipelines.executions.job_records import log_lines
+from pipelines.executions.job_records import StepJob, log_lines
 from pipelines.executions.outline import Outline
+from pipelines.executions.trials import document
 from pipelines.executions.watching import ExecutionOutcome, GateReading, Snapshot, Step
 from pipelines.settings.target import Target
 from registry.model_quality import figure
@@ -83,6 +84,7 @@ def _document(outcome: ExecutionOutcome) -> dict[str, Any]:
             }
             for step in outcome.steps
         ],
+        "tuning": next((document(step.trials, step.search) for step in outcome.steps if step.search), None),
         "metric": gate.metric.name if gate else None,
         "accuracy": gate.value if gate else None,
         "threshold": gate.threshold if gate else None,
@@ -202,9 +204,11 @@ def _report_success(target: Target, project: str, outcome: ExecutionOutcome) -> 
         return
     found = target.client("sagemaker").describe_model_package(ModelPackageName=outcome.model_package_arn)
     gate = outcome.gate
+    tuned = next((step.produced for step in outcome.steps if step.search), None)
     facts = {
         "Registered": f"{found['ModelPackageGroupName']} version {found['ModelPackageVersion']}",
         **(_gate_facts(gate) if gate else {}),
+        **({"Tuned": tuned} if tuned else {}),
         "Status": found["ModelApprovalStatus"],
         "ARN": outcome.model_package_arn,
         **({"Report": gate.report} if gate and gate.report else {}),
@@ -227,7 +231,12 @@ def _report_gate(target: Target, project: str, outcome: ExecutionOutcome) -> Ite
     if gate.report:
         yield f"Report: {gate.report}"
         look = f"gatehouse report {project} --open"
-    yield f"Next: train better (gatehouse run {project} -p MaxDepth=6), or look at the evaluation:"
+    better = f"gatehouse run {project} -p MaxDepth=6"
+    if any(
+        step.search and any(one.name == "max_depth" for one in step.search.ranges) for step in outcome.steps
+    ):
+        better = "other ranges in tuning.ranges"
+    yield f"Next: train better ({better}), or look at the evaluation:"
     yield f"      {look}{target.option}"
 
 
@@ -269,7 +278,11 @@ def report_failure(target: Target, project: str, outcome: ExecutionOutcome) -> I
 
 def _log_tail(target: Target, project: str, step: Step) -> Iterator[str]:
     assert step.job is not None
-    lines = log_lines(target, step.job)
-    yield f"The end of its log (all of it: {log_command(project, step.name)}):"
+    job, command = step.job, log_command(project, step.name)
+    failed = [trial for trial in step.trials if trial.status == "Failed"]
+    if failed:
+        job, command = StepJob("training", failed[-1].arn), f"{command} --trial {failed[-1].number}"
+    lines = log_lines(target, job)
+    yield f"The end of its log (all of it: {command}):"
     for line in lines[-LOG_TAIL:]:
         yield f"  | {line.message.rstrip()}"

@@ -181,7 +181,12 @@ def _details(version: VersionDetails, where: tuple[str, ...]) -> Output:
         yield Table(("Data", "What preprocessing noticed"), noticed)
     if version.hyperparameters:
         yield ""
-        yield Table(("Hyperparameter", "Value"), list(version.hyperparameters.items()), wrapped=True)
+        tuned = version.metadata.get("tuned", "").split()
+        values = [
+            (name, f"{value} (tuned)" if name in tuned else value)
+            for name, value in version.hyperparameters.items()
+        ]
+        yield Table(("Hyperparameter", "Value"), values, wrapped=True)
     if version.metadata:
         yield ""
         yield Table(("Note", "Value"), sorted(version.metadata.items()), wrapped=True)

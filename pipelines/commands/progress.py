@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from aws_formats.visible_text import visible
 from pipelines.commands.output import duration, is_redrawable, notice
 from pipelines.executions.job_records import StepJob
+from pipelines.executions.trials import Search, Trial, best_of, result_in_words, values_in_words
 from pipelines.executions.watching import NOT_STARTED, UNDER_WAY, Snapshot, Step
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def log_command(project: str, step: str) -> str:
 
 def log_location(project: str, step: str, job: StepJob) -> str:
     """Where a job's log is: the command that prints it, and its group and stream prefix in CloudWatch."""
-    return f"{log_command(project, step)}  (CloudWatch {job.log_group}, {job.name}/)"
+    return f"{log_command(project, step)}  (CloudWatch {job.log_group}, {job.stream_prefix})"
 
 
 def state(step: Step) -> str:
@@ -75,6 +76,14 @@ def details(step: Step) -> str:
     return step.produced or step.latest or ""
 
 
+def trial_in_words(trial: Trial, search: Search, *, is_best: bool = False) -> str:
+    """``trial 3 of 6, the best so far: logloss 0.0812 with max_depth 4, eta 0.1235``, in one line."""
+    of = (f" of {search.jobs}" if search.jobs else "") + (", the best so far" if is_best else "")
+    said = f"trial {trial.number}{of}: {result_in_words(trial, search)} with {values_in_words(trial)}"
+    reason = (trial.failure_reason or "").strip().partition("\n")[0]
+    return f"{said}: {reason}" if trial.status == "Failed" and reason else said
+
+
 class LineScreen:
     """A line for each change of a step's status, and one a minute for a long step: for CI logs and pipes."""
 
@@ -86,6 +95,7 @@ class LineScreen:
         self._statuses: dict[str, str] = {}
         self._said: dict[str, float] = {}
         self._logs_named: set[str] = set()
+        self._trials_said: set[str] = set()
         notice(title)
 
     def __enter__(self) -> Self:
@@ -100,15 +110,29 @@ class LineScreen:
         for step in snapshot.steps:
             if step.status == NOT_STARTED:
                 continue
+            if step.status not in UNDER_WAY:
+                self._say_trials(step)
             if step.status == self._statuses.get(step.name):
                 self._mention_again(step)
             else:
                 self._statuses[step.name] = step.status
                 took = "" if step.status in UNDER_WAY or step.reused else f" in {duration(step.seconds)}"
                 self._say(step, state(step) + took)
+            if step.status in UNDER_WAY:
+                self._say_trials(step)
             if step.job is not None and not step.reused and step.job.name not in self._logs_named:
                 self._logs_named.add(step.job.name)
                 notice(f"    log: {log_location(self._project, step.name, step.job)}")
+
+    def _say_trials(self, step: Step) -> None:
+        """Each trial once, when it has ended; those of a step that was not run are told by its result."""
+        if step.search is None or step.reused:
+            return
+        for place, trial in enumerate(step.trials):
+            if trial.has_ended and trial.arn not in self._trials_said:
+                self._trials_said.add(trial.arn)
+                best = best_of([*step.trials[:place], trial], step.search)
+                notice(f"    {trial_in_words(trial, step.search, is_best=best is trial)}")
 
     def _mention_again(self, step: Step) -> None:
         if step.status in UNDER_WAY and time.monotonic() - self._said[step.name] > self.SILENCE:
@@ -120,6 +144,10 @@ class LineScreen:
         notice(f"  {step.display_name}: {how}{': ' + said if said else ''}")
 
 
+_TRIALS = 6
+"""Of a tuning step's trials, how many of the newest are shown; the best one is shown besides."""
+
+_TRIAL_MARKS = {"Completed": ("✓", "green"), "Failed": ("✗", "red"), "Stopped": ("■", "yellow")}
 _NARROW = 72
 """Columns of a terminal below which the rows of the table would be cut into pieces."""
 
@@ -167,6 +195,9 @@ class LiveScreen:
         yield Text(visible(self._title), "bold")
         yield Text()
         yield self._lines(steps) if is_narrow else self._table(steps)
+        for step in steps:
+            if step.search is not None and step.status in UNDER_WAY:
+                yield from self._trials(step.trials, step.search)
         yield Text()
         yield Text(visible(logs), "dim")
 
@@ -183,6 +214,20 @@ class LiveScreen:
             took = "" if step.reused else duration(step.seconds)
             grid.add_row(*self._named(step), self._word(step), Text(took), _said(step))
         return grid
+
+    def _trials(self, trials: Sequence[Trial], search: Search) -> Iterator[Text]:
+        """The newest of them, and the best, each in one line that a narrow terminal cuts off."""
+        from rich.text import Text
+
+        best = best_of(trials, search)
+        shown = [trial for trial in trials if trial is best or trial.number > len(trials) - _TRIALS]
+        if shown:
+            yield Text()
+        for trial in shown:
+            mark, style = ("★", "green") if trial is best else _TRIAL_MARKS.get(trial.status, ("·", ""))
+            line = Text.assemble((f"  {mark} ", style), visible(trial_in_words(trial, search)))
+            line.no_wrap, line.overflow = True, "ellipsis"
+            yield line
 
     def _lines(self, steps: Sequence[Step]) -> Table:
         """The same below each other, for a narrow terminal; what a step produced once all have ended."""

@@ -24,6 +24,7 @@ from aws_formats.shapes import Entry, Item, Member, Path, Problem, check
 OPERATIONS = {
     "Processing": "CreateProcessingJob",
     "Training": "CreateTrainingJob",
+    "Tuning": "CreateHyperParameterTuningJob",
     "RegisterModel": "CreateModelPackage",
 }
 """Step type -> the operation whose request its arguments are."""

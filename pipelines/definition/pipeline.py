@@ -4,7 +4,8 @@
                                                                                   +-> FindSameVersion
     FindSameVersion -> CheckIfNew -> RegisterModel
 
-With a champion in the gate's settings, FindChampion comes before EvaluateModel. The two look something up in
+With a tuning table in the settings, TuneModel stands in the place of TrainModel (``tuning``). With a champion
+in the gate's settings, FindChampion comes before EvaluateModel. It and FindSameVersion look something up in
 the registry by a Lambda function, because the jobs may have no network.
 
 Settings and sources go in; the SDK's own ``Pipeline`` comes out, so that a notebook can ``upsert()``,
@@ -28,7 +29,8 @@ from pipelines.definition.dataset import publish_data
 from pipelines.definition.image import check_image
 from pipelines.definition.model_card import model_card
 from pipelines.definition.sources import Sources, gather_sources
-from pipelines.settings.project import AtStart, Network, Project, camel_case
+from pipelines.definition.tuning import tuning_step
+from pipelines.settings.project import AtStart, Network, Project, Training, camel_case
 from pipelines.settings.tables import Table
 from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target, boto_session
@@ -53,7 +55,7 @@ class Parameters:
         threshold: of the gate's metric; ``AccuracyThreshold`` for accuracy.
         register_again: whether a model that is registered already becomes a version once more; None where the
             settings say that it always does.
-        hyperparameters: those of XGBoost, under the names that ``train.py`` knows.
+        hyperparameters: those of XGBoost, under the names that ``train.py`` knows, less those that are tuned.
     """
 
     input_data_uri: Any
@@ -165,6 +167,8 @@ def build(
         )
         preprocess = _preprocess(context)
         train = _train(context, preprocess)
+        if project.tuning is not None:
+            train = tuning_step(project, target.bucket, train)
         statistics, verdict = (
             sdk.PropertyFile(name=name.capitalize(), output_name="evaluation", path=f"{name}.json")
             for name in ("statistics", "verdict")
@@ -221,7 +225,9 @@ def _parameters(project: Project, sources: Sources) -> Parameters:
         register_again=None
         if project.gate.register_again
         else sdk.ParameterString("RegisterAgain", "false", enum_values=["false", "true"]),
-        hyperparameters=_at_start(project.training),
+        hyperparameters={
+            key: value for key, value in _at_start(project.training).items() if key not in project.tuned
+        },
     )
 
 
@@ -359,7 +365,6 @@ def _evaluate(context: Context, preprocess: Any, train: Any, champion: Any, prop
     ``champion`` is the step that found the version that serves, whose artifact is one more input; or None.
     """
     step = "EvaluateModel"
-    model = train.properties.ModelArtifacts.S3ModelArtifacts
     found = champion.properties.Outputs if champion else {}
     inputs, arguments = [], []
     if champion:
@@ -375,7 +380,7 @@ def _evaluate(context: Context, preprocess: Any, train: Any, champion: Any, prop
         # One instance: the metrics are of the whole test part.
         step_args=_processor(context, "evaluate.py", 1).run(
             inputs=[
-                sdk.processing_input("model", model, f"{PROCESSING}/input/model"),
+                sdk.processing_input("model", train.model, f"{PROCESSING}/input/model"),
                 sdk.processing_input("test", _output_of(preprocess, "test"), f"{PROCESSING}/input/test"),
                 sdk.processing_input(
                     "code", context.uri(context.sources.evaluation), f"{PROCESSING}/input/code"
@@ -511,7 +516,7 @@ def _register(context: Context, preprocess: Any, train: Any, evaluate: Any) -> A
     """The model becomes a version of the project's model package group, with all that reviewers need."""
     project = context.project
     builder = sdk.ModelBuilder(
-        s3_model_data_url=train.properties.ModelArtifacts.S3ModelArtifacts,
+        s3_model_data_url=train.model,
         image_uri=context.image,
         role_arn=context.target.role_arn,
         sagemaker_session=context.session,
@@ -542,7 +547,7 @@ def _register(context: Context, preprocess: Any, train: Any, evaluate: Any) -> A
         model_life_cycle=sdk.ModelLifeCycle(
             stage=REVIEW, stage_status=context.parameters.model_approval_status
         ),
-        customer_metadata_properties=_customer_metadata(context, evaluate),
+        customer_metadata_properties=_customer_metadata(context, train, evaluate),
         domain="MACHINE_LEARNING",
         task="REGRESSION" if project.task == "regression" else "CLASSIFICATION",
         sample_payload_url=sdk.Join(on="/", values=[_output_of(preprocess, "sample"), "payload.tar.gz"]),
@@ -565,14 +570,24 @@ def _statistics(step: Any, output: str) -> Any:
     return sdk.MetricsSource(content_type=JSON_TYPE, s3_uri=uri)
 
 
-def _customer_metadata(context: Context, evaluate: Any) -> dict[str, Any]:
+def _customer_metadata(context: Context, train: Any, evaluate: Any) -> dict[str, Any]:
     """Where a version comes from, as strings: what went in, what made it, whose it is."""
     project, parameters, sources = context.project, context.parameters, context.sources
-    words: list[Any] = [f"seed={project.training.seed} class_weights={project.training.class_weights}"]
-    for name, parameter in parameters.hyperparameters.items():
-        words += [f" {name}=", parameter]
+    training = project.training
+    fixed = _fixed({"seed": training.seed, "class_weights": training.class_weights})
+    words: list[Any] = [
+        " ".join(f"{name}={value}" for name, value in fixed.items() if name not in train.tuned)
+    ]
+    for name, value in {**parameters.hyperparameters, **train.tuned}.items():
+        words += [f" {name}=", value] if name in Training.model_fields else []
     # One entry each: a value is limited to 256 characters.
-    extra = {f"hyperparameter.{name}": value for name, value in _fixed(project.training.extra).items()}
+    others = {**_fixed(training.extra), **train.tuned}
+    extra = {
+        f"hyperparameter.{name}": value for name, value in others.items() if name not in Training.model_fields
+    }
+    if train.tuned:
+        best = train.properties.BestTrainingJob
+        extra |= {"tuned": " ".join(train.tuned), "training_job": best.TrainingJobArn}
     return {
         "dataset_uri": parameters.input_data_uri,
         "dataset_version": parameters.dataset_version,

@@ -95,6 +95,7 @@ with undisturbed("us-east-1"):
     from sagemaker.core.lambda_helper import Lambda
     from sagemaker.core.local.local_session import LocalSagemakerClient
     from sagemaker.core.network import NetworkConfig
+    from sagemaker.core.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter
     from sagemaker.core.processing import Processor
     from sagemaker.core.shapes import (
         DriftCheckBaselines,
@@ -150,6 +151,7 @@ with undisturbed("us-east-1"):
         StepExceptionTypeEnum,
         StepRetryPolicy,
         TrainingStep,
+        TuningStep,
         lambda_step,
         steps,
     )
@@ -166,18 +168,21 @@ steps.LocalSagemakerClient = lambda: LocalSagemakerClient
 
 __all__ = [
     "CacheConfig",
+    "CategoricalParameter",
     "CheckpointConfig",
     "Compute",
     "ConditionEquals",
     "ConditionGreaterThan",
     "ConditionLessThan",
     "ConditionStep",
+    "ContinuousParameter",
     "DriftCheckBaselines",
     "DriftCheckModelDataQuality",
     "DriftCheckModelQuality",
     "ExecutionVariables",
     "FailStep",
     "GatedPipeline",
+    "IntegerParameter",
     "Join",
     "JsonGet",
     "MetricDefinition",
@@ -201,6 +206,7 @@ __all__ = [
     "PipelineSession",
     "Processor",
     "ProgramTrainingStep",
+    "ProgramTuningStep",
     "PropertyFile",
     "SageMakerJobExceptionTypeEnum",
     "SageMakerJobStepRetryPolicy",
@@ -370,6 +376,113 @@ class ProgramTrainingStep(TrainingStep):  # type: ignore[misc]
         request: dict[str, Any] = super().arguments
         request["AlgorithmSpecification"] = {**request["AlgorithmSpecification"], **self._program}
         return {"TrainingJobName": self._job_prefix, **request}
+
+    @property
+    def model(self) -> Any:
+        """Where the artifact lies, once the step has run."""
+        return self.properties.ModelArtifacts.S3ModelArtifacts
+
+    @property
+    def tuned(self) -> dict[str, Any]:
+        """The hyperparameters that the step itself has chosen: none."""
+        return {}
+
+
+class ProgramTuningStep(TuningStep):  # type: ignore[misc]
+    """A tuning job whose training jobs are those of a training step, with a program of ours in script mode.
+
+    The SDK's tuner leaves the key of the volumes, the network isolation and the seed 0 out of the request. So
+    what its training jobs are is taken from the training step's own request, in all that a tuning job can be
+    given: an entry point is none of that, and a folder of checkpoints would be one for all of them.
+
+    Args:
+        training: the step that would train once; it is no step of the pipeline.
+        ranges: the SDK's, by the hyperparameters' names; what they replace need not be set.
+        tuning: what else the SDK's ``HyperparameterTuner`` is given.
+        settings: hyperparameters beside those of the training step.
+        metrics: definitions beside those of the training step.
+        seed: of the values that are tried.
+        bucket, prefix: where the models go. It is no folder of an execution's own: a result from the step
+            cache is then found where it is, and training jobs have names of their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        job_prefix: str,
+        training: ProgramTrainingStep,
+        ranges: Mapping[str, Any],
+        settings: Mapping[str, str],
+        metrics: Sequence[Mapping[str, str]],
+        seed: int,
+        bucket: str,
+        prefix: str,
+        tuning: Mapping[str, Any],
+        **options: Any,
+    ) -> None:
+        self._job_prefix, self._training, self._seed = job_prefix, training, seed
+        self._settings, self._metrics = settings, metrics
+        self._bucket, self._prefix = bucket, prefix
+        self._ranges = tuple(ranges)
+        from sagemaker.train.tuner import HyperparameterTuner  # a tenth of a second, for who tunes
+
+        trainer = training.step_args.func_args[0]
+        tuner = HyperparameterTuner(trainer, hyperparameter_ranges=dict(ranges), **tuning)
+        super().__init__(step_args=tuner.tune(inputs=trainer.input_data_config), **options)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The members of ``CreateHyperParameterTuningJob``."""
+        request: dict[str, Any] = {**super().arguments}
+        training = self._training.arguments
+        algorithm = training["AlgorithmSpecification"]
+        fixed = {
+            name: value for name, value in training["HyperParameters"].items() if name not in self._ranges
+        }
+        output = {**training["OutputDataConfig"], "S3OutputPath": f"s3://{self._bucket}/{self._prefix}"}
+        request["HyperParameterTuningJobConfig"]["RandomSeed"] = self._seed
+        request["TrainingJobDefinition"] = {
+            "StaticHyperParameters": {**fixed, **self._settings},
+            "AlgorithmSpecification": {
+                "TrainingImage": algorithm["TrainingImage"],
+                "TrainingInputMode": algorithm["TrainingInputMode"],
+                "MetricDefinitions": [*algorithm["MetricDefinitions"], *map(dict, self._metrics)],
+            },
+            "OutputDataConfig": output,
+            **{name: training[name] for name in _OF_TRAINING if name in training},
+        }
+        return {"HyperParameterTuningJobName": self._job_prefix, **request}
+
+    @property
+    def model(self) -> Any:
+        """Where the best training job's artifact lies, once the step has run.
+
+        Not the SDK's ``get_top_model_s3_uri``: of models that are equally good, the first of its list need
+        not be the best training job, whose values are said to be the model's.
+        """
+        best = self.properties.BestTrainingJob.TrainingJobName
+        return Join(on="/", values=[f"s3://{self._bucket}/{self._prefix}", best, "output/model.tar.gz"])
+
+    @property
+    def tuned(self) -> dict[str, Any]:
+        """The best values by their hyperparameters, once the step has run."""
+        best = self.properties.BestTrainingJob.TunedHyperParameters
+        return {name: best[name] for name in self._ranges}
+
+
+_OF_TRAINING = (
+    "RoleArn",
+    "InputDataConfig",
+    "VpcConfig",
+    "ResourceConfig",
+    "StoppingCondition",
+    "EnableNetworkIsolation",
+    "EnableInterContainerTrafficEncryption",
+    "EnableManagedSpotTraining",
+    "RetryStrategy",
+    "Environment",
+)
+"""What a tuning job's training definition has in common with a training job."""
 
 
 class GatedPipeline(Pipeline):  # type: ignore[misc]

@@ -17,7 +17,7 @@ from pipelines.definition.source_commit import source_commit
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
 
-_DEFINING = ("pipeline.py", "model_card.py", "sagemaker_sdk.py")
+_DEFINING = ("pipeline.py", "model_card.py", "sagemaker_sdk.py", "tuning.py")
 """The modules that decide what the document says."""
 
 

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 LOG_GROUPS = {
     "processing": "/aws/sagemaker/ProcessingJobs",
     "training": "/aws/sagemaker/TrainingJobs",
+    "tuning": "/aws/sagemaker/TrainingJobs",
 }
 
 
 @dataclass(frozen=True)
 class StepJob:
-    """The job that carries a step out."""
+    """The job that carries a step out; a tuning job's log is that of its training jobs, named after it."""
 
-    kind: Literal["processing", "training"]
+    kind: Literal["processing", "training", "tuning"]
     arn: str
 
     @property
@@ -41,6 +42,11 @@ class StepJob:
     @property
     def log_group(self) -> str:
         return LOG_GROUPS[self.kind]
+
+    @property
+    def stream_prefix(self) -> str:
+        """What the names of its log streams begin with."""
+        return f"{self.name}-" if self.kind == "tuning" else f"{self.name}/"
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,9 @@ class LogLine:
 
 
 def result_in_words(sagemaker: Any, job: StepJob) -> str | None:
-    """A processing job's exit message, or a training job's final metrics."""
+    """A processing job's exit message, or a training job's final metrics; of a tuning job, see ``trials``."""
+    if job.kind == "tuning":
+        return None
     if job.kind == "processing":
         message = sagemaker.describe_processing_job(ProcessingJobName=job.name).get("ExitMessage", "")
         return " ".join(message.split()) or None
@@ -163,15 +171,15 @@ class LogReader:
 def stream_name(target: Target, job: StepJob) -> str:
     """The CloudWatch stream of the job's first instance; its prefix where it cannot be looked up."""
     try:
-        return next(iter(_streams(target.client("logs"), job)), f"{job.name}/")
+        return next(iter(_streams(target.client("logs"), job)), job.stream_prefix)
     except (ClientError, BotoCoreError):
-        return f"{job.name}/"
+        return job.stream_prefix
 
 
 def _streams(logs: Any, job: StepJob) -> list[str]:
     """The job's log streams, sorted by host; none before the first line is written."""
     pages = logs.get_paginator("describe_log_streams").paginate(
-        logGroupName=job.log_group, logStreamNamePrefix=f"{job.name}/"
+        logGroupName=job.log_group, logStreamNamePrefix=job.stream_prefix
     )
     try:
         return sorted(stream["logStreamName"] for page in pages for stream in page["logStreams"])

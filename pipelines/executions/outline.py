@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aws_formats.definition_language import all_steps
+from pipelines.executions.trials import Search, read_search
 
 _ABOVE = ("GreaterThan", "GreaterThanOrEqualTo")
 _BELOW = ("LessThan", "LessThanOrEqualTo")
@@ -65,12 +66,18 @@ class Gate:
 
 @dataclass(frozen=True)
 class Outline:
-    """What a definition says; ``mlflow`` is the ARN of the MLflow App or tracking server that it names."""
+    """What a definition says.
+
+    Attributes:
+        mlflow: the ARN of the MLflow App or tracking server that it names.
+        tuning: what each tuning step looks for, by the step's name.
+    """
 
     steps: tuple[OutlinedStep, ...]
     parameters: Mapping[str, Parameter]
     gate: Gate | None
     mlflow: str | None = None
+    tuning: Mapping[str, Search] = field(default_factory=dict)
 
 
 def read_outline(definition: str) -> Outline:
@@ -91,6 +98,7 @@ def read_outline(definition: str) -> Outline:
         parameters=parameters,
         gate=next((gate for step in steps if (gate := _gate(step, steps, parameters))), None),
         mlflow=(document.get("MlflowConfig") or {}).get("MlflowResourceArn"),
+        tuning={step["Name"]: read_search(step["Arguments"]) for step in steps if step["Type"] == "Tuning"},
     )
 
 

@@ -102,6 +102,7 @@ def with_registration(overrides: Mapping[str, str], outline: Outline, again: boo
 def _declared(outline: Outline, name: str, pipeline: str) -> Parameter:
     if name in outline.parameters:
         return outline.parameters[name]
+    _check_untuned(outline, name, pipeline)
     folded = {known.lower(): known for known in outline.parameters}
     near = difflib.get_close_matches(name.lower(), folded, n=1)
     raise GatehouseError(
@@ -109,6 +110,18 @@ def _declared(outline: Outline, name: str, pipeline: str) -> Parameter:
         where=f"pipeline {pipeline}",
         remedy=f"Did you mean {folded[near[0]]}?" if near else f"It has: {', '.join(outline.parameters)}",
     )
+
+
+def _check_untuned(outline: Outline, name: str, pipeline: str) -> None:
+    """Raises GatehouseError for a hyperparameter that is tuned: it has a range in place of a parameter."""
+    tuned = {one.name for search in outline.tuning.values() for one in search.ranges}
+    for known, (_, key) in _SETTINGS.items():
+        if key in tuned and name.lower() == known.lower():
+            raise GatehouseError(
+                f"{known} is tuned, so a start cannot set it",
+                where=f"pipeline {pipeline}",
+                remedy=f"Take the range of {key} out of tuning.ranges and upsert, or leave {known} out",
+            )
 
 
 def _checked(parameter: Parameter, value: str, outline: Outline, pipeline: str) -> str:

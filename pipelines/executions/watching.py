@@ -17,13 +17,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ConnectionError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
+from aws_formats.service_errors import is_denied
 from evaluation.metric_table import MetricKind
-from pipelines.executions import job_records
+from pipelines.executions import job_records, trials
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.job_records import StepJob
 from pipelines.executions.outline import Outline, read_outline
+from pipelines.executions.trials import Search, Trial
 from registry import data_findings
 from registry.data_findings import NOTHING_NOTICED, DataFindings, findings_in
 from registry.model_quality import figure, metric_kind
@@ -64,6 +66,8 @@ class Step:
         produced: what came out in a few words, once the step has succeeded.
         latest: the newest line of the job's log while it runs, if it could be read.
         outputs: what a Lambda step's function returned, by name.
+        trials: what a tuning step has tried so far, where that may be looked at.
+        search: what a tuning step looks for.
     """
 
     name: str
@@ -82,6 +86,8 @@ class Step:
     produced: str | None = None
     latest: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
+    trials: tuple[Trial, ...] = ()
+    search: Search | None = None
 
     @property
     def cached(self) -> bool:
@@ -271,6 +277,8 @@ class Watch:
         self._findings: DataFindings | None = None
         # A step's result by its name, job and attempt: read once, when the step has succeeded.
         self._produced: dict[tuple[str, str, float | None], str | None] = {}
+        # What a tuning job has tried, by its ARN and the step's end.
+        self._tried: dict[tuple[str, float | None], tuple[Trial, ...]] = {}
         # When a step began, by its name and start: known from the first look at it.
         self._began: dict[tuple[str, float | None], float] = {}
 
@@ -304,11 +312,16 @@ class Watch:
         )
 
     def _with_details(self, step: Step) -> Step:
+        search = self._outline.tuning.get(step.name)
+        if search is not None:
+            step = replace(step, search=search, trials=self._trials(step))
         if step.status in UNDER_WAY:
             began = self._began.setdefault(
                 (step.name, step.started), time.monotonic() - (step.seconds or 0.0)
             )
             latest = None if step.job is None else self._logs.latest_line(step.job)
+            if search is not None:
+                latest = trials.progress_in_words(step.trials, search) if step.trials else None
             return replace(step, began=began, latest=latest)
         if step.status != "Succeeded":
             return step
@@ -317,7 +330,24 @@ class Watch:
             self._produced[key] = self._read_result(step)
         return replace(step, produced=self._produced[key])
 
+    def _trials(self, step: Step) -> tuple[Trial, ...]:
+        """Those of a tuning step, read until the step has ended and once after that."""
+        job = self.job_of(step) if step.status != NOT_STARTED else None
+        if job is None:
+            return ()
+        key = (job.arn, step.ended)
+        if step.ended is None or key not in self._tried:
+            try:
+                self._tried[key] = trials.list_trials(self._sagemaker, job.name)
+            except ClientError as error:
+                if not is_denied(error):
+                    raise
+                self._tried[key] = ()
+        return self._tried[key]
+
     def _read_result(self, step: Step) -> str | None:
+        if step.search is not None:
+            return trials.outcome_in_words(step.trials, step.search)
         gate = self._outline.gate
         if step.condition_held is not None and gate and self._gate and step.name == gate.step:
             return self._gate.in_words(step.condition_held)
@@ -407,8 +437,11 @@ def _step(found: Mapping[str, Any], display_name: str, kind: str) -> Step:
 def _job(metadata: Mapping[str, Any]) -> StepJob | None:
     processing = metadata.get("ProcessingJob", {}).get("Arn")
     training = metadata.get("TrainingJob", {}).get("Arn")
+    tuning = metadata.get("TuningJob", {}).get("Arn")
     if processing:
         return StepJob("processing", processing)
+    if tuning:
+        return StepJob("tuning", tuning)
     return StepJob("training", training) if training else None
 
 

@@ -29,6 +29,7 @@ from pipelines.settings.environments import all_environments, resolve_environmen
 from pipelines.settings.project import Project
 from pipelines.settings.tags import ownership_tags
 from pipelines.settings.target import Target, sagemaker_project
+from pipelines.settings.tuning import job_prefix
 from registry.environments import to_json
 
 Kind = Literal["foundation", "pipeline", "ci", "automation"]
@@ -287,6 +288,7 @@ def _foundation(project: Project, site: Site) -> dict[str, str]:
         "AlarmArns": ",".join(_alarms(project, site)),
         "CaptureArns": ",".join(_captures(project, site)),
         **_mlflow(project),
+        "TuningJobs": job_prefix(project.name) if project.tuning else "",
         "InVpc": "true" if project.network.subnets else "false",
         # Without one in the settings the stack keeps what it was given.
         **({"KmsKeyArn": project.network.kms_key} if project.network.kms_key else {}),

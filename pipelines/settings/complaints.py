@@ -29,6 +29,7 @@ from pipelines.settings.project import (
     Training,
 )
 from pipelines.settings.tables import Local, nearest, which_one
+from pipelines.settings.tuning import Range, Tuning
 
 Keys = tuple[str, ...]
 """A path of keys, from the outermost table on."""
@@ -38,6 +39,7 @@ _TABLES: dict[Keys, type[BaseModel]] = {
     ("data", "split"): Split,
     ("gate",): Gate,
     ("training",): Training,
+    ("tuning",): Tuning,
     ("card",): Card,
     ("network",): Network,
     ("local",): Local,
@@ -70,7 +72,8 @@ def complaints(
             yield path, *explained(detail, _table_at(path[:-1], model))
     for detail in _of_keys_together(error, model, _without(values, single)):
         path = tuple(map(str, detail["loc"]))
-        if path not in meant and path not in single:
+        # Of a table that has a wrong key enough is said.
+        if path not in meant and not any(one[: len(path)] == path for one in single):
             yield path, *explained(detail, model)
 
 
@@ -106,9 +109,11 @@ def _without(values: dict[str, Any], paths: Iterable[Keys]) -> dict[str, Any]:
 
 
 def _table_at(path: Keys, model: type[BaseModel]) -> type[BaseModel]:
-    """The table at a path of keys; environments have names of their own."""
+    """The table at a path of keys; environments and ranges have names of their own."""
     if path[:1] == ("environments",) and len(path) > 1:
         return Capture if path[2:] == ("capture",) else EnvironmentSettings
+    if len(path) == 3 and path[:2] == ("tuning", "ranges"):
+        return Range
     return _TABLES.get(path, model)
 
 

@@ -18,6 +18,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from aws_formats.step_cache import parse_duration
 from pipelines.settings.gate import Gate, Problem, problems
 from pipelines.settings.tables import Description, Listed, Names, Table, Text, which_one
+from pipelines.settings.tuning import Tuning, problems_of_tuning
 
 INCONSISTENT = "inconsistent"
 """The type of pydantic's error for keys that do not go together; its context has ``what`` and ``remedy``."""
@@ -354,6 +355,7 @@ class Project(Table):
     data: Data
     gate: Gate = Gate()
     training: Training = Training()
+    tuning: Tuning | None = None
     card: Card = Card()
     network: Network = Network()
     monitoring: Monitoring = Monitoring()
@@ -365,6 +367,11 @@ class Project(Table):
     def name(self) -> str:
         """``{team}-{project}``: the pipeline's name and the model package group's."""
         return f"{self.team}-{self.short_name}"
+
+    @property
+    def tuned(self) -> tuple[str, ...]:
+        """The hyperparameters that are tuned, by the training program's names; mostly none."""
+        return tuple(self.tuning.ranges) if self.tuning is not None else ()
 
     @property
     def root(self) -> Path:
@@ -428,4 +435,6 @@ class Project(Table):
             remedy = which_one(champion, self.environments, "environments")
             yield Problem(("gate", "champion"), f"{champion!r} is no environment", remedy)
         data = self.data
+        if self.tuning is not None:
+            yield from problems_of_tuning(self.tuning, self.task)
         yield from problems(self.gate, self.task, data.target, data.columns, self.accuracy_threshold)

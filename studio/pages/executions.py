@@ -101,12 +101,15 @@ def step(source: Source, asked: Asked) -> Shown:
     shown = executions.read_execution(source, project, asked.path["execution"])
     search, given = asked.query.get("search", ""), asked.query.get("before", "")
     before = int(given) if given.isdecimal() and len(given) < 10 else None
-    page = read_step(source, project, shown, asked.path["step"], search, before)
+    chosen = asked.query.get("trial", "")
+    trial = int(chosen) if chosen.isdecimal() and len(chosen) < 5 else None
+    page = read_step(source, project, shown, asked.path["step"], search, before, trial)
     if page is None:
         raise GatehouseError(f"this execution has no step {asked.path['step']!r}")
     values = {"project": project, "shown": shown, "page": page, "search": search, "before": before}
-    earlier = query_of(search=search, before=str(page.log.earlier) if page.log else "")
-    query = query_of(search=search, before="" if before is None else str(before))
+    of_trial = chosen if trial is not None else ""
+    earlier = query_of(search=search, before=str(page.log.earlier) if page.log else "", trial=of_trial)
+    query = query_of(search=search, before="" if before is None else str(before), trial=of_trial)
     return Shown("step.html", {**values, "query": query, "earlier_query": earlier})
 
 

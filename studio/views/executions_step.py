@@ -14,6 +14,7 @@ from aws_formats.definition_language import LanguageError, StepReference, all_st
 from aws_formats.service_errors import is_denied
 from aws_formats.times import duration
 from pipelines.executions.job_records import StepJob
+from pipelines.executions.trials import Trial, best_of
 from pipelines.executions.watching import Snapshot, Step
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
@@ -23,6 +24,7 @@ from studio import charts
 from studio.source import Source
 from studio.views.executions import ExecutionPage, read_definition, watch
 from studio.views.executions_log import LogPage, job_log
+from studio.views.executions_trials import TrialsView, trials_view
 
 _READERS = 6
 _MOST_OBJECTS = 1000
@@ -63,6 +65,8 @@ class StepPage:
         why: why it ran or was not run; None where the step cache has nothing to do with it.
         charts: of metrics with several values; `singles` are those with one.
         log: None where there is no job, or its log may not be read.
+        trials: what a tuning step has tried; None of any other.
+        trial: of a tuning step, the number of the trial whose charts and log are shown.
     """
 
     name: str
@@ -84,10 +88,18 @@ class StepPage:
     charts: tuple[charts.LineChart, ...]
     singles: tuple[tuple[str, float], ...]
     log: LogPage | None
+    trials: TrialsView | None = None
+    trial: int | None = None
 
 
 def read_step(
-    source: Source, project: Project, shown: ExecutionPage, name: str, search: str, before: int | None
+    source: Source,
+    project: Project,
+    shown: ExecutionPage,
+    name: str,
+    search: str,
+    before: int | None,
+    trial: int | None = None,
 ) -> StepPage | None:
     """A step of an execution as it is now; None if the definition has no such step.
 
@@ -95,6 +107,8 @@ def read_step(
         shown: the execution.
         search: what the log's lines are to hold; empty for all.
         before: show the log up to this line; None for its end.
+        trial: of a tuning step, show this trial's log; None for the best one's, or before there is one the
+            newest one's.
     """
     target = source.target(project)
     definition = read_definition(target, shown.arn)
@@ -107,8 +121,10 @@ def read_step(
     described = _describe(target, job) if job else {}
     log: LogPage | None = None
     series: Mapping[str, charts.Series] = {}
-    if job:
-        kept = job_log(target, job)
+    chosen = _chosen(step, trial)
+    logged = StepJob("training", chosen.arn) if chosen else job
+    if logged:
+        kept = job_log(target, logged)
         try:
             kept.read_on()
             log, series = kept.page(search, before), kept.series()
@@ -136,15 +152,29 @@ def read_step(
         charts=charts.line_charts({name: one for name, one in series.items() if one.rounds > 1}),
         singles=tuple((name, one.last) for name, one in series.items() if one.rounds == 1),
         log=log,
+        trials=trials_view(step),
+        trial=chosen.number if chosen else None,
     )
+
+
+def _chosen(step: Step | None, number: int | None) -> Trial | None:
+    if step is None or step.search is None or not step.trials:
+        return None
+    asked = next((trial for trial in step.trials if trial.number == number), None)
+    return asked or best_of(step.trials, step.search) or step.trials[-1]
 
 
 def _describe(target: Target, job: StepJob) -> Mapping[str, Any]:
     sagemaker = target.client("sagemaker")
     if job.kind == "processing":
         answer: Mapping[str, Any] = sagemaker.describe_processing_job(ProcessingJobName=job.name)
-    else:
+    elif job.kind == "training":
         answer = sagemaker.describe_training_job(TrainingJobName=job.name)
+    else:
+        found = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=job.name)
+        definition = found.get("TrainingJobDefinition", {})
+        # What all of its training jobs have in common, in the words of a training job.
+        answer = {**definition, "HyperParameters": definition.get("StaticHyperParameters", {})}
     return answer
 
 
@@ -191,7 +221,11 @@ def _inputs(described: Mapping[str, Any], written: Mapping[str, Any]) -> list[Pl
     arguments = written["Arguments"]
     origins = {
         one.get("InputName") or one.get("ChannelName"): _step_of(one)
-        for one in (*arguments.get("ProcessingInputs", ()), *arguments.get("InputDataConfig", ()))
+        for one in (
+            *arguments.get("ProcessingInputs", ()),
+            *arguments.get("InputDataConfig", ()),
+            *arguments.get("TrainingJobDefinition", {}).get("InputDataConfig", ()),
+        )
     }
     places = [
         (one["InputName"], one.get("S3Input", {}).get("S3Uri", ""))

@@ -296,6 +296,51 @@ def test_the_pipelines_role_logs_runs_to_the_mlflow_server_of_the_settings_and_t
     assert not any("mlflow" in action.lower() for action in without)
 
 
+TUNING = """
+[projects.rc.fraud-detection.tuning]
+jobs = 4
+ranges.max_depth = { low = 2, high = 6 }
+"""
+
+
+def test_the_roles_may_do_what_a_tuning_step_asks_for_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "projects.toml").write_text(SETTINGS + TUNING)
+    project = load_settings(tmp_path / "projects.toml").project(PROJECT)
+    target = Target("aws", REGION, ACCOUNT, EXECUTION_ROLE, BUCKET)
+    steps = list(all_steps(json.loads(compile_pipeline(project, target).definition)["Steps"]))
+    [step] = [step for step in steps if step["Type"] == "Tuning"]
+    assert not [step for step in steps if step["Type"] == "Training"]
+    prefix, output = step["Arguments"]["HyperParameterTuningJobName"], f"{PROJECT}/executions/tuning"
+    definition = step["Arguments"]["TrainingJobDefinition"]
+    assert definition["OutputDataConfig"]["S3OutputPath"] == f"s3://{BUCKET}/{output}"
+    given = build_stack(project, site_of(project, ACCOUNT, REGION), "foundation", code_key="x").parameters
+    found = resources("foundation", TuningJobs=given["TuningJobs"])
+    role, ci = statements(found, "ExecutionRole"), statements(found, "CiRole")
+    jobs, trial = f"{SAGEMAKER}:hyper-parameter-tuning-job", f"{SAGEMAKER}:training-job/{prefix}-abc-001-0a1b"
+    kind = "HyperParameterTuningJob"
+    asked = {f"sagemaker:{verb}{kind}" for verb in ("Create", "Describe", "Stop", "ListTrainingJobsFor")}
+    for action in asked:
+        assert allows(role, action, f"{jobs}/{prefix}-abc")
+        assert not allows(role, action, f"{jobs}/abcdef01-abc"), "another project's"
+    assert allows(role, "sagemaker:AddTags", f"{jobs}/{prefix}-abc")
+    assert allows(role, "sagemaker:AddTags", trial)
+    assert allows(role, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{output}/job/output/model.tar.gz")
+    without = resources("foundation")
+    assert actions_of(role) - actions_of(statements(without, "ExecutionRole")) == asked
+    see = f"sagemaker:ListTrainingJobsFor{kind}"
+    assert actions_of(ci) - actions_of(statements(without, "CiRole")) == {see}
+    assert allows(ci, see, f"{jobs}/{prefix}-abc")
+    assert not allows(ci, see, f"{jobs}/abcdef01-abc")
+    stream = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/TrainingJobs:log-stream"
+    assert allows(ci, "logs:GetLogEvents", f"{stream}:{prefix}-abc-001-0a1b/algo-1-1")
+    assert not allows(ci, "logs:GetLogEvents", f"{stream}:abcdef01-abc-001-0a1b/algo-1-1")
+    # What a training step is told, in a tuning step's words.
+    assert definition["EnableNetworkIsolation"] is True
+    assert definition["VpcConfig"] == {"SecurityGroupIds": ["sg-0a1b2c3d"], "Subnets": ["subnet-0a1b2c3d"]}
+    assert definition["OutputDataConfig"]["KmsKeyId"] == definition["ResourceConfig"]["VolumeKmsKeyId"] == KEY
+    assert {"Key": "gatehouse:owner", "Value": "rc-ml"} in step["Arguments"]["Tags"]
+
+
 def test_the_pipelines_role_may_not_do_what_others_do() -> None:
     policy = statements(resources("foundation"), "ExecutionRole")
     assert not allows(policy, "s3:GetObject", "arn:aws:s3:::artifacts/other-project/data")
@@ -382,7 +427,7 @@ def test_network_isolation_and_the_key_reach_every_job(definition: dict[str, Any
 
 
 def test_cis_role_may_do_what_its_commands_ask_for_and_nothing_else() -> None:
-    policy = statements(resources("foundation", KmsKeyArn=KEY), "CiRole")
+    policy = statements(resources("foundation", KmsKeyArn=KEY, TuningJobs="0a1b2c3d"), "CiRole")
     build = (ROOT / "codebuild-buildspec.yml").read_text(encoding="utf-8")
     commands = set(re.findall(r"gatehouse (\w+) \$GATEHOUSE_PROJECT", build))
     assert {"plan", "upsert", "start"} <= commands

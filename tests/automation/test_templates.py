@@ -55,9 +55,11 @@ NAMESPACES = {
 """Whose metrics a role may write."""
 
 CONNECTION = "arn:aws:codeconnections:eu-west-1:000000000000:connection/0a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f"
+TUNING_JOBS = "0a1b2c3d"  # what the project's tuning jobs are named by
 EVERY_OPTION = {
     "CreateKey": "true",
     "InVpc": "true",
+    "TuningJobs": TUNING_JOBS,
     "DataBucket": "raw-data",
     "SharedLogGroups": "create",
     "ConnectionArn": CONNECTION,
@@ -107,7 +109,9 @@ def test_no_role_may_do_more_than_it_names(kind: Kind) -> None:
         assert everything == ((kind, role, statement["Sid"]) in EVERYTHING), statement["Sid"]
         for pattern in set(listed(statement["Resource"])) - {"*"} - OF_NO_PROJECT:
             before, star, _ = pattern.partition("*")
-            assert not star or re.search(rf"[:/-]{PROJECT}[-/]", before), f"{statement['Sid']}: {pattern}"
+            assert not star or re.search(rf"[:/-]({PROJECT}|{TUNING_JOBS})[-/]", before), (
+                f"{statement['Sid']}: {pattern}"
+            )
         for action in listed(statement["Action"]):
             if action in LIMITED_BY:
                 assert statement["Condition"] == LIMITED_BY[action], statement["Sid"]

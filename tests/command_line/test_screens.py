@@ -12,6 +12,7 @@ from pipelines.commands.options import which_execution
 from pipelines.commands.output import duration
 from pipelines.commands.progress import LineScreen, LiveScreen
 from pipelines.executions.job_records import StepJob
+from pipelines.executions.trials import Range, Search, Trial
 from pipelines.executions.watching import NOT_STARTED, GateReading, Snapshot, Step, outcome_of
 from registry.model_quality import ACCURACY
 
@@ -92,6 +93,72 @@ def test_on_a_narrow_terminal_each_step_keeps_its_name_and_its_status(width: int
     assert steps[2:4] == ["✗ Train model", "  failed 4.0 s"]
     assert steps[4].startswith("  no rows of th")
     assert steps[5] == "· Check accuracy"
+
+
+SEARCH = Search("logloss", greater_is_better=False, jobs=9, ranges=(Range("eta", 0.01, 0.3),))
+TRIALS = tuple(
+    Trial(
+        number,
+        f"{TRAINING.arn}-{number}",
+        "Completed" if number < 9 else "InProgress",
+        {"eta": f"0.{number}234567", "max_depth": str(number)},
+        0.5 - abs(number - 3) / 100 if number == 3 else 0.5 + number / 100 if number < 9 else None,
+        4.0,
+    )
+    for number in range(1, 10)
+)
+TUNES = replace(
+    TRAINS,
+    name="TuneModel",
+    display_name="Tune model",
+    type="Tuning",
+    job=StepJob("tuning", "arn:aws:sagemaker:eu-west-1:000000000000:hyper-parameter-tuning-job/0a1b-x"),
+    latest="8 of 9 tried",
+    search=SEARCH,
+)
+
+
+def test_each_trial_is_a_line_once_it_has_ended_and_the_best_so_far_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with LineScreen("bank-churn", "bank-churn on this machine") as screen:
+        screen.show(snapshot(replace(TUNES, trials=TRIALS[:2])))
+        failed = replace(TRIALS[1], status="Failed", result=None, failure_reason="no rows\nof it")
+        screen.show(snapshot(replace(TUNES, trials=(TRIALS[0], failed, TRIALS[2], TRIALS[8]))))
+        ended = replace(TUNES, status="Succeeded", ended=9.0, produced="the best of 4 has logloss 0.5")
+        screen.show(snapshot(replace(ended, trials=(*TRIALS[:4],))))
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "  Tune model: executing: 8 of 9 tried",
+        "    trial 1 of 9, the best so far: logloss 0.51 with eta 0.1235, max_depth 1",
+        "    trial 2 of 9: logloss 0.52 with eta 0.2235, max_depth 2",
+        "    log: gatehouse logs bank-churn --step TuneModel"
+        "  (CloudWatch /aws/sagemaker/TrainingJobs, 0a1b-x-)",
+        "    trial 3 of 9, the best so far: logloss 0.5 with eta 0.3235, max_depth 3",
+        "    trial 4 of 9: logloss 0.54 with eta 0.4235, max_depth 4",
+        "  Tune model: succeeded in 8.0 s: the best of 4 has logloss 0.5",
+    ]
+
+
+def test_a_trial_that_failed_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    failed = replace(TRIALS[1], status="Failed", result=None, failure_reason="no rows\nof it")
+    with LineScreen("bank-churn", "title") as screen:
+        screen.show(snapshot(replace(TUNES, trials=(failed,))))
+    assert "    trial 2 of 9: failed with eta 0.2235, max_depth 2: no rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [20, 40, 71, 120])
+def test_the_live_screen_shows_the_newest_trials_and_the_best_within_any_width(width: int) -> None:
+    screen = LiveScreen("bank-churn", "bank-churn on this machine")
+    console = Console(width=width, force_terminal=False)
+    screen.show(snapshot(PREPARED, replace(TUNES, trials=TRIALS), CHECK))
+    with console.capture() as captured:
+        console.print(screen)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    assert max(map(len, lines)) <= width
+    shown = [line for line in lines if line.startswith("  ★ trial") or "trial " in line[:10]]
+    assert [line.split("trial ")[1][0] for line in shown] == ["3", "4", "5", "6", "7", "8", "9"]
+    assert shown[0].startswith("  ★ trial 3 of 9")
+    assert all(line.endswith("…") for line in shown) == (width < 60)
 
 
 def test_a_gate_that_stays_shut_is_told_from_a_breakdown() -> None:

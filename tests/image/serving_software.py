@@ -84,15 +84,10 @@ def network_can_be_taken_away() -> bool:
     return subprocess.run([*WITHOUT_NETWORK, "true"], capture_output=True, check=False).returncode == 0
 
 
-@contextmanager
-def toolkit(folder: Path, environment: Mapping[str, str]) -> Iterator[Path]:
-    """The image's serving software over ``folder``, which stands for /opt/ml; its socket.
+def isolated(folder: Path) -> tuple[tuple[str, ...], str, dict[str, str]]:
+    """What the image's software runs in, without network: words before the command, a Python, variables.
 
-    It has no network, as in an isolated VPC. The model's code is installed into an environment of its own, so
-    that nothing of it is left for the next one.
-
-    Raises:
-        Unserved: it does not come up.
+    The Python has what is in the image, and a place of its own for what is installed beside that.
     """
     own = folder / "environment"
     subprocess.run([str(PYTHON), "-m", "venv", "--without-pip", str(own)], check=True)
@@ -105,16 +100,28 @@ def toolkit(folder: Path, environment: Mapping[str, str]) -> Iterator[Path]:
         "SAGEMAKER_BASE_DIR": str(folder),
         "OMP_NUM_THREADS": "1",
         "PIP_RETRIES": "0",
-        **{name: value.replace("/opt/ml", str(folder)) for name, value in environment.items()},
     }
-    before: tuple[str, ...] = WITHOUT_NETWORK
-    if not network_can_be_taken_away():
-        before = ()
-        variables["PIP_NO_INDEX"] = "1"
+    if network_can_be_taken_away():
+        return WITHOUT_NETWORK, str(own / "bin/python"), variables
+    return (), str(own / "bin/python"), {**variables, "PIP_NO_INDEX": "1"}
+
+
+@contextmanager
+def toolkit(folder: Path, environment: Mapping[str, str]) -> Iterator[Path]:
+    """The image's serving software over ``folder``, which stands for /opt/ml; its socket.
+
+    It has no network, as in an isolated VPC. The model's code is installed into an environment of its own, so
+    that nothing of it is left for the next one.
+
+    Raises:
+        Unserved: it does not come up.
+    """
+    before, python, variables = isolated(folder)
+    variables |= {name: value.replace("/opt/ml", str(folder)) for name, value in environment.items()}
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*before, str(own / "bin/python"), str(Path(__file__).with_name("toolkit.py")), "server.sock"],
+            [*before, python, str(Path(__file__).with_name("toolkit.py")), "server.sock"],
             cwd=folder,
             env=variables,
             stdout=output,

@@ -289,6 +289,12 @@ def test_the_best_model_of_a_tuning_step_is_registered(workshop: Any, name: str)
     again, status = workshop.run(name)
     assert status == "Succeeded"
     assert workshop.steps(again)["Tune"]["CacheHitResult"] == {"SourcePipelineExecutionArn": execution}
+    elsewhere = tune(workshop, members={"CacheConfig": {"Enabled": True, "ExpireAfter": "P1D"}})
+    elsewhere["Arguments"]["TrainingJobDefinition"]["OutputDataConfig"]["S3OutputPath"] += "/elsewhere"
+    workshop.update(name, elsewhere, register_best(name))
+    moved, _ = workshop.run(name)
+    hit = {"SourcePipelineExecutionArn": execution}
+    assert workshop.steps(moved)["Tune"]["CacheHitResult"] == hit, "where models go is no part of AWS's key"
     workshop.update(name, tune(workshop, jobs=2), register_best(name))
     other, _ = workshop.run(name)
     assert "CacheHitResult" not in workshop.steps(other)["Tune"]
