@@ -88,12 +88,10 @@ def connected(resources: Mapping[str, Any]) -> Iterator[Worker]:
         "dmlc_tracker_uri": address,
         "dmlc_tracker_port": port,
         "dmlc_task_id": f"{rank:05d}",
-        # Each wait is 2 s longer than the last. A host that has lost the others tells the tracker, which may
-        # be lost as well: it must not try for long.
-        "dmlc_retry": 3,
+        "dmlc_retry": 60,
     }
     try:
-        _connect(arguments)
+        collective.init(**arguments)
         yield Worker(collective.get_rank(), collective.get_world_size())
         collective.finalize()
     except xgb.core.XGBoostError as error:  # nothing to finalize: the process ends, which tells the others
@@ -107,19 +105,6 @@ def connected(resources: Mapping[str, Any]) -> Iterator[Worker]:
         ) from error
     if tracker is not None:
         tracker.wait_for()
-
-
-def _connect(arguments: Mapping[str, Any]) -> None:
-    """Wait for the tracker, whose host may start minutes after this one."""
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            collective.init(**arguments)
-            return
-        except xgb.core.XGBoostError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1)
 
 
 def _address(first: str, current: str) -> str:

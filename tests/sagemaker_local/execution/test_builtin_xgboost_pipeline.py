@@ -24,7 +24,8 @@ EVALUATE = """
 import json, pickle, tarfile
 import pandas as pd, xgboost
 with tarfile.open("/opt/ml/processing/input/model/model.tar.gz") as tar:
-    tar.extractall("model", filter="data")
+    tar.extraction_filter = getattr(tarfile, "data_filter", None)  # since 3.11.4
+    tar.extractall("model")
 model = pickle.load(open("model/xgboost-model", "rb"))
 test = pd.read_csv("/opt/ml/processing/input/test/test.csv", header=None)
 answers = model.predict(xgboost.DMatrix(test.iloc[:, 1:].to_numpy()))

@@ -160,7 +160,8 @@ parser.add_argument("--model_archive")
 archive = pathlib.Path(os.environ["SM_CHANNEL_TRAINING"], parser.parse_args().model_archive.split("/")[-1])
 model = pathlib.Path(os.environ["SM_MODEL_DIR"])
 with tarfile.open(archive) as opened:
-    opened.extractall(model, filter="data")
+    opened.extraction_filter = getattr(tarfile, "data_filter", None)  # since 3.11.4
+    opened.extractall(model)
 (model / "code").mkdir()
 shutil.copy("inference.py", model / "code")
 """

@@ -71,7 +71,8 @@ def model(bench: Any, job: str, tmp_path: Path) -> Path:
     assert ended["TrainingJobStatus"] == "Completed", bench.log(job, "training-job")
     with tarfile.open(bench.objects.stat("bucket", f"models/{job}/output/model.tar.gz").path) as tar:
         assert tar.getnames() == ["xgboost-model"]
-        tar.extractall(tmp_path, filter="data")
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)  # since 3.11.4
+        tar.extractall(tmp_path)
     return tmp_path / "xgboost-model"
 
 
@@ -268,6 +269,7 @@ def test_a_stop_keeps_the_model_of_the_last_round_if_it_is_asked_for(
     bench.call("StopTrainingJob", TrainingJobName=job)
     assert bench.trained(job)["TrainingJobStatus"] == "Stopped"
     with tarfile.open(bench.objects.stat("bucket", f"models/{job}/output/model.tar.gz").path) as tar:
-        tar.extractall(tmp_path, filter="data")
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)  # since 3.11.4
+        tar.extractall(tmp_path)
     booster = loaded(tmp_path / "xgboost-model")
     assert booster.num_boosted_rounds() > 20
