@@ -123,9 +123,10 @@ def test_instances_go_on_from_the_first_one_s_checkpoint(tmp_path: Path, tumors:
     for line in first.stdout:
         if line.startswith("[30]"):
             break
-    first.kill()
-    second.communicate(timeout=60)
-    first.communicate(timeout=60)
+    for process in (first, second):  # what becomes of one without the other is another test's
+        process.kill()
+    for process in (first, second):
+        process.communicate(timeout=60)
     printed = run(folders, job=f"{tmp_path} again")
     assert "checkpoint: goes on after" in printed[0]
     rounds, all_rounds = (
