@@ -98,6 +98,8 @@ with undisturbed("us-east-1"):
     from sagemaker.core.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter
     from sagemaker.core.processing import Processor
     from sagemaker.core.shapes import (
+        Channel,
+        DataSource,
         DriftCheckBaselines,
         DriftCheckModelDataQuality,
         DriftCheckModelQuality,
@@ -428,7 +430,8 @@ class ProgramTuningStep(TuningStep):  # type: ignore[misc]
 
         trainer = training.step_args.func_args[0]
         tuner = HyperparameterTuner(trainer, hyperparameter_ranges=dict(ranges), **tuning)
-        super().__init__(step_args=tuner.tune(inputs=trainer.input_data_config), **options)
+        inputs = [_as_channel(given) for given in trainer.input_data_config]
+        super().__init__(step_args=tuner.tune(inputs=inputs), **options)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -468,6 +471,20 @@ class ProgramTuningStep(TuningStep):  # type: ignore[misc]
         """The best values by their hyperparameters, once the step has run."""
         best = self.properties.BestTrainingJob.TunedHyperParameters
         return {name: best[name] for name in self._ranges}
+
+
+def _as_channel(given: InputData) -> Channel:
+    """A channel in the tuner's form; in the form of others it gives every instance all of the files."""
+    source = given.data_source
+    if not isinstance(source, S3DataSource):
+        source = S3DataSource(
+            s3_data_type="S3Prefix", s3_uri=source, s3_data_distribution_type="FullyReplicated"
+        )
+    return Channel(
+        channel_name=given.channel_name,
+        content_type=given.content_type,
+        data_source=DataSource(s3_data_source=source),
+    )
 
 
 _OF_TRAINING = (

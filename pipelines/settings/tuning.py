@@ -25,6 +25,8 @@ _MOST_VALUES = 30
 _NOT_TUNED = {
     "seed": "the best of several seeds is luck, which does not come again",
     "tuning_metric": "it is what models are compared by: tuning.metric",
+    "device": "it says where a training runs, not what comes of it",
+    "external_memory": "it says where the rows are kept, not what comes of them",
 }
 
 

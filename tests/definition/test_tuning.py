@@ -134,9 +134,18 @@ def test_a_mistake_in_the_table_is_one_clear_line_at_its_place(
     assert "\n" not in said
 
 
-def test_every_hyperparameter_of_the_settings_can_have_a_range_but_the_seed(project: Project) -> None:
-    assert {*type(project.training).model_fields} - {"extra"} <= PARAMETERS.keys()
+def test_every_hyperparameter_of_the_settings_is_one_of_the_program(project: Project) -> None:
+    of_the_job = {"extra", "spot", "max_wait_hours", "keep_alive_minutes"}
+    assert {*type(project.training).model_fields} - of_the_job <= PARAMETERS.keys()
     assert Tuning.model_validate({"ranges": {}}).metric_of("regression") == "rmse"
+
+
+@pytest.mark.parametrize("name", ["seed", "device", "external_memory"])
+def test_what_says_nothing_of_the_model_has_no_range(
+    tmp_path: Path, make_project: MakeProject, name: str
+) -> None:
+    with pytest.raises(GatehouseError, match=f"{name} is not tuned: "):
+        make_project(tmp_path, table("jobs = 2", f'{name} = ["1", "2"]'))
 
 
 def test_a_grid_tries_every_combination_of_values_and_whole_numbers(
