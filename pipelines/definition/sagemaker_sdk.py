@@ -262,8 +262,12 @@ def xgboost_image(region: str, version: str) -> str:
         ) from error
 
 
-def processing_input(name: str, uri: Any, path: str) -> ProcessingInput:
-    """An S3 object or prefix, copied whole to `path` on each instance before the program starts."""
+def processing_input(name: str, uri: Any, path: str, *, sharded: bool = False) -> ProcessingInput:
+    """An S3 object or prefix, copied to `path` on each instance before the program starts.
+
+    Args:
+        sharded: each instance is given its share of the objects; else it is given all.
+    """
     return ProcessingInput(
         input_name=name,
         s3_input=ProcessingS3Input(
@@ -271,7 +275,7 @@ def processing_input(name: str, uri: Any, path: str) -> ProcessingInput:
             local_path=path,
             s3_data_type="S3Prefix",
             s3_input_mode="File",
-            s3_data_distribution_type="FullyReplicated",
+            s3_data_distribution_type="ShardedByS3Key" if sharded else "FullyReplicated",
         ),
     )
 

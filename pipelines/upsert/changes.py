@@ -14,7 +14,11 @@ from typing import Any
 from aws_formats.definition_language import ParameterReference, all_steps, references
 
 _CONTENT_NAMED = re.compile(r"s3://[^/]+/[^/]+/(code|settings|gate)/([0-9a-f]{16})/")
-_CODE_OF = {"PreprocessData": "processing", "TrainModel": "training", "EvaluateModel": "evaluation"}
+_CODE_OF = {
+    **dict.fromkeys(("ProfileData", "SplitData", "PreprocessData"), "processing"),
+    "TrainModel": "training",
+    "EvaluateModel": "evaluation",
+}
 _ABSENT = object()
 
 
