@@ -20,6 +20,7 @@ from column_types import FALSE, TRUE, TYPES, arrow_reads_numbers
 from dates import timestamps
 from evidence import UNKNOWN
 from notation import Notation, numbers, stripped
+from state_file import State
 
 
 @dataclass
@@ -29,6 +30,17 @@ class Noticed:
 
     marks: dict[str, Counter[str]] = field(default_factory=dict)
     units: dict[str, set[str]] = field(default_factory=dict)
+
+    def state(self) -> State:
+        """What ``absorb`` takes."""
+        return {"marks": self.marks, "units": {name: sorted(units) for name, units in self.units.items()}}
+
+    def absorb(self, state: State) -> None:
+        """Add what was noticed of other rows."""
+        for name, marks in state["marks"].items():
+            self.marks.setdefault(name, Counter()).update(marks)
+        for name, units in state["units"].items():
+            self.units.setdefault(name, set()).update(units)
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,13 @@ from findings import Finding
 from fitness import check_counts
 from preprocess import check_supported, findings_of
 from process_exit import run_and_exit
-from reading import batches, find_files, folders_without_column, types_of_all_values, types_of_first_blocks
-from row_numbers import find_row_numbers, row_number_findings
+from reading import batches, evidence_of_all_values, types_by
+from row_numbers import find_row_numbers, numbering_of, row_number_findings
 from rows import Counts, Instances, Plan, split_rows
 from settings_file import read_settings
-from source_file import SourceFile, TypesContradicted
+from source_file import SourceFile, TypesContradicted, joint
+from source_files import find_files
+from source_profile import Profile, joined, profile_of
 from target_quantity import marks_among_numbers
 
 Found = TypeVar("Found")
@@ -108,17 +110,16 @@ def describe(
 
 
 def _describe_files(found: Description, files: list[SourceFile], columns_only: bool) -> None:
-    columns = files[0].columns
+    profile = joined([profile_of(files, (), found.settings)], found.settings)
+    columns, folders = profile.columns, profile.folders_without_column
     has_target = found.settings.target in columns and not columns_only
-    source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
-    folders = folders_without_column(files)
-    for error in column_errors(found.settings, columns, source, files[0].values_in_header, folders):
+    for error in column_errors(found.settings, columns, profile.source, profile.values_in_header, folders):
         if error.key != "target" or not columns_only:
             found.errors.append(error)
         if error.key not in (None, "target"):
             found.settings = _without(found.settings, error.key, error.value)
-    row_numbers = find_row_numbers(files, found.settings)
-    found.findings += row_number_findings(row_numbers, files, found.settings)
+    row_numbers = find_row_numbers(numbering_of(files, found.settings))
+    found.findings += row_number_findings(row_numbers, profile.first_blocks, found.settings)
     found.settings = replace(found.settings, drop=(*found.settings.drop, *row_numbers))
     found.document["files"] = [file.name for file in files]
     found.document["names"] = list(columns)
@@ -136,7 +137,7 @@ def _describe_files(found: Description, files: list[SourceFile], columns_only: b
     files, types, by_column = counted
     found.document["rows"] = max((column.rows for column in by_column.values()), default=0)
     if has_target:
-        _describe_split(found, files, types, tuple(row_numbers))
+        _describe_split(found, profile, files, types, tuple(row_numbers))
     found.document["columns"] = [
         _column(name, types[name], by_column[name], found.settings, columns) for name in columns
     ]
@@ -147,8 +148,9 @@ def _count(
 ) -> tuple[list[SourceFile], Mapping[str, str], Mapping[str, ColumnCounts]]:
     """The files and the types of the columns, as the job ends up with them, and what the columns hold."""
     columns = files[0].columns
-    for infer in (types_of_first_blocks, types_of_all_values):
-        types, typed = infer(files, settings)
+    first_blocks = {name: joint([file.evidence[name] for file in files]) for name in columns}
+    for evidence in (lambda: first_blocks, lambda: evidence_of_all_values(files, settings)):
+        types, typed = types_by(evidence(), files, settings)
         try:
             return typed, types, count_columns(columns, batches(typed, types, settings, Noticed()))
         except TypesContradicted:
@@ -157,16 +159,22 @@ def _count(
 
 
 def _describe_split(
-    found: Description, files: list[SourceFile], types: Mapping[str, str], row_numbers: tuple[str, ...]
+    found: Description,
+    profile: Profile,
+    files: list[SourceFile],
+    types: Mapping[str, str],
+    row_numbers: tuple[str, ...],
 ) -> None:
-    columns = files[0].columns
+    columns = profile.columns
 
     def counted(settings: DatasetSettings) -> tuple[Plan, Counts]:
         features = choose_features(settings, columns)
         if not features:
-            raise no_feature_left(settings, columns, files[0].name)
+            raise no_feature_left(settings, columns, profile.names[0])
         check_supported(types, settings, features)
-        plan = Plan(settings, files, types, features, Instances("here", ("here",)), None, row_numbers)
+        plan = Plan(
+            settings, profile, files, types, features, Instances("here", ("here",)), None, row_numbers
+        )
         return plan, split_rows(plan)
 
     outcome = found.attempt(counted)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from column_types import KIND_OF
 from dataset_settings import EVERY_COLUMN, InputError
@@ -137,7 +138,7 @@ def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findin
     if found is None and name in texts:
         found = recognise([text for text in texts if text != name], notation)
     if found:
-        found = replace(found, others=_others(plan, name, found))
+        found = replace(found, others=_others(plan, name, found, texts))
         _check_lines(name, found)
         others = [text for text in found.others if not is_mark(text)]
         if others and recognise(others, notation):
@@ -209,8 +210,9 @@ def _unread_finding(name: str, quantity: Unread, texts: Sequence[str]) -> Findin
     )
 
 
-def _others(plan: Plan, name: str, found: Recognised) -> tuple[str, ...]:
-    """All texts of the column, in every part, that the settings which are recommended do not read."""
+def _others(plan: Plan, name: str, found: Recognised, known: Sequence[str]) -> tuple[str, ...]:
+    """All texts of the column, in every part, that the settings which are recommended do not read; only those
+    of the training part where the rows are not here."""
     wanted = found.readings[0].settings
     notation = plan.settings.notation(name)
     notation = replace(
@@ -220,7 +222,8 @@ def _others(plan: Plan, name: str, found: Recognised) -> tuple[str, ...]:
         amounts="kinds" in wanted,
     )
     others: dict[str, None] = {}
-    for texts in texts_of(plan.files, name, plan.settings):
+    counted = (pa.array(known, pa.string()),)
+    for texts in counted if plan.is_share else texts_of(plan.files, name, plan.settings):
         distinct = texts.unique().drop_null()
         if "date_format" in wanted:
             values = timestamps(distinct, wanted["date_format"])
@@ -252,7 +255,7 @@ def _numbers_and_marks(texts: Sequence[str], plan: Plan, name: str) -> Recognise
 
 def _doubt(name: str, found: Recognised, plan: Plan) -> _Doubt:
     readings = []
-    is_csv = not plan.files[0].is_parquet
+    is_csv = not plan.profile.is_parquet
     for reading in found.readings:
         settings = dict(reading.settings)
         if settings.get("kinds") and found.what == "numbers" and found.others and is_csv:

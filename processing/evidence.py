@@ -47,7 +47,7 @@ def _grouped(values: pa.StringArray) -> str | None:
     fits = pc.match_substring_regex(values, r"^[+-]?([1-9][0-9]{0,2}\.[0-9]{3}|0|[1-9][0-9]{0,2})$")
     dotted = values.filter(pc.match_substring(values, "."))
     several = len(dotted.unique()) >= _FEWEST_GROUPED
-    return dotted[0].as_py() if several and pc.all(fits).as_py() else None
+    return pc.max(dotted).as_py() if several and pc.all(fits).as_py() else None
 
 
 def _codes(values: pa.StringArray) -> dict[str, str]:
@@ -57,7 +57,7 @@ def _codes(values: pa.StringArray) -> dict[str, str]:
     for name, pattern in _LIKE_CODES.items() if len(found) else ():
         fits = found.filter(pc.match_substring_regex(found, f"^ *{pattern}$"))
         if len(fits):
-            examples[name] = fits[0].as_py().strip()
+            examples[name] = max(text.strip() for text in fits.to_pylist())
     return examples
 
 

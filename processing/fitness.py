@@ -67,7 +67,7 @@ def _check_numbers(plan: Plan, counts: Counts) -> None:
     settings = plan.settings
     empty = [part for part, rows in counts.rows.items() if not rows]
     if empty:
-        rows, seed = sum(counts.rows.values()), seed_for_all(plan, deciding_sums(plan), {})
+        rows, seed = sum(counts.rows.values()), seed_for_all(plan, deciding_sums(plan, counts), {})
         raise InputError(
             f"of {rows} rows none fell into {' and '.join(empty)} ({_together(settings)} share a part)",
             remedy="Give more rows"
@@ -140,7 +140,7 @@ def _check_every_part(plan: Plan, counts: Counts, classes: Sequence[str]) -> Non
     raise InputError(
         f"class {name!r} of the target {settings.target!r} is too rare: of its {totals[name]:,} rows "
         f"none fell into {' and '.join(parts)} ({_together(settings)} share a part){more}",
-        remedy=_more_of_a_class(plan, list(lacking), totals),
+        remedy=_more_of_a_class(plan, counts, list(lacking), totals),
     )
 
 
@@ -158,9 +158,9 @@ def _names_rows(
     )
 
 
-def _more_of_a_class(plan: Plan, lacking: Sequence[str], totals: Mapping[str, int]) -> str:
+def _more_of_a_class(plan: Plan, counts: Counts, lacking: Sequence[str], totals: Mapping[str, int]) -> str:
     """What brings the classes that a part is without into every part."""
-    settings, sums = plan.settings, deciding_sums(plan)
+    settings, sums = plan.settings, deciding_sums(plan, counts)
     few = [name for name in lacking if len(sums[name]) < len(PARTS)]
     merged = _merged(settings, lacking, totals)
     if few:

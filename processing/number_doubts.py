@@ -21,6 +21,7 @@ from quality import NumberColumn
 from reading import texts_of
 from rows import Counts, Plan
 from settings_lines import list_line, table_line, toml_key
+from source_file import joint
 
 _EXACT = 2**53  # float64 holds every whole number up to here
 _FEWEST, _SHARE = 5, 0.002  # how often a number must be there to stand for a missing value
@@ -55,9 +56,9 @@ def notable_numbers(plan: Plan, counts: Counts) -> Iterator[Finding]:
         if type_ not in ("whole number", "number") or name in plan.settings.kinds:
             continue
         is_decided = name in plan.settings.demanded_kinds  # by a notation of its own
-        grouped = [one.evidence[name].grouped for one in plan.files]
-        if all(grouped) and not is_decided:
-            yield _thousands(name, str(grouped[0]), plan.settings.thousands)
+        grouped = plan.profile.first_blocks[name].grouped
+        if grouped and not is_decided:
+            yield _thousands(name, grouped, plan.settings.thousands)
         values = sample[name].drop_null().cast(pa.float64(), safe=False).to_numpy()
         values = values[np.isfinite(values)]
         if not len(values):
@@ -89,11 +90,7 @@ def _identifiers(name: str, highest: float, dropped: tuple[str, ...]) -> Finding
 
 def _codes(name: str, plan: Plan, column: NumberColumn) -> Iterator[Finding]:
     """Numbers whose texts may be codes, such as 01234 and 12E4."""
-    found: dict[str, str] = {}
-    for file in reversed(plan.files):
-        found |= file.evidence[name].codes
-    lengths = {file.evidence[name].digits for file in plan.files}
-    digits = lengths.pop() if len(lengths) == 1 else None
+    found, digits = plan.profile.first_blocks[name].codes, plan.profile.first_blocks[name].digits
     if not found and digits and digits >= _DIGITS_OF_A_CODE and 0 <= column.lowest < 10 ** (digits - 1):
         # All texts of the first blocks are longer than some number of the others is without zeros.
         found = _zeros_further_down(name, plan)
@@ -103,22 +100,25 @@ def _codes(name: str, plan: Plan, column: NumberColumn) -> Iterator[Finding]:
         "exponent": "which counts as {:g}: it may hold codes",
         "hexadecimal": "which counts as {:d}: it may hold codes",
     }
-    for way, text in found.items():
+    for way, meaning in meanings.items():
+        if way not in found:
+            continue
+        text = found[way]
         value = int(text, 16) if way == "hexadecimal" else float(text)
         yield Finding(
             "zeros_before_numbers" if way == "zeros" else "codes_as_numbers",
-            f"column {name!r} counts as a number, but holds {text!r}, {meanings[way].format(value)}",
+            f"column {name!r} counts as a number, but holds {text!r}, {meaning.format(value)}",
             column=name,
             remedy=f'If so, set kinds.{toml_key(name)} = "category"',
         )
 
 
-def _zeros_further_down(name: str, plan: Plan) -> dict[str, str]:
-    for texts in texts_of(plan.files, name, plan.settings):
-        codes = evidence_of(texts, name, plan.settings).codes
-        if codes:
-            return dict(codes)
-    return {}
+def _zeros_further_down(name: str, plan: Plan) -> Mapping[str, str]:
+    if plan.profile.all_values:
+        return plan.profile.all_values[name].codes
+    return joint(
+        evidence_of(texts, name, plan.settings) for texts in texts_of(plan.files, name, plan.settings)
+    ).codes
 
 
 def _infinite(name: str, column: NumberColumn) -> Finding:
@@ -182,7 +182,7 @@ def _dates(name: str, written: Mapping[str, pa.StringArray], plan: Plan) -> Find
     if len(formats) > 1:
         days = (moment[place].as_py().date() for moment in moments)
         lines = [f"{line} if that is {day}" for line, day in zip(lines, days, strict=True)]
-    has_zeros = all(file.evidence[name].digits == len(example) for file in plan.files)
+    has_zeros = plan.profile.first_blocks[name].digits == len(example)
     is_whole = pc.min(pc.binary_length(pc.utf8_ltrim(texts, characters="0"))).as_py() == len(example)
     return Finding(
         "days_as_numbers",

@@ -1,18 +1,32 @@
 """The first step: from the source's files, as they are, to Parquet parts for training, validation and test.
 
-    python preprocess.py [--opt-ml /opt/ml]
+    python preprocess.py [--opt-ml /opt/ml] [--step profile|split|merge]
 
 Reads ``processing/input/raw/`` as ``processing/input/settings/dataset.json`` says (``settings_file``):
-``reading`` gives typed batches, ``rows`` makes one streaming pass over them, in which ``splitting`` decides
-on each row's part and writes it and ``quality`` counts what the training part holds; ``fitness`` checks what
-was counted. Memory does not grow with the data. Under ``processing/output/`` come ``train/``,
-``validation/`` and ``test/`` (the features in their natural types, and the target: the name of its class, or
-the number of a regression) and what ``results`` writes: ``schema/schema.json`` (what serving needs to know),
-``quality/statistics.json`` (Model Monitor's format), ``quality/findings.json`` (what a person should know of
-the data) and ``sample/payload.tar.gz`` (some rows as a client would send them).
+``source_files`` describes the files and ``source_profile`` what is known of all of them, ``reading`` gives
+typed batches, ``rows`` makes one streaming pass over them, in which ``splitting`` decides on each row's part
+and writes it and ``quality`` counts what the training part holds; ``fitness`` checks what was counted. Memory
+does not grow with the data. Under ``processing/output/`` come ``train/``, ``validation/`` and ``test/`` (the
+features in their natural types, and the target: the name of its class, or the number of a regression) and
+what ``results`` writes: ``schema/schema.json`` (what serving needs to know), ``quality/statistics.json``
+(Model Monitor's format), ``quality/findings.json`` (what a person should know of the data) and
+``sample/payload.tar.gz`` (some rows as a client would send them).
 
-With several instances every one is given all files and reads them all, so that all agree on the types; each
-writes some of the batches, and the first one does the counting. The split is the same for any number.
+Without a step, one host does all of this; several share the writing alone, since every one is given all
+files and reads them all, so that all agree on the types; the first one does the counting.
+
+With steps the files themselves are spread over hosts, which cannot talk but through what a job leaves for the
+next. A row's part follows from its values and these from the types of the columns, which no host knows by its
+own files; the statistics follow from the parts. So there are three jobs, and what one host does in one go is
+the same functions with nothing between them:
+
+- ``profile``, on each host: a profile of its files, with the evidence of all values, to ``output/profile/``.
+- ``split``, on each host: all profiles joined (``input/profile/``), which gives the plan; then the pass over
+  its files, and what it counted to ``output/counts/``.
+- ``merge``, on one host: all profiles, and the counts of all (``input/counts/``); the rows of classes that
+  were too small for a host to place (``small_classes``), and the results.
+
+The split, the schema and the statistics are the same for any number of hosts.
 """
 
 from __future__ import annotations
@@ -39,12 +53,15 @@ from findings import Finding, print_findings
 from fitness import check_counts
 from leaks import find_leaks
 from process_exit import run_and_exit
-from reading import find_files, folders_without_column, types_of_all_values, types_of_first_blocks
+from reading import evidence_of_all_values, types_by
 from results import write_results
 from row_numbers import find_row_numbers, row_number_findings
-from rows import Counts, Instances, Plan, split_rows
+from rows import Counts, Instances, Plan, check_classes, no_counts, no_rows, place_small_classes, split_rows
 from settings_file import SETTINGS_FILE, read_settings
-from source_file import SourceFile, TypesContradicted
+from source_file import Evidence, SourceFile, TypesContradicted
+from source_files import find_files
+from source_profile import Profile, joined, profile_of, read_profile, write_profile
+from state_file import read_state, write_state
 
 _MESSAGE_BYTES = 1024
 
@@ -56,22 +73,101 @@ def prepare(opt_ml: Path) -> str:
     Raises:
         InputError: the data or the settings are not fit for training.
     """
-    inputs = opt_ml / "processing" / "input"
-    settings = read_settings(inputs / "settings" / SETTINGS_FILE)
+    inputs, output, settings = _places(opt_ml)
     instances = _read_instances(opt_ml)
-    plan, counts = _split(inputs / "raw", opt_ml / "processing" / "output", settings, instances)
+    files, noticed = find_files(inputs / "raw", settings)
+    profile = joined([profile_of(files, noticed, settings)], settings)
+    try:
+        plan = make_plan(profile, profile.first_blocks, files, settings, instances, output)
+        counts = split_rows(plan)
+    except TypesContradicted as contradiction:
+        _print(f"{contradiction}: reading everything once to determine the types, then starting again")
+        evidence = evidence_of_all_values(files, settings)
+        plan = make_plan(profile, evidence, files, settings, instances, output)
+        counts = split_rows(plan)
     if instances.rank:
         return f"{counts.written:,} rows written by {instances.current}"
+    return _finish(plan, counts)
+
+
+def profile_share(opt_ml: Path) -> str:
+    """Read this host's files once, write their profile to ``output/profile/`` and return the message.
+
+    Raises:
+        InputError: a file is broken, or its values are not of the kind that the settings say.
+    """
+    inputs, output, settings = _places(opt_ml)
+    host = _read_instances(opt_ml).current
+    files, noticed = find_files(inputs / "raw", settings, share=True)
+    evidence = evidence_of_all_values(files, settings)
+    types_by(evidence, files, settings)  # refuses what is in these files, with the line that it is in
+    write_profile(output / "profile" / f"{host}.json", profile_of(files, noticed, settings, evidence))
+    return f"{host} read {_size(files)}"
+
+
+def split_share(opt_ml: Path) -> str:
+    """Write the rows of this host's files into the parts, by the profiles of all hosts, and what was counted
+    to ``output/counts/``; return the message.
+
+    Raises:
+        InputError: the settings do not go with the data, or a file is broken.
+    """
+    inputs, output, settings = _places(opt_ml)
+    host = _read_instances(opt_ml).current
+    files, _ = find_files(inputs / "raw", settings, share=True)
+    plan = _plan_of_all(inputs, files, settings, host, output)
+    counts = split_rows(plan)
+    write_state(output / "counts" / f"{host}.zip", counts.state())
+    return f"{host} read {_size(files)} and wrote {counts.written:,} rows"
+
+
+def merge_shares(opt_ml: Path) -> str:
+    """Write the rows of small classes, which needed all hosts' counts, and the results; return the message.
+
+    Raises:
+        InputError: the data or the settings are not fit for training.
+    """
+    inputs, output, settings = _places(opt_ml)
+    plan = _plan_of_all(inputs, [], settings, "small-classes", output)
+    counts = no_counts(plan)
+    paths = sorted((inputs / "counts").glob("*.zip"))
+    for path in paths:
+        counts.absorb(read_state(path))
+        check_classes(plan, counts)
+    for path in paths:
+        counts.absorb_samples(read_state(path))
+    place_small_classes(plan, counts)
+    if not sum(counts.rows.values()) + counts.without_target:
+        raise no_rows(plan)
+    return _finish(plan, counts)
+
+
+STEPS = {"profile": profile_share, "split": split_share, "merge": merge_shares}
+
+
+def _finish(plan: Plan, counts: Counts) -> str:
+    """Say what was noticed, write the results, and return the step's message."""
     findings = findings_of(plan, counts)
     print_findings(findings)
     classes = check_counts(plan, counts)
     write_results(plan, counts, classes, findings)
     rows = counts.rows
-    target = "a number as the target" if settings.is_regression else f"{len(classes)} classes"
+    target = "a number as the target" if plan.settings.is_regression else f"{len(classes)} classes"
     return (
         f"{sum(rows.values())} rows: {rows['train']} train, {rows['validation']} validation, "
         f"{rows['test']} test; {len(plan.features)} features, {target}"
     )
+
+
+def _places(opt_ml: Path) -> tuple[Path, Path, DatasetSettings]:
+    """The folders of inputs and outputs, and the settings."""
+    inputs = opt_ml / "processing" / "input"
+    return inputs, opt_ml / "processing" / "output", read_settings(inputs / "settings" / SETTINGS_FILE)
+
+
+def _size(files: Sequence[SourceFile]) -> str:
+    size = sum(file.path.stat().st_size for file in files)
+    return f"{len(files):,} {'file' if len(files) == 1 else 'files'} of {size:,} bytes"
 
 
 def findings_of(plan: Plan, counts: Counts) -> list[Finding]:
@@ -86,27 +182,48 @@ def findings_of(plan: Plan, counts: Counts) -> list[Finding]:
     return [*find_leaks(plan, counts), *noticed]
 
 
-def _split(raw: Path, output: Path, settings: DatasetSettings, instances: Instances) -> tuple[Plan, Counts]:
-    """Make the plan and carry it out; a second time where the first blocks suggested a wrong type."""
-    files, found = find_files(raw, settings)
-    source = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
-    folders = folders_without_column(files)
-    check_columns(settings, files[0].columns, source, files[0].values_in_header, folders)
-    row_numbers = find_row_numbers(files, settings)
-    found += row_number_findings(row_numbers, files, settings)
+def _plan_of_all(
+    inputs: Path, files: Sequence[SourceFile], settings: DatasetSettings, host: str, output: Path
+) -> Plan:
+    """The plan by all hosts' profiles, for one host's files: the same on each host but for these."""
+    profiles = [read_profile(path) for path in sorted((inputs / "profile").glob("*.json"))]
+    profile = joined(profiles, settings)
+    alone = Instances(host, (host,))
+    return make_plan(profile, profile.all_values, files, settings, alone, output, is_share=True)
+
+
+def make_plan(
+    profile: Profile,
+    evidence: Mapping[str, Evidence],
+    files: Sequence[SourceFile],
+    settings: DatasetSettings,
+    instances: Instances,
+    output: Path | None,
+    *,
+    is_share: bool = False,
+) -> Plan:
+    """What to do with the rows of some files, with the types that follow from the evidence.
+
+    Raises:
+        InputError: the settings do not go with the data.
+    """
+    check_columns(
+        settings,
+        profile.columns,
+        profile.source,
+        profile.values_in_header,
+        profile.folders_without_column,
+    )
+    row_numbers = find_row_numbers(profile.numbering)
+    found = row_number_findings(row_numbers, profile.first_blocks, settings)
+    noticed = (*profile.findings, *found)
     settings = replace(settings, drop=(*settings.drop, *row_numbers))
-    features = check_columns(settings, files[0].columns, source)
-
-    def split(types: Mapping[str, str], files: list[SourceFile]) -> tuple[Plan, Counts]:
-        check_supported(types, settings, features)
-        plan = Plan(settings, files, types, features, instances, output, tuple(row_numbers), tuple(found))
-        return plan, split_rows(plan)
-
-    try:
-        return split(*types_of_first_blocks(files, settings))
-    except TypesContradicted as contradiction:
-        _print(f"{contradiction}: reading everything once to determine the types, then starting again")
-    return split(*types_of_all_values(files, settings))
+    features = check_columns(settings, profile.columns, profile.source)
+    types, files = types_by(evidence, files, settings)
+    check_supported(types, settings, features)
+    return Plan(
+        settings, profile, files, types, features, instances, output, tuple(row_numbers), noticed, is_share
+    )
 
 
 def check_supported(types: Mapping[str, str], settings: DatasetSettings, features: Sequence[str]) -> None:
@@ -143,11 +260,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the step; 0, or 1 after an error that the data or the settings caused."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--opt-ml", type=Path, default=Path("/opt/ml"), help="the container's folder")
-    opt_ml = parser.parse_args(arguments).opt_ml
+    parser.add_argument("--step", choices=[*STEPS], help="where files are spread over hosts; else all in one")
+    given = parser.parse_args(arguments)
+    opt_ml, step = given.opt_ml, STEPS.get(given.step, prepare)
     message = opt_ml / "output" / "message"
     message.parent.mkdir(parents=True, exist_ok=True)
     try:
-        text = prepare(opt_ml)
+        text = step(opt_ml)
     except (InputError, OSError) as error:
         if isinstance(error, OSError) and not _disk_is_full(error):
             raise

@@ -15,7 +15,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-statistics.ht
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from row_sample import SAMPLE_ROWS, Occurrences, RowSample
 from splitting import mixed
+from state_file import State
 
 _MOST_TEXTS = 400_000
 _TEXTS_KEPT = 200_000
@@ -33,6 +34,7 @@ _BUCKETS = 10
 _TEXT_BUCKETS = 100
 _DIGITS, _DIGITS_OF_A_DEVIATION = 14, 13  # later ones depend on the order of the rows
 _LARGEST_ROUNDED = 1e300
+_OF_NUMBERS = ("present", "missing", "infinite", "lowest", "highest")
 
 
 class NumberColumn:
@@ -62,12 +64,33 @@ class NumberColumn:
         mean = total / count
         distances = values - mean
         squares = float(np.square(distances).sum())
-        # Chan, Golub and LeVeque's merge of two batches' moments: stable where sums of squares are not.
+        self._join(count, mean, squares)
+
+    def _join(self, count: int, mean: float, squares: float) -> None:
+        """Chan, Golub and LeVeque's merge of the moments of two sets of values: stable where sums of squares
+        are not."""
         step = mean - self._mean
         joint = self.present + count
         self._squares += squares + step * step * self.present * count / joint
         self._mean += step * count / joint
         self.present = joint
+
+    def state(self) -> State:
+        """What ``absorb`` takes."""
+        return {
+            **{name: getattr(self, name) for name in _OF_NUMBERS},
+            "mean": self._mean,
+            "squares": self._squares,
+        }
+
+    def absorb(self, state: State) -> None:
+        """Add what another one counted."""
+        self.missing += state["missing"]
+        self.infinite += state["infinite"]
+        self.lowest = min(self.lowest, state["lowest"])
+        self.highest = max(self.highest, state["highest"])
+        if state["present"]:
+            self._join(state["present"], state["mean"], state["squares"])
 
     @property
     def mean(self) -> float:
@@ -134,9 +157,25 @@ class Distinct:
         self.all_differ = len(np.unique(self._kept)) == len(self._kept)
         if not self.all_differ:
             self._kept = np.empty(0, np.uint64)
+        self._keep_small()
+
+    def _keep_small(self) -> None:
         while len(self._kept) > _DISTINCT_KEPT:
             self._limit //= np.uint64(2)
             self._kept = self._kept[self._kept <= self._limit]
+
+    def state(self) -> State:
+        """What ``absorb`` takes."""
+        return {"all_differ": self.all_differ, "limit": int(self._limit), "kept": self._kept}
+
+    def absorb(self, state: State) -> None:
+        """Add what another one looked at; both judge by the hashes below the smaller limit."""
+        self._limit = min(self._limit, np.uint64(state["limit"]))
+        kept = np.append(self._kept, state["kept"])
+        self._kept = kept[kept <= self._limit]
+        differ = len(np.unique(self._kept)) == len(self._kept)
+        self.all_differ = self.all_differ and state["all_differ"] and differ
+        self._keep_small()
 
 
 class TextColumn:
@@ -200,6 +239,25 @@ class TextColumn:
             "distribution": {"categorical": {"buckets": buckets}},
         }
 
+    def state(self) -> State:
+        """What ``absorb`` takes."""
+        self._merge()
+        texts, counts = self._waiting[0] if self._waiting else (pa.array([], pa.string()), [])
+        scalars = {"present": self.present, "missing": self.missing, "exact": self.exact}
+        counted = pa.table({"text": texts, "count": pa.array(counts, pa.int64())})
+        return {**scalars, "counted": counted, "smallest": self._smallest}
+
+    def absorb(self, state: State) -> None:
+        """Add what another one counted."""
+        self.present += state["present"]
+        self.missing += state["missing"]
+        self.exact = self.exact and state["exact"]
+        counted = state["counted"]
+        if len(counted):
+            self._waiting.append((counted["text"].combine_chunks(), counted["count"].to_numpy()))
+        self._smallest = np.union1d(self._smallest, state["smallest"])[:_SKETCH_VALUES]
+        self._merge()
+
     def _merge(self) -> None:
         if len(self._waiting) > 1:
             texts = pa.chunked_array([texts for texts, _ in self._waiting])
@@ -245,8 +303,35 @@ class Quality:
             numbers.add(floats(array))
             if name in self.whole:
                 self.whole[name].add(array.to_numpy(zero_copy_only=False))
-        self.sample.add(batch, self.occurrences.priorities(hashes))
-        self.different.add(batch, mixed(hashes))
+        self.sample.add(batch, self.occurrences.priorities(hashes), hashes)
+        self.different.add(batch, mixed(hashes), hashes)
+
+    def state(self) -> State:
+        """What ``absorb`` takes."""
+        samples = {"sample": self.sample.state(), "different": self.different.state()}
+        return {
+            **{
+                name: {column: one.state() for column, one in found.items()}
+                for name, found in self._columns()
+            },
+            **samples,
+            "occurrences": self.occurrences.state(),
+        }
+
+    def absorb(self, state: State) -> None:
+        """Add the statistics of other rows, of columns of the same types, but for the samples."""
+        for name, found in self._columns():
+            for column, one in found.items():
+                one.absorb(state[name][column])
+        self.occurrences.absorb(state["occurrences"])
+
+    def absorb_samples(self, state: State) -> None:
+        """Add the samples of other rows; ``absorb`` has all others already, so that copies are counted."""
+        self.sample.absorb(state["sample"], self.occurrences)
+        self.different.absorb(state["different"])
+
+    def _columns(self) -> Iterator[tuple[str, Mapping[str, NumberColumn | TextColumn | Distinct]]]:
+        yield from (("numbers", self.numbers), ("texts", self.texts), ("whole", self.whole))
 
     def present(self, name: str) -> int:
         """How many values the column has in the training part."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,7 @@ from dataset_settings import DatasetSettings
 from findings import Finding
 from parquet_source import parquet_batches
 from settings_lines import column_lines
-from source_file import SourceFile
+from source_file import Evidence, SourceFile
 
 _WITHOUT_NAME = re.compile(r"\s*|unnamed: ?\d+(\.\d+)*|(__index_)?level_\d+(__)?|\.\.\.\d+", re.IGNORECASE)
 _OF_AN_INDEX = re.compile(
@@ -33,37 +34,80 @@ _OF_AN_INDEX = re.compile(
 _FEWEST_STEPS = 2
 
 
-def find_row_numbers(files: Sequence[SourceFile], settings: DatasetSettings) -> dict[str, str]:
-    """Each column that numbers the rows, with a few words on why it is taken for one.
+@dataclass(frozen=True)
+class Numbering:
+    """What the first blocks of some files say of a column of whole numbers that may number the rows.
 
-    It has no name, or one of an index, and in the first block of every file it counts up by one; or it has no
-    name and its whole numbers all differ there, as an index does whose rows were chosen or shuffled; or all
-    files are Parquet files whose own pandas metadata call it an index.
+    Attributes:
+        is_index: whether each file is a Parquet file whose own pandas metadata call the column an index.
+        steps: how many times a value follows another.
+        counts_up: whether in each block every value is one more than that before it.
+        all_differ: whether in each block no value is there twice.
     """
+
+    is_index: bool
+    steps: int = 0
+    counts_up: bool = False
+    all_differ: bool = False
+
+
+def numbering_of(files: Sequence[SourceFile], settings: DatasetSettings) -> dict[str, Numbering]:
+    """The columns that may number the rows, by these files."""
     named = {settings.target, settings.key, *(settings.features or ()), *settings.demanded_kinds}
     indexes = _indexes_of_all(files)
     found = {}
     for name in files[0].columns:
         if name in named or any(name in file.partition for file in files):
             continue
-        if name in indexes:
+        blocks = None
+        if _WITHOUT_NAME.fullmatch(name) or _OF_AN_INDEX.fullmatch(name):
+            blocks = _whole_numbers([_first_values(file, name, settings) for file in files])
+        if blocks is not None:
+            found[name] = Numbering(
+                name in indexes,
+                sum(len(numbers) - 1 for numbers in blocks),
+                all((np.diff(numbers) == 1).all() for numbers in blocks),
+                all(len(np.unique(numbers)) == len(numbers) for numbers in blocks),
+            )
+        elif name in indexes:
+            found[name] = Numbering(is_index=True)
+    return found
+
+
+def numberings_joined(shares: Sequence[Mapping[str, Numbering]]) -> dict[str, Numbering]:
+    """The same by all files, of which each share knows some; the columns that may do so in each of them."""
+    return {
+        name: Numbering(
+            all(share[name].is_index for share in shares),
+            sum(share[name].steps for share in shares),
+            all(share[name].counts_up for share in shares),
+            all(share[name].all_differ for share in shares),
+        )
+        for name in shares[0]
+        if all(name in share for share in shares)
+    }
+
+
+def find_row_numbers(numbering: Mapping[str, Numbering]) -> dict[str, str]:
+    """Each column that numbers the rows, with a few words on why it is taken for one.
+
+    It has no name, or one of an index, and in the first block of every file it counts up by one; or it has no
+    name and its whole numbers all differ there, as an index does whose rows were chosen or shuffled; or all
+    files are Parquet files whose own pandas metadata call it an index.
+    """
+    found = {}
+    for name, one in numbering.items():
+        if one.is_index:
             found[name] = "is the index of a pandas table"
-            continue
-        nameless = _WITHOUT_NAME.fullmatch(name) is not None
-        if not nameless and not _OF_AN_INDEX.fullmatch(name):
-            continue
-        blocks = _whole_numbers([_first_values(file, name, settings) for file in files])
-        if blocks is None or sum(len(numbers) - 1 for numbers in blocks) < _FEWEST_STEPS:
-            continue
-        if all((np.diff(numbers) == 1).all() for numbers in blocks):
+        elif one.steps >= _FEWEST_STEPS and one.counts_up:
             found[name] = "counts the rows"
-        elif nameless and all(len(np.unique(numbers)) == len(numbers) for numbers in blocks):
+        elif one.steps >= _FEWEST_STEPS and one.all_differ and _WITHOUT_NAME.fullmatch(name):
             found[name] = "has a number of its own for each row and no name"
     return found
 
 
 def row_number_findings(
-    row_numbers: dict[str, str], files: Sequence[SourceFile], settings: DatasetSettings
+    row_numbers: Mapping[str, str], evidence: Mapping[str, Evidence], settings: DatasetSettings
 ) -> Iterator[Finding]:
     """A note for each column that would be a feature otherwise."""
     for name, why in row_numbers.items():
@@ -72,17 +116,16 @@ def row_number_findings(
                 "row_number",
                 f"column {name!r} {why} and is no feature",
                 name,
-                remedy=f"If it is one, {_kept(name, files)}",
+                remedy=f"If it is one, {_kept(name, evidence[name])}",
                 level="note",
             )
 
 
-def _kept(name: str, files: Sequence[SourceFile]) -> str:
+def _kept(name: str, evidence: Evidence) -> str:
     """What makes the column a feature: the kind that its values have in every file."""
-    fitting = frozenset.intersection(*(file.evidence[name].fitting for file in files))
-    if not fitting:
+    if not evidence.fitting:
         return "write it as numbers, texts, booleans or timestamps"
-    kind = KIND_OF[choose({name: fitting}, {})[name]]
+    kind = KIND_OF[choose({name: evidence.fitting}, {})[name]]
     return f"set {column_lines({'kinds': kind}, name)}"
 
 

@@ -15,12 +15,14 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 from splitting import mixed
+from state_file import State
 
 SAMPLE_ROWS = 2048
 _SLOTS = 1 << 20
 _MOST_DIFFERENT = 500_000  # a batch may bring some more
 _MOST_PROBES = 200
 _ODD = np.uint64(0x9E3779B97F4A7C15)
+_AT_A_TIME = 1 << 20
 _PLACES = np.uint64(1) << np.uint64(63)
 
 
@@ -43,10 +45,32 @@ class Occurrences:
         numbers = np.arange(self.rows, self.rows + len(hashes), dtype=np.uint64) | _PLACES
         numbers[counted] = self._numbered(places[counted])
         self.rows += len(hashes)
-        return mixed(hashes + (numbers + np.uint64(1)) * _ODD)
+        return _priorities(hashes, numbers)
 
-    def _places(self, keys: np.ndarray) -> np.ndarray:
-        """The slot of each key, which new keys are given; -1 for a key that comes when the table is full."""
+    def state(self) -> State:
+        """What ``absorb`` takes; of at most :data:`_MOST_DIFFERENT` contents and some more."""
+        used = np.flatnonzero(self._keys)
+        return {"rows": self.rows, "keys": self._keys[used], "counts": self._counts[used]}
+
+    def absorb(self, state: State) -> None:
+        """Add the rows that another one counted."""
+        places = self._places(state["keys"])
+        counted = places >= 0
+        places, counts = places[counted], state["counts"][counted]
+        new = int(np.count_nonzero(self._counts[places] == 0))
+        self._counts[places] += counts
+        self._different += new
+        self.repeated += int(counts.sum()) - new
+        self.rows += state["rows"]
+
+    def counts(self, hashes: np.ndarray) -> np.ndarray:
+        """How often each content has come (int64); 0 for those that are not counted."""
+        places = self._places(np.maximum(hashes, np.uint64(1)), known=True)
+        return np.where(places >= 0, self._counts[places], 0).astype(np.int64)
+
+    def _places(self, keys: np.ndarray, *, known: bool = False) -> np.ndarray:
+        """The slot of each key, which new keys are given, unless only ``known`` ones are asked for; -1 for a
+        key that comes when the table is full."""
         places = np.full(len(keys), -1, np.int64)
         left = np.arange(len(keys))
         slots = (keys & np.uint64(_SLOTS - 1)).astype(np.int64)
@@ -54,7 +78,7 @@ class Occurrences:
             wanted = keys[left]
             found = self._keys[slots]
             free = found == 0
-            if self._different < _MOST_DIFFERENT and free.any():
+            if not known and self._different < _MOST_DIFFERENT and free.any():
                 self._keys[slots[free]] = wanted[free]  # of several for one slot the last one gets it
                 found = self._keys[slots]
             mine = found == wanted
@@ -82,6 +106,11 @@ class Occurrences:
         return numbers
 
 
+def _priorities(hashes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Of rows by the uint64 hashes of their contents and their uint64 numbers among the rows of that."""
+    return mixed(hashes + (numbers + np.uint64(1)) * _ODD)
+
+
 class RowSample:
     """The rows with the smallest priorities, which are as good as random: a uniform sample.
 
@@ -91,10 +120,10 @@ class RowSample:
     def __init__(self, rows: int = SAMPLE_ROWS, *, distinct: bool = False) -> None:
         self.rows, self.distinct = rows, distinct
         self._kept: list[pa.Table] = []
-        self._priorities = np.empty(0, np.uint64)
+        self._priorities = self._contents = np.empty(0, np.uint64)
 
-    def add(self, batch: pa.RecordBatch, priorities: np.ndarray) -> None:
-        """Add a batch with the uint64 priority of each row."""
+    def add(self, batch: pa.RecordBatch, priorities: np.ndarray, contents: np.ndarray) -> None:
+        """Add a batch with the uint64 priority, and the uint64 hash of the content, of each row."""
         if len(self._priorities) >= self.rows:
             places = np.flatnonzero(priorities < self._priorities[self.rows - 1])
         else:
@@ -109,6 +138,7 @@ class RowSample:
         self._kept.append(plain(pa.Table.from_batches([batch.take(pa.array(places))])))
         # The first `rows` entries are sorted; later ones wait until there are as many again.
         self._priorities = np.append(self._priorities, priorities[places])
+        self._contents = np.append(self._contents, contents[places])
         if len(self._priorities) >= 2 * self.rows or len(self._kept) == 1:
             self._shrink()
 
@@ -118,10 +148,61 @@ class RowSample:
             self._shrink()
         return self._kept[0] if self._kept else None
 
+    def state(self) -> State:
+        """What ``absorb`` takes."""
+        table = self.table()
+        rows = {} if table is None else {"rows": table}
+        return {**rows, "priorities": self._priorities, "contents": self._contents}
+
+    def absorb(self, state: State, occurrences: Occurrences | None = None) -> None:
+        """Add the sample of other rows.
+
+        Args:
+            occurrences: of all rows of all samples, where copies of a content count: they are numbered anew.
+                A content of which no sample holds a row stays out, though one of its copies might be in the
+                sample of all.
+        """
+        if "rows" not in state:
+            return
+        self._kept.append(state["rows"])
+        self._priorities = np.append(self._priorities, state["priorities"])
+        self._contents = np.append(self._contents, state["contents"])
+        places = None
+        if occurrences is not None:
+            places = self._numbered_anew(occurrences)
+        elif self.distinct:
+            _, places = np.unique(self._priorities, return_index=True)
+        if places is not None:
+            self._kept = [pa.concat_tables(self._kept).take(pa.array(places))]
+            self._contents = self._contents[places]
+            if occurrences is None:
+                self._priorities = self._priorities[places]
+        self._shrink()
+
+    def _numbered_anew(self, occurrences: Occurrences) -> np.ndarray:
+        """The places of the rows that make the sample, with their priorities written over ours: of each
+        content one is there for all of its copies, as far as these are counted."""
+        counts = occurrences.counts(self._contents)
+        alone = np.flatnonzero(counts == 0)
+        _, first = np.unique(self._contents, return_index=True)
+        first = first[counts[first] > 0]
+        ends = np.cumsum(counts[first])
+        found, priorities = alone, self._priorities[alone]
+        for start in range(0, int(ends[-1]) if len(ends) else 0, _AT_A_TIME):
+            numbers = np.arange(start, min(start + _AT_A_TIME, int(ends[-1])))
+            of = np.searchsorted(ends, numbers, side="right")
+            numbers = (numbers - (ends - counts[first])[of]).astype(np.uint64)
+            found = np.append(found, first[of])
+            priorities = np.append(priorities, _priorities(self._contents[first[of]], numbers))
+            best = np.argsort(priorities, kind="stable")[: self.rows]
+            found, priorities = found[best], priorities[best]
+        self._priorities = priorities
+        return found
+
     def _shrink(self) -> None:
         order = np.argsort(self._priorities, kind="stable")[: self.rows]
         self._kept = [pa.concat_tables(self._kept).take(pa.array(order)).combine_chunks()]
-        self._priorities = self._priorities[order]
+        self._priorities, self._contents = self._priorities[order], self._contents[order]
 
 
 def plain(table: pa.Table) -> pa.Table:

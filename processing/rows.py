@@ -1,14 +1,15 @@
 """The one pass over all rows: read a batch, hash its rows, route each row to its part.
 
 What is decided before the first row is read comes in as a :class:`Plan`; what must be known when the last
-row is written goes out as :class:`Counts`. With several instances every one reads all batches, so that the
-cuts between batches are the same everywhere; each writes every n-th batch, and the first one counts all.
+row is written goes out as :class:`Counts`. Where several instances are given the same files, every one reads
+all batches, so that the cuts between batches are the same everywhere; each writes every n-th batch, and the
+first one counts all. Where each has files of its own, it writes and counts these, and the counts are merged.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,12 +19,15 @@ import pyarrow.compute as pc
 from column_types import TYPES
 from conversion import Noticed
 from dataset_settings import PARTS, DatasetSettings, InputError
+from deciding_sums import DecidingSums
 from findings import Finding
 from quality import Quality
 from reading import batches
 from small_classes import SmallClasses
 from source_file import SourceFile
+from source_profile import Profile
 from splitting import PartWriter, RowHasher, key_hashes, text_hashes
+from state_file import State
 
 _PROGRESS_SECONDS = 2.0
 _MOST_CLASSES = 1000
@@ -47,18 +51,21 @@ class Instances:
 class Plan:
     """What to do with the rows; without an ``output`` they are counted and not written.
 
-    ``row_numbers`` are columns that are no part of what a row holds, ``findings`` is what was noticed before
-    the first row was read.
+    ``files`` are those that are read here, of which ``profile`` may know more; with ``is_share`` other hosts
+    read others. ``row_numbers`` are columns that are no part of what a row holds, ``findings`` is what was
+    noticed before the first row was read.
     """
 
     settings: DatasetSettings
-    files: list[SourceFile]
+    profile: Profile
+    files: Sequence[SourceFile]
     types: Mapping[str, str]  # of every source column, in source order
     features: tuple[str, ...]
     instances: Instances
     output: Path | None
     row_numbers: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    is_share: bool = False
 
 
 @dataclass
@@ -67,16 +74,61 @@ class Counts:
 
     ``rows``, ``classes`` (of a classification) and ``quality`` are filled on the first instance only;
     ``written`` counts what this instance wrote, ``noticed`` what the reader noticed, ``ranked`` the rows of
-    each class that was split by rank (``small_classes``).
+    each class that was split by rank (``small_classes``). Until the small classes have their parts, ``small``
+    holds their rows. ``sums`` is what decides on the parts, of a share of the rows.
     """
 
     quality: Quality  # of the training part
+    small: SmallClasses | None = None
+    sums: DecidingSums | None = None
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
     classes: dict[str, dict[str, int]] = field(default_factory=lambda: {part: {} for part in PARTS})
     without_target: int = 0
     ranked: dict[str, int] = field(default_factory=dict)
     noticed: Noticed = field(default_factory=Noticed)
     written: int = 0
+
+    def state(self) -> State:
+        """What ``absorb`` and ``absorb_samples`` take."""
+        return {
+            "rows": self.rows,
+            "classes": self.classes,
+            "without_target": self.without_target,
+            "noticed": self.noticed.state(),
+            "quality": self.quality.state(),
+            **({"small": self.small.state()} if self.small else {}),
+            **({"sums": self.sums.state()} if self.sums else {}),
+        }
+
+    def absorb(self, state: State) -> None:
+        """Add what another host counted of its share, by the same plan; all but the samples."""
+        for part in PARTS:
+            self.rows[part] += state["rows"][part]
+            for name, count in state["classes"][part].items():
+                self.classes[part][name] = self.classes[part].get(name, 0) + count
+        self.without_target += state["without_target"]
+        self.noticed.absorb(state["noticed"])
+        self.quality.absorb(state["quality"])
+        if self.small:
+            self.small.absorb(state["small"])
+        if self.sums:
+            self.sums.absorb(state["sums"])
+
+    def absorb_samples(self, state: State) -> None:
+        """Add its sampled rows; ``absorb`` was given the states of all hosts before."""
+        self.quality.absorb_samples(state["quality"])
+
+
+def no_counts(plan: Plan) -> Counts:
+    """The counts before the first row."""
+    settings = plan.settings
+    types = {name: TYPES[plan.types[name]] for name in plan.features}
+    types[settings.target] = TYPES["number" if settings.is_regression else "text"]
+    return Counts(
+        Quality(pa.schema(types)),
+        small=SmallClasses() if settings.is_stratified else None,
+        sums=DecidingSums() if plan.is_share else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -103,76 +155,107 @@ class _Rows:
         return _Rows(batch, self.content[chosen], self.parts[chosen], self.text_hashes)
 
 
+class _Parts:
+    """Where the rows go: into the files of their parts, and into the counts."""
+
+    def __init__(self, plan: Plan, counts: Counts) -> None:
+        self.plan, self.counts = plan, counts
+        self.counting = plan.instances.rank == 0
+        self._columns = _columns(plan)
+        self._writers: list[PartWriter] = []
+
+    def open(self, rows: _Rows) -> None:
+        """Begin the files, if there is anything to write, with the columns of these rows."""
+        if self.plan.output is None or self._writers:
+            return
+        for part in PARTS:
+            schema = rows.batch.select(self._columns[part]).schema
+            self._writers.append(PartWriter(self.plan.output / part, self.plan.instances.current, schema))
+
+    def add(self, rows: _Rows, *, writing: bool) -> None:
+        """Write the rows, if this is the instance for it, and count them, if it is the one for that."""
+        counts, target = self.counts, self.plan.settings.target
+        for place, part in enumerate(PARTS):
+            routed = rows.routed_to(place, self._columns[part])
+            if writing:
+                self._writers[place].write(routed.batch)
+                counts.written += routed.batch.num_rows
+            if self.counting:
+                counts.rows[part] += routed.batch.num_rows
+                if not self.plan.settings.is_regression:
+                    _count(counts.classes[part], routed.batch.column(target))
+                if part == "train":
+                    counts.quality.add(routed.batch, routed.content, routed.text_hashes)
+        check_classes(self.plan, counts)
+
+    def add_small_classes(self) -> None:
+        """Add the rows that were held back, now that it is known how many rows each class has."""
+        small, self.counts.small = self.counts.small, None
+        rows = _of_small_classes(small, self.plan) if small and self.counting else None
+        if rows is not None and small is not None:
+            self.open(rows)
+            self.add(rows, writing=self.plan.output is not None)
+            self.counts.ranked = small.ranked
+
+    def close(self) -> None:
+        """Write what is left."""
+        for writer in self._writers:
+            writer.close()
+
+
 def split_rows(plan: Plan) -> Counts:
-    """Read all rows once: write this instance's batches, and on the first instance count all.
+    """Read all rows once: write this instance's batches, and on the first instance count all. Of a share, the
+    rows of small classes are left in ``Counts.small``.
 
     Raises:
         TypesContradicted: a value does not fit its column's type.
         InputError: a file is broken, there are no rows, or the target has too many different values.
     """
     settings, instances = plan.settings, plan.instances
-    hasher = row_hasher(plan)
-    columns = _columns(plan)
-    types = {name: TYPES[plan.types[name]] for name in plan.features}
-    types[settings.target] = TYPES["number" if settings.is_regression else "text"]
-    counts = Counts(Quality(pa.schema(types)))
-    counting = instances.rank == 0
-    writers: list[PartWriter] = []
-
-    def route(rows: _Rows, *, writing: bool) -> None:
-        for place, part in enumerate(PARTS):
-            routed = rows.routed_to(place, columns[part])
-            if writing:
-                writers[place].write(routed.batch)
-                counts.written += routed.batch.num_rows
-            if counting:
-                counts.rows[part] += routed.batch.num_rows
-                if not settings.is_regression:
-                    _count(counts.classes[part], routed.batch.column(settings.target))
-                if part == "train":
-                    counts.quality.add(routed.batch, routed.content, routed.text_hashes)
-
-    small = SmallClasses() if settings.is_stratified else None
+    hasher, counts = row_hasher(plan), no_counts(plan)
+    parts, small = _Parts(plan, counts), counts.small
     for number, batch in enumerate(_read(plan, counts.noticed)):
         writing = plan.output is not None and number % len(instances.hosts) == instances.rank
-        if not (writing or counting):
+        if not (writing or parts.counting):
             if small is not None:  # every instance has to know which rows the first one holds
                 small.held(
                     class_labels(batch.column(settings.target).filter(has_target(batch, settings.target)))
                 )
             continue
-        rows = _hashed(batch, hasher, plan)
+        rows = _hashed(batch, hasher, plan, counts.sums)
         counts.without_target += batch.num_rows - rows.batch.num_rows
-        if plan.output is not None and not writers:
-            writers = [
-                PartWriter(plan.output / part, instances.current, rows.batch.select(columns[part]).schema)
-                for part in PARTS
-            ]
+        parts.open(rows)
         if small is not None:
             held = small.held(rows.batch.column(settings.target))
             if held.any():
-                if counting:
+                if parts.counting:
                     small.hold(rows.batch.filter(pa.array(held)), rows.content[held])
                 rows = rows.where(~held)
-        route(rows, writing=writing)
-        if len(small.counts if small else counts.classes["train"]) > _MOST_CLASSES:
-            raise InputError(
-                f"the target {settings.target!r} has more than {_MOST_CLASSES:,} different values",
-                remedy='If it is a quantity, this is a regression: set task = "regression"; else group its '
-                "values, or name another target",
-            )
-    if small is not None and counting:
-        rows = _of_small_classes(small, hasher, plan)
-        if rows is not None:
-            route(rows, writing=plan.output is not None)
-        counts.ranked = small.ranked
-    for writer in writers:
-        writer.close()
+        parts.add(rows, writing=writing)
+    if not plan.is_share:
+        parts.add_small_classes()
+    parts.close()
     return counts
 
 
-def _of_small_classes(small: SmallClasses, hasher: RowHasher, plan: Plan) -> _Rows | None:
-    """The rows that were held back, now that it is known how many rows each class has."""
+def place_small_classes(plan: Plan, counts: Counts) -> None:
+    """Write and count the rows that all hosts together have left in ``counts.small``."""
+    parts = _Parts(plan, counts)
+    parts.add_small_classes()
+    parts.close()
+
+
+def check_classes(plan: Plan, counts: Counts) -> None:
+    """Refuse a target with too many different values."""
+    if len(counts.small.counts if counts.small else counts.classes["train"]) > _MOST_CLASSES:
+        raise InputError(
+            f"the target {plan.settings.target!r} has more than {_MOST_CLASSES:,} different values",
+            remedy='If it is a quantity, this is a regression: set task = "regression"; else group its '
+            "values, or name another target",
+        )
+
+
+def _of_small_classes(small: SmallClasses, plan: Plan) -> _Rows | None:
     found = small.rows()
     if found is None:
         return None
@@ -185,7 +268,7 @@ def _of_small_classes(small: SmallClasses, hasher: RowHasher, plan: Plan) -> _Ro
         for name in batch.schema.names
         if pa.types.is_dictionary(batch.schema.field(name).type)
     }
-    parts = hasher.parts(content)
+    parts = row_hasher(plan).parts(content)
     settings = plan.settings
     names = table[settings.target].to_pylist()
     small.rank(names, content, parts, settings.split, all_=settings.stratify is True)
@@ -212,16 +295,26 @@ def _read(plan: Plan, noticed: Noticed) -> Iterator[pa.RecordBatch]:
             last_said = time.monotonic()
             print(f"{read:,} rows ...", flush=True)
         yield batch
-    if not read:
-        names = ", ".join(file.name for file in plan.files[:3])
-        raise InputError(
-            "there are no rows, only a header", where=names, remedy="Give a file with rows in it"
-        )
+    if not read and not plan.is_share:
+        raise no_rows(plan)
 
 
-def _hashed(batch: pa.RecordBatch, hasher: RowHasher, plan: Plan) -> _Rows:
+def no_rows(plan: Plan) -> InputError:
+    """The error for files without rows."""
+    return InputError(
+        "there are no rows, only a header",
+        where=", ".join(plan.profile.names),
+        remedy="Give a file with rows in it",
+    )
+
+
+def _hashed(batch: pa.RecordBatch, hasher: RowHasher, plan: Plan, kept: DecidingSums | None) -> _Rows:
+    """The rows with a target and their hashes; what decides on their parts is added to ``kept``."""
     target, texts = plan.settings.target, texts_hashed(batch, plan)
-    content, deciding = hasher.hashes(batch, texts)
+    content, deciding = hasher.sums(batch, texts)
+    if kept is not None:
+        kept.add(*with_target(batch, deciding, plan.settings))
+    content, deciding = hasher.seeded(content, deciding)
     mask = has_target(batch, target)
     if mask.false_count:
         present = mask.to_numpy(zero_copy_only=False)
@@ -254,6 +347,19 @@ def texts_hashed(batch: pa.RecordBatch, plan: Plan) -> dict[str, np.ndarray]:
 def has_target(batch: pa.RecordBatch, target: str) -> pa.BooleanArray:
     """True for the rows that have a value in the target."""
     return pc.invert(batch.column(target).is_null(nan_is_null=True))
+
+
+def with_target(
+    batch: pa.RecordBatch, sums: np.ndarray, settings: DatasetSettings
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Of the rows that have a target: names of classes, the place of each row's among them, and its sum. A
+    regression has one class, without a name."""
+    mask = has_target(batch, settings.target)
+    sums = sums[mask.to_numpy(zero_copy_only=False)]
+    if settings.is_regression:
+        return [""], np.zeros(len(sums), np.int64), sums
+    labels = class_labels(batch.column(settings.target).filter(mask))
+    return labels.dictionary.to_pylist(), labels.indices.to_numpy(), sums
 
 
 def _numbers(batch: pa.RecordBatch, target: str) -> pa.DoubleArray:

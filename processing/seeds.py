@@ -10,34 +10,24 @@ from collections.abc import Mapping
 
 import numpy as np
 from conversion import Noticed
+from deciding_sums import DecidingSums
 from reading import batches
-from rows import Plan, class_labels, has_target, row_hasher, texts_hashed
+from rows import Counts, Plan, row_hasher, texts_hashed, with_target
 from small_classes import MOST_ROWS
 from splitting import RowHasher
 
 _SEEDS = 1000
-_SUMS_KEPT = 200  # of each class: with more, hardly any seed leaves a part without it
 
 
-def deciding_sums(plan: Plan) -> dict[str, np.ndarray]:
-    """By class, up to :data:`_SUMS_KEPT` different ones (uint64) of what decides on its rows' parts: its
-    keys, or its different rows. The target of a regression counts as one class, named ``""``."""
-    target, hasher = plan.settings.target, row_hasher(plan)
-    found: dict[str, np.ndarray] = {}
+def deciding_sums(plan: Plan, counts: Counts) -> dict[str, np.ndarray]:
+    """By class, different ones (uint64) of what decides on its rows' parts (``DecidingSums``)."""
+    if counts.sums is not None:
+        return counts.sums.by_class
+    hasher, found = row_hasher(plan), DecidingSums()
     for batch in batches(plan.files, plan.types, plan.settings, Noticed()):
         _, sums = hasher.sums(batch, texts_hashed(batch, plan))
-        mask = has_target(batch, target)
-        sums = sums[mask.to_numpy(zero_copy_only=False)]
-        if plan.settings.is_regression:
-            names, places = [""], np.zeros(len(sums), np.int64)
-        else:
-            labels = class_labels(batch.column(target).filter(mask))
-            names, places = labels.dictionary.to_pylist(), labels.indices.to_numpy()
-        for place, name in enumerate(names):
-            kept = found.get(name, np.empty(0, np.uint64))
-            if len(kept) < _SUMS_KEPT:
-                found[name] = np.union1d(kept, sums[places == place])[:_SUMS_KEPT]
-    return found
+        found.add(*with_target(batch, sums, plan.settings))
+    return found.by_class
 
 
 def seed_for_all(plan: Plan, sums: Mapping[str, np.ndarray], totals: Mapping[str, int]) -> int | None:

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 from row_sample import plain
+from state_file import State
 
 MOST_ROWS = 100
 _TABLES_KEPT = 64
@@ -53,6 +54,19 @@ class SmallClasses:
         self._content.append(content)
         if len(self._tables) > _TABLES_KEPT:
             self._tables = [pa.concat_tables(self._tables).combine_chunks()]
+
+    def state(self) -> State:
+        """What ``absorb`` takes."""
+        found = self.rows()
+        held = {} if found is None else {"rows": found[0], "content": found[1]}
+        return {"counts": dict(self.counts), **held}
+
+    def absorb(self, state: State) -> None:
+        """Add the rows of another one: those of a class that is small in all are held in each."""
+        self.counts.update(state["counts"])
+        if "rows" in state:
+            self._tables.append(state["rows"])
+            self._content.append(state["content"])
 
     def rows(self) -> tuple[pa.Table, np.ndarray] | None:
         """All rows that are held, with plain texts, and their hashes; None where there are none."""

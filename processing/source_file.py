@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import operator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from column_types import ANY
 from file_kind import FileKind
 
 
@@ -20,10 +23,11 @@ class Evidence:
     Attributes:
         fitting: the types that they fit as the settings say they are written.
         plain: those as which Arrow reads them without help.
-        codes: of numbers that look like codes, an example for each way in which they do (``evidence``).
+        codes: of numbers that look like codes, an example for each way in which they do (``evidence``): the
+            last in order, so that it is the same however the values are cut.
         digits: of whole numbers, how many each of them has, where that is the same for all.
-        grouped: one of them if all could be thousands with a dot between (``1.234``, and below a thousand
-            ``12``).
+        grouped: the last in order if all could be thousands with a dot between (``1.234``, and below a
+            thousand ``12``).
     """
 
     fitting: frozenset[str]
@@ -33,8 +37,25 @@ class Evidence:
     grouped: str | None = None
 
     def __and__(self, other: Evidence) -> Evidence:
-        codes = {**other.codes, **self.codes}
-        return Evidence(self.fitting & other.fitting, self.plain & other.plain, codes)
+        """What both say together; the same in any order."""
+        ways = sorted({*self.codes, *other.codes})
+        return Evidence(
+            self.fitting & other.fitting,
+            self.plain & other.plain,
+            {way: max(self.codes.get(way, ""), other.codes.get(way, "")) for way in ways},
+            self.digits if self.digits == other.digits else None,
+            max(self.grouped, other.grouped) if self.grouped and other.grouped else None,
+        )
+
+
+def joint(evidence: Iterable[Evidence]) -> Evidence:
+    """What all of it says together; of nothing, that every type fits."""
+    found = list(evidence)
+    return functools.reduce(operator.and_, found) if found else ANYTHING
+
+
+ANYTHING = Evidence(ANY, ANY)
+"""The evidence of a column without values."""
 
 
 @dataclass(frozen=True)

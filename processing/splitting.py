@@ -147,14 +147,15 @@ class RowHasher:
     def __post_init__(self) -> None:
         self._salts = {name: _name_hash(name) for name in self.columns}
 
-    def hashes(self, batch: pa.RecordBatch, texts: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """``(content, deciding)``: uint64 hashes of each row's content and of what decides on its part."""
-        content, deciding = self.sums(batch, texts)
+    def seeded(self, content: np.ndarray, deciding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What ``sums`` gave, with the seed in it: uint64 hashes of each row's content and of what decides on
+        its part."""
         hashes = self.salted(content, self.seed)
         return hashes, hashes if deciding is content else self.salted(deciding, self.seed)
 
     def sums(self, batch: pa.RecordBatch, texts: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """The same before the seed comes in."""
+        """``(content, deciding)``: uint64 sums of hashes, of each row's content and of what decides on its
+        part, before the seed comes in."""
         total = np.zeros(batch.num_rows, np.uint64)
         for name in batch.schema.names:
             if name not in self._salts:

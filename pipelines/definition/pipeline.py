@@ -4,8 +4,9 @@
                                                                                   +-> FindSameVersion
     FindSameVersion -> CheckIfNew -> RegisterModel
 
-With a tuning table in the settings, TuneModel stands in the place of TrainModel (``tuning``). With a champion
-in the gate's settings, FindChampion comes before EvaluateModel. It and FindSameVersion look something up in
+With ``processing = "sharded"`` in the settings, ProfileData and SplitData come before PreprocessData. With a
+tuning table, TuneModel stands in the place of TrainModel (``tuning``). With a champion in the gate's
+settings, FindChampion comes before EvaluateModel. It and FindSameVersion look something up in
 the registry by a Lambda function, because the jobs may have no network.
 
 Settings and sources go in; the SDK's own ``Pipeline`` comes out, so that a notebook can ``upsert()``,
@@ -165,7 +166,7 @@ def build(
             parameters=parameters,
             image=sdk.xgboost_image(target.region, project.image_version),
         )
-        preprocess = _preprocess(context)
+        *before, preprocess = _preprocess(context)
         train = _train(context, preprocess)
         if project.tuning is not None:
             train = tuning_step(project, target.bucket, train)
@@ -188,7 +189,7 @@ def build(
         pipeline_experiment_config=None,
         mlflow_config=_mlflow(project),
         parameters=parameters.declared(),
-        steps=[preprocess, train, *([champion] if champion else []), evaluate, gate],
+        steps=[*before, preprocess, train, *([champion] if champion else []), evaluate, gate],
         sagemaker_session=session,
         check=limits.check_definition,
         publish=lambda: _publish(context),
@@ -250,33 +251,97 @@ def _fixed(values: Mapping[str, bool | int | float | str]) -> dict[str, str]:
 # --- The jobs --------------------------------------------------------------------------------------
 
 
-def _preprocess(context: Context) -> Any:
-    """Raw data -> train, validation and test parts, their schema, a report, a sample payload."""
-    step = "PreprocessData"
-    processor = _processor(
-        context, "preprocess.py", context.parameters.instances["processing_instance_count"]
+def _preprocess(context: Context) -> list[Any]:
+    """Raw data -> train, validation and test parts, their schema, a report, a sample payload.
+
+    By one job, or by three, of which the first two divide the data's files among their instances. The last
+    step has all outputs.
+    """
+    last = "PreprocessData"
+    instances = context.parameters.instances["processing_instance_count"]
+    results = {name: context.output(last, name) for name in ("schema", "quality", "sample")}
+    parts = {name: context.output(last, name) for name in ("train", "validation", "test")}
+    if context.project.processing == "replicated":
+        return [
+            _preprocessing(
+                context,
+                last,
+                "Preprocess data",
+                "Reads the raw data, splits it by a hash of each row into training, validation and"
+                " test parts, and reports on the quality of the training part",
+                instances,
+                {"raw": context.parameters.input_data_uri},
+                {**parts, **results},
+            )
+        ]
+    profile = _preprocessing(
+        context,
+        "ProfileData",
+        "Profile data",
+        "Reads each instance's share of the raw data: what its columns hold",
+        instances,
+        {"raw": context.parameters.input_data_uri},
+        {"profile": context.output("ProfileData", "profile")},
+        step="profile",
     )
+    profiles = {"profile": _output_of(profile, "profile")}
+    split = _preprocessing(
+        context,
+        "SplitData",
+        "Split data",
+        "Splits each instance's share of the raw data by a hash of each row into training, validation"
+        " and test parts, and counts what the training part holds",
+        instances,
+        {"raw": context.parameters.input_data_uri, **profiles},
+        {**parts, "counts": context.output("SplitData", "counts")},
+        step="split",
+    )
+    merge = _preprocessing(
+        context,
+        last,
+        "Preprocess data",
+        "Adds up what all instances counted, puts the rows of small classes into the parts, and reports"
+        " on the quality of the training part",
+        1,
+        {**profiles, "counts": _output_of(split, "counts")},
+        # The parts lie where the step before has put them: by the step cache, another execution's place.
+        {**{name: _output_of(split, name) for name in parts}, **results},
+        step="merge",
+    )
+    return [profile, split, merge]
+
+
+def _preprocessing(
+    context: Context,
+    name: str,
+    title: str,
+    description: str,
+    instances: Any,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    step: str | None = None,
+) -> Any:
+    """A job of ``preprocess.py``, or of one of its steps, for which instances divide the raw data."""
+    own = {"settings": context.sources.settings, "code": context.sources.processing}
     return sdk.NamedProcessingStep(
-        name=step,
-        job_prefix=context.job_prefix(step),
-        display_name="Preprocess data",
-        description="Reads the raw data, splits it by a hash of each row into training, validation and"
-        " test parts, and reports on the quality of the training part",
-        step_args=processor.run(
+        name=name,
+        job_prefix=context.job_prefix(name),
+        display_name=title,
+        description=description,
+        step_args=_processor(context, "preprocess.py", instances).run(
             inputs=[
-                sdk.processing_input("raw", context.parameters.input_data_uri, f"{PROCESSING}/input/raw"),
                 sdk.processing_input(
-                    "settings", context.uri(context.sources.settings), f"{PROCESSING}/input/settings"
-                ),
-                sdk.processing_input(
-                    "code", context.uri(context.sources.processing), f"{PROCESSING}/input/code"
-                ),
+                    key, uri, f"{PROCESSING}/input/{key}", sharded=step is not None and key == "raw"
+                )
+                for key, uri in (
+                    *inputs.items(),
+                    *((key, context.uri(bundle)) for key, bundle in own.items()),
+                )
             ],
             outputs=[
-                sdk.processing_output(name, context.output(step, name), f"{PROCESSING}/output/{name}")
-                for name in ("train", "validation", "test", "schema", "quality", "sample")
+                sdk.processing_output(key, uri, f"{PROCESSING}/output/{key}") for key, uri in outputs.items()
             ],
-            arguments=["--opt-ml", "/opt/ml"],
+            arguments=["--opt-ml", "/opt/ml", *(["--step", step] if step else [])],
         ),
         cache_config=context.cache,
         retry_policies=_job_retries(),

@@ -274,11 +274,14 @@ def xgboost_image(region: str, version: str) -> str:
         ) from error
 
 
-def processing_input(name: str, uri: Any, path: str, data_type: str = "S3Prefix") -> ProcessingInput:
-    """An S3 object or prefix, copied whole to `path` on each instance before the program starts.
+def processing_input(
+    name: str, uri: Any, path: str, data_type: str = "S3Prefix", *, sharded: bool = False
+) -> ProcessingInput:
+    """An S3 object or prefix, copied to `path` on each instance before the program starts.
 
     Args:
         data_type: or ``ManifestFile``, of which the objects that it lists are copied.
+        sharded: each instance is given its share of the objects; else it is given all.
     """
     return ProcessingInput(
         input_name=name,
@@ -287,7 +290,7 @@ def processing_input(name: str, uri: Any, path: str, data_type: str = "S3Prefix"
             local_path=path,
             s3_data_type=data_type,
             s3_input_mode="File",
-            s3_data_distribution_type="FullyReplicated",
+            s3_data_distribution_type="ShardedByS3Key" if sharded else "FullyReplicated",
         ),
     )
 

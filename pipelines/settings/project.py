@@ -340,6 +340,7 @@ class Project(Table):
     role: Annotated[str, Field(pattern=ROLE)] | None = None
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
     image_version: Annotated[str, Field(pattern=r"^\d+\.\d+-\d+$")] = "3.2-0"
+    processing: Literal["replicated", "sharded"] = "replicated"
     processing_instance_type: Annotated[InstanceType, AtStart] = "ml.m5.xlarge"
     processing_instance_count: Annotated[InstanceCount, AtStart] = 1
     training_instance_type: Annotated[InstanceType, AtStart] = "ml.m5.xlarge"

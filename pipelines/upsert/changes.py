@@ -15,7 +15,7 @@ from aws_formats.definition_language import ParameterReference, all_steps, refer
 
 _CONTENT_NAMED = re.compile(r"s3://[^/]+/[^/]+/(code|settings|gate)/([0-9a-f]{16})/")
 _CODE_OF = {
-    "PreprocessData": "processing",
+    **dict.fromkeys(("ProfileData", "SplitData", "PreprocessData"), "processing"),
     "TrainModel": "training",
     "TuneModel": "training",
     "EvaluateModel": "evaluation",

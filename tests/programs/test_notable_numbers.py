@@ -220,13 +220,17 @@ def test_a_number_of_six_digits_that_may_be_several_days_names_each(prepare: Cal
 @pytest.mark.parametrize(
     ("texts", "settings", "said"),
     [
-        ([f"{n % 90 + 1}E{n % 7}" for n in range(ROWS)], {}, "'1E0', which counts as 1: it may hold codes"),
-        ([f"0x{n * 37 + 16:X}" for n in range(ROWS)], {}, "'0x10', which counts as 16: it may hold codes"),
-        ([f"+4930{n * 7919 % 10**6:06d}" for n in range(ROWS)], {}, "'+4930000000', whose sign is lost"),
+        (
+            [f"{n % 90 + 1}E{n % 7}" for n in range(ROWS)],
+            {},
+            "'9E6', which counts as 9e+06: it may hold codes",
+        ),
+        ([f"0x{n * 37 + 16:X}" for n in range(ROWS)], {}, "'0xFF6', which counts as 4086: it may hold codes"),
+        ([f"+4930{n * 7919 % 10**6:06d}" for n in range(ROWS)], {}, "'+4930999095', whose sign is lost"),
         (
             [f" {n * 7919 % 99_999:05d}" for n in range(ROWS)],
             {"strip": True},
-            "'00000', whose zeros are lost",
+            "'09769', whose zeros are lost",
         ),
         (
             ["?" if n % 9 == 0 else f"{n * 7919 % 99_999:05d}" for n in range(ROWS)],
@@ -250,9 +254,9 @@ def test_numbers_that_may_be_codes_are_noted(
 def test_zeros_before_numbers_are_noted_where_they_come_after_the_first_block(
     prepare: Callable[..., Prepared], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import reading
+    import source_files
 
-    monkeypatch.setattr(reading, "_FIRST_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(source_files, "_FIRST_BLOCK_BYTES", 1000)
     codes = [f"{99_000 - n * 160:05d}" for n in range(ROWS)]
     assert "holds '09880', whose zeros are lost" in prepare(column(codes)).out
     assert "whose zeros" not in prepare(column([str(int(code)) for code in codes])).out

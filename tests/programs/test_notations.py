@@ -183,11 +183,12 @@ def test_notations_do_not_depend_on_where_blocks_end(
     import csv_source
     import parquet_source
     import reading
+    import source_files
 
     texts = [f"{n:,.0f}".replace(",", ".") + ",5" for n in THOUSANDS]
     settings = {"thousands": {"x": "."}, "decimal": {"x": ","}}
     whole = prepare(table(texts, form), folder="whole", **settings)
-    for module in (csv_source, reading):
+    for module in (csv_source, reading, source_files):
         for name in ("FIRST_BLOCK_BYTES", "_FIRST_BLOCK_BYTES", "_BLOCK_BYTES"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, 97)
@@ -256,7 +257,7 @@ def test_a_target_and_a_kind_in_another_notation_name_the_settings_that_read_the
 def test_whole_numbers_with_zeros_before_them_are_noted(prepare: Callable[..., Prepared]) -> None:
     codes = [f"{n * 7919 % 99_999:05d}" for n in range(ROWS)]
     found = prepare(table(codes, "csv"))
-    assert "column 'x' counts as a number, but holds '00000', whose zeros are lost" in found.out
+    assert "column 'x' counts as a number, but holds '09769', whose zeros are lost" in found.out
     assert "column 'n'" not in found.out
     kept = prepare(table(codes, "csv"), kinds={"x": "category"})
     assert values(kept) == set(codes)

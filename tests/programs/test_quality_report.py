@@ -111,7 +111,9 @@ def test_a_sample_does_not_depend_on_the_order_of_the_rows() -> None:
     for order in (values, values[::-1], generator.permutation(values)):
         sample = RowSample(500)
         for piece in np.array_split(order, 13):
-            sample.add(pa.RecordBatch.from_arrays([pa.array(values[piece])], ["x"]), hashes[piece])
+            sample.add(
+                pa.RecordBatch.from_arrays([pa.array(values[piece])], ["x"]), hashes[piece], hashes[piece]
+            )
         table = sample.table()
         assert table is not None
         samples.append(table["x"].to_pylist())

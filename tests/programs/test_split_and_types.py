@@ -48,7 +48,8 @@ def hashes(columns: dict[str, pa.Array], key: str | None = None, seed: int = 0) 
         for name, array in columns.items()
         if pa.types.is_dictionary(array.type)
     }
-    return RowHasher(list(columns), key, seed, SHARES).hashes(batch, texts)[1]
+    hasher = RowHasher(list(columns), key, seed, SHARES)
+    return hasher.seeded(*hasher.sums(batch, texts))[1]
 
 
 def same_parts(one: Prepared, other: Prepared) -> None:
@@ -264,8 +265,9 @@ def test_a_late_value_counts_as_much_as_an_early_one(
     late_first: bool,
 ) -> None:
     import reading
+    import source_files
 
-    monkeypatch.setattr(reading, "_FIRST_BLOCK_BYTES", 200)
+    monkeypatch.setattr(source_files, "_FIRST_BLOCK_BYTES", 200)
     monkeypatch.setattr(reading, "_BLOCK_BYTES", 400)
     rows = [[first, n, "yes" if n % 3 else "no"] for n in range(200)]
     rows[0 if late_first else 150][0] = late
