@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipelines.commands.output import notice
+from pipelines.definition.dataset import number_of_files
 from pipelines.definition.look import Look, look_at, require
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
@@ -20,13 +21,29 @@ def look_first(project: Project, connect: Callable[[], Target], target: Target) 
         GatehouseError: all that is wrong with the data and with what the settings say of it.
     """
     in_s3 = project.data.source.startswith("s3://")
-    look = look_at(project, connect() if in_s3 else target)
+    at = connect() if in_s3 else target
+    look = look_at(project, at)
     require(project, look)
+    _say_what_is_not_shared(project, at)
     if look.whole is None:
         notice(f"Data: {look.said}")
     elif doubts := doubts_of(look):
         count = "1 doubt" if len(doubts) == 1 else f"{len(doubts)} doubts"
         notice(f"Data: {count} about it; `gatehouse data {project.name}{target.option}` says more")
+
+
+def _say_what_is_not_shared(project: Project, target: Target) -> None:
+    """Say where instances that divide the files of the data would have none."""
+    wanted = project.processing_instance_count
+    if project.processing != "sharded" or wanted == 1:
+        return
+    files = number_of_files(project, target, wanted)
+    if files < wanted:
+        notice(
+            f"Data: {files} file{'s' if files != 1 else ''} cannot be shared by {wanted} instances, each of"
+            f" which reads whole files. Write the data as {wanted} files or more of about one size, CSV with"
+            f" its header line in each, or set processing_instance_count = {files}"
+        )
 
 
 def doubts_of(look: Look) -> list[dict[str, str]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_denied
 from pipelines.definition.bucket import ensure_bucket, stored_sizes
 from pipelines.definition.bundles import DIGEST_LENGTH, plain_files
 from pipelines.settings.project import Project
@@ -109,6 +110,30 @@ def local_files(project: Project) -> tuple[DataFile, ...]:
         raise _source_error(project, path, "the data is empty")
     if not any(is_read(file.key) for file in found):
         raise _source_error(project, path, NOT_READ)
+    return found
+
+
+def number_of_files(project: Project, target: Target, most: int) -> int:
+    """How many files preprocessing would read; of more than ``most`` in S3 it is not known how many."""
+    from botocore.exceptions import ClientError
+
+    source = project.data.source
+    if not source.startswith("s3://"):
+        return sum(is_read(file.key) for file in local_files(project))
+    bucket, _, prefix = source.removeprefix("s3://").partition("/")
+    found = 0
+    try:
+        for page in (
+            target.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        ):
+            names = (item["Key"].removeprefix(prefix) for item in page.get("Contents", ()) if item["Size"])
+            found += sum(map(is_read, names))
+            if found >= most:
+                break
+    except ClientError as error:
+        if not is_denied(error):
+            raise
+        return most  # who may not look is not told
     return found
 
 

@@ -11,6 +11,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from installed_command import ShellHere
 
 SETTINGS = """
@@ -87,3 +88,16 @@ def test_the_same_model_comes_of_files_that_instances_divide(tmp_path: Path) -> 
     again = shell.run("run", "-p", "NumRound=6", "--json")
     assert again.code == 0, again.err
     assert [step["cached"] for step in again.document["steps"]][:4] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(("instances", "said"), [(5, False), (6, True)])
+def test_a_plan_says_where_there_are_fewer_files_than_instances(
+    tmp_path: Path, instances: int, said: bool
+) -> None:
+    write_data(tmp_path / "customers")
+    (tmp_path / "customers" / "_SUCCESS").write_text("not read")
+    settings = tmp_path / "projects.toml"
+    settings.write_text(SETTINGS.format(processing="sharded", instances=instances))
+    finished = ShellHere(settings, tmp_path / "home").run("plan")
+    assert finished.code == 0, finished.err
+    assert ("5 files cannot be shared by 6 instances" in finished.err) == said
