@@ -3,6 +3,7 @@
     s3://BUCKET/{project}/monitoring/{environment}/
         windows/          what a comparison is given: two manifests and window.json, a folder for each window
         reports/          what it finds, a folder for each window
+        replays/          what another version would have answered
         past/, answers/   what windows leave for later ones
         labels/           what turned out to be right
 
@@ -91,16 +92,23 @@ class Found:
     past: str
     answers: str
     captured: int
+    name: str
 
 
 def prepare_window(
-    environment: Environment, clients: Any, bucket: str, metric: str, window: Window
+    environment: Environment,
+    clients: Any,
+    bucket: str,
+    metric: str,
+    window: Window,
+    candidate: int | None = None,
 ) -> Found | str:
     """Write what a comparison needs and say where it lies; or why there is nothing to compare, as a sentence.
 
     Args:
         clients: of the project's own account, which keeps the versions and the bucket.
         metric: the gate's, which is judged where labels came.
+        candidate: the version that a replay sends the requests through.
 
     Raises:
         GatehouseError: the version lacks something that it should have been registered with.
@@ -133,6 +141,7 @@ def prepare_window(
         "start": window.start.isoformat(),
         "end": window.end.isoformat(),
         "metric": metric,
+        **({} if candidate is None else {"candidate": candidate}),
         **_requests(environment, described, window),
     }
     _put(s3, bucket, f"{folder}window.json", document)
@@ -148,7 +157,7 @@ def prepare_window(
         _put(s3, bucket, f"{folder}captures.manifest", [{"prefix": captured_in}, *captures])
     return Found(
         version=named[1],
-        model=_artifact(package, named[1]),
+        model=artifact_of(package, named[1]),
         quality=_folder_of(package, "ModelDataQuality", named[1]),
         evaluation=_folder_of(package, "ModelQuality", named[1]),
         window=f"s3://{bucket}/{folder}window.manifest",
@@ -158,6 +167,7 @@ def prepare_window(
         past=f"s3://{bucket}/{prefix}past",
         answers=f"s3://{bucket}/{prefix}answers",
         captured=len(captures),
+        name=window.name,
     )
 
 
@@ -225,7 +235,12 @@ def _put(s3: Any, bucket: str, key: str, document: Any) -> None:
     s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(document).encode())
 
 
-def _artifact(described: Mapping[str, Any], version: int) -> str:
+def artifact_of(described: Mapping[str, Any], version: int) -> str:
+    """The S3 URI of a version's artifact.
+
+    Raises:
+        GatehouseError: it has none, or several.
+    """
     containers: Sequence[Any] = described.get("InferenceSpecification", {}).get("Containers", ())
     artifacts = [str(one["ModelDataUrl"]) for one in containers if "ModelDataUrl" in one]
     if len(artifacts) != 1:

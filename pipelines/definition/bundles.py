@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from aws_formats.errors import GatehouseError
+from pipelines import ROOT
 from pipelines.definition.bucket import stored_sizes
 from pipelines.settings.project import Data, Project
 
@@ -64,6 +65,11 @@ def code_bundle(name: str, project_name: str, *folders: Path) -> Bundle:
         assert not files.keys() & found.keys(), "one folder would hide the other's file"
         files |= found
     return _bundle(name, f"{project_name}/code", tuple(sorted(files.items())))
+
+
+def monitoring_code(project: Project) -> Bundle:
+    """The programs of monitoring, with those of the evaluation, of which they use the most."""
+    return code_bundle("monitoring code", project.name, ROOT / "evaluation", ROOT / "monitoring")
 
 
 def settings_bundle(project: Project) -> Bundle:

@@ -12,10 +12,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pipelines import ROOT
 from pipelines.definition import limits
 from pipelines.definition import sagemaker_sdk as sdk
-from pipelines.definition.bundles import code_bundle
+from pipelines.definition.bundles import monitoring_code
 from pipelines.definition.compile import Compiled
 from pipelines.definition.dataset import Dataset
 from pipelines.definition.pipeline import ENVIRONMENT, PROCESSING, function_arn, job_prefix
@@ -42,7 +41,7 @@ def compile_monitoring(project: Project, target: Target) -> Compiled:
     Raises:
         GatehouseError: a program is missing, or AWS would refuse the definition.
     """
-    bundle = code_bundle("monitoring code", project.name, ROOT / "evaluation", ROOT / "monitoring")
+    bundle = monitoring_code(project)
     session = sdk.offline_session(target.region, target.bucket)
     description = (
         f"Compares the requests to endpoints of {project.name} with what their versions were made of"

@@ -123,6 +123,19 @@ def test_a_change_is_told_once_and_worse_answers_start_a_training(shell: Shell, 
     assert "Succeeded" in shell.run("executions", named).out
     assert "version 1 in dev" in shell.run("logs", named, "--step", "CompareWindow").out
 
+    # Another version on the same requests; what serves stays.
+    assert shell.run("run", "-p", "NumRound=1", "-p", "MaxDepth=1").code == 0
+    newest = max(one["version"] for one in shell.run("models", "--json").document)
+    replayed = shell.run("replay", str(newest), "--env", "dev", "--json")
+    assert replayed.code == 0, replayed.err
+    assert (replayed.document["version"], replayed.document["candidate"]) == (1, newest)
+    assert replayed.document["replay"]["rows"] == 1200
+    assert "flips" in replayed.document["replay"]
+    assert shell.run("replay", "1", "--env", "dev").err.endswith(
+        "Error: version 1 is the one that serves in dev.\n"
+    )
+    assert "no version serves in prod" in shell.run("replay", str(newest), "--env", "prod").err
+
     scheduled = shell.run("monitor", "--env", "dev", "--rate", "1 day", "--json")
     assert (scheduled.document["action"], len(scheduled.document["next_times"])) == ("create", 3)
     assert shell.run("monitor", "--env", "dev", "--rate", "1 day", "--json").document["action"] == "none"

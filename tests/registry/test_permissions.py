@@ -106,6 +106,7 @@ def calls(serving: Registry) -> dict[str, frozenset[str]]:
         "transform --input rows.csv --output scored.csv",
         "labels labels.csv --env dev",
         "monitor --env dev --show",
+        "replay 3 --env dev",
         "groups setup",
         "groups verify",
         "groups cleanup --yes",

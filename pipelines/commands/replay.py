@@ -1,0 +1,63 @@
+"""`gatehouse replay`: what would another version have answered to the requests that came?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from pipelines.commands.local_endpoint import connected
+from pipelines.commands.options import environment_option, target_option, version_arguments, which_version
+from pipelines.commands.output import Document, Output, notice, with_json
+from pipelines.commands.project_context import find_context
+from pipelines.executions.replays import carry_out, prepare_replay
+from registry.clients import read_document
+from registry.monitored_windows import window_of
+
+
+@click.command("replay")
+@version_arguments
+@environment_option("--env", "environment", help_text="The environment whose requests are sent again.")
+@click.option("--hours", type=click.IntRange(1, 168), default=24, show_default=True, help="Of the window.")
+@click.option("--end", metavar="TIME", help="Its end, e.g. 2030-01-31T03:00Z; now if left out.")
+@target_option
+@with_json
+def command(words: tuple[str, ...], environment: str, hours: int, end: str | None, target: str) -> Output:
+    """Send an environment's captured requests through another version, before it is promoted.
+
+    Says how many answers flip, or how far they move, for whom, and how long a row takes in each version.
+    It takes an environment with `capture`, and needs no labels: which answer is right it cannot say. One
+    processing job does it; the endpoint and what it serves stay as they are.
+
+    \b
+    Examples:
+      gatehouse replay rc-fraud-detection 4 --env prod
+      gatehouse replay 4 --env prod --hours 168
+    """
+    project, version = which_version(words)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    window = window_of(hours, now, end or now)
+    context = find_context(project, target, environment)
+    with connected(context, runs=True) as at:
+        replay = prepare_replay(at.project, at.target, at.environment(environment), version, window)
+        said = carry_out(replay, at.target, notice)
+        document = read_document(at.target.client("s3"), f"{replay.output}/replay.json")
+    yield Document(
+        {
+            "project": at.project.name,
+            "environment": environment,
+            "version": replay.served,
+            "candidate": version,
+            "replay": document,
+            "report": f"{replay.output}/report.html",
+        }
+    )
+    yield f"{said[:1].upper()}{said[1:]}."
+    for one in (document or {}).get("becomes", ()):
+        yield f"  {one['from']} would be {one['to']}: {one['rows']:,} rows"
+    for one in (document or {}).get("slices", ())[:3]:
+        yield (
+            f"  where {one['column']} is {one['value']}: {one['flips']:,} of {one['rows']:,} flip"
+            f" ({100 * one['flips'] / one['rows']:.1f} %)"
+        )
+    yield f"Report: {replay.output}/report.html"
