@@ -124,7 +124,7 @@ def test_a_change_is_told_once_and_worse_answers_start_a_training(shell: Shell, 
     assert "version 1 in dev" in shell.run("logs", named, "--step", "CompareWindow").out
 
     # Another version on the same requests; what serves stays.
-    assert shell.run("run", "-p", "NumRound=1", "-p", "MaxDepth=1").code == 0
+    assert shell.run("run", "-p", "NumRound=6", "-p", "MaxDepth=1").code == 0
     newest = max(one["version"] for one in shell.run("models", "--json").document)
     replayed = shell.run("replay", str(newest), "--env", "dev", "--json")
     assert replayed.code == 0, replayed.err
