@@ -76,6 +76,7 @@ class Bench:
         outputs: dict[str, tuple[str, str]] | None = None,
         image: str = SKLEARN,
         instances: int = 1,
+        data_type: str = "S3Prefix",
         **members: Any,
     ) -> str:
         """Create a processing job: a shell command or an argv; inputs and outputs as (S3 URI, local path)."""
@@ -96,7 +97,7 @@ class Bench:
                 "ContainerEntrypoint": self._entrypoint(command),
             },
             ProcessingInputs=[
-                {"InputName": key, "S3Input": {"S3Uri": uri, "LocalPath": path, "S3DataType": "S3Prefix"}}
+                {"InputName": key, "S3Input": {"S3Uri": uri, "LocalPath": path, "S3DataType": data_type}}
                 for key, (uri, path) in (inputs or {}).items()
             ],
             ProcessingOutputConfig={
