@@ -8,7 +8,6 @@ null where a text is none of that notation. They work on the distinct texts of a
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -57,14 +56,6 @@ class Notation:
 
 
 PLAIN = Notation()
-
-
-def is_finite(text: str) -> bool:
-    """Whether a text is a number in plain notation, and neither infinite nor NaN."""
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ from conversion import ColumnReading, Noticed, Unfitting, convert, times_among
 from csv_source import csv_batches, settings_of
 from dataset_settings import DatasetSettings, InputError
 from evidence import evidence_of
-from notation import is_finite
-from recognition import recognise
+from recognition import is_finite, recognise
 from settings_lines import toml_key, toml_text
 from source_file import Evidence, SourceFile, TypesContradicted, joint
 

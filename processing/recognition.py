@@ -7,6 +7,7 @@ preprocessing reads them. Where two notations fit and mean different values, the
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -269,3 +270,11 @@ def spaced(texts: Sequence[str]) -> list[str]:
     """Those that begin or end with a space."""
     array = pa.array(texts, pa.string())
     return array.filter(pc.not_equal(array, stripped(array))).to_pylist() if len(array) else []
+
+
+def is_finite(text: str) -> bool:
+    """Whether a text is a number in plain notation, and neither infinite nor NaN."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

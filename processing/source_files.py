@@ -23,7 +23,7 @@ from dataset_settings import BLANKS, DatasetSettings, InputError
 from evidence import evidence_of
 from file_kind import is_stray, kind_of
 from findings import Finding
-from notation import is_finite
+from recognition import is_finite
 from source_file import ANYTHING, Evidence, SourceFile
 
 _FIRST_BLOCK_BYTES = 1 << 20

@@ -146,7 +146,7 @@ def test_the_sample_that_origins_come_from_does_not_depend_on_the_order() -> Non
     for seed in range(3):
         sample = RowSample(rows=50, distinct=True)
         for part in np.array_split(np.random.default_rng(seed).permutation(values), 7):
-            sample.add(pa.record_batch({"a": part}), part)
+            sample.add(pa.record_batch({"a": part}), part, part)
         kept.append(sample.table()["a"].to_pylist())
     assert kept == [np.unique(values)[:50].tolist()] * 3
 
