@@ -26,6 +26,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def train(opt_ml: Path, checkpoint_seconds: float) -> None:
     _check_distribution(resources, _read_json(config / "inputdataconfig.json"))
     parts = _Parts(schema, *(find_part(channels / name, name, schema) for name in ("train", "validation")))
     chosen, words = device(settings.device, resources.get("current_instance_type", ""))
-    with connected(resources) as worker, xgb.config_context(nthread=_threads(parts)):
+    with connected(resources, partial(_fail, opt_ml)) as worker, xgb.config_context(nthread=_threads(parts)):
         for part in (parts.train, parts.validation):
             files, rows = worker.sum([len(part.paths), part.rows])
             check_there_are_rows(part.name, channels / part.name, files, rows)
@@ -295,13 +296,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         train(opt_ml, options.checkpoint_seconds)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        _write_failure(opt_ml, str(error))
+        _fail(opt_ml, str(error))
         return 1
     except Exception as error:  # unexpected: it keeps its traceback, and the job says its name
         _write_failure(opt_ml, f"{type(error).__name__}: {error}")
         raise
     return 0
+
+
+def _fail(opt_ml: Path, reason: str) -> None:
+    print(f"error: {reason}", file=sys.stderr, flush=True)
+    _write_failure(opt_ml, reason)
 
 
 def _write_failure(opt_ml: Path, text: str) -> None:

@@ -2,7 +2,11 @@
 
 XGBoost's tracker runs on the first host of ``resourceconfig.json``; every host connects to it, and XGBoost
 sums gradients and metrics over all of them. Each worker has the rows of the files that SageMaker gave its
-host, which may be none. When one ends before the others, their connections to it close: they end as well.
+host, which may be none.
+
+An instance that ends before its time ends the others, within seconds. XGBoost alone does not see to that: a
+worker may wait minutes for one that is gone. So each instance keeps a connection of our own to the first,
+which closes with the process.
 """
 
 from __future__ import annotations
@@ -10,9 +14,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import selectors
 import socket
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,6 +29,8 @@ from xgboost import collective
 from xgboost.tracker import RabitTracker
 
 _START_SECONDS = 600  # hosts of one job start minutes apart
+_OWN_REASON_SECONDS = 5  # the others' end may have a reason that this instance is about to find, too
+_GOODBYE = b"."  # what an instance sends that has done its part
 _Value = TypeVar("_Value")
 
 
@@ -53,12 +61,14 @@ class Worker:
 
 
 @contextlib.contextmanager
-def connected(resources: Mapping[str, Any]) -> Iterator[Worker]:
+def connected(resources: Mapping[str, Any], fail: Callable[[str], None]) -> Iterator[Worker]:
     """This instance among all; it is connected with the others, if there are any, as long as the context
-    lasts.
+    lasts. Where another one ends before its time, this process ends too: with `InputError`, or with exit
+    code 1 while XGBoost still waits for the other.
 
     Args:
         resources: ``resourceconfig.json``; an empty one is that of a single instance.
+        fail: records the reason for which the process ends with exit code 1; called in a thread of its own.
 
     Raises:
         InputError: the port of XGBoost's tracker is in use, or another instance has ended before its time.
@@ -90,21 +100,75 @@ def connected(resources: Mapping[str, Any]) -> Iterator[Worker]:
         "dmlc_task_id": f"{rank:05d}",
         "dmlc_retry": 60,
     }
+    reason = (
+        f"{current} has lost its connection with the other instances: one of them has ended."
+        " The reason is in its log; start the job again where there is none"
+    )
+    ending = threading.Lock()  # whoever has it ends the process
+
+    def end() -> None:
+        time.sleep(_OWN_REASON_SECONDS)
+        if ending.acquire(blocking=False):
+            fail(reason)
+            os._exit(1)
+
     try:
         collective.init(**arguments)
-        yield Worker(collective.get_rank(), collective.get_world_size())
+        worker = Worker(collective.get_rank(), collective.get_world_size())
+        others = _connections(worker, address)
+        watch = threading.Thread(target=_watch, args=(others, end), name="watch", daemon=True)
+        watch.start()
+        yield worker
         collective.finalize()
-    except xgb.core.XGBoostError as error:  # nothing to finalize: the process ends, which tells the others
-        text = str(error)
-        if "/collective/" not in text and "/rabit/" not in text:
+    except BaseException as error:  # nothing to finalize: the process ends, which tells the others
+        ending.acquire()
+        if not isinstance(error, xgb.core.XGBoostError) or not _is_of_the_connection(error):
             raise
-        print(text, flush=True)
-        raise InputError(
-            f"{current} has lost its connection with the other instances: one of them has ended."
-            " The reason is in its log; start the job again where there is none"
-        ) from error
+        print(error, flush=True)
+        raise InputError(reason) from error
+    for connection in others:
+        with contextlib.suppress(OSError):  # an instance that has said so itself may be gone
+            connection.sendall(_GOODBYE)
+    watch.join()
     if tracker is not None:
         tracker.wait_for()
+
+
+def _is_of_the_connection(error: xgb.core.XGBoostError) -> bool:
+    return any(folder in str(error) for folder in ("/collective/", "/rabit/"))
+
+
+def _connections(worker: Worker, address: str) -> list[socket.socket]:
+    """The first instance's connections with all others; of another one, that with the first."""
+    if worker.rank == 0:
+        with socket.create_server((address, 0), backlog=worker.world_size) as server:
+            server.settimeout(_START_SECONDS)
+            worker.from_first(server.getsockname()[1])
+            connections = [server.accept()[0] for _ in range(worker.world_size - 1)]
+    else:
+        connections = [socket.create_connection((address, worker.from_first(0)), _START_SECONDS)]
+    for connection in connections:
+        connection.settimeout(None)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a machine may go without a word
+        for option, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4)):
+            if hasattr(socket, option):
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return connections
+
+
+def _watch(connections: Sequence[socket.socket], end: Callable[[], None]) -> None:
+    """Return when every instance has said goodbye, or call `end` when one is gone that has not."""
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            selector.register(connection, selectors.EVENT_READ, connection)
+        while selector.get_map():
+            for key, _ in selector.select():
+                received = b""  # as of a connection that is closed
+                with contextlib.suppress(OSError):
+                    received = key.data.recv(1)
+                if received != _GOODBYE:
+                    end()
+                selector.unregister(key.fileobj)
 
 
 def _address(first: str, current: str) -> str:

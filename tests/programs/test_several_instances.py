@@ -137,13 +137,12 @@ def test_instances_go_on_from_the_first_one_s_checkpoint(tmp_path: Path, tumors:
     assert (folders[0] / "model/model.ubj").read_bytes() == (whole[0] / "model/model.ubj").read_bytes()
 
 
+@pytest.mark.parametrize("shares", [[(0, 1, 2), (3, 4)], [(0, 1), (2, 3), (4,)]], ids=["two", "three"])
 @pytest.mark.parametrize("dies", [0, 1])
 def test_an_instance_that_dies_ends_the_others_with_a_reason(
-    tmp_path: Path, tumors: Finished, dies: int
+    tmp_path: Path, tumors: Finished, shares: list[Sequence[int]], dies: int
 ) -> None:
-    folders = instances(
-        tmp_path, tumors, [(0, 1), (2, 3), (4,)], num_round=1_000_000, early_stopping_rounds=0
-    )
+    folders = instances(tmp_path, tumors, shares, num_round=1_000_000, early_stopping_rounds=0)
     running = [start(folder) for folder in folders]
     assert running[0].stdout is not None
     for line in running[0].stdout:
