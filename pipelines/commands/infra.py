@@ -11,7 +11,7 @@ import click
 
 from aws_formats.arns import LOCAL_ACCOUNT, parse_arn
 from pipelines.commands.options import parameter_option, project_argument, target_option_saying
-from pipelines.commands.output import Document, Lines, Output, notice, with_json
+from pipelines.commands.output import Document, Lines, Output, confirm, notice, with_json
 from pipelines.infra.deployment import StackPlan, apply_stack, plan_stack, remove_stack, stack_exists
 from pipelines.infra.handler_code import HandlerCode, gather_handler_code, publish
 from pipelines.infra.stacks import (
@@ -162,7 +162,7 @@ def remove_command(project: str | None, only: tuple[Kind, ...], yes: bool, targe
     names = [f"gatehouse-{at.project.name}-{kind}" for kind in reversed(only or KINDS)]
     there = [name for name in names if stack_exists(name, cloudformation)]
     if there and not yes:
-        click.confirm(f"Delete {', '.join(there)} in {at.site.target.region}?", abort=True, err=True)
+        confirm(f"Delete {', '.join(there)} in {at.site.target.region}?")
     for name in there:
         remove_stack(name, cloudformation, tell=lambda line: notice(f"  {line}"))
     stays = f"The bucket {at.site.target.bucket} stays, with everything in it."

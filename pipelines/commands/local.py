@@ -17,7 +17,7 @@ import click
 
 from aws_formats.errors import GatehouseError
 from pipelines.commands import local_endpoint, local_images
-from pipelines.commands.output import Document, Output, Remark, notice, with_json
+from pipelines.commands.output import Document, Output, Remark, confirm, notice, with_json
 from pipelines.settings.project import DEFAULT_REGION
 from pipelines.settings.projects_file import Settings, load_settings_if_any
 
@@ -132,8 +132,7 @@ def reset(yes: bool) -> Output:
         notice(f"There is nothing to delete at {home}.")
     else:
         if not yes:
-            question = f"Delete {home} ({_bytes_below(home) / 1e6:.1f} MB) with everything in it?"
-            click.confirm(question, abort=True, err=True)
+            confirm(f"Delete {home} ({_bytes_below(home) / 1e6:.1f} MB) with everything in it?")
         local_endpoint.remove_home(settings)
         notice(f"Deleted {home}")
     return [Document({"home": str(home)})]

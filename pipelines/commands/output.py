@@ -131,6 +131,20 @@ def notice(line: str) -> None:
     click.echo(visible(line), err=True)
 
 
+def confirm(question: str) -> None:
+    """Ask for a yes, on standard error.
+
+    Raises:
+        click.Abort: there was none.
+    """
+    try:
+        click.confirm(question, abort=True, err=True)
+    except click.Abort:
+        if not sys.stdin.isatty():
+            notice("\nNothing is done without a yes; --yes does not ask.")
+        raise
+
+
 def is_redrawable(stream: TextIO) -> bool:
     """Whether lines that were printed there can be drawn again: it is a terminal that obeys commands."""
     return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")

@@ -11,7 +11,6 @@ from pipelines.commands.options import environment_option, target_option, versio
 from pipelines.commands.output import Document, Output, notice, with_json
 from pipelines.commands.project_context import find_context
 from pipelines.executions.replays import carry_out, prepare_replay
-from registry.clients import read_document
 from registry.monitored_windows import window_of
 
 
@@ -27,7 +26,8 @@ def command(words: tuple[str, ...], environment: str, hours: int, end: str | Non
 
     Says how many answers flip, or how far they move, for whom, and how long a row takes in each version.
     It takes an environment with `capture`, and needs no labels: which answer is right it cannot say. One
-    processing job does it; the endpoint and what it serves stay as they are.
+    processing job does it; the endpoint and what it serves stay as they are. `gatehouse promote` does the
+    same by itself into an environment with `replay = true`.
 
     \b
     Examples:
@@ -40,24 +40,15 @@ def command(words: tuple[str, ...], environment: str, hours: int, end: str | Non
     context = find_context(project, target, environment)
     with connected(context, runs=True) as at:
         replay = prepare_replay(at.project, at.target, at.environment(environment), version, window)
-        said = carry_out(replay, at.target, notice)
-        document = read_document(at.target.client("s3"), f"{replay.output}/replay.json")
+        outcome = carry_out(replay, at.target, notice)
     yield Document(
         {
             "project": at.project.name,
             "environment": environment,
             "version": replay.served,
             "candidate": version,
-            "replay": document,
-            "report": f"{replay.output}/report.html",
+            "replay": dict(outcome.document),
+            "report": outcome.report,
         }
     )
-    yield f"{said[:1].upper()}{said[1:]}."
-    for one in (document or {}).get("becomes", ()):
-        yield f"  {one['from']} would be {one['to']}: {one['rows']:,} rows"
-    for one in (document or {}).get("slices", ())[:3]:
-        yield (
-            f"  where {one['column']} is {one['value']}: {one['flips']:,} of {one['rows']:,} flip"
-            f" ({100 * one['flips'] / one['rows']:.1f} %)"
-        )
-    yield f"Report: {replay.output}/report.html"
+    yield from outcome.lines()

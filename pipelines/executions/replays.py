@@ -7,7 +7,7 @@ it finds.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,18 @@ from pipelines.definition.bundles import monitoring_code, publish_bundle
 from pipelines.settings.project import Project
 from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target
-from registry.clients import tag_list
+from registry.clients import read_document, tag_list
 from registry.environments import Environment
 from registry.model_packages import describe
 from registry.monitored_windows import Found, Window, artifact_of, monitoring_prefix, prepare_window
 
 _PROCESSING = "/opt/ml/processing"
+_LISTED_SLICES = 3
 _UNDER_WAY = ("InProgress", "Stopping")
+
+
+class NothingToReplay(GatehouseError):
+    """No version serves, nothing is captured, or no request came."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +56,15 @@ def prepare_replay(
     """Publish the program, write which requests are meant, and say what the job would be.
 
     Raises:
-        GatehouseError: there is no such version, nothing serves or is captured, or no request was.
+        NothingToReplay: nothing serves, nothing is captured, or no request was.
+        GatehouseError: there is no such version, or it is the one that serves.
     """
     candidate = describe(target, project.name, version)
     found = prepare_window(environment, target, target.bucket, project.gate.metric, window, candidate=version)
     if not isinstance(found, Found):
-        raise GatehouseError(found, where=project.name)
+        raise NothingToReplay(found, where=project.name)
     if not found.captured:
-        raise GatehouseError(
+        raise NothingToReplay(
             f"no request to {environment.endpoint} was captured from {window.start:%Y-%m-%d %H:%M} to"
             f" {window.end:%Y-%m-%d %H:%M} UTC, or since the endpoint was last changed",
             remedy="Take a longer window with --hours; what was just sent is written within some seconds",
@@ -137,8 +143,29 @@ def _request(
     }
 
 
-def carry_out(replay: Replay, target: Target, tell: Callable[[str], None]) -> str:
-    """Start the job and wait for its end; its last words.
+@dataclass(frozen=True)
+class Outcome:
+    """What a replay found: the job's last words, ``replay.json`` and where the report lies."""
+
+    said: str
+    document: Mapping[str, Any]
+    report: str
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        yield f"{self.said[:1].upper()}{self.said[1:]}."
+        for one in self.document.get("becomes", ()):
+            yield f"  {one['from']} would be {one['to']}: {one['rows']:,} rows"
+        for one in self.document.get("slices", ())[:_LISTED_SLICES]:
+            yield (
+                f"  where {one['column']} is {one['value']}: {one['flips']:,} of {one['rows']:,} flip"
+                f" ({100 * one['flips'] / one['rows']:.1f} %)"
+            )
+        yield f"Report: {self.report}"
+
+
+def carry_out(replay: Replay, target: Target, tell: Callable[[str], None]) -> Outcome:
+    """Start the job and wait for its end.
 
     Raises:
         GatehouseError: it failed or was stopped.
@@ -158,7 +185,8 @@ def carry_out(replay: Replay, target: Target, tell: Callable[[str], None]) -> st
             where=replay.name,
             remedy="Its log is in the group /aws/sagemaker/ProcessingJobs",
         )
-    return str(described.get("ExitMessage", ""))
+    document = read_document(target.client("s3"), f"{replay.output}/replay.json")
+    return Outcome(str(described.get("ExitMessage", "")), document or {}, f"{replay.output}/report.html")
 
 
 def _wait(sagemaker: Any, name: str, tell: Callable[[str], None]) -> dict[str, Any]:

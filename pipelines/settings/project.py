@@ -263,6 +263,7 @@ class EnvironmentSettings(Table):
 
     ``promotion``: whether an approved version enters by itself (``automatic``, the default) or by a
     person's word (``manual``, the default of ``prod``); it concerns the automation, not the commands.
+    ``replay``: `gatehouse promote` first sends the captured requests of a window through the version.
     """
 
     instance_type: InstanceType = "ml.m5.large"
@@ -275,10 +276,17 @@ class EnvironmentSettings(Table):
     canary_percent: Annotated[int, Field(ge=1, le=50)] | None = None
     bake_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     capture: Capture | None = None
+    replay: bool = False
     account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
     region: Annotated[str, Field(pattern=REGION)] | None = None
     role: Annotated[str, Field(pattern=ROLE)] | None = None
     assume_role: Annotated[str, Field(pattern=ROLE)] | None = None
+
+    @model_validator(mode="after")
+    def _has_requests(self) -> EnvironmentSettings:
+        if self.replay and self.capture is None:
+            raise ValueError("replay = true needs a table capture: only captured requests can be sent again")
+        return self
 
 
 class Monitoring(Table):

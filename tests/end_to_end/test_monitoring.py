@@ -141,6 +141,26 @@ def test_a_change_is_told_once_and_worse_answers_start_a_training(shell: Shell, 
     assert shell.run("monitor", "--env", "dev", "--rate", "1 day", "--json").document["action"] == "none"
     assert shell.run("monitor", "--env", "dev", "--off", "--json").document["action"] == "delete"
 
+    # A promotion asks for the same by itself where the settings say so.
+    assert shell.run("local", "down").code == 0
+    file = tmp_path / "projects.toml"
+    file.write_text(file.read_text().replace("capture = {}", "capture = {}\nreplay = true"))
+    assert shell.run("approve", str(newest), "--note", "for prod").code == 0
+    assert shell.run("deploy", "--env", "prod", "--version", str(newest)).code == 0
+    planned = shell.run("promote", "--from", "prod", "--to", "dev", "--plan")
+    assert "The requests that were captured in dev are sent through it first.\n" in planned.err
+    asked = shell.run("promote", "--from", "prod", "--to", "dev")
+    assert asked.code == 130
+    assert "/replays/" in asked.err
+    assert f"Promote version {newest} to dev? [y/N]" in asked.err
+    assert "Nothing is done without a yes; --yes does not ask." in asked.err
+    served = {one["environment"]: one for one in shell.run("environments", "--json").document}
+    assert served["dev"]["version"] == 1
+    done = shell.run("promote", "--from", "prod", "--to", "dev", "--yes", "--json")
+    assert (done.code, done.document["version"], done.document["done"]) == (0, newest, True), done.err
+    again = shell.run("promote", "--from", "prod", "--to", "dev")
+    assert (again.code, "serves in dev already" in again.out) == (0, True)
+
 
 @pytest.mark.parametrize(
     ("text", "said"),
