@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from baseline import expected_range
 from drift import LEAST_WINDOWS, MISSING, NEW, OUTSIDE, SPREAD, Counted, Reference, answers
 from scipy import stats
 
@@ -55,7 +56,8 @@ def reference_of(column: Column, generator: np.random.Generator) -> tuple[Refere
     sample = present[:SAMPLE_ROWS]
     edges = np.quantile(sample, np.arange(1, 10) / 10)
     counts = np.bincount(np.digitize(sample, edges), minlength=10)
-    ranged = Column(0, column.missing, np.concatenate([[present.min()], edges, [present.max()]]))
+    low, high = expected_range(present.min(), present.max())
+    ranged = Column(0, column.missing, np.concatenate([[low], edges, [high]]))
     return Reference(counts, len(present), int(missing.sum()), has_range=True), ranged
 
 

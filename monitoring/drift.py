@@ -3,7 +3,7 @@
 Each column is asked four questions, each with a test of its own, because no one of them sees what the others
 see: are its values spread differently (two-sample chi-square over the baseline's bins), is more missing
 (Fisher's exact test), are there more values never seen in training (Good and Turing's estimate), do more lie
-outside the training part's range (the predictive distribution of an order statistic). All questions of all
+far outside the training part's range (the predictive distribution of its extremes). All questions of all
 columns together are one family: Benjamini and Hochberg's procedure at 1 % decides which are significant.
 
 Significant is not enough. A difference counts only if it is also *large*, and, as real requests are never

@@ -178,7 +178,8 @@ def _examples(found: Monitored, column: str, questions: set[str]) -> Iterator[st
         shown = np.unique(in_units(outside, feature))
         picked = shown[np.linspace(0, len(shown) - 1, min(len(shown), _MOST_EXAMPLES)).astype(int)]
         listed = ", ".join(readable(float(value)) for value in picked)
-        yield note(text(f"In training from {ends[0]} to {ends[1]}; now, among others: {listed}", 400))
+        expected = f"From {ends[0]} to {ends[1]} are expected: training's range and half of it on each side"
+        yield note(text(f"{expected}. Now there are, among others: {listed}", 400))
 
 
 def _over_time(found: Monitored, column: str, known: Column) -> str:

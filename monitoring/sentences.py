@@ -32,7 +32,7 @@ def difference_sentence(one: Answer, baseline: Baseline, counted: Counted, reque
             f" {usual} were expected"
         )
     if one.question == OUTSIDE:
-        return f"{one.column} lies outside the range of its training values in {now} of the rows"
+        return f"{one.column} lies far outside the range of its training values in {now} of the rows"
     assert one.question == SPREAD
     column = baseline.columns[one.column]
     before, now_counts = column.reference.counts, counted.counts

@@ -155,6 +155,12 @@ MISTAKES = [
     ("[defaults]", "[defaults]\ntraining_instance_count = true", "[defaults]", "True is wrong. It must be a"),
     ('region = "eu-west-1"', 'region = "europe"', "[defaults]", "'europe' has the wrong form. Write an AWS"),
     (
+        THRESHOLD,
+        f"{THRESHOLD}\nenvironments.prod.replay = true",
+        "environments.prod",
+        "replay = true needs a table capture: only captured requests can be sent again",
+    ),
+    (
         TASK,
         'task = "ranking"',
         PROJECT,

@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from baseline import expected_range
 from program_runs import ROOT, Finished, as_csv, run_all_once
 
 END = datetime(2026, 11, 27, 3, tzinfo=UTC)
@@ -219,15 +220,35 @@ def test_each_kind_of_change_is_found_and_said_in_words(compare: Compare) -> Non
     assert "xk" in page
 
 
-def test_a_unit_that_changed_in_few_rows_is_outside_the_range(compare: Compare) -> None:
+@pytest.mark.parametrize(
+    ("other", "outside"),
+    [
+        (lambda amount: amount * 1000, True),
+        (lambda _: -1.0, True),  # a word for "unknown", where nothing was negative
+        (lambda _: 100.0, False),  # more than ever, but not far: how the values are spread would say more
+    ],
+)
+def test_few_rows_far_outside_the_range_are_found(
+    compare: Compare, other: Callable[[float], float], outside: bool
+) -> None:
     captures, _ = requests(600)
     for one in captures[:15]:
         asked = one["captureData"]["endpointInput"]
         amount, _, rest = asked["data"].partition(",")
-        asked["data"] = f"{float(amount or 50) * 1000},{rest}"
+        asked["data"] = f"{other(float(amount or 50))},{rest}"
     done = compare(captures)
-    assert done.questions == {("amount", "outside")}
-    assert done.verdict["differences"][0]["size"] == 15 / 600
+    assert done.questions == ({("amount", "outside")} if outside else set())
+    if outside:
+        assert done.verdict["differences"][0]["size"] == 15 / 600
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"), [((2.0, 10.0), (0.0, 14.0)), ((-2.0, 4.0), (-5.0, 7.0)), ((3.0, 3.0), (3.0, 3.0))]
+)
+def test_half_of_the_range_more_is_expected_on_each_side_but_nothing_negative_where_nothing_was(
+    ends: tuple[float, float], expected: tuple[float, float]
+) -> None:
+    assert expected_range(*ends) == expected
 
 
 def test_few_rows_say_nothing(compare: Compare) -> None:
