@@ -19,12 +19,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from aws_formats.arns import parse_package_version
 from aws_formats.errors import GatehouseError
+from aws_formats.service_errors import is_absent
+from registry.clients import read_document
 from registry.environment_state import read_state
 from registry.environments import Environment
 from registry.model_packages import describe_arn
 
+CHANGED, WORSE = "changed", "worse"
+"""What the monitoring program calls a window that differs, and answers that got worse."""
+
+_RECENT_DAYS = 14
 _PAST_WINDOWS = 60
 _ANSWER_WINDOWS = 35
 _LABEL_DAYS = 35
@@ -169,6 +177,92 @@ def prepare_window(
         captured=len(captures),
         name=window.name,
     )
+
+
+@dataclass(frozen=True)
+class ComparedWindow:
+    """What was found of a window.
+
+    Attributes:
+        start, end: ISO 8601.
+        status: of the traffic: as before, changed, or not enough rows.
+        quality: of the answers: as before, worse, no labels, or not enough of them.
+        differing: the columns that differ.
+        report: the S3 URI of the page.
+    """
+
+    name: str
+    start: str
+    end: str
+    version: int
+    rows: int
+    status: str
+    quality: str
+    sentence: str
+    differing: tuple[str, ...]
+    report: str
+
+    @property
+    def until(self) -> datetime:
+        """Its end."""
+        return datetime.fromisoformat(self.end)
+
+    @property
+    def asks_for_somebody(self) -> bool:
+        """Whether the traffic changed or the model got worse."""
+        return self.status == CHANGED or self.quality == WORSE
+
+
+def last_windows(
+    clients: Any, bucket: str, project: str, environment: str, count: int
+) -> list[ComparedWindow]:
+    """What was found of the last windows, newest first; none where nothing was ever compared."""
+    s3 = clients.client("s3")
+    prefix = f"{monitoring_prefix(project, environment)}reports/"
+    recent = f"{datetime.now(UTC) - timedelta(days=_RECENT_DAYS):%Y%m%d}"
+    try:
+        folders = _folders(s3, bucket, prefix, recent)
+        if len(folders) < count:
+            folders = _folders(s3, bucket, prefix)
+    except ClientError as error:
+        if not is_absent(error):
+            raise
+        return []  # no bucket, so nothing was ever run
+    read = (compared_window(s3, bucket, folder) for folder in reversed(folders[-count:]))
+    return [one for one in read if one is not None]
+
+
+def report_folder(project: str, environment: str, window: str) -> str:
+    """The key prefix of what was found of a window, by its name."""
+    return f"{monitoring_prefix(project, environment)}reports/{window}/"
+
+
+def _folders(s3: Any, bucket: str, prefix: str, after: str = "") -> list[str]:
+    """The prefixes below one, in order of time, since the names are."""
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, Delimiter="/", StartAfter=prefix + after
+    )
+    return [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
+
+
+def compared_window(s3: Any, bucket: str, folder: str) -> ComparedWindow | None:
+    """What was found, by the key prefix of its report; None where there is no verdict, or a damaged one."""
+    uri = f"s3://{bucket}/{folder}"
+    verdict = read_document(s3, f"{uri}verdict.json")
+    try:
+        found = ComparedWindow(
+            name=folder.rstrip("/").rpartition("/")[2],
+            **{key: str(verdict[key]) for key in ("start", "end", "status", "sentence")},
+            version=int(verdict["version"]),
+            rows=int(verdict["rows"]),
+            quality=str(verdict["quality"]["status"]),
+            differing=tuple(sorted({str(one["column"]) for one in verdict["differences"]})),
+            report=f"{uri}report.html",
+        )
+        datetime.fromisoformat(found.end)
+        return found
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _captures(environment: Environment, destination: str, window: Window) -> list[str]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import click
-from botocore.exceptions import ClientError
 
 from aws_formats.errors import GatehouseError
-from aws_formats.service_errors import is_absent
 from pipelines.commands.following import follow_to_the_end, report_failure
 from pipelines.commands.local_endpoint import connected, home_folder, is_kept_up
 from pipelines.commands.options import environment_option, gathered, project_argument, target_option
@@ -38,7 +36,7 @@ from pipelines.settings.monitoring import monitoring_name, schedule_name
 from pipelines.upsert.apply import apply_upsert
 from pipelines.upsert.plan import plan_upsert
 from registry.clients import read_document, read_object
-from registry.monitored_windows import monitoring_prefix
+from registry.monitored_windows import ComparedWindow, last_windows
 
 _SHOWN_TIMES, _SHOWN_WINDOWS = 3, 10
 FIND = "FindWindow"
@@ -115,9 +113,9 @@ def command(options: MonitorOptions, project: str | None, target: str) -> Output
         elif expression is not None:
             changed = _set_schedule(at, options, name, environment, expression)
         schedule = read_schedule(name, at.target)
-        windows = _last_windows(at, environment)
+        windows = last_windows(at.target, at.target.bucket, at.project.name, environment, _SHOWN_WINDOWS)
         if options.opens:
-            _open_report(at, windows[0]["report"] if windows else None)
+            _open_report(at, windows[0].report if windows else None)
     if target == "local" and schedule is not None and not is_kept_up(at.settings):
         notice("It compares nothing until the local SageMaker is kept up: gatehouse local up")
     yield from _described(at, name, environment, changed, schedule, windows)
@@ -196,37 +194,6 @@ def _verdict_in_words(verdict: Mapping[str, Any]) -> Iterator[str]:
         yield f"Not used: {noticed}"
 
 
-def _last_windows(at: ProjectContext, environment: str) -> list[dict[str, Any]]:
-    """What the last windows showed, newest first."""
-    s3 = at.target.client("s3")
-    prefix = f"{monitoring_prefix(at.project.name, environment)}reports/"
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=at.target.bucket, Prefix=prefix, Delimiter="/"
-    )
-    try:
-        folders = [one["Prefix"] for page in pages for one in page.get("CommonPrefixes", ())]
-    except ClientError as error:
-        if not is_absent(error):
-            raise
-        return []  # no bucket, so nothing was ever run
-    found = []
-    for folder in folders[: -_SHOWN_WINDOWS - 1 : -1]:
-        uri = f"s3://{at.target.bucket}/{folder}"
-        verdict = read_document(s3, f"{uri}verdict.json")
-        if verdict is not None:
-            kept = ("start", "end", "version", "rows", "status", "sentence")
-            quality = verdict["quality"]["status"]
-            found.append(
-                {
-                    **{key: verdict[key] for key in kept},
-                    "quality": quality,
-                    "differing": sorted({one["column"] for one in verdict["differences"]}),
-                    "report": f"{uri}report.html",
-                }
-            )
-    return found
-
-
 def _open_report(at: ProjectContext, uri: str | None) -> str:
     """Copy a report into a file and open that; the file's path.
 
@@ -250,7 +217,7 @@ def _described(
     environment: str,
     changed: str,
     schedule: Schedule | None,
-    windows: Sequence[Mapping[str, Any]],
+    windows: Sequence[ComparedWindow],
 ) -> Output:
     times = next_times(schedule, datetime.now(UTC), _SHOWN_TIMES) if schedule else []
     yield Document(
@@ -262,7 +229,9 @@ def _described(
             "expression": schedule.expression if schedule else None,
             "timezone": schedule.time_zone if schedule else None,
             "next_times": times,
-            "windows": list(windows),
+            "windows": [
+                {key: value for key, value in asdict(one).items() if key != "name"} for one in windows
+            ],
         }
     )
     if schedule is None:
@@ -275,16 +244,16 @@ def _described(
             ["Until", "Version", "Rows", "Traffic", "Answers", "Differs"],
             [
                 [
-                    moment(datetime.fromisoformat(one["end"])),
-                    str(one["version"]),
-                    f"{one['rows']:,}",
-                    one["status"],
-                    one["quality"],
-                    ", ".join(one["differing"]),
+                    moment(datetime.fromisoformat(one.end)),
+                    str(one.version),
+                    f"{one.rows:,}",
+                    one.status,
+                    one.quality,
+                    ", ".join(one.differing),
                 ]
                 for one in windows
             ],
         )
-        yield f"Newest report: {windows[0]['report']}"
+        yield f"Newest report: {windows[0].report}"
     else:
         yield f"No window was compared yet: gatehouse monitor {at.project.name} --env {environment} --now"

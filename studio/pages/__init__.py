@@ -19,6 +19,7 @@ PAGES: Mapping[str, Page] = {
     "/p/{project}/environments": environments.listed,
     "/p/{project}/environments/{environment}": environments.one,
     "/p/{project}/environments/{environment}/try": environments.form,
+    "/p/{project}/environments/{environment}/windows/{window}": environments.window_report,
     "/p/{project}/compare": executions.compared,
     "/p/{project}/automation": automation.shown,
 }

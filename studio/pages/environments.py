@@ -15,13 +15,15 @@ from itertools import islice
 from aws_formats.errors import GatehouseError
 from pipelines.settings.environments import resolve_environment
 from pipelines.settings.project import Project
+from registry.clients import read_object
 from registry.deployments import DeploymentPlan, plan_deployment
 from registry.model_packages import APPROVED, summaries, version_arn
+from registry.monitored_windows import report_folder
 from registry.rollbacks import plan_promotion, plan_rollback, promotion_note
 from registry.rollout import apply_deployment
-from studio.pages.answers import Asked, Redirect, Shown
+from studio.pages.answers import Asked, Document, Redirect, Shown
 from studio.source import Source
-from studio.views import traffic, try_row
+from studio.views import monitored, traffic, try_row
 from studio.views.environments import read_environment, read_environments
 from studio.works import Work
 
@@ -43,7 +45,7 @@ def _approved(source: Source, project: Project) -> list[int]:
 
 
 def one(source: Source, asked: Asked) -> Shown:
-    """One environment: its state, the work on it, its traffic and its history.
+    """One environment: its state, the work on it, its traffic, what monitoring found, and its history.
 
     Raises:
         GatehouseError: there is no such environment.
@@ -53,8 +55,25 @@ def one(source: Source, asked: Asked) -> Shown:
     view = read_environment(source, project, asked.path["environment"])
     seen = traffic.read(view.environment) if view.state and view.state.endpoint else None
     size = {"width": traffic.WIDTH, "height": traffic.HEIGHT, "step": traffic.STEP}
-    values = {"project": project, "view": view, "approved": approved, "traffic": seen, "size": size}
-    return Shown("environment.html", values)
+    windows = monitored.read(source, project, view)
+    values = {"project": project, "view": view, "approved": approved, "traffic": seen, "windows": windows}
+    return Shown("environment.html", {**values, "size": size})
+
+
+def window_report(source: Source, asked: Asked) -> Document:
+    """What monitoring has written of a window.
+
+    Raises:
+        GatehouseError: there is no such environment or window.
+    """
+    project = source.project(asked.path["project"])
+    target = source.target(project)
+    name = resolve_environment(project, target, asked.path["environment"]).name
+    folder = report_folder(project.name, name, str(asked.path["window"]))
+    content = read_object(target.client("s3"), f"s3://{target.bucket}/{folder}report.html")
+    if content is None:
+        raise GatehouseError(f"there is no report of a window {str(asked.path['window'])!r} in {name}")
+    return Document(content.decode("utf-8", "replace"))
 
 
 def form(source: Source, asked: Asked) -> Shown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from pipelines.executions.watching import UNDER_WAY
 from pipelines.settings.project import Project
 from registry.environment_state import State, read_state
 from registry.model_packages import PENDING, ModelVersion, list_versions, summaries
+from registry.monitored_windows import WORSE, last_windows
 from studio.links import page_path
 from studio.source import Source
 from studio.views.executions_details import ExecutionDetails, details_of
@@ -52,6 +54,7 @@ class ProjectSummary:
         waiting: the numbers of the versions that nobody has decided on, newest first.
         environments: those that could be read and to which something was deployed.
         hidden: the names of those that the caller may not look into.
+        drifting: the environments whose newest window of requests differs, and how, in words.
         dead_letters: how many events could not be handled; 0 in AWS, where an alarm says it.
         problem: why the project could not be read; then the rest is empty.
     """
@@ -65,6 +68,7 @@ class ProjectSummary:
     waiting: tuple[int, ...] = ()
     environments: tuple[State, ...] = ()
     hidden: tuple[str, ...] = ()
+    drifting: tuple[tuple[str, str], ...] = ()
     dead_letters: int = 0
     problem: str | None = None
 
@@ -76,6 +80,8 @@ class ProjectSummary:
         for state in self.environments:
             trouble = _trouble(state)
             found += [Need(f"{state.environment.name} {trouble}", f"{place}/environments")] if trouble else []
+        for name, words in self.drifting:
+            found.append(Need(words, f"{place}/environments/{name}"))
         if self.dead_letters:
             words = "event was" if self.dead_letters == 1 else "events were"
             found.append(Need(f"{self.dead_letters} {words} not handled", f"{place}/automation"))
@@ -167,6 +173,7 @@ def _summary(source: Source, project: Project) -> ProjectSummary:
             ),
             environments=tuple(state for state in states if state.deployed or state.endpoint),
             hidden=tuple(hidden),
+            drifting=tuple(_drifting(source, project, states)),
             dead_letters=_dead_letters(source, project),
         )
     except (GatehouseError, ClientError, BotoCoreError) as error:  # the other projects are shown all the same
@@ -216,6 +223,24 @@ def _states(source: Source, project: Project) -> tuple[list[State], list[str]]:
                 raise
             hidden.append(environment.name)
     return states, hidden
+
+
+def _drifting(source: Source, project: Project, states: list[State]) -> Iterator[tuple[str, str]]:
+    target = source.target(project)
+    for state in states:
+        if state.endpoint is None or state.endpoint.capture is None:
+            continue
+        name = state.environment.name
+        try:
+            windows = last_windows(target, target.bucket, project.name, name, 1)
+        except ClientError as error:
+            if not is_denied(error):
+                raise
+            continue
+        if windows and windows[0].quality == WORSE:
+            yield name, f"the model got worse in {name}"
+        elif windows and windows[0].asks_for_somebody:
+            yield name, f"the traffic changed in {name}"
 
 
 def _trouble(state: State) -> str | None:

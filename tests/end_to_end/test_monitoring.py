@@ -95,6 +95,10 @@ def test_a_change_is_told_once_and_worse_answers_start_a_training(shell: Shell, 
     assert "amount" in {one["column"] for one in changed["differences"]}
     shown = shell.run("monitor", "--env", "dev", "--show")
     assert "changed" in shown.out
+    page = tmp_path / "page.html"
+    address = f"http://127.0.0.1/studio/p/{PROJECT}/environments/dev"
+    assert shell.run("studio", address, "--save", str(page)).code == 0
+    assert "the traffic changed: " in page.read_text()
     assert "no schedule" in shown.out
     told = until(
         lambda: "the traffic in dev changed" in (text := shell.run("inbox").out) and text, what="the mail"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -22,9 +23,12 @@ from studio.source import Source
 ACCESS = Access("secret")
 PROJECT = "rc-pages"
 ENVIRONMENTS = f"/studio/p/{PROJECT}/environments"
-OWN_ENVIRONMENTS = "".join(
-    f"[projects.rc.pages.environments.{name}]\n"
-    for name in ("twice", "broken", "replanned", "interrupted", "rows", "silent")
+OWN_ENVIRONMENTS = (
+    "".join(
+        f"[projects.rc.pages.environments.{name}]\n"
+        for name in ("twice", "broken", "replanned", "interrupted", "rows", "silent", "watched")
+    )
+    + "capture = {}\n"
 )
 """One for each test."""
 
@@ -163,6 +167,52 @@ def test_a_row_is_answered_and_explained_also_where_the_pages_only_read(source: 
     unknown = sent(only_reads, "rows/try", version="1", f0="", f1="platinum", f2="8").text
     assert "not seen in training" in unknown
     assert "Nothing was sent" in sent(only_reads, "rows/try", version="7", f0="30").text
+
+
+def test_what_monitoring_found_is_on_the_page_and_asks_for_somebody(
+    registry: Registry, source: Source
+) -> None:
+    browser = pages(source)
+    assert "No window of its requests was compared" in deployed(browser, "watched", "1")
+    assert "Is it still asked" not in browser.get(f"{ENVIRONMENTS}/rows").text, "it captures nothing"
+    bucket = source.target(source.project(PROJECT)).bucket
+    s3 = client_of(registry.url, "s3")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    def found(name: str, **differently: object) -> None:
+        verdict = {
+            **{"start": "2030-01-01T00:00:00+00:00", "end": "2030-01-02T00:00:00+00:00"},
+            **{"version": 1, "rows": 1234, "status": "as before", "quality": {"status": "no labels"}},
+            **{"sentence": "as it was", "differences": []},
+        }
+        folder = f"{PROJECT}/monitoring/watched/reports/{name}"
+        s3.put_object(
+            Bucket=bucket, Key=f"{folder}/verdict.json", Body=json.dumps({**verdict, **differently})
+        )
+        s3.put_object(Bucket=bucket, Key=f"{folder}/report.html", Body=f"<p>the report of {name}</p>")
+
+    found("20300102T000000Z")
+    text = browser.get(f"{ENVIRONMENTS}/watched").text
+    assert "<p>as it was</p>" in text
+    assert "1,234" in text
+    assert "the traffic changed in watched" not in browser.get("/studio/").text
+    found(
+        "20300103T000000Z", status="changed", sentence="<b>other</b>", differences=[{"column": "<i>f0</i>"}]
+    )
+    s3.put_object(
+        Bucket=bucket, Key=f"{PROJECT}/monitoring/watched/reports/20300101T000000Z/verdict.json", Body="[1"
+    )
+    text = browser.get(f"{ENVIRONMENTS}/watched").text
+    assert '<p class="problem">&lt;b&gt;other&lt;/b&gt;</p>' in text
+    assert "&lt;i&gt;f0&lt;/i&gt;" in text
+    links = re.findall(r'href="/studio(/p/[^"]*/windows/[^"]*)"', text)
+    assert [link.rpartition("/")[2] for link in links] == ["20300103T000000Z", "20300102T000000Z"]
+    assert "the report of 20300103T000000Z" in browser.get(f"/studio{links[0]}").text
+    missing = browser.get(f"{ENVIRONMENTS}/watched/windows/20300109T000000Z")
+    assert "there is no report of a window" in missing.text
+    wait_for(lambda: "the traffic changed in watched" in browser.get("/studio/").text or None)
+    found("20300104T000000Z", quality={"status": "worse"})
+    wait_for(lambda: "the model got worse in watched" in browser.get("/studio/").text or None)
 
 
 def test_a_version_without_contributions_says_so(source: Source) -> None:
