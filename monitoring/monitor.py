@@ -15,9 +15,7 @@ decided by who reads it.
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -48,6 +46,7 @@ from captures import Requests, read_requests
 from documents import statistics_document, violations_document
 from drift import LEAST_ROWS, LEAST_WINDOWS, SPREAD, Answer, Counted, Reference, answers
 from input_error import InputError
+from job import run_job
 from metric_table import METRICS
 from monitoring_report import Monitored, monitoring_report
 from past_windows import PastWindow, history, read_past, week_before, window_document
@@ -56,7 +55,6 @@ from refused_requests import REFUSED, refused_now, refused_reference
 from scoring import serving_code
 from sentences import counted_sentences, difference_sentence, quality_sentence
 
-_MESSAGE_BYTES = 1024
 _NOTHING = Counted(np.zeros(1, np.int64), 0)
 
 CHANGED, AS_BEFORE, NOT_ENOUGH_ROWS = "changed", "as before", "not enough rows"
@@ -312,19 +310,7 @@ def _write(path: Path, document: Mapping[str, Any]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the step; 0, or 1 after an error that its input caused."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--opt-ml", type=Path, default=Path("/opt/ml"), help="the container's folder")
-    opt_ml = parser.parse_args(arguments).opt_ml
-    message = opt_ml / "output" / "message"
-    message.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        text, code = monitor(opt_ml), 0
-        print(text, flush=True)
-    except InputError as error:
-        text, code = str(error), 1
-        print(f"error: {error}", file=sys.stderr, flush=True)
-    message.write_text(text.encode()[:_MESSAGE_BYTES].decode(errors="ignore"), encoding="utf-8")
-    return code
+    return run_job("monitor.py", __doc__, monitor, arguments)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,8 @@ right or wrong: that takes labels.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -34,13 +32,13 @@ from artifact import unpack
 from captures import Requests, read_requests
 from documents import in_units, name_of
 from input_error import InputError
+from job import run_job
 from metric_table import readable
 from process_exit import run_and_exit
 from replay_report import replay_report
 from scoring import serving_code
 from wilson import wilson
 
-_MESSAGE_BYTES = 1024
 _TIMED_REQUESTS = 200
 _FEWEST_ROWS = 30
 """Rows of a slice; fewer say nothing of it."""
@@ -277,19 +275,7 @@ def _sentence(document: Mapping[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the step; 0, or 1 after an error that its input caused."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--opt-ml", type=Path, default=Path("/opt/ml"), help="the container's folder")
-    opt_ml = parser.parse_args(arguments).opt_ml
-    message = opt_ml / "output" / "message"
-    message.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        text, code = replay(opt_ml), 0
-        print(text, flush=True)
-    except InputError as error:
-        text, code = str(error), 1
-        print(f"error: {error}", file=sys.stderr, flush=True)
-    message.write_text(text.encode()[:_MESSAGE_BYTES].decode(errors="ignore"), encoding="utf-8")
-    return code
+    return run_job("replay.py", __doc__, replay, arguments)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def test_pins_and_the_images_environment_for_tests_hold_the_versions_of_the_tabl
 def unknown_names(python: tuple[int, int]) -> list[str]:
     """What the programs ask of Python's library that it does not have in a version."""
     found = []
-    for folder in ("processing", "training", "evaluation"):
+    for folder in ("processing", "training", "evaluation", "monitoring"):
         options = ["--config-file", "", "--no-site-packages", "--ignore-missing-imports"]
         version = ".".join(map(str, python))
         done = subprocess.run(
