@@ -1,7 +1,7 @@
 """Model Monitor's code as a user has it, with nothing but `gatehouse local env`: the SDK's monitors.
 
 An endpoint that captures, a suggested baseline, a schedule of data quality and one of model quality, their
-executions, what violates the baseline, and the end of it all.
+executions, what violates the baseline, and the end of it all; and QualityCheck steps in a pipeline.
 """
 
 from __future__ import annotations
@@ -156,6 +156,61 @@ print(json.dumps(printed))
 """
 )
 
+PIPELINE = """
+import json
+
+from sagemaker.core.helper.session_helper import get_execution_role
+from sagemaker.core.model_monitor import DatasetFormat
+from sagemaker.core.workflow.execution_variables import ExecutionVariables
+from sagemaker.core.workflow.functions import Join
+from sagemaker.core.workflow.parameters import ParameterBoolean
+from sagemaker.core.workflow.pipeline_context import PipelineSession
+from sagemaker.mlops.workflow.check_job_config import CheckJobConfig
+from sagemaker.mlops.workflow.pipeline import Pipeline
+from sagemaker.mlops.workflow.quality_check_step import (
+    DataQualityCheckConfig, ModelQualityCheckConfig, QualityCheckStep,
+)
+
+session, role = PipelineSession(), get_execution_role()
+bucket = session.default_bucket()
+client = session.sagemaker_client
+with open("rows.csv", "w") as file:
+    file.write("label,prediction,age\\n")
+    file.writelines(f"{n % 2},{int(n % 20 > 1) * (n % 2)},{n % 60}\\n" for n in range(600))
+first = ParameterBoolean(name="First", default_value=True)
+job = CheckJobConfig(role=role, instance_count=1, instance_type="ml.m5.xlarge", sagemaker_session=session)
+same = dict(check_job_config=job, skip_check=first, register_new_baseline=first)
+
+def results(step):
+    values = ["s3:/", bucket, ExecutionVariables.PIPELINE_EXECUTION_ID, step]
+    return dict(baseline_dataset="rows.csv", dataset_format=DatasetFormat.csv(header=True),
+                output_s3_uri=Join(on="/", values=values))
+
+data = QualityCheckStep(name="Data", quality_check_config=DataQualityCheckConfig(**results("data")), **same)
+model = QualityCheckStep(
+    name="Model", depends_on=[data], fail_on_violation=False, **same,
+    quality_check_config=ModelQualityCheckConfig(
+        **results("model"), problem_type="BinaryClassification", inference_attribute="prediction",
+        ground_truth_attribute="label"))
+pipeline = Pipeline(name="checks", parameters=[first], steps=[data, model], sagemaker_session=session)
+pipeline.upsert(role_arn=role)
+execution = pipeline.start()
+execution.wait(delay=1, max_attempts=300)
+printed = {one["StepName"]: one["Metadata"]["QualityCheck"] for one in execution.list_steps()}
+
+def supplied(step):
+    return {f"supplied_baseline_{name.lower()}": printed[step][f"CalculatedBaseline{name}"]
+            for name in ("Statistics", "Constraints")}
+
+again = QualityCheckStep(name="Again", quality_check_config=DataQualityCheckConfig(**results("again")),
+                         check_job_config=job, **supplied("Data"))
+Pipeline(name="again", steps=[again], sagemaker_session=session).upsert(role_arn=role)
+second = Pipeline(name="again", steps=[again], sagemaker_session=session).start()
+second.wait(delay=1, max_attempts=300)
+printed["Again"] = second.list_steps()[0]["Metadata"]["QualityCheck"]
+print(json.dumps(printed))
+"""
+
 
 @pytest.fixture
 def script(tmp_path: Path):  # type: ignore[no-untyped-def]
@@ -194,3 +249,17 @@ def test_the_sdks_monitors_suggest_baselines_and_run_on_schedules(script) -> Non
         "left": [0, 0, 0, 2],
     }
     assert {"accuracy", "precision", "false_positive_rate"} <= set(worse)
+
+
+def test_quality_check_steps_of_the_sdk_run_in_a_pipeline(script) -> None:  # type: ignore[no-untyped-def]
+    found = script(PIPELINE)
+    assert {name: step["CheckType"] for name, step in found.items()} == {
+        "Data": "DATA_QUALITY",
+        "Model": "MODEL_QUALITY",
+        "Again": "DATA_QUALITY",
+    }
+    for name in ("Data", "Model"):
+        assert found[name]["BaselineUsedForDriftCheckStatistics"].endswith(f"/{name.lower()}/statistics.json")
+    used = found["Again"]["BaselineUsedForDriftCheckConstraints"]
+    assert used == found["Data"]["CalculatedBaselineConstraints"]
+    assert found["Again"]["ViolationReport"].endswith("/again/constraint_violations.json")
