@@ -70,7 +70,7 @@ setup(
         "automation": ["templates/*.yaml"],
         "studio": ["templates/*.html", "static/*", "static/vendor/*"],
         "training": ["pyproject.toml"],
-        "sagemaker_local": ["jobs/image_environments.toml"],
+        "sagemaker_local": ["jobs/image_environments.toml", "programs/model_monitor/*.py"],
     },
     install_requires=IMAGE + AWS + LOCAL + PROJECT,
     # `gatehouse run` uses the local SageMaker, so the base has it all; `local` names what it needs alone.

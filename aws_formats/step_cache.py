@@ -33,8 +33,22 @@ KEY_MEMBERS = {
         "TrainingJobDefinitions",
     ),
     "Transform": ("DataProcessing", "Environment", "ModelName", "TransformInput"),
+    # The guide names QualityCheckConfig and CheckJobConfig, of which a definition holds these.
+    "QualityCheck": (
+        "AppSpecification",
+        "Environment",
+        "ProcessingInputs",
+        "ProcessingOutputConfig",
+        "ProcessingResources",
+        "SkipCheck",
+        "RegisterNewBaseline",
+        "ModelPackageGroupName",
+        "SuppliedBaselineConstraints",
+        "SuppliedBaselineStatistics",
+    ),
 }
-"""The members of a step's arguments that are its key, or members of those; other types are never cached."""
+"""The members of a step's arguments that are its key, or members of those; other types are never cached.
+A QualityCheck step has some of them beside its arguments."""
 
 _DURATION = re.compile(
     r"P?(?=\d|T\d)(?:(?P<Y>\d{1,9})Y)?(?:(?P<M>\d{1,9})M)?(?:(?P<W>\d{1,9})W)?(?:(?P<D>\d{1,9})D)?"

@@ -7,10 +7,10 @@ elsewhere reads them here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import column_statistics
 import numpy as np
 from baseline import BOOLEAN, CATEGORY
 from drift import MISSING, NEW, OUTSIDE, SPREAD
@@ -23,8 +23,6 @@ CHECKS = {
 }
 """A question of ``drift`` -> Model Monitor's name of the check; it has none for a range."""
 
-_BUCKETS = 10
-_MOST_TEXTS = 100
 _SECOND = 1_000_000
 
 
@@ -69,30 +67,10 @@ def in_units(values: np.ndarray, feature: Any) -> np.ndarray:
 
 def _numbers(feature: Any, column: np.ndarray) -> dict[str, Any]:
     present = in_units(column[~np.isnan(column)], feature)
-    found: dict[str, Any] = {
-        "common": {"num_present": len(present), "num_missing": len(column) - len(present)}
-    }
-    if len(present):
-        counts, edges = np.histogram(present, _BUCKETS)
-        found |= {
-            "mean": float(present.mean()),
-            "sum": float(present.sum()),
-            "std_dev": float(present.std()),
-            "min": float(present.min()),
-            "max": float(present.max()),
-            "distribution": {
-                "kll": {
-                    "buckets": [
-                        {"lower_bound": float(low), "upper_bound": float(high), "count": float(count)}
-                        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
-                    ]
-                }
-            },
-        }
-    found = {key: value for key, value in found.items() if not _is_infinite(value)}
     whole = feature.kind == BOOLEAN or bool(len(present) and np.all(present == np.round(present)))
     kind = "Integral" if whole else "Fractional"
-    return {"name": feature.name, "inferred_type": kind, "numerical_statistics": found}
+    statistics = column_statistics.of_numbers(present, len(column) - len(present))
+    return {"name": feature.name, "inferred_type": kind, "numerical_statistics": statistics}
 
 
 def _texts(feature: Any, column: np.ndarray, unseen: Sequence[str]) -> dict[str, Any]:
@@ -101,20 +79,10 @@ def _texts(feature: Any, column: np.ndarray, unseen: Sequence[str]) -> dict[str,
     named = [
         (name_of(int(code), feature, unseen), int(count)) for code, count in zip(codes, counts, strict=True)
     ]
-    named.sort(key=lambda pair: (-pair[1], pair[0]))
-    buckets = [{"value": text, "count": count} for text, count in named[:_MOST_TEXTS]]
-    statistics = {
-        "common": {"num_present": len(present), "num_missing": len(column) - len(present)},
-        "distinct_count": float(len(named)),
-        "distribution": {"categorical": {"buckets": buckets}},
-    }
+    statistics = column_statistics.of_texts(named, len(column) - len(present))
     return {"name": feature.name, "inferred_type": "String", "string_statistics": statistics}
 
 
 def name_of(code: int, feature: Any, unseen: Sequence[str]) -> str:
     """The text of a category's code; below 0 are those that training has not seen."""
     return unseen[-code - 1] if code < 0 else feature.categories[code]
-
-
-def _is_infinite(value: Any) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)

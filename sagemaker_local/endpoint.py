@@ -100,7 +100,7 @@ class Endpoint:
             components.endpoints.recover(start=advertise)
             undo.callback(components.functions.close)
             self._dispatcher = Dispatcher(owner, components.store, components.functions, operations)
-            self._clock = Clock(components.store, operations)
+            self._clock = Clock(components.store, components.objects, operations)
             self._app = App(operations, s3, port, page)
             self._server = HttpServer(_configuration(self._app))
             self._thread = threading.Thread(

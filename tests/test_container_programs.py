@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+MODEL_MONITOR = "sagemaker_local/programs/model_monitor"
 IN_THE_IMAGE = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost"}
 PROGRAMS = sorted(
-    path for name in ("processing", "training", "evaluation") for path in (ROOT / name).glob("*.py")
+    path
+    for name in ("processing", "training", "evaluation", MODEL_MONITOR)
+    for path in (ROOT / name).glob("*.py")
 )
 
 
@@ -23,7 +26,8 @@ def test_a_container_program_imports_the_image_and_its_own_folder_only(program: 
         for node in ast.walk(ast.parse(program.read_text(encoding="utf-8")))
         for name in _names(node)
     }
-    assert imported <= IN_THE_IMAGE | siblings | set(sys.stdlib_module_names)
+    for_its_metrics = {"boto3"} if program.name == "cloudwatch.py" else set()
+    assert imported <= IN_THE_IMAGE | for_its_metrics | siblings | set(sys.stdlib_module_names)
 
 
 def _names(node: ast.AST) -> list[str]:
@@ -43,3 +47,8 @@ def test_container_folders_hold_plain_files_that_are_uploaded_as_they_stand() ->
 def test_evaluation_and_the_layer_of_formats_read_archives_by_the_same_file() -> None:
     of_evaluation, of_formats = (ROOT / folder / "tar_members.py" for folder in ("evaluation", "aws_formats"))
     assert of_evaluation.read_bytes() == of_formats.read_bytes()
+
+
+@pytest.mark.parametrize("file", ["evaluation/metrics.py", "monitoring/column_statistics.py"])
+def test_the_program_for_model_monitors_image_computes_by_the_same_file(file: str) -> None:
+    assert (ROOT / MODEL_MONITOR / Path(file).name).read_bytes() == (ROOT / file).read_bytes()

@@ -17,13 +17,14 @@ from typing import Any
 
 from aws_formats import definition_language as language
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
-from sagemaker_local.execution import cache, conditions, retry
+from sagemaker_local.execution import cache, conditions, quality_checks, retry
 from sagemaker_local.execution.parameters import Parameter, declared_parameters
 from sagemaker_local.execution.property_shapes import check_property
 
 VERSION = "2020-12-01"
 RUN_HERE = (
-    "Processing", "Training", "Transform", "Tuning", "Model", "RegisterModel", "Condition", "Lambda", "Fail"
+    "Processing", "Training", "Transform", "Tuning", "Model", "RegisterModel", "QualityCheck", "Condition",
+    "Lambda", "Fail",
 )  # fmt: skip
 # The other types that SageMaker Pipelines knows (PipelineExecutionStepMetadata and the SDK's StepTypeEnum).
 ONLY_ON_AWS = frozenset(
@@ -31,7 +32,6 @@ ONLY_ON_AWS = frozenset(
         "Athena", "AutoML", "BedrockCustomModel", "BedrockCustomModelDeployment", "BedrockModelImport",
         "BedrockProvisionedModelThroughput", "Callback", "ClarifyCheck", "Cleanup", "EMR", "EMRServerless",
         "Endpoint", "EndpointConfig", "ForEach", "HubContent", "InferenceComponent", "Job", "Lineage",
-        "QualityCheck",
     }
 )  # fmt: skip
 COMPLETED = "Completed"
@@ -54,6 +54,7 @@ class Step:
         branch: for a step inside a condition, that condition's name and the outcome it needs.
         function: of a Lambda step, the ARN of what it calls.
         outputs: of a Lambda step, the types of the values that the function has to return, by name.
+        check: of a QualityCheck step, what it says besides its arguments.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Step:
     description: str | None = None
     function: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
+    check: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,8 +178,9 @@ def _step(
     arguments = document.get("Arguments") or {}
     if kind == "Condition":
         arguments = {"Conditions": _checked_conditions(arguments)}
+    check = quality_checks.members(document) if kind == "QualityCheck" else {}
     read: set[str] = set()
-    for reference in language.references(arguments):
+    for reference in language.references([arguments, check]):
         read.update(_checked_reference(reference, documents, parameters))
     needs = _depends_on(document, documents)
     needs.update(dict.fromkeys(read, COMPLETED))
@@ -196,6 +199,7 @@ def _step(
         retries=retry.parse_policies(document.get("RetryPolicies")),
         display_name=_text(document, "DisplayName"),
         description=_text(document, "Description"),
+        check=check,
         **(_function(document) if kind == "Lambda" else {}),
     )
 

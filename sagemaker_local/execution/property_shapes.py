@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from aws_formats.definition_language import LanguageError, StepReference
 from aws_formats.service_models import service_model
+from sagemaker_local.execution.quality_checks import PROPERTIES
 
 _DESCRIBES = {
     "Processing": "DescribeProcessingJob",
@@ -41,6 +42,12 @@ def check_property(reference: StepReference, step_type: str, outputs: tuple[str,
             raise LanguageError(
                 f"'{reference.text}': step '{reference.step}' declares no output '{reference.path[1]}'; it"
                 f" declares: {', '.join(outputs) or 'none'}."
+            )
+        return
+    if step_type == "QualityCheck":
+        if reference.path[0] not in PROPERTIES or len(reference.path) > 1:
+            raise LanguageError(
+                f"'{reference.text}': a QualityCheck step's properties are {', '.join(PROPERTIES)}."
             )
         return
     operation = _DESCRIBES[step_type]

@@ -24,7 +24,9 @@ from aws_formats.definition_language import LanguageError, Scope, resolve
 from sagemaker_local.api import Api
 from sagemaker_local.errors import AwsError
 from sagemaker_local.execution import cache, conditions, retry
+from sagemaker_local.execution.function_outputs import declared_outputs, output_text
 from sagemaker_local.execution.graph import Step
+from sagemaker_local.execution.quality_checks import Check
 from sagemaker_local.execution.records import RESULT, Record, result_parent
 from sagemaker_local.execution.slots import Slots
 
@@ -38,7 +40,6 @@ _SHOWN = {"HyperParameterTuningJob": "TuningJob"}
 """What a step's metadata call what it has created, where that is not what the API calls it."""
 
 _TOKEN_LENGTH = 36
-_OUTPUT_LENGTH = 1024
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
 
@@ -47,6 +48,7 @@ JOBS = {
     "Training": "TrainingJob",
     "Transform": "TransformJob",
     "Tuning": "HyperParameterTuningJob",
+    "QualityCheck": "ProcessingJob",
 }
 """What the API calls the job of a step, by the step's type: CreateProcessingJob, ProcessingJobName, ..."""
 
@@ -185,25 +187,47 @@ class StepRun:
         """Reuse an earlier result, or create the job and wait for its end."""
         prefix = JOBS[self.step.type]
         arguments = self._named(f"{prefix}Name")
+
+        def metadata(arn: str) -> dict[str, Any]:
+            return {_SHOWN.get(prefix, prefix): {"Arn": arn}}
+
         key = cache.cache_key(self.step.type, arguments)
-        reused = self._cached(key)
-        if reused is not None:
-            return reused
+        return self._cached(key) or self._run_new(key, lambda: self._run_one_job(prefix, arguments, metadata))
+
+    def run_quality_check(self) -> Outcome:
+        """QualityCheck: a processing job, and what it says of the dataset and its baselines."""
+        given = resolve(self.step.check, self._scope_now())
+        arguments = self._named("ProcessingJobName")
+
+        def run() -> Outcome:
+            check = Check.begun(given, self._call)
+            ended = self._run_one_job("ProcessingJob", check.job(arguments), check.metadata)
+            if ended.status != "Succeeded":
+                return ended
+            job, reason = ended.properties, check.failure(ended.properties)
+            shown = {"Metadata": check.metadata(job["ProcessingJobArn"], job)}
+            return Outcome("Failed" if reason else "Succeeded", check.properties(job), reason, shown)
+
+        key = cache.cache_key(self.step.type, {**arguments, **given})
+        return self._cached(key) or self._run_new(key, run)
+
+    def _run_new(self, key: str | None, run: Callable[[], Outcome]) -> Outcome:
+        """What could not be reused is done, once there is a place for it."""
         self.record.store.rest()
         with self.slots.taken(self.stop) as granted:
-            if not granted:
-                return Outcome("Stopped")
-            return replace(self._run_one_job(prefix, arguments), cache_key=key)
+            return replace(run(), cache_key=key) if granted else Outcome("Stopped")
 
     def _named(self, member: str) -> dict[str, Any]:
         """The step's arguments, with a new name for what it creates; they may refer to that name."""
         name = new_name(self.record.execution_id, self.step, member)
         return {**self._resolved(**{member: name}), member: name}
 
-    def _run_one_job(self, prefix: str, arguments: dict[str, Any]) -> Outcome:
+    def _run_one_job(
+        self, prefix: str, arguments: dict[str, Any], metadata: Callable[[str], dict[str, Any]]
+    ) -> Outcome:
         name = arguments[f"{prefix}Name"]
         created = self._call(f"Create{prefix}", arguments)
-        self._executing(Metadata={_SHOWN.get(prefix, prefix): {"Arn": created[f"{prefix}Arn"]}})
+        self._executing(Metadata=metadata(created[f"{prefix}Arn"]))
         with self._lock:
             self._job = name
         if self.stop.is_set():
@@ -324,9 +348,9 @@ class StepRun:
         if answer.get("FunctionError"):
             why = f"ClientError: {name} failed: {returned.get('errorType')}: {returned.get('errorMessage')}"
             return Outcome("Failed", reason=why, members={"Metadata": {"Lambda": metadata}})
-        values = _declared_outputs(returned, self.step.outputs)
+        values = declared_outputs(returned, self.step.outputs)
         metadata["OutputParameters"] = [
-            {"Name": output, "Value": _output_text(value)} for output, value in values.items()
+            {"Name": output, "Value": output_text(value)} for output, value in values.items()
         ]
         return Outcome("Succeeded", {"OutputParameters": values}, members={"Metadata": {"Lambda": metadata}})
 
@@ -342,38 +366,13 @@ _ATTEMPTS: dict[str, Callable[[StepRun], Outcome]] = {
     "Training": StepRun.run_job,
     "Transform": StepRun.run_job,
     "Tuning": StepRun.run_job,
+    "QualityCheck": StepRun.run_quality_check,
     "Model": StepRun.run_model,
     "Condition": StepRun.run_condition,
     "RegisterModel": StepRun.run_registration,
     "Lambda": StepRun.run_function,
     "Fail": StepRun.run_fail,
 }
-
-_OUTPUT_TYPES: dict[str, type | tuple[type, ...]] = {
-    "String": str,
-    "Integer": int,
-    "Float": (int, float),
-    "Boolean": bool,
-}
-
-
-def _declared_outputs(returned: Any, declared: Mapping[str, str]) -> dict[str, Any]:
-    """Those values of a function's answer that the step declares; raises LanguageError without one."""
-    if not isinstance(returned, dict):
-        raise LanguageError(
-            f"the function has to return an object with the step's outputs, not {returned!r}."
-        )
-    for name, kind in declared.items():
-        value = returned.get(name)
-        if not isinstance(value, _OUTPUT_TYPES[kind]) or isinstance(value, bool) != (kind == "Boolean"):
-            raise LanguageError(f"the function has to return {name} as {kind}; it returned {value!r}.")
-        if len(_output_text(value)) > _OUTPUT_LENGTH:
-            raise LanguageError(f"the function's {name} has more than {_OUTPUT_LENGTH} characters.")
-    return {name: returned[name] for name in declared}
-
-
-def _output_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def new_name(execution_id: str, step: Step, member: str) -> str:

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import replace
 
 from sagemaker_local.errors import not_implemented, validation_error
-from sagemaker_local.jobs import images, transfer
+from sagemaker_local.jobs import images, model_monitor, transfer
 from sagemaker_local.jobs.job import Command, Document, JobKind, JobRun
 from sagemaker_local.jobs.places import Host, OutputFile, first_kilobyte
 
@@ -71,7 +71,9 @@ def _check(request: Document) -> None:
             raise not_implemented(f"FeatureStoreOutput of ProcessingOutput '{name}'")
         if not item.get("AppManaged") and not (item.get("S3Output") or {}).get("LocalPath"):
             raise validation_error(f"ProcessingOutput '{name}' has no S3Output with a LocalPath.")
-    if not request["AppSpecification"].get("ContainerEntrypoint"):
+    if model_monitor.is_asked_for(request["AppSpecification"]):
+        model_monitor.check(request)
+    elif not request["AppSpecification"].get("ContainerEntrypoint"):
         image = request["AppSpecification"]["ImageUri"]
         raise not_implemented(f"the entry point of the image {image} itself: give a ContainerEntrypoint;")
 
@@ -97,6 +99,9 @@ def _stage(job: JobRun) -> list[Command]:
         job.write_config(host, f"{_CONFIG}/processingjobconfig.json", config)
         job.write_config(host, f"{_CONFIG}/resourceconfig.json", job.resource_config(host, instance_type))
         environment = job.environment(interpreter, host) | (document.get("Environment") or {})
+        if model_monitor.is_asked_for(specification):
+            commands.append(model_monitor.command(environment))
+            continue
         argv = [*specification["ContainerEntrypoint"], *specification.get("ContainerArguments", [])]
         commands.append(Command(argv, environment))
     return commands

@@ -27,6 +27,8 @@ from collections.abc import Callable
 
 from sagemaker_local.api import Api, RoleSession
 from sagemaker_local.errors import AwsError
+from sagemaker_local.s3.objects import ObjectStore
+from sagemaker_local.scheduling import monitoring
 from sagemaker_local.scheduling.schedules import SCHEDULE, due_times, latest_due, token
 from sagemaker_local.store import Document, Store
 
@@ -46,8 +48,10 @@ class Clock:
         now: the time, POSIX seconds.
     """
 
-    def __init__(self, store: Store, api: Api, now: Callable[[], float] = time.time) -> None:
-        self._store, self._api, self._now = store, api, now
+    def __init__(
+        self, store: Store, objects: ObjectStore, api: Api, now: Callable[[], float] = time.time
+    ) -> None:
+        self._store, self._objects, self._api, self._now = store, objects, api, now
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="starting what is due", daemon=True)
 
@@ -62,13 +66,17 @@ class Clock:
 
     def _loop(self) -> None:
         while not self._closed.wait(_INTERVAL_SECONDS):
-            try:
-                start_due(self._store, self._api, self._now())
-            except sqlite3.Error:  # a full disk: nothing is lost, and there may be space later
-                _log.exception("schedules wait: the store cannot be written")
-            except Exception:  # a fault of this module: what is due later must still be started
-                _log.exception("what is due could not be started")
-                self._closed.wait(_LONGEST_WAIT)
+            self._start(lambda: start_due(self._store, self._api, self._now()))
+            self._start(lambda: monitoring.start_due(self._store, self._objects, self._api, self._now()))
+
+    def _start(self, start_due: Callable[[], object]) -> None:
+        try:
+            start_due()
+        except sqlite3.Error:  # a full disk: nothing is lost, and there may be space later
+            _log.exception("schedules wait: the store cannot be written")
+        except Exception:  # a fault of this module: what is due later must still be started
+            _log.exception("what is due could not be started")
+            self._closed.wait(_LONGEST_WAIT)
 
 
 def start_due(store: Store, api: Api, now: float) -> list[str]:

@@ -21,6 +21,7 @@ _UNKNOWN = "(known when the step runs)"
 
 _CHECKS: Mapping[str, Callable[[dict[str, Any]], None]] = {
     "Processing": processing.KIND.check,
+    "QualityCheck": processing.KIND.check,
     "Training": training.KIND.check,
     "Transform": transforms.check_request,
     "Tuning": tuning.check,

@@ -27,6 +27,9 @@ _TAGGED = {
     "endpoint": "endpoint",
     "transform-job": "transform-job",
     "hyper-parameter-tuning-job": "hyper-parameter-tuning-job",
+    "data-quality-job-definition": "data-quality-job-definition",
+    "model-quality-job-definition": "model-quality-job-definition",
+    "monitoring-schedule": "monitoring-schedule",
 }
 """Resource type in an ARN -> kind in the store."""
 

@@ -60,7 +60,16 @@ TEXTS = (
     ),
     *(_ARN % ("sns", NAME), _ARN % ("sqs", NAME), _ARN % ("lambda", f"function:{NAME}")),
     *(_ARN % ("events", f"rule/{NAME}"), f"s3://{NAME}/a", _IMAGE),
-    *("rate(1 hour)", "cron(0 3 * * ? *)", "at(2030-01-01T00:00:00)", "UTC", "ml.m5.large", "text/csv"),
+    *(
+        "rate(1 hour)",
+        "cron(0 3 * * ? *)",
+        "at(2030-01-01T00:00:00)",
+        "UTC",
+        "NOW",
+        "-PT1H",
+        "ml.m5.large",
+        "text/csv",
+    ),
     *(
         "{}",
         "[]",
@@ -107,6 +116,39 @@ _SCHEDULE = {
     "FlexibleTimeWindow": {"Mode": "OFF"},
     "Target": {"Arn": _ARN % ("sagemaker", f"pipeline/{NAME}"), "RoleArn": _ROLE},
 }
+_ANALYZER = {"ImageUri": "468650794304.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-model-monitor-analyzer"}
+_OUTPUT = {
+    "MonitoringOutputs": [
+        {"S3Output": {"S3Uri": f"s3://{NAME}/out", "LocalPath": "/opt/ml/processing/output"}}
+    ]
+}
+_WATCHED = {"EndpointInput": {"EndpointName": NAME, "LocalPath": "/opt/ml/processing/input"}}
+_MONITORED = {
+    "MonitoringScheduleName": NAME,
+    "MonitoringScheduleConfig": {
+        "ScheduleConfig": {"ScheduleExpression": "cron(0 * ? * * *)"},
+        "MonitoringJobDefinition": {
+            "MonitoringInputs": [_WATCHED],
+            "MonitoringOutputConfig": _OUTPUT,
+            "MonitoringResources": {"ClusterConfig": _CLUSTER},
+            "MonitoringAppSpecification": _ANALYZER,
+            "RoleArn": _ROLE,
+        },
+    },
+}
+
+
+def _job_definition(kind: str, specification: dict[str, str], source: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "JobDefinitionName": NAME,
+        f"{kind}QualityAppSpecification": {**_ANALYZER, **specification},
+        f"{kind}QualityJobInput": {**_WATCHED, **source},
+        f"{kind}QualityJobOutputConfig": _OUTPUT,
+        "JobResources": {"ClusterConfig": _CLUSTER},
+        "RoleArn": _ROLE,
+    }
+
+
 _QUEUE = {"QueueUrl": f"http://127.0.0.1/000000000000/{NAME}"}
 _TOPIC = {"TopicArn": _ARN % ("sns", NAME)}
 _FUNCTION = {"FunctionName": NAME}
@@ -155,6 +197,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "UpdateModelPackage": {"ModelPackageArn": _ARN % ("sagemaker", f"model-package/{NAME}/1")},
     "PutModelPackageGroupPolicy": {"ModelPackageGroupName": NAME, "ResourcePolicy": "{}"},
     "InvokeEndpoint": {"EndpointName": NAME, "Body": b"1,2\n"},
+    "CreateDataQualityJobDefinition": _job_definition("Data", {}, {}),
+    "CreateModelQualityJobDefinition": _job_definition(
+        "Model", {"ProblemType": "Regression"}, {"GroundTruthS3Input": {"S3Uri": f"s3://{NAME}/a"}}
+    ),
+    "CreateMonitoringSchedule": _MONITORED,
+    "UpdateMonitoringSchedule": _MONITORED,
     "CreateSchedule": _SCHEDULE,
     "UpdateSchedule": _SCHEDULE,
     "GetSchedule": {"Name": NAME},

@@ -300,7 +300,7 @@ def test_the_clock_starts_what_is_due_by_the_time_that_it_is_given(
         return times[-1]
 
     operations = local._operations
-    started = clock.Clock(operations.components.store, operations, now)
+    started = clock.Clock(operations.components.store, operations.components.objects, operations, now)
     started.start()
     try:
         # Once it asks for the second time, it has dealt with the first.
