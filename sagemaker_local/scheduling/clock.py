@@ -25,6 +25,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from sagemaker_local import clocks
 from sagemaker_local.api import Api, RoleSession
 from sagemaker_local.errors import AwsError
 from sagemaker_local.scheduling.schedules import SCHEDULE, due_times, latest_due, token
@@ -46,7 +47,7 @@ class Clock:
         now: the time, POSIX seconds.
     """
 
-    def __init__(self, store: Store, api: Api, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, api: Api, now: Callable[[], float] = clocks.now) -> None:
         self._store, self._api, self._now = store, api, now
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="starting what is due", daemon=True)
