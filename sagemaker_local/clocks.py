@@ -51,6 +51,11 @@ def set_ahead(seconds: float) -> None:
     _ahead = seconds
 
 
+def ahead() -> float:
+    """By how many seconds it is so."""
+    return _ahead
+
+
 def wait(event: threading.Event, seconds: float) -> bool:
     """Wait until an event is set or so many seconds have passed, also where :func:`set_ahead` skips them.
 
