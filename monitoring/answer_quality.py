@@ -33,6 +33,7 @@ from verdict import Answers
 LEAST_LABELS = 100
 LEVEL = 0.01
 _LARGE, _LARGE_ERROR = 0.01, 0.05
+_VERSION = "version"
 
 NO_LABEL = "lines that are no labels"
 WITHOUT_REQUEST = "labels of no request that was captured"
@@ -48,11 +49,13 @@ class WindowQuality:
 
     Attributes:
         end: of the window, ISO 8601.
+        version: that answered in it; empty where an earlier version of this program did not note it.
         rows: how many answers there are; ``labelled`` of them have a label.
         metrics: by name ``value`` and, where it has an interval, ``low`` and ``high``; none below the least.
     """
 
     end: str
+    version: str
     rows: int
     labelled: int
     metrics: Mapping[str, Mapping[str, float]]
@@ -64,8 +67,12 @@ def answers_table(
     predicted: np.ndarray | None,
     values: np.ndarray,
     classes: Sequence[str],
+    version: int,
 ) -> pa.Table:
-    """What is kept of a window: a row for each answer, with its request's inference id and event."""
+    """What is kept of a window: a row for each answer, with its request's inference id and event.
+
+    The version that answered is in the metadata: labels may come when another one serves.
+    """
     columns: dict[str, Any] = {
         "id": pa.array(ids, pa.string()),
         "event": pa.array(events, pa.string()),
@@ -73,7 +80,7 @@ def answers_table(
     }
     if predicted is not None:
         columns["class"] = pa.array([classes[place] for place in predicted], pa.string())
-    return pa.table(columns)
+    return pa.table(columns, metadata={_VERSION: str(version)})
 
 
 def read_labels(folder: Path, noticed: Counter[str]) -> dict[str, list[str]]:
@@ -157,7 +164,8 @@ def _window_quality(
             actual[place] = label
     read = _numbers if schema["task"] == "regression" else _classes
     labelled, metrics = read(table, actual, schema, noticed)
-    return WindowQuality(end, len(ids), labelled, metrics)
+    version = (table.schema.metadata or {}).get(_VERSION.encode(), b"").decode()
+    return WindowQuality(end, version, len(ids), labelled, metrics)
 
 
 def _rows_by_id(ids: Sequence[str]) -> Iterator[tuple[str, list[int]]]:

@@ -121,14 +121,14 @@ def monitor(opt_ml: Path) -> str:
     name = window.name
     (output / "answers").mkdir(parents=True, exist_ok=True)
     ids, events = ([names[place] for place in requests.request] for names in (requests.ids, requests.events))
-    table = answers_table(ids, events, predicted, values, schema["classes"])
+    table = answers_table(ids, events, predicted, values, schema["classes"], window.document["version"])
     pq.write_table(table, output / "answers" / f"{name}.parquet", compression="zstd")
     kept = {**read_answers(inputs / "window" / "answers"), name: table}
     labels = read_labels(inputs / "window" / "labels", noticed)
     qualities = quality(kept, labels, schema, noticed)
     verdict = _verdict(window, baseline, found, counted, past, requests, noticed)
     verdict["quality"] = _judged(
-        window.document["metric"], qualities, bool(labels), _read(inputs / "evaluation" / "verdict.json")
+        window.document, qualities, bool(labels), _read(inputs / "evaluation" / "verdict.json")
     )
     verdict["sentence"] = _sentence(verdict)
 
@@ -253,10 +253,12 @@ def _against_week_before(before: PastWindow, baseline: Baseline, counted: Mappin
 
 
 def _judged(
-    metric: str, qualities: Sequence[WindowQuality], labels: bool, verdict: Mapping[str, Any]
+    window: Mapping[str, Any], qualities: Sequence[WindowQuality], labels: bool, verdict: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The gate's metric in the newest window with enough labels, against the test part's."""
-    judged = next((one for one in reversed(qualities) if metric in one.metrics), None)
+    """The gate's metric in the newest window of this version with enough labels, against the test part's."""
+    metric, version = window["metric"], str(window["version"])
+    own = [one for one in qualities if one.version in (version, "")]
+    judged = next((one for one in reversed(own) if metric in one.metrics), None)
     found: dict[str, Any] = {
         "metric": metric,
         "least_labels": LEAST_LABELS,

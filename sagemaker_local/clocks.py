@@ -11,18 +11,64 @@ machine read the same. So each time that somebody may subtract comes from here:
   ``Store.steady_time``.
 
 What follows the calendar (schedules) reads the system's clock, and has rules for a clock that is set.
+
+All of the package reads the system's clock by :func:`now`. A process that rehearses something sets it ahead
+(:func:`set_ahead`): schedules, captures and everything that has a time then follow. Uptime does not, so a
+document with a reading should not be under way meanwhile.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 CLOCK = "_Clock"
 """Member of a document that holds the reading at its beginning."""
+
+
+_ahead = 0.0
+_STEP_SECONDS = 0.05
+
+
+def now() -> float:
+    """The time of the system's clock, POSIX seconds, and by how much this process's is ahead of it."""
+    return time.time() + _ahead
+
+
+def utc_now() -> datetime:
+    """The same as a moment in UTC."""
+    return datetime.fromtimestamp(now(), UTC)
+
+
+def set_ahead(seconds: float) -> None:
+    """Set the clock of this process so far ahead of the system's; below 0, behind it."""
+    global _ahead
+    _ahead = seconds
+
+
+def ahead() -> float:
+    """By how many seconds it is so."""
+    return _ahead
+
+
+def wait(event: threading.Event, seconds: float) -> bool:
+    """Wait until an event is set or so many seconds have passed, also where :func:`set_ahead` skips them.
+
+    Returns:
+        whether it is set.
+    """
+    if not _ahead:
+        return event.wait(seconds)
+    until = now() + seconds
+    while (left := until - now()) > 0:
+        if event.wait(min(left, _STEP_SECONDS)):
+            return True
+    return event.is_set()
 
 
 def uptime() -> float:
@@ -42,7 +88,7 @@ def reading(not_before: float = 0.0) -> dict[str, Any]:
     Args:
         not_before: POSIX seconds; the time that counting begins with is not earlier.
     """
-    return {"Time": max(time.time(), not_before), "Uptime": uptime(), "Boot": boot()}
+    return {"Time": max(now(), not_before), "Uptime": uptime(), "Boot": boot()}
 
 
 def now_in(document: Mapping[str, Any]) -> float:
@@ -53,5 +99,5 @@ def now_in(document: Mapping[str, Any]) -> float:
     """
     began = document.get(CLOCK)
     if began is None or began["Boot"] != boot():
-        return max(time.time(), float(document["CreationTime"]))
+        return max(now(), float(document["CreationTime"]))
     return float(began["Time"] + uptime() - began["Uptime"])

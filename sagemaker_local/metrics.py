@@ -15,11 +15,11 @@ import logging
 import math
 import sqlite3
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.store import Store
 
 MINUTE = 60
@@ -167,7 +167,7 @@ class Metrics:
         Args:
             when: POSIX seconds; now if None.
         """
-        minute = int((time.time() if when is None else when) // MINUTE)
+        minute = int((clocks.now() if when is None else when) // MINUTE)
         with self._lock:
             for series, value in values.items():
                 self._summary((series, minute)).add(value)
@@ -322,7 +322,7 @@ class Metrics:
         )
 
     def _delete_old(self) -> None:
-        oldest = int((time.time() - KEPT_SECONDS) // MINUTE)
+        oldest = int((clocks.now() - KEPT_SECONDS) // MINUTE)
         self._store.connection.execute("DELETE FROM metric_minute WHERE minute < ?", (oldest,))
         self._store.connection.execute("DELETE FROM metric_series WHERE newest < ?", (oldest,))
 

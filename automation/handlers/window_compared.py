@@ -1,14 +1,19 @@
 """A window of requests was compared: people are told once of what changed; a model is trained if it may.
 
-What was told last of each environment is kept in Parameter Store, so that the same finding is told again only
-when it changes or ends. A window with too few rows says nothing and changes nothing. Retraining is the
-project's own pipeline with the data as it is now: its gate decides what comes of it.
+What was told of each environment is kept in Parameter Store, so that people are told again only of what is
+new, and when nothing differs any more. A finding at the edge, there in one window and not in the next, is one
+finding. A window with too few rows says nothing and changes nothing.
+
+Retraining is the project's own pipeline with the data as it is now: its gate decides what comes of it. While
+something differs it is started again each time that the cool-down has passed, since the rows that a model
+needs, and their labels, come later than the alarm. The time is the event's, which is the same however late it
+is handled.
 """
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -33,17 +38,21 @@ def handle(event: dict[str, Any], _context: object) -> str:
     found = _findings(detail)
     if detail["status"] == NOT_ENOUGH and not found:
         return f"{detail['sentence']}: nothing is said of it"
-    known = told.get("findings", []) if told.get("version") == detail["version"] else []
-    if found == known:
-        return "as the window before" if found else "nothing differs"
-    started, next_step = _retrain(context, detail, told) if found else (None, "")
+    of_this_version = told.get("version") == detail["version"]
+    known = told.get("findings", [])
+    if not found and not known:
+        return "nothing differs"
+    now = datetime.fromisoformat(event["time"])
+    started, next_step = _retrain(context, detail, told, now) if found else (None, "")
+    if found and of_this_version and set(found) <= set(known) and started is None:
+        return "it differs as was told"
     report_window(context, detail, next_step, is_over=not found)
     _write(
         context,
         environment,
         {
             "version": detail["version"],
-            "findings": found,
+            "findings": sorted({*found, *known}) if found and of_this_version else found,
             "end": detail["end"],
             "retrained": started or told.get("retrained"),
         },
@@ -57,7 +66,9 @@ def _findings(detail: dict[str, Any]) -> list[str]:
     return [*found, *(["quality: worse"] if detail["quality"] == "worse" else [])]
 
 
-def _retrain(context: Context, detail: dict[str, Any], told: dict[str, Any]) -> tuple[str | None, str]:
+def _retrain(
+    context: Context, detail: dict[str, Any], told: dict[str, Any], now: datetime
+) -> tuple[str | None, str]:
     """(when a training was started now, or None; what happens next, as a sentence)."""
     settings = context.monitoring
     by_hand = context.command("start", context.project)
@@ -71,7 +82,6 @@ def _retrain(context: Context, detail: dict[str, Any], told: dict[str, Any]) -> 
             "Nothing is trained by itself before there is a history of past windows to compare with."
             f" By hand: {by_hand}"
         )
-    now = datetime.now(UTC)
     last = told.get("retrained")
     if last and now - datetime.fromisoformat(last) < timedelta(days=settings.cool_down_days):
         return None, (

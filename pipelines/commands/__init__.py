@@ -55,6 +55,7 @@ SUBCOMMANDS = {
     "monitor": "Compare an environment's requests with its version's baseline.",
     "labels": "Say what turned out to be right, by the requests' ids.",
     "replay": "Send captured requests through another version.",
+    "rehearse": "Play months of requests, drift and retraining in minutes.",
     "transform": "Score many rows in a batch transform job.",
     "infra": "Bucket, roles, CI and automation in AWS: plan, deploy, remove.",
     "studio": "Open the pages that show all of this in a browser.",

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -17,7 +14,7 @@ from pipelines.commands.options import environment_option, project_names, target
 from pipelines.commands.output import Document, Output, with_json
 from pipelines.commands.project_context import find_context
 from pipelines.settings.environments import resolve_environment
-from registry.monitored_windows import monitoring_prefix
+from registry.ground_truth import put_labels
 
 ID, LABEL = "inference_id", "label"
 
@@ -43,14 +40,9 @@ def command(words: tuple[str, ...], environment: str, target: str) -> Output:
         raise click.UsageError("Give one file, after the project's name if it is not the default project.")
     project, file = words[0] if len(words) == 2 else None, Path(words[-1])
     labels = read_labels(file)
-    lines = list(_as_ground_truth(labels))
-    content = "".join(f"{line}\n" for line in lines).encode()
     with connected(find_context(project, target)) as at:
         name = resolve_environment(at.project, at.target, environment).name
-        digest = hashlib.sha256(content).hexdigest()[:16]
-        key = f"{monitoring_prefix(at.project.name, name)}labels/{digest}.jsonl"
-        at.target.client("s3").put_object(Bucket=at.target.bucket, Key=key, Body=content)
-    uri = f"s3://{at.target.bucket}/{key}"
+        uri = put_labels(at.target.client("s3"), at.target.bucket, at.project.name, name, labels)
     rows = sum(len(texts) for texts in labels.values())
     yield Document({"labels": rows, "requests": len(labels), "uri": uri})
     yield f"{rows:,} labels of {len(labels):,} requests: {uri}"
@@ -105,17 +97,3 @@ def read_labels(file: Path) -> dict[str, list[str]]:
     if not found:
         raise GatehouseError("there are no labels in it", where=str(file))
     return found
-
-
-def _as_ground_truth(labels: dict[str, list[str]]) -> Iterator[str]:
-    """Model Monitor's form of ground truth, a JSON document in each line."""
-    for identity, texts in labels.items():
-        written = io.StringIO(newline="")
-        csv.writer(written, lineterminator="\n").writerows([text] for text in texts)
-        yield json.dumps(
-            {
-                "groundTruthData": {"data": written.getvalue(), "encoding": "CSV"},
-                "eventMetadata": {"eventId": identity},
-                "eventVersion": "0",
-            }
-        )

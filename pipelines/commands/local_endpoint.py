@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -180,6 +181,34 @@ def _home_errors(home: Path) -> Iterator[None]:
         raise GatehouseError(str(error)) from error
     except OSError as error:
         raise GatehouseError(str(error), where=str(home), remedy="Free or repair this folder") from error
+
+
+@contextmanager
+def endpoint_with_clock(home: Path, settings: Settings) -> Iterator[tuple[str, Callable[[datetime], None]]]:
+    """A SageMaker in this process, with the automation, over a home of its own; its clock is set.
+
+    Yields:
+        its URL, and a function that sets the clock to a moment, from which it goes on; never back, after the
+        first time.
+    """
+    from sagemaker_local import clocks, endpoint
+    from sagemaker_local.stacks import templates
+
+    def set_clock(moment: datetime) -> None:
+        wanted = moment.timestamp() - time.time()
+        was_set = bool(clocks.ahead())
+        clocks.set_ahead(max(wanted, clocks.ahead()) if was_set else wanted)
+
+    created = [templates.parse(text) for text in _templates(settings).values()]
+    try:
+        with _home_errors(home):
+            started = endpoint.start(
+                home, interpreters=interpreters(settings), advertise=True, templates=created
+            )
+        with started:
+            yield started.url, set_clock
+    finally:
+        clocks.set_ahead(0.0)
 
 
 def _answering(home: Path, starting: Future[Endpoint]) -> Endpoint:

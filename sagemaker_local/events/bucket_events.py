@@ -7,12 +7,12 @@ structure".
 
 from __future__ import annotations
 
-import datetime
 import json
 import urllib.parse
 import uuid
 
 from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local import clocks
 from sagemaker_local.events import outbox
 from sagemaker_local.s3.objects import SETTINGS, Change
 from sagemaker_local.store import Document, Store
@@ -71,7 +71,7 @@ def _event(region: str, change: Change, identity: str) -> Document:
 def _record(region: str, change: Change, name: str, setting: str, identity: str) -> Document:
     info = change.info
     known = {} if change.reason == "DeleteObject" else {"size": info.size, "eTag": info.etag}
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = clocks.utc_now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",

@@ -16,7 +16,6 @@ import json
 import logging
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -115,7 +114,7 @@ class Dispatcher:
 
     def _fire_due(self) -> bool:
         """Fire all rules that are due, and evaluate all alarms; always False: nothing is left to do."""
-        store, now = self._store, time.time()
+        store, now = self._store, clocks.now()
         if any(_is_due(rule, now) or _was_set_back(rule, now) for rule in store.list(RULE)):
             with store.transaction():
                 for rule in store.list(RULE):

@@ -6,13 +6,12 @@ source, or one that a template names and that is run where it lies.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import shutil
-import time
 from pathlib import Path
 
 from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local import clocks
 from sagemaker_local.home import Home
 from sagemaker_local.store import Document, Store
 
@@ -35,8 +34,8 @@ def put_function(store: Store, region: str, configuration: Document, folder: Pat
         "Architectures": ["x86_64"],
         "State": "Active",
         "LastUpdateStatus": "Successful",
-        "LastModified": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
-        "CreationTime": known.get("CreationTime", time.time()),
+        "LastModified": clocks.utc_now().isoformat(timespec="milliseconds"),
+        "CreationTime": known.get("CreationTime", clocks.now()),
         "_Code": str(folder.absolute()),
     }
     store.put(FUNCTION, region, name, document)

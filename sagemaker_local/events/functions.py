@@ -23,7 +23,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -32,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from sagemaker_local import clocks
 from sagemaker_local.events import function_process
 from sagemaker_local.home import Home, Owner
 from sagemaker_local.hosting.instance import LOG_STREAM
@@ -169,7 +169,7 @@ class Functions:
                 "Group": group,
                 "Name": f"[$LATEST]{stream_name}",
                 "Path": str(log.relative_to(self._home.root)),
-                "CreationTime": time.time(),
+                "CreationTime": clocks.now(),
                 "_Owner": self._owner.name,
             }
             self._store.put(LOG_STREAM, region, f"{group}:{stream['Name']}", stream, group)
@@ -179,7 +179,7 @@ class Functions:
         """Begin an invocation's part of the log; returns the place where it begins."""
         with self._lock, log.with_name(f"{log.name}.times").open("ab") as times:
             begin = output.seek(0, os.SEEK_END)
-            times.write(TIMES_RECORD.pack(begin, int(time.time() * 1000)))
+            times.write(TIMES_RECORD.pack(begin, int(clocks.now() * 1000)))
             output.write(f"START RequestId: {request_id}\n".encode())
             output.flush()
         return begin

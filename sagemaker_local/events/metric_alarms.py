@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import logging
 import operator
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.api import Api
 from sagemaker_local.errors import AwsError
 from sagemaker_local.events import outbox, topics
@@ -41,7 +41,7 @@ def evaluate(store: Store, api: Api, now: float | None = None) -> None:
     Args:
         now: POSIX seconds; the present if None.
     """
-    now = time.time() if now is None else now
+    now = clocks.now() if now is None else now
     for alarm in store.list(METRIC_ALARM):
         region = alarm["AlarmArn"].split(":")[3]
         try:
@@ -100,7 +100,7 @@ def change_state(store: Store, region: str, name: str, state: str, reason: str) 
         if alarm is None or alarm["StateValue"] == state:
             return
         before = {"value": alarm["StateValue"], "reason": alarm["StateReason"]}
-        now = time.time()
+        now = clocks.now()
         changed = {**alarm, "StateValue": state, "StateReason": reason, "StateUpdatedTimestamp": now}
         store.put(METRIC_ALARM, region, name, changed)
         detail = {

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local import clocks
 from sagemaker_local.store import Document, Store
 
 MOST_AGE = 24 * 3600
@@ -98,7 +99,7 @@ def envelope(
         "detail-type": detail_type,
         "source": source,
         "account": LOCAL_ACCOUNT,
-        "time": time_text(time.time()),
+        "time": time_text(clocks.now()),
         "region": region,
         "resources": list(resources),
         "detail": dict(detail),

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from dataclasses import dataclass
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.api import Api, RoleSession
 from sagemaker_local.errors import AwsError
 from sagemaker_local.events import messages, outbox, topics
@@ -199,7 +199,7 @@ def _drop_invocation(store: Store, delivery: Delivery, failure: Failure, conditi
     if destination is not None:
         record = {
             "version": "1.0",
-            "timestamp": outbox.time_text(time.time()),
+            "timestamp": outbox.time_text(clocks.now()),
             "requestContext": {
                 "requestId": delivery.id,
                 "functionArn": f"{delivery.target['Arn']}:$LATEST",

@@ -6,13 +6,13 @@ which every topic of a region has as a subscriber from its creation on.
 
 from __future__ import annotations
 
-import datetime
 import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local import clocks
 from sagemaker_local.events import messages
 from sagemaker_local.store import Document, Store
 
@@ -48,7 +48,7 @@ def publish(
     arn, identity = topic_arn(region, topic), str(uuid.uuid4())
     if store.get(TOPIC, region, topic) is None:
         raise LookupError(f"there is no topic {arn}")
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    now = clocks.utc_now().isoformat(timespec="milliseconds")
     notification: Document = {
         "Type": "Notification",
         "MessageId": identity,

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aws_formats.definition_language import LanguageError, Scope, resolve
+from sagemaker_local import clocks
 from sagemaker_local.api import Api
 from sagemaker_local.errors import AwsError
 from sagemaker_local.execution import cache, conditions, retry
@@ -272,7 +273,7 @@ class StepRun:
             return None
         parent = result_parent(dict(self.execution), self.step.name, key)
         entries = self.record.store.list(RESULT, self.record.region, parent)
-        found = cache.newest_valid(entries, self.step.cache, time.time())
+        found = cache.newest_valid(entries, self.step.cache, clocks.now())
         if found is None:
             return None
         hit = {"SourcePipelineExecutionArn": found["SourcePipelineExecutionArn"]}

@@ -19,11 +19,11 @@ import logging
 import secrets
 import sqlite3
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError
 from sagemaker_local.hosting.capture import Captured, file_name
 from sagemaker_local.hosting.endpoints import LOG_GROUP
@@ -99,7 +99,7 @@ class Captures:
 
     def _loop(self) -> None:
         while not self._closed:
-            self._wake.wait(INTERVAL)
+            clocks.wait(self._wake, INTERVAL)
             self._wake.clear()
             self._write()
 
@@ -170,7 +170,7 @@ def note(home: Home, owner: Owner, store: Store, region: str, group: str, beginn
         document = {
             "Group": group,
             "Name": stream,
-            "CreationTime": time.time(),
+            "CreationTime": clocks.now(),
             "Path": str(log.relative_to(home.root)),
             "_Owner": owner.name,
         }

@@ -8,10 +8,10 @@ endpoint that serves has no owner: any process may serve it.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sagemaker_local import clocks
 from sagemaker_local.abandoned import OwnedKind
 from sagemaker_local.store import Document, Key, Store
 
@@ -61,7 +61,7 @@ class EndpointRecord:
 
         def change(document: Document) -> None:
             if document["EndpointStatus"] == before:
-                document.update(EndpointStatus=after, FailureReason=reason, LastModifiedTime=time.time())
+                document.update(EndpointStatus=after, FailureReason=reason, LastModifiedTime=clocks.now())
 
         self._update(change)
 
@@ -77,7 +77,7 @@ class EndpointRecord:
 
 def _drop_change(document: Document) -> None:
     """Remove what is about a change that is under way."""
-    document.update(LastModifiedTime=time.time())
+    document.update(LastModifiedTime=clocks.now())
     for member in ("_Owner", BEFORE, "PendingDeploymentSummary"):
         document.pop(member, None)
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sagemaker_local import clocks
 from sagemaker_local.home import Home, Owner, is_alive
 from sagemaker_local.hosting import container
 from sagemaker_local.hosting.channel import Address, Backend
@@ -300,7 +301,7 @@ def _register_log(fleet: FleetContext, stream: str, host: Host) -> None:
     document: Mapping[str, object] = {
         "Group": fleet.log_group,
         "Name": stream,
-        "CreationTime": time.time(),
+        "CreationTime": clocks.now(),
         "Path": str(host.log.relative_to(fleet.home.root)),
         "_Owner": fleet.owner.name,
     }

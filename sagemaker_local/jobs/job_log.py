@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sagemaker_local import clocks
 from sagemaker_local.jobs.launcher.log import TIMES_RECORD
 
 MAX_LINE = 256 << 10
@@ -42,7 +42,7 @@ def note(log: Path, text: str) -> None:
     """Add a line of our own to a log that no launcher is writing to; a full disk loses it, not the job."""
     times_path = log.with_name(log.name + ".times")
     with contextlib.suppress(OSError), log.open("ab") as handle, times_path.open("ab") as times:
-        times.write(TIMES_RECORD.pack(handle.tell(), int(time.time() * 1000)))
+        times.write(TIMES_RECORD.pack(handle.tell(), int(clocks.now() * 1000)))
         handle.write(f"{_OURS}{text}\n".encode())
 
 

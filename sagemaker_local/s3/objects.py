@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError
 from sagemaker_local.home import Home
 from sagemaker_local.s3 import files
@@ -152,7 +152,7 @@ class ObjectStore:
             raise AwsError("InvalidBucketName", f"The specified bucket is not valid: {name}.")
         with self.store.transaction():
             cursor = self.store.connection.execute(
-                "INSERT OR IGNORE INTO bucket VALUES (?, ?, ?)", (name, region, time.time())
+                "INSERT OR IGNORE INTO bucket VALUES (?, ?, ?)", (name, region, clocks.now())
             )
         return cursor.rowcount > 0
 
@@ -254,7 +254,7 @@ class ObjectStore:
                     key,
                     incoming.size,
                     etag or incoming.md5.hex(),
-                    time.time(),
+                    clocks.now(),
                     content_type,
                     self.root / place,
                     dict(metadata or {}),

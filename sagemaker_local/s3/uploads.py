@@ -11,12 +11,12 @@ import json
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError
 from sagemaker_local.s3 import files
 from sagemaker_local.s3.files import Incoming
@@ -106,7 +106,7 @@ class Uploads:
                     upload_id,
                     bucket,
                     key,
-                    time.time(),
+                    clocks.now(),
                     content_type,
                     json.dumps(dict(metadata)),
                     json.dumps(dict(headers)),
@@ -142,7 +142,7 @@ class Uploads:
         """Keep a part, in place of an earlier one of the same number."""
         incoming.flush()
         file = f"{number:05d}-{secrets.token_hex(4)}"
-        part = Part(number, etag, incoming.size, time.time(), file)
+        part = Part(number, etag, incoming.size, clocks.now(), file)
         with self._store.transaction():
             self.get(upload.id, upload.bucket, upload.key)
             before = self.parts(upload.id).get(number)

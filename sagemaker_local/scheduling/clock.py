@@ -25,6 +25,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from sagemaker_local import clocks
 from sagemaker_local.api import Api, RoleSession
 from sagemaker_local.errors import AwsError
 from sagemaker_local.s3.objects import ObjectStore
@@ -49,7 +50,7 @@ class Clock:
     """
 
     def __init__(
-        self, store: Store, objects: ObjectStore, api: Api, now: Callable[[], float] = time.time
+        self, store: Store, objects: ObjectStore, api: Api, now: Callable[[], float] = clocks.now
     ) -> None:
         self._store, self._objects, self._api, self._now = store, objects, api, now
         self._closed = threading.Event()

@@ -19,6 +19,7 @@ import logging
 import time
 from datetime import UTC, datetime
 
+from sagemaker_local import clocks
 from sagemaker_local.api import Api, RoleSession
 from sagemaker_local.errors import AwsError
 from sagemaker_local.jobs import processing
@@ -78,14 +79,14 @@ def _execute(store: Store, objects: ObjectStore, api: Api, schedule: Document, d
         members = {STATUS: "Failed", "FailureReason": str(problem)[:LIMIT]}
 
     def note(document: Document) -> None:
-        document |= {**members, "LastModifiedTime": time.time()}
+        document |= {**members, "LastModifiedTime": clocks.now()}
 
     store.update(EXECUTION, region, name, note)
     return name
 
 
 def _pending(schedule: Document, due: float) -> Document:
-    now = time.time()
+    now = clocks.now()
     return {
         "MonitoringScheduleName": _name(schedule),
         "ScheduledTime": due,

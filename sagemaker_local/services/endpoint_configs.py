@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.hosting.capture import read_config
 from sagemaker_local.hosting.fleet_spec import STARTUP_SECONDS, FleetSpec, Variant, new_spec
@@ -88,7 +88,7 @@ def create_config(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     document |= {
         "ProductionVariants": variants,
         "EndpointConfigArn": arn,
-        "CreationTime": time.time(),
+        "CreationTime": clocks.now(),
     }
     with call.store.transaction():
         if call.store.get(CONFIG, call.region, name) is not None:

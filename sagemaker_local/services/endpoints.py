@@ -13,9 +13,9 @@ weights, and AWS's page on VariantProperty calls ``DataCaptureConfig`` "not curr
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import not_implemented, validation_error
 from sagemaker_local.hosting import capture
 from sagemaker_local.hosting.endpoint_record import BEFORE, ENDPOINT
@@ -48,7 +48,7 @@ def create_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     config = load_config(call, parameters["EndpointConfigName"])
     spec = spec_of(call, config)
     arn = call.arn(f"endpoint/{name}")
-    now = time.time()
+    now = clocks.now()
     with call.store.transaction():
         if call.store.get(ENDPOINT, call.region, name) is not None:
             raise validation_error(f'Cannot create already existing endpoint "{arn}".')
@@ -144,7 +144,7 @@ def delete_endpoint(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             raise validation_error(f'Cannot delete endpoint "{arn}" while it is {status}.')
         document |= {
             "EndpointStatus": "Deleting",
-            "LastModifiedTime": time.time(),
+            "LastModifiedTime": clocks.now(),
             "_Owner": call.components.owner.name,
         }
         call.store.put(ENDPOINT, call.region, name, document)
@@ -189,13 +189,13 @@ def _begin_update(call: Call, document: Document, config_name: str, spec: FleetS
             }
             for variant in spec.variants
         ],
-        "StartTime": time.time(),
+        "StartTime": clocks.now(),
     }
     document |= {
         BEFORE: document["EndpointStatus"],
         "EndpointStatus": "Updating",
         "PendingDeploymentSummary": pending,
-        "LastModifiedTime": time.time(),
+        "LastModifiedTime": clocks.now(),
         "_Owner": call.components.owner.name,
     }
     document.pop("FailureReason", None)

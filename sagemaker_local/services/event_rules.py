@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from typing import Any
 
 from aws_formats import schedules
 from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.events import outbox, patterns, transformers
 from sagemaker_local.events.comparisons import InvalidPattern
@@ -57,7 +57,7 @@ def put_rule(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     if schedule:
         _check_schedule(schedule)
     with call.store.transaction():
-        before = call.store.get(RULE, call.region, name) or {"_Targets": [], "CreationTime": time.time()}
+        before = call.store.get(RULE, call.region, name) or {"_Targets": [], "CreationTime": clocks.now()}
         document = {
             "Name": name,
             "Arn": call.arn(f"rule/{name}", "events"),
@@ -73,7 +73,7 @@ def put_rule(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         }
         if schedule:
             # The same rule put again goes on counting.
-            is_known, now = before.get("ScheduleExpression") == schedule, time.time()
+            is_known, now = before.get("ScheduleExpression") == schedule, clocks.now()
             document["_Next"] = before["_Next"] if is_known else next_firing(schedule, now, counted_from=now)
             document["_Counted"] = before.get("_Counted", now) if is_known else now
         call.store.put(RULE, call.region, name, document)

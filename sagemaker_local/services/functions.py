@@ -6,18 +6,17 @@ There is one version of each function, ``$LATEST``. Where its code lies: ``event
 from __future__ import annotations
 
 import base64
-import datetime
 import hashlib
 import io
 import json
 import stat
-import time
 import uuid
 import zipfile
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.events import outbox
 from sagemaker_local.events.function_documents import (
@@ -86,7 +85,7 @@ def update_configuration(call: Call, parameters: dict[str, Any]) -> dict[str, An
 
 
 def _updated(call: Call, document: Document, changed: Document) -> Document:
-    modified = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    modified = clocks.utc_now().isoformat(timespec="milliseconds")
     changed = {**changed, "LastModified": modified, "RevisionId": str(uuid.uuid4())}
     found = call.store.update(
         FUNCTION, call.region, document["FunctionName"], lambda stored: stored.update(changed)
@@ -176,7 +175,7 @@ def put_invoke_config(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         FUNCTION, call.region, name, lambda doc: doc.update(_EventInvokeConfig=config)
     )
     assert document is not None
-    return {**config, "FunctionArn": f"{document['FunctionArn']}:$LATEST", "LastModified": time.time()}
+    return {**config, "FunctionArn": f"{document['FunctionArn']}:$LATEST", "LastModified": clocks.now()}
 
 
 def get_invoke_config(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:

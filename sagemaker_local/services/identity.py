@@ -11,6 +11,7 @@ import secrets
 from typing import Any
 
 from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local import clocks
 from sagemaker_local.api import RoleSession
 from sagemaker_local.services.call import Call, Handler
 
@@ -51,7 +52,7 @@ def assume_role(_call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             "AccessKeyId": "ASIALOCALLOCALLOCAL0",
             "SecretAccessKey": secrets.token_hex(20),
             "SessionToken": secrets.token_hex(32),
-            "Expiration": datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds),
+            "Expiration": clocks.utc_now() + datetime.timedelta(seconds=seconds),
         },
         "AssumedRoleUser": {
             "AssumedRoleId": f"{ROLE_ID}:{session}",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.events.metric_alarms import INSUFFICIENT, METRIC_ALARM, change_state
 from sagemaker_local.services import paging
@@ -40,7 +40,7 @@ def put_metric_alarm(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     for action in (one for member in actions for one in parameters.get(member, [])):
         if not action.startswith(("arn:aws:sns:", "arn:aws:lambda:")):
             raise not_implemented(f"The action {action} (what is: SNS topics and functions)")
-    name, now = parameters["AlarmName"], time.time()
+    name, now = parameters["AlarmName"], clocks.now()
     known = call.store.get(METRIC_ALARM, call.region, name) or {
         "StateValue": INSUFFICIENT,
         "StateReason": "Unchecked: Initial alarm creation",

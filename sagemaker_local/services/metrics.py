@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.metrics import MINUTE, MOST_SERIES, Metrics, Series, Summary, summary_of
 from sagemaker_local.services import paging
@@ -70,7 +70,7 @@ def put_metric_data(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         raise AwsError("MissingParameter", "The parameter MetricData is required.")
     if len(data) > _MOST_DATA:
         raise _invalid(f"The collection MetricData must not have a size greater than {_MOST_DATA}.")
-    now = time.time()
+    now = clocks.now()
     read = [_read_datum(call.region, namespace, datum, now) for datum in data]
     metrics = call.components.metrics
     if not metrics.has_room_for(series for series, _, _ in read):
@@ -143,7 +143,7 @@ def list_metrics(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     for member in ("IncludeLinkedAccounts", "OwningAccount"):
         if parameters.get(member):
             raise not_implemented(f"{member} (metrics of other accounts)")
-    since = time.time() - _RECENT_SECONDS if "RecentlyActive" in parameters else 0.0
+    since = clocks.now() - _RECENT_SECONDS if "RecentlyActive" in parameters else 0.0
     wanted = {one["Name"]: one.get("Value") for one in parameters.get("Dimensions", ())}
     metrics = {
         (series.namespace, series.name, series.dimensions)

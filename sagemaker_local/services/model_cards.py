@@ -7,9 +7,9 @@ current then. The card that a model package carries is another thing and lives i
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_found, validation_error
 from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
@@ -45,7 +45,7 @@ def create_card(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """CreateModelCard"""
     name = parameters["ModelCardName"]
     _check_content(parameters["Content"])
-    arn, now = call.arn(f"model-card/{name}"), time.time()
+    arn, now = call.arn(f"model-card/{name}"), clocks.now()
     document = {key: value for key, value in parameters.items() if key != "Tags"}
     document |= {
         "ModelCardArn": arn,
@@ -76,7 +76,7 @@ def update_card(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             document["ModelCardVersion"] += 1
         if "ModelCardStatus" in parameters:
             document["ModelCardStatus"] = parameters["ModelCardStatus"]
-        document |= {"LastModifiedTime": time.time(), "LastModifiedBy": user_context()}
+        document |= {"LastModifiedTime": clocks.now(), "LastModifiedBy": user_context()}
         _put(call, document)
     return {"ModelCardArn": document["ModelCardArn"]}
 

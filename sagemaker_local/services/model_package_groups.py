@@ -7,9 +7,9 @@ version or none.
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, validation_error
 from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
@@ -55,7 +55,7 @@ def create_group(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             **members,
             "ModelPackageGroupArn": arn,
             "ModelPackageGroupStatus": "Completed",
-            "CreationTime": time.time(),
+            "CreationTime": clocks.now(),
             "CreatedBy": user_context(),
             "_NextVersion": 1,
         }

@@ -8,9 +8,9 @@ names and nothing else.
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, validation_error
 from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
@@ -83,7 +83,7 @@ def create_package(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
                 return known
             placed = _versioned(call, group)
         arn = placed["ModelPackageArn"]
-        now = time.time()
+        now = clocks.now()
         document = {
             **members,
             "ModelApprovalStatus": members.get("ModelApprovalStatus", "PendingManualApproval"),
@@ -143,7 +143,7 @@ def update_package(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         _add_specifications(document, parameters.get("AdditionalInferenceSpecificationsToAdd", []))
         if "ModelCard" in parameters:
             document["ModelCard"] = {**document.get("ModelCard", {}), **parameters["ModelCard"]}
-        document.update(LastModifiedTime=time.time(), LastModifiedBy=user_context())
+        document.update(LastModifiedTime=clocks.now(), LastModifiedBy=user_context())
         call.store.put("model-package", call.region, document["ModelPackageArn"], document)
     return {"ModelPackageArn": document["ModelPackageArn"]}
 

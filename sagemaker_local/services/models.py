@@ -6,9 +6,9 @@ starts from it, and kept there. So a model made from a registered version names 
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import not_implemented, validation_error
 from sagemaker_local.hosting.fleet_spec import Container
 from sagemaker_local.jobs import transfer
@@ -71,7 +71,7 @@ def create_model(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     check_request(parameters)
     arn = call.arn(f"model/{name}")
     document = {key: value for key, value in parameters.items() if key != "Tags"}
-    document |= {"ModelArn": arn, "CreationTime": time.time()}
+    document |= {"ModelArn": arn, "CreationTime": clocks.now()}
     containers_of(call, document)
     with call.store.transaction():
         if call.store.get(MODEL, call.region, name) is not None:

@@ -6,9 +6,9 @@ be deleted while a schedule names it.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_found, validation_error
 from sagemaker_local.scheduling import monitoring, monitoring_requests
 from sagemaker_local.scheduling.monitoring import DEFINITIONS, SCHEDULE
@@ -30,7 +30,7 @@ def _creator(kind: str) -> Handler:
         document = {
             **{key: value for key, value in parameters.items() if key != "Tags"},
             "JobDefinitionArn": arn,
-            "CreationTime": time.time(),
+            "CreationTime": clocks.now(),
             "EndpointName": definition["MonitoringInputs"][0]["EndpointInput"]["EndpointName"],
         }
         with call.store.transaction():

@@ -6,10 +6,10 @@ down when somebody looks.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_found, not_implemented, validation_error
 from sagemaker_local.jobs import processing
 from sagemaker_local.scheduling import monitoring, monitoring_requests, monitoring_windows
@@ -36,7 +36,7 @@ _UNDER_WAY = ("Pending", "InProgress", "Stopping")
 
 def create(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """CreateMonitoringSchedule; it is Scheduled when this returns."""
-    name, now = parameters["MonitoringScheduleName"], time.time()
+    name, now = parameters["MonitoringScheduleName"], clocks.now()
     arn = call.arn(f"{SCHEDULE}/{name}")
     with call.store.transaction():
         if call.store.get(SCHEDULE, call.region, name) is not None:
@@ -57,7 +57,7 @@ def update(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     with call.store.transaction():
         document = _load(call, parameters["MonitoringScheduleName"])
         stopped = document["MonitoringScheduleStatus"] == "Stopped"
-        document |= _configured(call, parameters["MonitoringScheduleConfig"], time.time())
+        document |= _configured(call, parameters["MonitoringScheduleConfig"], clocks.now())
         if stopped:
             document |= {"MonitoringScheduleStatus": "Stopped", "_Next": None}
         call.store.put(SCHEDULE, call.region, document["MonitoringScheduleName"], document)
@@ -195,7 +195,7 @@ def _timing(config: Document, status: str, now: float) -> Document:
 
 
 def _switched(call: Call, name: str, status: str) -> Document:
-    now = time.time()
+    now = clocks.now()
     with call.store.transaction():
         document = _load(call, name)
         if document["MonitoringScheduleStatus"] != status:

@@ -6,11 +6,11 @@ confirmation": nothing leaves this machine, and the inbox queue shows what would
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import Any
 
 from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.events import messages, topics
 from sagemaker_local.events.topics import INBOX, QUEUE_PROTOCOL, SUBSCRIPTION, TOPIC
@@ -39,7 +39,7 @@ def create_topic(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     arn = topics.topic_arn(call.region, name)
     with call.store.transaction():
         if call.store.get(TOPIC, call.region, name) is None:
-            call.store.put(TOPIC, call.region, name, {"TopicArn": arn, "CreationTime": time.time()})
+            call.store.put(TOPIC, call.region, name, {"TopicArn": arn, "CreationTime": clocks.now()})
             queues.create_inbox(call)
             _add(call, arn, QUEUE_PROTOCOL, call.arn(INBOX, "sqs"), raw=False)
     return {"TopicArn": arn}
@@ -180,7 +180,7 @@ def _add(call: Call, topic: str, protocol: str, endpoint: str, *, raw: bool) -> 
         "Protocol": protocol,
         "Endpoint": endpoint,
         "TopicArn": topic,
-        "CreationTime": time.time(),
+        "CreationTime": clocks.now(),
         "_Name": name,
         "_Raw": raw,
     }

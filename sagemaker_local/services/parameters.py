@@ -9,10 +9,10 @@ A SecureString is refused: there is no key service here, and a secret would lie 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.services import paging, tags
 from sagemaker_local.services.call import Call, Handler
@@ -85,7 +85,7 @@ def put_parameter(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         _check_type(kind, document)
         _check_pattern(parameters)
         if document is None:
-            document = {"Name": name, "Type": kind, "CreationTime": time.time(), "_Versions": []}
+            document = {"Name": name, "Type": kind, "CreationTime": clocks.now(), "_Versions": []}
             tags.replace(call, _arn(call, name), parameters.get("Tags"))
         versions = document["_Versions"]
         latest = versions[-1] if versions else {"Version": 0}
@@ -96,7 +96,7 @@ def put_parameter(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
             "Version": latest["Version"] + 1,
             "Tier": tier,
             "DataType": "text",
-            "LastModifiedDate": time.time(),
+            "LastModifiedDate": clocks.now(),
             "LastModifiedUser": CALLER_ARN,
             "Labels": [],
         }

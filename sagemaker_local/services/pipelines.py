@@ -8,9 +8,9 @@ description; the pipeline itself always is its newest version.
 from __future__ import annotations
 
 import json
-import time
 from typing import Any, NoReturn
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_found, not_implemented, validation_error
 from sagemaker_local.execution.graph import check_definition
 from sagemaker_local.services import paging, tags
@@ -89,7 +89,7 @@ def create_pipeline(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     members = _versioned(call, parameters)
     if "PipelineDefinition" not in members:
         raise validation_error("One of PipelineDefinition and PipelineDefinitionS3Location is required.")
-    now = time.time()
+    now = clocks.now()
     with call.store.transaction():
         existing = call.store.get("pipeline", call.region, name)
         if existing is not None:
@@ -126,7 +126,7 @@ def update_pipeline(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
         document = load_pipeline(call, parameters["PipelineName"])
         document.update(
             members,
-            LastModifiedTime=time.time(),
+            LastModifiedTime=clocks.now(),
             LastModifiedBy=user_context(),
             _Version=document["_Version"] + 1,
         )
@@ -209,7 +209,7 @@ def update_pipeline_version(call: Call, parameters: dict[str, Any]) -> dict[str,
     with call.store.transaction():
         document = load_pipeline(call, parameters["PipelineArn"])
         version = load_version(call, document["PipelineName"], parameters["PipelineVersionId"])
-        version.update(members, LastModifiedTime=time.time(), LastModifiedBy=user_context())
+        version.update(members, LastModifiedTime=clocks.now(), LastModifiedBy=user_context())
         name = f"{document['PipelineName']}/{version['PipelineVersionId']}"
         call.store.put("pipeline-version", call.region, name, version)
         _change_aliases(call, document, version["PipelineVersionId"], parameters)

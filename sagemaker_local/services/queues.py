@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from aws_formats.arns import LOCAL_ACCOUNT
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.events import messages
 from sagemaker_local.events.messages import QUEUE, Message
@@ -128,7 +129,7 @@ def set_attributes(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     with call.store.transaction():
         document = _load(call, parameters["QueueUrl"])
         document["Attributes"] |= attributes
-        document["LastModifiedTime"] = time.time()
+        document["LastModifiedTime"] = clocks.now()
         call.store.put(QUEUE, call.region, document["QueueName"], document)
     return {}
 
@@ -213,7 +214,7 @@ TRANSACTIONS = ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")
 
 
 def _create(call: Call, name: str, attributes: dict[str, str]) -> None:
-    now = time.time()
+    now = clocks.now()
     document = {
         "QueueName": name,
         "QueueArn": call.arn(name, "sqs"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.hosting import router
 from sagemaker_local.hosting.capture import CaptureConfig, Captured
@@ -95,7 +96,7 @@ def _capture(
         region=call.region,
         endpoint=parameters["EndpointName"],
         variant=answer.variant,
-        moment=time.time(),
+        moment=clocks.now(),
         body=parameters["Body"],
         content_type=parameters.get("ContentType"),
         answer=answer.body,

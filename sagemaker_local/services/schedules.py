@@ -6,10 +6,10 @@ is due is said in ``scheduling``.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from aws_formats import schedules
+from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.scheduling.schedules import BEFORE_ANYTHING, SCHEDULE, due_times
 from sagemaker_local.services.call import Call, Handler
@@ -39,7 +39,7 @@ _TIMING = ("ScheduleExpression", "ScheduleExpressionTimezone", "State", "StartDa
 
 def create(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """CreateSchedule; the same ClientToken again gives the same schedule."""
-    name, now = _document_name(call, parameters), time.time()
+    name, now = _document_name(call, parameters), clocks.now()
     with call.store.transaction():
         known = call.store.get(SCHEDULE, call.region, name)
         if known is not None:
@@ -55,7 +55,7 @@ def create(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
 
 def update(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """UpdateSchedule: everything that is left out goes back to its default, as on AWS."""
-    name, now = _document_name(call, parameters), time.time()
+    name, now = _document_name(call, parameters), clocks.now()
     with call.store.transaction():
         known = _load(call, name)
         document = _document(call, parameters, now)

@@ -266,7 +266,7 @@ class Store:
             self._write(kind, region, name, doc, parent)
 
     def _write(self, kind: str, region: str, name: str, doc: Document, parent: str) -> None:
-        created = doc.get("CreationTime") or time.time()
+        created = doc.get("CreationTime") or clocks.now()
         modified = doc.get("LastModifiedTime") or created
         self.connection.execute(
             "INSERT INTO resource (kind, region, name, parent, created, doc, modified)"

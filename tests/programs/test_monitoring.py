@@ -346,6 +346,18 @@ def test_labels_are_counted_to_the_window_of_their_request(compare: Compare) -> 
     )
 
 
+def test_labels_of_an_earlier_version_say_nothing_of_the_one_that_serves(compare: Compare) -> None:
+    captures, labels = requests(300, end=END - timedelta(days=1))
+    turned = [line.replace('"yes', '"?').replace('"no', '"yes').replace('"?', '"no') for line in labels]
+    before = compare(captures, end=END - timedelta(days=1), version=2)
+    captures, _ = requests(300, first=1000)
+    late = compare(captures, before=[before], labels=turned)
+    assert late.verdict["quality"]["status"] == "not enough labels"
+    assert [one["labelled"] for one in late.verdict["quality"]["windows"]] == [300, 0]
+    same = compare(captures, before=[before], labels=turned, version=2)
+    assert same.verdict["quality"]["status"] == "worse"
+
+
 def test_a_model_that_got_worse_is_said_so_only_by_labels(compare: Compare) -> None:
     captures, labels = requests(400)
     turned = [line.replace('"yes', '"NO').replace('"no', '"yes').replace('"NO', '"no') for line in labels]
