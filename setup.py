@@ -68,6 +68,7 @@ setup(
     ],
     package_data={
         "automation": ["templates/*.yaml"],
+        "pipelines": ["upsert/*.toml"],
         "studio": ["templates/*.html", "static/*", "static/vendor/*"],
         "training": ["pyproject.toml"],
         "sagemaker_local": ["jobs/image_environments.toml", "programs/model_monitor/*.py"],

@@ -18,10 +18,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took: wall-clock seconds and the largest resident set of any of its processes, MB."""
+    """What one run took.
+
+    Attributes:
+        seconds: by the clock on the wall.
+        peak_mb: the largest resident set of any of its processes.
+        busy: processor seconds of all of its processes; other work on the machine hardly changes them.
+    """
 
     seconds: float
     peak_mb: float = float("nan")
+    busy: float = float("nan")
 
 
 def process(
@@ -43,7 +50,7 @@ def process(
     if child.returncode not in expected:
         sys.stdout.buffer.write(output)
         raise SystemExit(f"benchmark: `{' '.join(command)}` ended with {child.returncode}")
-    return Cost(time.perf_counter() - started, usage.ru_maxrss / 1024)
+    return Cost(time.perf_counter() - started, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
 
 
 def timed(work: Callable[[], object]) -> Cost:

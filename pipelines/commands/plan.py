@@ -6,6 +6,11 @@ from collections.abc import Callable
 
 import click
 
+from pipelines.commands.estimate_report import (
+    estimate_document,
+    estimates_in_markdown,
+    estimates_in_words,
+)
 from pipelines.commands.local_endpoint import connection
 from pipelines.commands.looking import look_first
 from pipelines.commands.options import project_argument, target_option
@@ -14,7 +19,9 @@ from pipelines.commands.plan_report import plan_document, plan_in_markdown, prev
 from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.definition.compile import compile_pipeline
 from pipelines.settings.target import Target
+from pipelines.upsert.estimate import estimate_next_start
 from pipelines.upsert.plan import UpsertPlan, forecast_next_start, plan_upsert
+from pipelines.upsert.prices import read_prices
 
 
 @click.command("plan")
@@ -25,7 +32,10 @@ from pipelines.upsert.plan import UpsertPlan, forecast_next_start, plan_upsert
 def command(project: str | None, target: str, as_markdown: bool) -> Output:
     """Compare the definition with the live pipeline and say what an upsert would change. Changes nothing.
 
-    Says, too, which steps the next start would take from the step cache and which would run, and why.
+    Says, too, which steps the next start would take from the step cache and which would run, and why;
+    what these would take and cost, from earlier executions or calculated, and how sure that is. Prices
+    come from a dated list; a file prices.toml beside the settings file replaces it.
+
     The exit code is 0 with and without changes, and 1 if AWS would not take the definition or
     preprocessing would refuse the data, which it looks at first (gatehouse data).
 
@@ -35,14 +45,19 @@ def command(project: str | None, target: str, as_markdown: bool) -> Output:
       gatehouse plan --target aws --markdown > plan.md
     """
     context = find_context(project, target)
+    prices = read_prices(context.project.root)
     with connection(context.target, context.settings) as connect:
         plan, live = compile_and_plan(context, connect)
         forecasts = forecast_next_start(plan, live)
-    yield Document(plan_document(plan, forecasts))
+        estimates = estimate_next_start(plan, forecasts, live, prices)
+    document = plan_document(plan, forecasts)
+    yield Document({**document, "estimates": [estimate_document(one) for one in estimates]})
     if as_markdown:
         yield Lines(plan_in_markdown(plan, forecasts))
+        yield Lines(estimates_in_markdown(estimates))
         return
     yield Lines(preview_in_words(plan, forecasts))
+    yield Lines(estimates_in_words(estimates))
     if plan.changes_something:
         yield f"Next: gatehouse upsert {context.project.name}{context.target.option}"
 

@@ -43,7 +43,7 @@ def preview_in_words(plan: UpsertPlan, forecasts: Sequence[StepForecast]) -> Ite
 
 
 def plan_document(plan: UpsertPlan, forecasts: Sequence[StepForecast]) -> dict[str, Any]:
-    """The JSON form; its keys are part of the interface."""
+    """The JSON form, without what a start would take; its keys are part of the interface."""
     return {
         "pipeline": plan.compiled.name,
         "action": plan.action,

@@ -7,8 +7,9 @@ CloudWatch Logs, to a stream for each instance named `<job>/<host>-<time>`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -56,6 +57,47 @@ class LogLine:
     stream: str
     timestamp: float
     message: str
+
+
+def job_in(metadata: Mapping[str, Any]) -> StepJob | None:
+    """The job that the metadata of a listed step name; None if it has none."""
+    kinds: dict[str, Literal["processing", "tuning", "training"]] = {
+        "ProcessingJob": "processing",
+        "TuningJob": "tuning",
+        "TrainingJob": "training",
+    }
+    for member, kind in kinds.items():
+        if arn := metadata.get(member, {}).get("Arn"):
+            return StepJob(kind, arn)
+    return None
+
+
+def billed_seconds(sagemaker: Any, job: StepJob) -> float | None:
+    """What AWS bills of each of a job's instances; None where it did not run.
+
+    Of a training job that is what SageMaker says itself (``BillableTimeInSeconds`` of DescribeTrainingJob,
+    which is less on spot instances); of a processing job the time that it ran; of a tuning job the time of
+    its training jobs together.
+    """
+    if job.kind == "training":
+        billed = sagemaker.describe_training_job(TrainingJobName=job.name).get("BillableTimeInSeconds")
+        return None if billed is None else float(billed)
+    if job.kind == "processing":
+        described = sagemaker.describe_processing_job(ProcessingJobName=job.name)
+        return _between(described.get("ProcessingStartTime"), described.get("ProcessingEndTime"))
+    pages = sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job").paginate(
+        HyperParameterTuningJobName=job.name
+    )
+    found = (
+        _between(one.get("TrainingStartTime"), one.get("TrainingEndTime"))
+        for page in pages
+        for one in page["TrainingJobSummaries"]
+    )
+    return sum(seconds for seconds in found if seconds is not None) or None
+
+
+def _between(started: datetime | None, ended: datetime | None) -> float | None:
+    return None if started is None or ended is None else (ended - started).total_seconds()
 
 
 def result_in_words(sagemaker: Any, job: StepJob) -> str | None:

@@ -370,7 +370,7 @@ class Watch:
             return step.job
         for found in executions.listed_steps(self._target, source):
             if found["StepName"] == step.name:
-                return _job(found.get("Metadata", {}))
+                return job_records.job_in(found.get("Metadata", {}))
         return None
 
     def _unmeasured_gate(self) -> GateReading | None:
@@ -424,7 +424,7 @@ def _step(found: Mapping[str, Any], display_name: str, kind: str) -> Step:
         started=_seconds(found.get("StartTime")),
         ended=_seconds(found.get("EndTime")),
         failure_reason=found.get("FailureReason") or metadata.get("Fail", {}).get("ErrorMessage"),
-        job=_job(metadata),
+        job=job_records.job_in(metadata),
         model_package_arn=metadata.get("RegisterModel", {}).get("Arn"),
         condition_held=None if outcome_word is None else outcome_word == "True",
         outputs={
@@ -432,17 +432,6 @@ def _step(found: Mapping[str, Any], display_name: str, kind: str) -> Step:
             for output in metadata.get("Lambda", {}).get("OutputParameters", ())
         },
     )
-
-
-def _job(metadata: Mapping[str, Any]) -> StepJob | None:
-    processing = metadata.get("ProcessingJob", {}).get("Arn")
-    training = metadata.get("TrainingJob", {}).get("Arn")
-    tuning = metadata.get("TuningJob", {}).get("Arn")
-    if processing:
-        return StepJob("processing", processing)
-    if tuning:
-        return StepJob("tuning", tuning)
-    return StepJob("training", training) if training else None
 
 
 def _seconds(moment: datetime | None) -> float | None:

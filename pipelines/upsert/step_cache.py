@@ -65,7 +65,7 @@ def forecast_steps(definition: str, pipeline: str, target: Target) -> tuple[Step
     forecasts: dict[str, StepForecast] = {}
     for step in all_steps(wanted["Steps"]):
         if step["Type"] in KEY_MEMBERS and step.get("CacheConfig", {}).get("Enabled"):
-            forecasts[step["Name"]] = _forecast_step(step, _defaults(wanted), history, forecasts, now)
+            forecasts[step["Name"]] = _forecast_step(step, default_values(wanted), history, forecasts, now)
     return tuple(forecasts.values())
 
 
@@ -75,7 +75,7 @@ def explain_steps(execution_arn: str, pipeline: str, target: Target) -> tuple[St
     The steps that have started and can be cached are named, in the definition's order. Where SageMaker took
     a result from the cache, `cached_from` is the execution that it names itself.
     """
-    past = _PastExecution(execution_arn, target)
+    past = PastExecution(execution_arn, target)
     described = target.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution_arn)
     history = _History(pipeline, target, before=described["CreationTime"])
     started = {step["StepName"]: step for step in executions.listed_steps(target, execution_arn)}
@@ -152,7 +152,7 @@ def _differing(step: Mapping[str, Any], earlier: Mapping[str, Any], key: Mapping
     return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
 
 
-class _PastExecution:
+class PastExecution:
     """One earlier execution: which steps succeeded, with which arguments, and which execution ran them."""
 
     def __init__(self, arn: str, target: Target) -> None:
@@ -178,7 +178,7 @@ class _PastExecution:
     @property
     def values(self) -> dict[str, Any]:
         """The parameters' values, by name."""
-        return {**_defaults(self.definition), **self._parameters}
+        return {**default_values(self.definition), **self._parameters}
 
     @cached_property
     def definition(self) -> dict[str, Any]:
@@ -198,16 +198,16 @@ class _History:
     def __init__(self, pipeline: str, target: Target, before: datetime | None = None) -> None:
         self._target = target
         newest_first = executions.list_executions(target, pipeline, SEARCHED, before=before)
-        self._known = {one.execution_arn: _PastExecution(one.execution_arn, target) for one in newest_first}
+        self._known = {one.execution_arn: PastExecution(one.execution_arn, target) for one in newest_first}
         self._newest_first = tuple(self._known.values())
 
-    def __iter__(self) -> Iterator[_PastExecution]:
+    def __iter__(self) -> Iterator[PastExecution]:
         return iter(self._newest_first)
 
     def ended(self, step: str, arn: str | None) -> datetime:
         """When the execution finished the step; the earliest possible time if that is not known."""
         assert arn is not None
-        past = self._known.setdefault(arn, _PastExecution(arn, self._target))
+        past = self._known.setdefault(arn, PastExecution(arn, self._target))
         found: datetime | None = past.succeeded.get(step, {}).get("EndTime")
         return found or datetime.min.replace(tzinfo=UTC)
 
@@ -222,7 +222,7 @@ def _steps_needed(key: Mapping[str, Any]) -> set[str]:
     return {reference.step for reference in references(key) if isinstance(reference, of_steps)}
 
 
-def _defaults(document: Mapping[str, Any]) -> dict[str, str]:
+def default_values(document: Mapping[str, Any]) -> dict[str, str]:
     return {
         item["Name"]: _as_text(item["Type"], item["DefaultValue"])
         for item in document.get("Parameters", ())

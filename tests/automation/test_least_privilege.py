@@ -458,7 +458,8 @@ def test_ci_reads_the_logs_of_its_own_jobs_only(definition: dict[str, Any]) -> N
 
 
 def test_the_build_of_a_pull_request_may_do_what_its_plan_asks_for_and_nothing_else() -> None:
-    policy = statements(resources("foundation", KmsKeyArn=KEY, InVpc="true"), "PlanRole")
+    found = resources("foundation", KmsKeyArn=KEY, InVpc="true", TuningJobs="0a1b2c3d")
+    policy = statements(found, "PlanRole")
     assert commands_of_a_pull_request() == {"plan"}
     # Data is not for everybody who opens a pull request: the plan says that it could not look, and goes on.
     asked = rows()["plan"].actions - {"s3:GetObject"}
