@@ -28,7 +28,7 @@ OWN_ENVIRONMENTS = (
         f"[projects.rc.pages.environments.{name}]\n"
         for name in ("twice", "broken", "replanned", "interrupted", "rows", "silent", "watched")
     )
-    + "capture = {}\n"
+    + "capture = {}\nreplay = true\n"
 )
 """One for each test."""
 
@@ -175,6 +175,9 @@ def test_what_monitoring_found_is_on_the_page_and_asks_for_somebody(
     browser = pages(source)
     assert "No window of its requests was compared" in deployed(browser, "watched", "1")
     assert "Is it still asked" not in browser.get(f"{ENVIRONMENTS}/rows").text, "it captures nothing"
+    deployed(browser, "silent", "2")
+    planned = sent(browser, "watched/plan", **{"action": "promote", "from": "silent"}).text
+    assert f"<code>gatehouse replay {PROJECT} 2 --env watched</code>" in planned
     bucket = source.target(source.project(PROJECT)).bucket
     s3 = client_of(registry.url, "s3")
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
