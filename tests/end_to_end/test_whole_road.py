@@ -72,7 +72,7 @@ def test_a_plan_says_what_an_upsert_then_changes_and_what_the_next_start_runs(
     assert own.run("plan", TUMORS, "--json").document["action"] == "update", "planning changed something"
 
     upserted = own.run("upsert", TUMORS)
-    assert upserted.out.startswith(planned.out.rpartition("Next: ")[0])
+    assert upserted.out.startswith(planned.out.partition("Estimated ")[0])
     outcome = own.run("start", TUMORS, "--wait", "--json").document
     assert [step["name"] for step in outcome["steps"] if step["cached"]] == ["PreprocessData"]
 
