@@ -6,6 +6,7 @@ import sys
 
 from benchmarks import (
     capture,
+    evaluation,
     listing,
     load,
     object_store,
@@ -26,6 +27,7 @@ BENCHMARKS = {
     "object_store": lambda _: object_store.main(),
     "preprocessing": preprocessing.main,
     "training": training.main,
+    "evaluation": evaluation.main,
     "serving": serving.main,
     "capture": capture.main,
     "studio": studio.main,

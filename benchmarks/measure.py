@@ -18,10 +18,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took: wall-clock seconds and the largest resident set of any of its processes, MB."""
+    """What one run took: wall-clock seconds, the largest resident set of any of its processes (MB), and the
+    seconds that processors worked for it, which other work on the machine hardly changes."""
 
     seconds: float
     peak_mb: float = float("nan")
+    processor_seconds: float = float("nan")
 
 
 def process(
@@ -43,7 +45,8 @@ def process(
     if child.returncode not in expected:
         sys.stdout.buffer.write(output)
         raise SystemExit(f"benchmark: `{' '.join(command)}` ended with {child.returncode}")
-    return Cost(time.perf_counter() - started, usage.ru_maxrss / 1024)
+    worked = usage.ru_utime + usage.ru_stime
+    return Cost(time.perf_counter() - started, usage.ru_maxrss / 1024, worked)
 
 
 def timed(work: Callable[[], object]) -> Cost:
@@ -76,11 +79,17 @@ def report(title: str, costs: Mapping[str, Sequence[Cost]], ours: str, goals: Ma
         seconds = statistics.median(run.seconds for run in runs)
         peak = statistics.median(run.peak_mb for run in runs)
         memory = f"{peak:9,.0f} MB" if peak == peak else " " * 12
+        worked = statistics.median(run.processor_seconds for run in runs)
         line = f"  {name:<52}{seconds:10.3f} s {memory}"
+        line += f"{worked:9.2f} s of processors" if worked == worked else ""
         if name != ours:
-            ratios = [mine.seconds / theirs.seconds for mine, theirs in zip(costs[ours], runs, strict=True)]
+            pairs = list(zip(costs[ours], runs, strict=True))
+            ratios = [mine.seconds / theirs.seconds for mine, theirs in pairs]
             line += f"   ours / this: {statistics.median(ratios):.2f}"
             line += f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 else ""
+            if worked == worked:
+                of_work = [mine.processor_seconds / theirs.processor_seconds for mine, theirs in pairs]
+                line += f", of processors {statistics.median(of_work):.2f}"
             if name in goals:
                 line += f", goal {goals[name]:g}"
         print(line, flush=True)

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from metrics import ClassCounts
+from metrics import ClassCounts, combinations
 from scipy import optimize, stats
 
 MARGIN = 0.005
@@ -130,7 +130,9 @@ def of_answers(
         classes: at most ``MOST_CLASSES``.
         measure: the metric of many matrices at once; higher is better.
     """
-    cells, counts = np.unique((actual * classes + champion) * classes + challenger, return_counts=True)
+    counts = combinations((actual, champion, challenger), classes)
+    cells = np.flatnonzero(counts)
+    counts = counts[cells]
     rest, after = np.divmod(cells, classes)
     truth, before = np.divmod(rest, classes)
     old, new = np.zeros((2, classes, classes))

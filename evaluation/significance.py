@@ -97,12 +97,13 @@ def ranks_positives_higher(actual: np.ndarray, scores: np.ndarray, seed: int = 0
     few = min(positives, rows - positives)
     if not few:
         return 1.0
-    values, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    values, counts = np.unique(scores, return_counts=True)
     if few * (rows - int(counts.max())) >= _ENOUGH * rows:
         test = stats.mannwhitneyu(scores[actual == 1], scores[actual == 0], alternative="greater")
         return float(test.pvalue)
     # Good scores rank the positives high, and so the negatives low.
     rarer, sign = (1, 1) if positives == few else (0, -1)
+    place = np.searchsorted(values, scores)
     ranks = sign * (np.cumsum(counts) - (counts - 1) / 2)
     observed = float(ranks[place[actual == rarer]].sum()) - 1e-9
     generator = np.random.default_rng(seed)
