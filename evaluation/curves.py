@@ -115,7 +115,7 @@ def thinned(across: np.ndarray, up: np.ndarray) -> list[list[float]]:
     if last < _POINTS:
         return [across.tolist(), up.tolist()]
     length, area = np.zeros(last + 1), np.zeros(last + 1)
-    np.cumsum(np.abs(np.diff(across)) + np.abs(np.diff(up)), out=length[1:])
+    np.cumsum(np.diff(across) + np.abs(np.diff(up)), out=length[1:])
     np.cumsum(_areas(across, up), out=area[1:])
     even = np.searchsorted(length, np.linspace(0.0, length[-1], _POINTS)).clip(0, last)
     places = np.unique(np.concatenate(([0], even, [last])))

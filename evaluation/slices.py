@@ -38,7 +38,7 @@ def joined(batches: Sequence[pa.DictionaryArray], order: np.ndarray) -> Slices:
     whole = pa.chunked_array(batches).unify_dictionaries()
     texts = whole.chunk(0).dictionary.to_pylist()
     rising = sorted(range(len(texts)), key=texts.__getitem__)
-    rank = np.empty(len(texts), np.int32)
+    rank = np.empty(len(texts), np.min_scalar_type(len(texts)))
     rank[rising] = np.arange(len(texts))
     codes = np.concatenate([batch.indices.to_numpy() for batch in whole.chunks])
     return Slices([texts[place] for place in rising], rank[codes[order]])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics as scikit
 
 TIME = "2026-01-01T00:00:00Z"
@@ -123,3 +124,29 @@ def test_combinations_of_classes_are_counted_beyond_the_range_of_their_type() ->
     expected = np.zeros_like(found)
     np.add.at(expected, tuple(indices), 1)
     assert (found == expected).all()
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "one score"])
+def test_the_test_that_positives_rank_higher_is_that_of_mann_and_whitney(shape: str) -> None:
+    import significance
+
+    for rows, positives in ((2_000, 0.3), (20_000, 0.02)):
+        actual, scores = labels_and_scores(shape, rows, positives)
+        scores = np.where(np.random.default_rng(1).random(rows) < 0.8, 0.5, scores).astype(np.float32)
+        expected = stats.mannwhitneyu(scores[actual == 1], scores[actual == 0], alternative="greater")
+        found = significance.ranks_positives_higher(actual, scores)
+        assert found == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_row_is_placed_by_its_rank_among_the_other_class(shape: str) -> None:
+    import non_inferiority
+
+    actual, scores = labels_and_scores(shape, 3_000, 0.2)
+    positive = actual == 1
+    found = non_inferiority._placements(positive, scores)
+    ranks = stats.rankdata(scores)
+    lower = ranks[positive] - stats.rankdata(scores[positive])
+    assert (found[positive] == lower / (~positive).sum()).all()
+    lower = ranks[~positive] - stats.rankdata(scores[~positive])
+    assert (found[~positive] == 1 - lower / positive.sum()).all()
