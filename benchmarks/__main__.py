@@ -6,6 +6,7 @@ import sys
 
 from benchmarks import (
     capture,
+    evaluation,
     listing,
     load,
     object_store,
@@ -28,6 +29,7 @@ BENCHMARKS = {
     "preprocessing": preprocessing.main,
     "training": training.main,
     "throughput": throughput.main,
+    "evaluation": evaluation.main,
     "serving": serving.main,
     "capture": capture.main,
     "studio": studio.main,

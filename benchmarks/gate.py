@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import intervals
 import numpy as np
+from curves import area_under_roc
 from metric_table import METRICS
-from metrics import area_under_roc
 
 from benchmarks.simulated_models import (
     BALANCES,

@@ -83,11 +83,17 @@ def report(title: str, costs: Mapping[str, Sequence[Cost]], ours: str, goals: Ma
         seconds = statistics.median(run.seconds for run in runs)
         peak = statistics.median(run.peak_mb for run in runs)
         memory = f"{peak:9,.0f} MB" if peak == peak else " " * 12
+        worked = statistics.median(run.busy for run in runs)
         line = f"  {name:<52}{seconds:10.3f} s {memory}"
+        line += f"{worked:9.2f} s of processors" if worked == worked else ""
         if name != ours:
-            ratios = [mine.seconds / theirs.seconds for mine, theirs in zip(costs[ours], runs, strict=True)]
+            pairs = list(zip(costs[ours], runs, strict=True))
+            ratios = [mine.seconds / theirs.seconds for mine, theirs in pairs]
             line += f"   ours / this: {statistics.median(ratios):.2f}"
             line += f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 else ""
+            if worked == worked:
+                of_work = [mine.busy / theirs.busy for mine, theirs in pairs]
+                line += f", of processors {statistics.median(of_work):.2f}"
             if name in goals:
                 line += f", goal {goals[name]:g}"
         print(line, flush=True)

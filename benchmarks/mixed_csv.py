@@ -28,23 +28,27 @@ def write(path: Path, rows: int) -> Path:
     done = path.with_suffix(f".{rows}.done")
     if done.exists() and path.exists():
         return path
-    letters = list(string.ascii_lowercase)
-    generator = np.random.default_rng(7)
-    names = [
-        np.array(["".join(generator.choice(letters, 6)) for _ in range(count)], dtype=object)
-        for count in CATEGORIES
-    ]
+    names = category_names()
     with path.open("wb") as file:
         for start in range(0, rows, _BLOCK):
-            block = _block(np.random.default_rng(start), min(_BLOCK, rows - start), names)
-            pa.csv.write_csv(
-                block, file, pa.csv.WriteOptions(include_header=start == 0, quoting_style="none")
-            )
+            rows_of_block = block(np.random.default_rng(start), min(_BLOCK, rows - start), names)
+            options = pa.csv.WriteOptions(include_header=start == 0, quoting_style="none")
+            pa.csv.write_csv(rows_of_block, file, options)
     done.touch()
     return path
 
 
-def _block(generator: np.random.Generator, rows: int, names: list[np.ndarray]) -> pa.Table:
+def category_names() -> list[np.ndarray]:
+    """The values of c0..c5, texts."""
+    letters, generator = list(string.ascii_lowercase), np.random.default_rng(7)
+    return [
+        np.array(["".join(generator.choice(letters, 6)) for _ in range(count)], dtype=object)
+        for count in CATEGORIES
+    ]
+
+
+def block(generator: np.random.Generator, rows: int, names: list[np.ndarray]) -> pa.Table:
+    """So many rows; ``names`` are those of :func:`category_names`."""
     numbers = [np.round(generator.normal(size=rows) * 10 ** (i % 4), 6) for i in range(15)]
     integers = [generator.integers(0, 10 ** (1 + i), size=rows) for i in range(5)]
     codes = [generator.integers(0, len(values), size=rows) for values in names]

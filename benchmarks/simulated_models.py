@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from curves import area_under_roc
 from metric_table import METRICS, metrics_of
-from metrics import area_under_roc, regression_values, with_twins
+from metrics import regression_values, with_twins
 from regression_verdict import NumberAnswers
 from regression_verdict import worth as worth_of_numbers
 from scipy import stats

@@ -17,16 +17,10 @@ from typing import Any
 
 import numpy as np
 from artifact import Artifact, unpack
+from curves import area_under_roc
 from input_error import DoesNotFit, InputError
 from metric_table import METRICS
-from metrics import (
-    ClassCounts,
-    area_under_roc,
-    binary_values,
-    confusion,
-    multiclass_values,
-    regression_values,
-)
+from metrics import ClassCounts, binary_values, confusion, multiclass_values, regression_values
 from non_inferiority import (
     MARGIN,
     MOST_CLASSES,

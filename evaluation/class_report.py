@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 import intervals
 import numpy as np
 import svg
+from curves import Curve
 from html_page import name, note, section, table, text
 from intervals import Interval
-from metrics import Calibration, Curve
+from metrics import Calibration
 from operating_points import SERVED, operating_points
 from svg import SHARES, Axis, Plot
 from verdict import Answers, of_class

@@ -32,16 +32,17 @@ from typing import Any
 if __name__ == "__main__":
     from unneeded_libraries import keep_out
 
-    keep_out("pandas")  # before scikit-learn is imported
+    keep_out("pandas", "sklearn")  # before Arrow makes an array and the artifact's code imports XGBoost
 
 import numpy as np
 from artifact import unpack
 from champion import Champion, Tested, check_classes, check_numbers
 from contributions import contributions
+from curves import one_against_rest
 from input_error import InputError
 from measured import measured, measured_numbers
 from metric_table import METRICS, SECTIONS
-from metrics import one_against_rest, regression_statistics, statistics
+from metrics import regression_statistics, statistics
 from predictions import predictions_document
 from process_exit import run_and_exit
 from regression_verdict import NumberAnswers, judge_numbers

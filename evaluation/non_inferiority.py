@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from metrics import ClassCounts
+from metrics import ClassCounts, combinations
 from scipy import optimize, stats
 
 MARGIN = 0.005
@@ -130,7 +130,9 @@ def of_answers(
         classes: at most ``MOST_CLASSES``.
         measure: the metric of many matrices at once; higher is better.
     """
-    cells, counts = np.unique((actual * classes + champion) * classes + challenger, return_counts=True)
+    counts = combinations((actual, champion, challenger), classes)
+    cells = np.flatnonzero(counts)
+    counts = counts[cells]
     rest, after = np.divmod(cells, classes)
     truth, before = np.divmod(rest, classes)
     old, new = np.zeros((2, classes, classes))
@@ -179,13 +181,18 @@ def of_ranks(actual: np.ndarray, champion: np.ndarray, challenger: np.ndarray) -
 
 def _placements(positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """For each row the share of the other class's rows that it is ranked rightly against, ties as halves."""
-    among_all = stats.rankdata(scores)
-    among_own = np.empty(len(scores))
-    among_own[positive] = stats.rankdata(scores[positive])
-    among_own[~positive] = stats.rankdata(scores[~positive])
-    positives = int(positive.sum())
-    lower = (among_all - among_own) / np.where(positive, len(scores) - positives, positives)
-    return np.where(positive, lower, 1 - lower)
+    found = np.empty(len(scores))
+    for own in (positive, ~positive):
+        others, mine = np.sort(scores[~own]), scores[own]
+        order = np.argsort(mine)  # in their order they are looked up much faster
+        mine = mine[order]
+        below = np.searchsorted(others, mine)
+        below += np.searchsorted(others, mine, side="right")
+        shares = np.empty(len(mine))
+        shares[order] = below / (2 * len(others))
+        found[own] = shares
+    found[~positive] = 1 - found[~positive]
+    return found
 
 
 def of_errors(champion: np.ndarray, challenger: np.ndarray, of_constant: np.ndarray) -> Differences:

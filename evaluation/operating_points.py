@@ -48,7 +48,7 @@ def every_cut(scores: np.ndarray) -> list[float]:
 
     Of a rare class nearly all scores lie below the first hundredth, and only the quantiles tell them apart.
     """
-    quantiles = np.quantile(scores, np.linspace(0, 1, _QUANTILES + 1)).tolist()
+    quantiles = np.quantile(scores.astype(np.float64), np.linspace(0, 1, _QUANTILES + 1)).tolist()
     cuts = {step / _STEPS for step in range(_STEPS + 1)} | {float(f"{cut:.{_DIGITS}g}") for cut in quantiles}
     return sorted(cuts)
 
@@ -63,11 +63,9 @@ def operating_points(
         scores: of the positive class, 0 to 1.
     """
     positives, negatives = np.sort(scores[actual == 1]), np.sort(scores[actual == 0])
-    points = []
-    for cut in cuts:
-        missed = int(np.searchsorted(positives, cut, side="right"))
-        quiet = int(np.searchsorted(negatives, cut, side="right"))
-        points.append(
-            OperatingPoint(cut, len(positives) - missed, missed, len(negatives) - quiet, len(actual))
-        )
-    return points
+    given = np.asarray(cuts, np.float64)
+    below = (np.searchsorted(own, given, side="right").tolist() for own in (positives, negatives))
+    return [
+        OperatingPoint(cut, len(positives) - missed, missed, len(negatives) - quiet, len(actual))
+        for cut, missed, quiet in zip(cuts, *below, strict=True)
+    ]

@@ -23,19 +23,13 @@ from typing import Any
 if __name__ == "__main__":
     from unneeded_libraries import keep_out
 
-    keep_out("pandas")  # before scikit-learn is imported
+    keep_out("pandas", "sklearn")  # before Arrow makes an array
 
 import numpy as np
 from answers import GivenAnswers
+from curves import area_under_roc
 from input_error import InputError
-from metrics import (
-    ClassCounts,
-    area_under_roc,
-    binary_values,
-    confusion,
-    multiclass_values,
-    regression_values,
-)
+from metrics import ClassCounts, binary_values, confusion, multiclass_values, regression_values
 from non_inferiority import MOST_CLASSES, Differences, chance_of_worse, of_answers, of_ranks
 from process_exit import run_and_exit
 from scipy import stats

@@ -15,10 +15,11 @@ import html_page
 import svg
 from class_report import several_classes, two_classes
 from contributions import Contributions
+from curves import Curve
 from feature_report import features
 from html_page import facts, name, note, prose, section, table, text
 from metric_table import METRICS, SECTIONS, MetricKind, readable
-from metrics import Curve, calibration
+from metrics import calibration
 from number_report import numbers
 from regression_verdict import NumberAnswers
 from verdict import Answers

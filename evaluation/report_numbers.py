@@ -11,8 +11,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from curves import Curve
 from feature_report import total_gains
-from metrics import Curve, calibration
+from metrics import calibration
 from number_report import distances, histogram, some_rows
 from operating_points import every_cut, operating_points
 from regression_verdict import NumberAnswers

@@ -1,8 +1,10 @@
 """The test part, scored by the artifact's own serving code: actual and predicted target of every row.
 
 The artifact's ``code/inference.py`` is imported and given each batch as the endpoint would be given it. A
-batch has some thousand rows; per row only what the metrics need stays in memory. The rows come in an order
-that follows from what they hold (``content_order``).
+batch has some thousand rows, fewer of many columns; of a row only what the metrics need stays in memory, in
+as few bytes as hold it exactly: classes, scores, the codes of slices. So memory grows by some bytes a row,
+whatever the number of columns. The rows come in an order that follows from what they hold
+(``content_order``).
 """
 
 from __future__ import annotations
@@ -23,8 +25,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from content_order import content_hashes
 from input_error import DoesNotFit, InputError
+from slices import Slices, as_codes, joined
 
-_BATCH_ROWS = 32_768
+_BATCH_ROWS, _FEWEST_BATCH_ROWS = 32_768, 1_024
+_BATCH_CELLS = 1 << 20
 _PROGRESS_SECONDS = 2.0
 _MOST_CLASSES_DRAWN = 20
 PARQUET, _CSV = "application/x-parquet", "text/csv"
@@ -32,15 +36,21 @@ PARQUET, _CSV = "application/x-parquet", "text/csv"
 
 @dataclass(frozen=True)
 class Scored:
-    """The test part of a classification, a row each: actual and predicted class (indices), the score of a
-    binary task, and of another, if it has few classes, the probability of each (rows x classes); by column of
-    the gate's slices, each row's value as text."""
+    """The test part of a classification, a row each.
+
+    Attributes:
+        actual, predicted: indices of the classes, of the smallest type that holds all of them.
+        scores: of a binary task, the probability of the second class; float32 where that is exact, as it is
+            of an artifact of this pipeline, else float64.
+        probabilities: of another task, if it has few classes, that of each: float32, rows x classes.
+        groups: the columns of the gate's slices, by name.
+    """
 
     actual: np.ndarray
     predicted: np.ndarray
     scores: np.ndarray | None
     probabilities: np.ndarray | None
-    groups: dict[str, np.ndarray]
+    groups: dict[str, Slices]
 
 
 @dataclass(frozen=True)
@@ -68,16 +78,17 @@ def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[s
         InputError: the test part is missing, empty, or does not fit the schema.
     """
     classes = pa.array(schema["classes"], pa.string())
+    index = np.min_scalar_type(len(classes))
     binary = schema["task"] == "binary"
     few = not binary and len(classes) <= _MOST_CLASSES_DRAWN
-    actual, predicted, scores, probabilities, hashes = [], [], [], [], []
-    groups: dict[str, list[np.ndarray]] = {column: [] for column in slices}
+    actual, predicted, scores, hashes = [], [], [], []
+    probabilities: list[list[np.ndarray]] = [[] for _ in classes]
+    groups: dict[str, list[pa.DictionaryArray]] = {column: [] for column in slices}
     for batch in _answered(artifact, test, schema["target"]):
         for column in slices:
             if column not in batch.table.column_names:
                 raise InputError(f"the test part lacks the slice column {column!r}. Preprocess it again")
-            texts = batch.table[column].combine_chunks().cast(pa.string()).fill_null("(missing)")
-            groups[column].append(texts.to_numpy(zero_copy_only=False))
+            groups[column].append(as_codes(batch.table[column].combine_chunks()))
         labels = pc.index_in(batch.target, classes)
         if labels.null_count:
             strange = batch.target.filter(labels.is_null())[0]
@@ -86,15 +97,16 @@ def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[s
                 f"model. Give test part and model of one run"
             )
         chosen, probability = _read_classes(batch.body, classes)
-        actual.append(labels.to_numpy(zero_copy_only=False))
-        predicted.append(chosen)
+        actual.append(labels.to_numpy().astype(index))
+        predicted.append(chosen.astype(index))
         if binary:
-            scores.append(np.where(chosen == 1, probability, 1.0 - probability))
+            scores.append(_in_few_bytes(np.where(chosen == 1, probability, 1.0 - probability)))
         if few:  # as exact as XGBoost's own
-            probabilities.append(batch.prediction.probabilities.astype(np.float32))
+            for parts, own in zip(probabilities, batch.prediction.probabilities.T, strict=True):
+                parts.append(own.astype(np.float32))
         hashes.append(content_hashes(batch.table))
-    order = np.argsort(np.concatenate(hashes))
-    labels = np.concatenate(actual)[order].astype(np.int64)
+    order = _order(hashes)
+    labels = np.concatenate(actual)[order]
     if binary and labels.min() == labels.max():
         raise InputError(
             f"all rows of the test part are of class {schema['classes'][labels[0]]!r}. "
@@ -104,9 +116,31 @@ def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[s
         labels,
         np.concatenate(predicted)[order],
         np.concatenate(scores)[order] if binary else None,
-        np.concatenate(probabilities)[order] if few else None,
-        {column: np.concatenate(parts)[order] for column, parts in groups.items()},
+        _columns(probabilities, order).T if few else None,
+        {column: joined(batches, order) for column, batches in groups.items()},
     )
+
+
+def _in_few_bytes(values: np.ndarray) -> np.ndarray:
+    """Numbers as float32 where all of them are exact in it, else as they are."""
+    short = values.astype(np.float32)
+    return short if (short == values).all() else values
+
+
+def _order(hashes: list[np.ndarray]) -> np.ndarray:
+    """The order of all rows, from the hashes of each batch, which it drops: they are as large as the rest."""
+    whole = np.concatenate(hashes)
+    hashes.clear()
+    return np.argsort(whole)
+
+
+def _columns(parts: list[list[np.ndarray]], order: np.ndarray) -> np.ndarray:
+    """Columns x rows in another order, from the batches of each column, which it drops one by one."""
+    found = np.empty((len(parts), len(order)), np.float32)
+    for column, batches in zip(found, parts, strict=True):
+        column[:] = np.concatenate(batches)[order]
+        batches.clear()
+    return found
 
 
 def score_numbers(artifact: Path, test: Path, schema: dict[str, Any]) -> ScoredNumbers:
@@ -132,7 +166,7 @@ def score_numbers(artifact: Path, test: Path, schema: dict[str, Any]) -> ScoredN
         actual.append(numbers)
         predicted.append(_read_numbers(batch.body, batch.table.num_rows))
         hashes.append(content_hashes(batch.table))
-    order = np.argsort(np.concatenate(hashes))
+    order = _order(hashes)
     found = ScoredNumbers(np.concatenate(actual)[order].astype(np.float64), np.concatenate(predicted)[order])
     if found.actual.min() == found.actual.max():
         raise InputError(
@@ -185,14 +219,15 @@ def serving_code(code: Path) -> ModuleType:
 
 
 def batches(test: Path) -> Iterator[pa.Table]:
-    """All rows of the test part, some thousand at a time."""
+    """All rows of the test part, some thousand at a time, fewer where there are many columns."""
     paths = sorted(test.rglob("*.parquet"))
     if not paths:
         raise InputError(f"there is no Parquet file in {test}. Give the preprocessing step's test part")
     for path in paths:
         try:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(_BATCH_ROWS):
+                rows = _BATCH_CELLS // max(1, file.metadata.num_columns)
+                for batch in file.iter_batches(min(max(rows, _FEWEST_BATCH_ROWS), _BATCH_ROWS)):
                     yield pa.Table.from_batches([batch])
         except (pa.ArrowInvalid, OSError) as error:
             raise InputError(
@@ -203,7 +238,9 @@ def batches(test: Path) -> Iterator[pa.Table]:
 def as_parquet(table: pa.Table) -> bytes:
     """A request's body."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="none", store_schema=False)
+    pq.write_table(
+        table, sink, compression="none", use_dictionary=False, write_statistics=False, store_schema=False
+    )
     return sink.getvalue().to_pybytes()
 
 
@@ -216,7 +253,10 @@ def _read_classes(body: str, classes: pa.Array) -> tuple[np.ndarray, np.ndarray]
         pa_csv.ConvertOptions(column_types={"class": pa.string(), "probability": pa.float64()}),
     )
     chosen = pc.index_in(table["class"].combine_chunks(), classes)
-    return chosen.to_numpy(zero_copy_only=False).astype(np.int64), table["probability"].to_numpy()
+    if chosen.null_count:
+        strange = table["class"].combine_chunks().filter(chosen.is_null())[0]
+        raise InputError(f"the model answers {strange.as_py()!r}, none of its classes. Train it again")
+    return chosen.to_numpy(), table["probability"].to_numpy()
 
 
 def _read_numbers(body: str, rows: int) -> np.ndarray:

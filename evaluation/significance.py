@@ -8,9 +8,11 @@ against a constant answer lets up to half of them pass for F1 and all of them fo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from curves import Ranked
 from metrics import ClassCounts
 from scipy import stats
 
@@ -97,12 +99,13 @@ def ranks_positives_higher(actual: np.ndarray, scores: np.ndarray, seed: int = 0
     few = min(positives, rows - positives)
     if not few:
         return 1.0
-    values, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranked = Ranked.of(actual, scores)
+    counts = np.diff(ranked.true + ranked.false, prepend=0)[::-1]  # from the lowest score on
     if few * (rows - int(counts.max())) >= _ENOUGH * rows:
-        test = stats.mannwhitneyu(scores[actual == 1], scores[actual == 0], alternative="greater")
-        return float(test.pvalue)
+        return _by_normal_approximation(ranked, counts)
     # Good scores rank the positives high, and so the negatives low.
     rarer, sign = (1, 1) if positives == few else (0, -1)
+    place = np.searchsorted(np.unique(scores), scores)
     ranks = sign * (np.cumsum(counts) - (counts - 1) / 2)
     observed = float(ranks[place[actual == rarer]].sum()) - 1e-9
     generator = np.random.default_rng(seed)
@@ -114,7 +117,24 @@ def ranks_positives_higher(actual: np.ndarray, scores: np.ndarray, seed: int = 0
             sums = generator.multivariate_hypergeometric(counts, few, size=count) @ ranks
         return int(np.count_nonzero(sums >= observed))
 
-    return _by_chance(reached, min(few, len(values)))
+    return _by_chance(reached, min(few, len(counts)))
+
+
+def _by_normal_approximation(ranked: Ranked, counts: np.ndarray) -> float:
+    """Mann and Whitney's test, one-sided, with corrections for ties and for continuity, as
+    ``scipy.stats.mannwhitneyu`` has it; from the counts, since that needs 80 bytes a row.
+
+    Args:
+        counts: how many rows have each score.
+    """
+    positives, negatives = int(ranked.true[-1]), int(ranked.false[-1])
+    own, equal = (np.diff(found, prepend=0) for found in (ranked.true, ranked.false))
+    wins = int(own @ (negatives - ranked.false)) + int(own @ equal) / 2
+    ties = counts.astype(np.float64)
+    rows = positives + negatives
+    tied = float((ties**3 - ties).sum()) / (rows * (rows - 1))
+    deviation = math.sqrt(positives * negatives / 12 * (rows + 1 - tied))
+    return float(stats.norm.sf((wins - positives * negatives / 2 - 0.5) / deviation))
 
 
 def _distinct(rows: int, few: int, count: int, generator: np.random.Generator) -> np.ndarray:

@@ -29,6 +29,7 @@ import significance
 from intervals import Interval
 from metric_table import METRICS, MetricKind
 from metrics import F_SCORES, binary_values, confusion, constant_answers, multiclass_values
+from slices import Slices
 
 PASSED, REFUSED = "passed", "refused"
 _FEWEST_IN_SLICE = 30
@@ -93,11 +94,11 @@ class Answers:
     """What a model of a classification answered on the test part.
 
     Attributes:
-        actual, predicted: int64, the class of each row as an index into ``classes``.
+        actual, predicted: the class of each row as an index into ``classes``, of any integer type.
         scores: of a binary task, the probability of ``classes[1]`` for each row.
         metrics: those of ``statistics.json``, by name.
         usual: the class that is most frequent in the training part, an index.
-        groups: by column of ``gate.slices``, the value of each row.
+        groups: the columns of ``gate.slices``, by name.
     """
 
     classes: Sequence[str]
@@ -106,7 +107,7 @@ class Answers:
     scores: np.ndarray | None
     metrics: Mapping[str, float]
     usual: int
-    groups: Mapping[str, np.ndarray] = field(default_factory=dict)
+    groups: Mapping[str, Slices] = field(default_factory=dict)
 
     @cached_property
     def matrix(self) -> np.ndarray:
@@ -326,9 +327,9 @@ def _slices(gate: Gate, column: str, answers: Answers) -> Check:
     floor = gate.slice_floor
     assert floor is not None
     right = answers.predicted == answers.actual
-    names, places = np.unique(answers.groups[column], return_inverse=True)
+    names, places = answers.groups[column].values, answers.groups[column].places
     counts = np.bincount(places, minlength=len(names))
-    hits = np.bincount(places, weights=right, minlength=len(names)).astype(np.int64)
+    hits = np.bincount(places[right], minlength=len(names))
     judged = np.flatnonzero(counts >= _FEWEST_IN_SLICE)
     small = len(names) - len(judged)
     rest = f"; {small} with fewer than {_FEWEST_IN_SLICE} rows were not judged" if small else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import os
 import shutil
 import tarfile
@@ -17,8 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from program_runs import Finished
 from sklearn import metrics as scikit
 
@@ -100,42 +97,6 @@ def test_several_classes_metrics_are_those_of_scikit_learn() -> None:
     assert found["confusion_matrix"]["b"]["a"] == int(((actual == 1) & (predicted == 0)).sum())
 
 
-@given(
-    st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=2, max_size=60).filter(
-        lambda rows: len({label for label, _ in rows}) == 2
-    )
-)
-@settings(max_examples=100, deadline=None)
-def test_auc_and_curves_agree_with_scikit_learn_with_ties(rows: list[tuple[bool, int]]) -> None:
-    import metrics
-
-    actual = np.array([int(label) for label, _ in rows])
-    scores = np.array([score / 8 for _, score in rows])
-    assert metrics.area_under_roc(actual, scores) == pytest.approx(scikit.roc_auc_score(actual, scores))
-    found = metrics.statistics(actual, actual, scores, ["0", "1"], TIME)["binary_classification_metrics"]
-    false_rates, true_rates, _ = scikit.roc_curve(actual, scores, drop_intermediate=False)
-    curve = found["receiver_operating_characteristic_curve"]
-    assert curve["false_positive_rates"] == pytest.approx(false_rates.tolist())
-    assert curve["true_positive_rates"] == pytest.approx(true_rates.tolist())
-    precisions, recalls, _ = scikit.precision_recall_curve(actual, scores)
-    curve = found["precision_recall_curve"]
-    assert curve["precisions"] == pytest.approx(precisions[::-1].tolist())
-    assert curve["recalls"] == pytest.approx(recalls[::-1].tolist())
-
-
-def test_the_curves_of_several_classes_are_those_of_each_against_the_rest() -> None:
-    import metrics
-
-    generator = np.random.default_rng(2)
-    actual = generator.integers(0, 3, 500)
-    probabilities = np.round(generator.dirichlet([1, 1, 1], 500) * 0.6 + np.eye(3)[actual] * 0.4, 2)
-    found = metrics.one_against_rest(actual, np.column_stack([probabilities, np.zeros(500)]))
-    for place, ((false_rates, true_rates), area) in enumerate(found[:3]):
-        assert area == pytest.approx(scikit.roc_auc_score(actual == place, probabilities[:, place]))
-        assert np.trapezoid(true_rates, false_rates) == pytest.approx(area, abs=0.01)
-    assert math.isnan(found[3][1]), "a class without rows has no area"
-
-
 def test_no_deviation_below_200_rows_and_no_bare_nan_anywhere() -> None:
     import metrics
 
@@ -155,19 +116,6 @@ def test_quotients_without_denominator_are_zero() -> None:
     document = metrics.statistics(actual, np.zeros_like(actual), scores, ["0", "1"], TIME)
     found = document["binary_classification_metrics"]
     assert [found[name]["value"] for name in ("precision", "recall", "f1")] == [0.0, 0.0, 0.0]
-
-
-def test_curves_are_thinned_and_keep_their_area() -> None:
-    import metrics
-
-    generator = np.random.default_rng(2)
-    actual = (generator.random(100_000) < 0.02).astype(np.int64)
-    scores = actual * 0.5 + generator.random(100_000)
-    false_rates, true_rates = metrics.thinned(*metrics.roc_points(actual, scores))
-    assert len(false_rates) == len(true_rates) <= 202
-    assert (false_rates[0], true_rates[0], false_rates[-1], true_rates[-1]) == (0, 0, 1, 1)
-    area = float(np.trapezoid(true_rates, false_rates))
-    assert area == pytest.approx(metrics.area_under_roc(actual, scores), abs=2e-3)
 
 
 def archive_of(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:

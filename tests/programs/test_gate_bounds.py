@@ -196,9 +196,10 @@ def test_a_limit_of_a_rate_of_errors_is_held_where_it_is_reached() -> None:
 
 def sliced(wrong: int, rows: int, others: int = 300) -> Any:
     """One value of a column with so many wrong answers, beside another without any."""
+    from slices import Slices
+
     answers = answers_of([[others, 0], [wrong, rows - wrong]])
-    value = np.where(answers.actual == 1, "few", "many")
-    return replace(answers, groups={"column": value})
+    return replace(answers, groups={"column": Slices(["few", "many"], 1 - answers.actual)})
 
 
 def test_a_slice_is_refused_from_the_first_row_on_that_shows_it_to_be_below_the_floor() -> None:
