@@ -154,6 +154,9 @@ def _number(
         cuts = np.unique(np.arange(1, _BINS) * len(places) // _BINS)
         cut, first = np.unique(places[cuts], return_index=True)
         cut, first = cut[cut > different[0]], first[cut > different[0]]
+        if not len(cut):  # nine tenths are the lowest value: it, and all that is more
+            cut = different[1:2]
+            first, cuts = np.zeros(1, np.int64), np.searchsorted(places, cut)
         # Between two values, not at one: a value that is written with other digits stays in its bin.
         middles = (cut + different[np.searchsorted(different, cut) - 1]) / 2
         ends = [readable(shown[cuts[place]], _DIGITS) for place in first]

@@ -4,7 +4,7 @@ What was told of each environment is kept in Parameter Store, so that people are
 new, and when nothing differs any more. A finding at the edge, there in one window and not in the next, is one
 finding. A window with too few rows says nothing and changes nothing.
 
-Retraining is the project's own pipeline with the data as it is now: its gate decides what comes of it. While
+Retraining is the project's own pipeline with the data that it names: its gate decides what comes of it. While
 something differs it is started again each time that the cool-down has passed, since the rows that a model
 needs, and their labels, come later than the alarm. The time is the event's, which is the same however late it
 is handled.

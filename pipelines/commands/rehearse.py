@@ -17,8 +17,9 @@ from pipelines.commands.project_context import find_context
 
 if TYPE_CHECKING:
     from pipelines.rehearsal.play import Entry
+    from pipelines.settings.project import Project
 
-_LEAST_DAYS = 2
+_LEAST_DAYS, _LEAST_ROWS = 2, 250
 NOT_EXPECTED = "not expected: "
 _DRIFT_AFTER = 3
 """A third of the days has passed when the drift comes, where none is named."""
@@ -49,7 +50,12 @@ class RehearseOptions:
 @click.option("--drift-day", type=click.IntRange(2), help="Its first day; else after a third of them.")
 @click.option("--column", metavar="NAME", help="What drifts; else the number that tells most.")
 @click.option("--size", type=float, default=2.0, show_default=True, help="A number's shift, in deviations.")
-@click.option("--rows", "count", type=click.IntRange(200, 5000), help="Requested in each window.")
+@click.option(
+    "--rows",
+    "count",
+    type=click.IntRange(200, 5000),
+    help="Of a window; else as many as renew the source in a cool-down.",
+)
 @click.option(
     "--label-days", type=click.IntRange(0, 30), default=3, show_default=True, help="Until labels come."
 )
@@ -104,7 +110,7 @@ def command(options: RehearseOptions, project: str | None) -> Output:
             environment=environment,
             rows=rows,
             windows=windows,
-            count=options.count or min(1000, max(250, len(rows.past) // 4)),
+            count=options.count or _rows_of_a_window(rehearsed, len(rows.past), options.label_days),
             label_days=options.label_days,
             drift=drift,
             drift_at=int(-(-(drift_day - 1) // length)),
@@ -132,6 +138,13 @@ def command(options: RehearseOptions, project: str | None) -> Output:
         exit_code=1 if wrong else 0,
     )
     yield f"As it should be: {_summary(log)}" if not wrong else f"Not as it should be: {wrong}"
+
+
+def _rows_of_a_window(project: Project, known: int, label_days: int) -> int:
+    """As many as renew the whole source within a cool-down, with their labels; enough to be compared."""
+    monitoring = project.monitoring
+    windows = max(1, (monitoring.cool_down_days - label_days) * 24 // monitoring.hours)
+    return max(_LEAST_ROWS, -(-known // windows))
 
 
 def _wrong(log: Sequence[Entry], drift_day: int | None, retrain: str) -> str | None:

@@ -479,6 +479,19 @@ def test_a_value_that_is_written_with_other_digits_stays_in_its_bin() -> None:
     assert column.count(answers.astype(np.float32)).counts.tolist() == column.reference.counts.tolist()
 
 
+def test_a_column_of_which_nine_tenths_are_one_value_has_a_bin_of_it() -> None:
+    import numpy as np
+    from baseline import read_baseline
+
+    values = np.repeat([0.0, *np.arange(1, 31) / 10], [970, *[1] * 30])
+    document = {"rows": len(values), "classes": {"no": 500, "yes": 500}, "values": values.tolist()}
+    column = read_baseline([], {"features": []}, {"features": []}, document).columns[
+        "(the model's probability)"
+    ]
+    assert column.labels == ("below 0.1", "0.1 and more")
+    assert column.reference.counts.tolist() == [970, 30]
+
+
 def test_constraints_say_what_the_training_part_holds(payments: Finished) -> None:
     document = json.loads((payments.folder / "processing/output/quality/constraints.json").read_text())
     by_name: Mapping[str, Any] = {one["name"]: one for one in document["features"]}
