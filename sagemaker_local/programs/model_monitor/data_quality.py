@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-statistics.ht
   good where fractions are expected.
 - ``datatype_check_threshold`` and ``domain_content_threshold`` are the share of values that has to be right;
   the image suggests 1.0 for both, and words its violations so.
-- A distribution is suggested as ``domains`` where a text column has at most 20 texts.
+- The texts of a column are suggested as its ``domains`` where there are at most 20.
 - ``is_non_negative`` is suggested and, since the documented checks have none for it, not checked.
 """
 

@@ -427,6 +427,31 @@ def test_a_schedule_may_hold_its_definition_itself(watched: Watched) -> None:
     assert watched.ended("inside")["MonitoringExecutionStatus"] == "Completed"
 
 
+def test_the_scripts_of_a_definition_are_called(watched: Watched) -> None:
+    rows = """
+def preprocess_handler(inference_record):
+    age, plan = inference_record.endpoint_input.data.strip().split(",")
+    return {"label": inference_record.endpoint_output.data.strip(), "age": int(age) + 25, "plan": plan}
+"""
+    after = "def postprocess_handler():\n    print('after all of it')\n"
+    specification = {
+        "ImageUri": IMAGE,
+        "RecordPreprocessorSourceUri": watched.place.put("scripts/rows.py", rows.encode()),
+        "PostAnalyticsProcessorSourceUri": watched.place.put("scripts/after.py", after.encode()),
+    }
+    watched.schedule(watched.definition("scripted", DataQualityAppSpecification=specification))
+    watched.start_due(watched.due + 60)
+    execution = watched.ended("scripted")
+    assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
+    [age] = [one for one in watched.result(execution, "statistics")["features"] if one["name"] == "age"]
+    assert age["numerical_statistics"]["min"] == 25
+    events = watched.place.logs.filter_log_events(
+        logGroupName="/aws/sagemaker/ProcessingJobs",
+        logStreamNamePrefix=execution["ProcessingJobArn"].rpartition("/")[2],
+    )["events"]
+    assert "after all of it" in [event["message"] for event in events]
+
+
 def test_now_runs_once_at_once_and_again_when_it_is_started_again(watched: Watched) -> None:
     watched.schedule(watched.definition("now"), "NOW", offsets=("-PT1H", "-PT0H"))
     watched.start_due(time.time())
@@ -541,15 +566,6 @@ def test_the_executions_of_a_deleted_schedule_stay_listed(watched: Watched) -> N
                 }
             },
             "BatchTransformInput",
-        ),
-        (
-            {
-                "DataQualityAppSpecification": {
-                    "ImageUri": IMAGE,
-                    "RecordPreprocessorSourceUri": "s3://b/x.py",
-                }
-            },
-            "RecordPreprocessorSourceUri",
         ),
         ({"DataQualityAppSpecification": {"ImageUri": "elsewhere/monitor:1"}}, "entry point"),
         ({"JobResources": {"ClusterConfig": resources(2)}}, "InstanceCount 2"),
