@@ -314,37 +314,6 @@ def test_captured_requests_of_the_window_are_answers_and_what_was_asked_under_th
     assert [feature["name"] for feature in statistics["features"]] == names
 
 
-def test_a_baseline_of_this_projects_own_form_is_a_baseline_here(bench: Any) -> None:
-    """Preprocessing writes both documents for every version: a schedule of Model Monitor may name them."""
-    rows = [[n % 60, "ab"[n % 2]] for n in range(400)]
-    bench.put(
-        "baseline/constraints.json",
-        json.dumps(
-            {
-                "version": 0.0,
-                "features": [
-                    {
-                        "name": "age",
-                        "completeness": 1.0,
-                        "inferred_type": "Integral",
-                        "num_constraints": {"is_non_negative": True},
-                    },
-                    {
-                        "name": "plan",
-                        "completeness": 1.0,
-                        "inferred_type": "String",
-                        "string_constraints": {"domains": ["a", "b"], "values": 400, "unseen": 0},
-                    },
-                ],
-                "monitoring_config": {"distribution_constraints": {"comparison_method": "Robust"}},
-            }
-        ),
-    )
-    bench.put("baseline/statistics.json", '{"version": 0.0, "features": []}')
-    bench.put("data/rows", csv(["age", "plan"], [*rows, [5, "c"]]))
-    assert set(violations(bench, analyze(bench, CSV))) == {("plan", "categorical_values_check")}
-
-
 def answers(count: int, right: float, seed: int = 0) -> list[list[object]]:
     generator = random.Random(seed)
     rows: list[list[object]] = []
