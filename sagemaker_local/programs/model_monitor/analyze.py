@@ -26,7 +26,7 @@ import data_quality
 import datasets
 import pyarrow as pa
 import scripts
-from input_error import InputError
+from input_error import InputError, of_the_form
 
 
 def main(arguments: Sequence[str], variables: Mapping[str, str]) -> None:
@@ -70,7 +70,8 @@ def analyze(variables: Mapping[str, str]) -> str:
 def _data_quality(
     variables: Mapping[str, str], output: Path, constraints: Mapping[str, Any] | None
 ) -> list[dict[str, str]]:
-    names = [feature["name"] for feature in (constraints or {}).get("features") or []]
+    with of_the_form("the baseline"):
+        names = [feature["name"] for feature in (constraints or {}).get("features") or []]
     table = _without(_table(variables, names), variables.get("exclude_features_attribute", ""))
     columns = data_quality.columns_of(table)
     scientific = [column.name for column in columns if column.scientific]

@@ -314,6 +314,49 @@ def test_captured_requests_of_the_window_are_answers_and_what_was_asked_under_th
     assert [feature["name"] for feature in statistics["features"]] == names
 
 
+@pytest.mark.parametrize(
+    ("constraints", "statistics", "reason"),
+    [
+        (
+            {"features": [{"inferred_type": "String"}]},
+            {},
+            "the baseline is not of Model Monitor's form",
+        ),
+        ({"features": 3}, {}, "the baseline is not of Model Monitor's form"),
+        ([], {}, "the baseline's constraints.json is no JSON object"),
+        ({"features": [{"name": "x", "completeness": "all"}]}, {}, "the baseline of 'x' is not of Model"),
+        (
+            {"features": [{"name": "x"}], "monitoring_config": {"datatype_check_threshold": None}},
+            {},
+            "the baseline of 'x' is not of Model Monitor's form",
+        ),
+        (
+            {"features": [{"name": "x"}]},
+            {"features": [{"name": "x", "numerical_statistics": {}}]},
+            "KeyError",
+        ),
+        (
+            {
+                "features": [{"name": "x"}],
+                "monitoring_config": {"distribution_constraints": {"comparison_method": "Best"}},
+            },
+            {"features": [{"name": "x"}]},
+            "comparison_method is Best; there are Simple and Robust",
+        ),
+    ],
+)
+def test_a_baseline_that_is_wrong_is_said_in_one_line(
+    bench: Any, constraints: Any, statistics: Any, reason: str
+) -> None:
+    bench.put("data/rows", csv(["x"], [[1], [2]]))
+    bench.put("baseline/constraints.json", json.dumps(constraints))
+    bench.put("baseline/statistics.json", json.dumps(statistics))
+    ended = bench.ended(analyze(bench, CSV))
+    assert ended["ProcessingJobStatus"] == "Failed"
+    assert reason in ended["FailureReason"]
+    assert ended["ExitMessage"].startswith("Error: ")
+
+
 def answers(count: int, right: float, seed: int = 0) -> list[list[object]]:
     generator = random.Random(seed)
     rows: list[list[object]] = []
