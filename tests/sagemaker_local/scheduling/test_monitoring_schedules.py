@@ -312,6 +312,7 @@ def test_a_due_time_has_one_execution_and_those_that_were_missed_count_as_one(wa
     watched.start_due(watched.due + 60)
     found = watched.executions("once", SortBy="ScheduledTime")
     assert [one["ScheduledTime"].timestamp() for one in found] == [later - 60, watched.due]
+    assert stored(store, "once")["_Next"] == watched.due + HOUR
     # A job that was created before its process was killed is the execution's, and no second one is.
     again = stored(store, "once")
     with store.transaction():
