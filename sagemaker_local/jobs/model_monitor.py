@@ -15,7 +15,6 @@ from sagemaker_local.programs import PROGRAMS
 _IMAGE = re.compile(r"(?:^|/)sagemaker-model-monitor-analyzer(?:[:@].*)?$")
 _FOLDER = PROGRAMS / "model_monitor"
 _ANALYSES = ("DATA_QUALITY", "MODEL_QUALITY")
-_SCRIPTS = ("record_preprocessor_script", "post_analytics_processor_script")
 
 
 def is_asked_for(specification: Document) -> bool:
@@ -31,12 +30,13 @@ def check(request: Document) -> None:
         AwsError: with the member that asks for it.
     """
     variables = request.get("Environment") or {}
-    for script in _SCRIPTS:
-        if variables.get(script):
-            raise not_implemented(f"Environment.{script} of Model Monitor's image")
     analysis = variables.get("analysis_type") or _ANALYSES[0]
     if analysis not in _ANALYSES:
         raise not_implemented(f"Environment.analysis_type {analysis} of Model Monitor's image")
+    if analysis == "MODEL_QUALITY" and variables.get("record_preprocessor_script"):
+        raise not_implemented(
+            "Environment.record_preprocessor_script of MODEL_QUALITY of Model Monitor's image"
+        )
     for needed in ("dataset_format", "dataset_source", "output_path"):
         if not variables.get(needed):
             raise validation_error(f"Model Monitor's image needs the variable {needed} in Environment.")

@@ -9,6 +9,8 @@ of that execution. An execution is a document of kind ``EXECUTION``: its summary
 - Due times that pass while no endpoint is up count as one, the last, unless it is more than a day ago.
 - A due time has one execution: its document is written before the job, whose name follows from schedule and
   due time, so a process that is killed in between does not start a second one.
+- After the clock was set back a schedule is due as if it were made now; a due time that has had its execution
+  gets no second one.
 - Where there is nothing to look at, the execution is Failed, "Job inputs had no data", as on AWS.
 """
 
@@ -44,10 +46,11 @@ def start_due(store: Store, objects: ObjectStore, api: Api, now: float) -> list[
     started = []
     for schedule in store.list(SCHEDULE):
         config, due = schedule["MonitoringScheduleConfig"].get("ScheduleConfig", {}), schedule["_Next"]
-        if schedule.get("_Last", 0.0) > now:  # the clock was set back
-            _move_on(store, schedule, {"_Next": monitoring_windows.next_due(config, now), "_Last": now})
-        elif due is not None and due + _delay(config) <= now:
-            latest = monitoring_windows.latest_due(config, due, now - _delay(config))
+        is_now = config.get("ScheduleExpression") == monitoring_windows.NOW
+        if due is None:
+            continue
+        if is_now or due + _DELAY <= now:
+            latest = due if is_now else monitoring_windows.latest_due(config, due, now - _DELAY)
             members: Document = {"_Next": monitoring_windows.next_due(config, latest), "_Last": latest}
             if now - latest <= _OLDEST:
                 members["_LastExecution"] = _execute(store, objects, api, schedule, latest)
@@ -55,11 +58,9 @@ def start_due(store: Store, objects: ObjectStore, api: Api, now: float) -> list[
             else:
                 _log.warning("monitoring schedule %s: %s is long ago", _name(schedule), time.ctime(latest))
             _move_on(store, schedule, members)
+        elif due > now and (earlier := monitoring_windows.next_due(config, now)) != due:
+            _move_on(store, schedule, {"_Next": earlier})  # the clock was set back
     return started
-
-
-def _delay(config: Document) -> float:
-    return 0.0 if config.get("ScheduleExpression") == monitoring_windows.NOW else _DELAY
 
 
 def _execute(store: Store, objects: ObjectStore, api: Api, schedule: Document, due: float) -> str:

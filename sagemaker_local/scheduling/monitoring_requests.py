@@ -25,9 +25,17 @@ from sagemaker_local.store.listing import after_prefix
 TYPES = ("DataQuality", "ModelQuality")
 _GROUND_TRUTH = "_GroundTruthS3Input"
 _BASELINE, _LABELS = "/opt/ml/processing/baseline", "/opt/ml/processing/input/groundtruth"
+_SCRIPT_FOLDER = "/opt/ml/processing/input"
 _FOLDERS = ("%Y", "%m", "%d", "%H")
-_MOST_CAPTURES, _MOST_LABELS = 5, 3
-"""Inputs of a job that hold captures, and those with labels; a job has 10 at most, two are the baseline."""
+_MOST_CAPTURES, _MOST_LABELS = 4, 2
+"""Inputs of a job that hold captures, and those with labels; a job has 10 at most, with the baseline's two
+documents and two scripts."""
+
+_SCRIPTS = {
+    "record_preprocessor_script": "RecordPreprocessorSourceUri",
+    "post_analytics_processor_script": "PostAnalyticsProcessorSourceUri",
+}
+"""Variable -> where a definition names the script."""
 
 
 class CannotMonitor(Exception):
@@ -101,10 +109,6 @@ def check(definition: Document, kind: str) -> None:
     for name in ("StartTimeOffset", "EndTimeOffset"):
         if name in endpoint:
             monitoring_windows.seconds_of(endpoint[name])
-    specification = definition["MonitoringAppSpecification"]
-    for name in ("RecordPreprocessorSourceUri", "PostAnalyticsProcessorSourceUri"):
-        if specification.get(name):
-            raise not_implemented(f"{name} of a monitoring job")
     if kind == "ModelQuality":
         if _GROUND_TRUTH not in definition:
             raise validation_error("A model quality job needs GroundTruthS3Input.")
@@ -112,7 +116,8 @@ def check(definition: Document, kind: str) -> None:
             raise validation_error("A model quality job needs a ProblemType.")
     occasion = Occasion("schedule", kind, definition, 0.0, 0.0, 0.0)
     captured = _input("input_1", "s3://captures/hour", endpoint["LocalPath"], endpoint)
-    processing.KIND.check(_request(occasion, "job", [captured], _environment(occasion, None, labels=False)))
+    variables = {**_environment(occasion, None, labels=False), **_scripts(definition)}
+    processing.KIND.check(_request(occasion, "job", [captured], variables))
 
 
 def request(occasion: Occasion, name: str, objects: ObjectStore, store: Store, region: str) -> Document:
@@ -151,10 +156,26 @@ def request(occasion: Occasion, name: str, objects: ObjectStore, store: Store, r
     labels = list(_label_inputs(occasion, objects))
     variables = _environment(occasion, captured["DestinationS3Uri"], labels=bool(labels))
     for one in baseline:
-        path = one["S3Input"]["LocalPath"]
-        file = one["S3Input"]["S3Uri"].rpartition("/")[2]
-        variables[f"baseline_{one['InputName']}"] = f"{path}/{file}" if file else path
-    return _request(occasion, name, [*inputs, *baseline, *labels], variables)
+        variables[f"baseline_{one['InputName']}"] = _file(one)
+    given = [
+        _input(variable, uri, f"{_SCRIPT_FOLDER}/{variable}", {})
+        for variable, uri in _scripts(occasion.definition).items()
+    ]
+    variables |= {one["InputName"]: _file(one) for one in given}
+    return _request(occasion, name, [*inputs, *baseline, *labels, *given], variables)
+
+
+def _file(one: Document) -> str:
+    """The path of an input that is one object; of a prefix that ends with a slash, the folder's."""
+    path, file = one["S3Input"]["LocalPath"], one["S3Input"]["S3Uri"].rpartition("/")[2]
+    return f"{path}/{file}" if file else str(path)
+
+
+def _scripts(definition: Document) -> dict[str, str]:
+    specification = definition["MonitoringAppSpecification"]
+    return {
+        variable: specification[member] for variable, member in _SCRIPTS.items() if specification.get(member)
+    }
 
 
 def _request(

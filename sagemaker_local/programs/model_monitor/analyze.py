@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,8 @@ import cloudwatch
 import data_quality
 import datasets
 import pyarrow as pa
-from input_error import InputError
-
-_NOT_HERE = ("record_preprocessor_script", "post_analytics_processor_script")
+import scripts
+from input_error import InputError, of_the_form
 
 
 def main(arguments: Sequence[str], variables: Mapping[str, str]) -> None:
@@ -47,9 +46,6 @@ def analyze(variables: Mapping[str, str]) -> str:
     Raises:
         InputError: the data or the variables are wrong.
     """
-    for name in _NOT_HERE:
-        if variables.get(name):
-            raise InputError(f"{name} is not implemented by the local SageMaker")
     kind = variables.get("analysis_type") or "DATA_QUALITY"
     if kind not in ("DATA_QUALITY", "MODEL_QUALITY"):
         raise InputError(f"analysis_type {kind} is not implemented by the local SageMaker")
@@ -58,9 +54,12 @@ def analyze(variables: Mapping[str, str]) -> str:
     constraints = _document(variables.get("baseline_constraints"), "constraints.json")
     run = _model_quality if kind == "MODEL_QUALITY" else _data_quality
     violations = run(variables, output, constraints)
+    if constraints is not None:
+        _write(output / "constraint_violations.json", {"version": 0.0, "violations": violations})
+    if script := variables.get("post_analytics_processor_script"):
+        scripts.postprocess(script)
     if constraints is None:
         return "Completed: Job completed successfully."
-    _write(output / "constraint_violations.json", {"version": 0.0, "violations": violations})
     for violation in violations:
         print(violation["description"], flush=True)
     if violations:
@@ -71,7 +70,8 @@ def analyze(variables: Mapping[str, str]) -> str:
 def _data_quality(
     variables: Mapping[str, str], output: Path, constraints: Mapping[str, Any] | None
 ) -> list[dict[str, str]]:
-    names = [feature["name"] for feature in (constraints or {}).get("features") or []]
+    with of_the_form("the baseline"):
+        names = [feature["name"] for feature in (constraints or {}).get("features") or []]
     table = _without(_table(variables, names), variables.get("exclude_features_attribute", ""))
     columns = data_quality.columns_of(table)
     scientific = [column.name for column in columns if column.scientific]
@@ -119,15 +119,24 @@ def _table(variables: Mapping[str, str], names: Sequence[str]) -> pa.Table:
     except (ValueError, AssertionError) as problem:
         raise InputError(f"dataset_format is no JSON object: {variables['dataset_format']}") from problem
     source = Path(_required(variables, "dataset_source"))
-    if "sagemakerCaptureJson" not in form:
-        table = datasets.read(source, form)
-    else:
+    script = variables.get("record_preprocessor_script")
+    if "sagemakerCaptureJson" in form:
         wanted = form["sagemakerCaptureJson"].get("captureIndexNames") or [captures.INPUT, captures.OUTPUT]
-        table = datasets.of_records(
-            row if isinstance(row, dict) else datasets.named(row)
-            for request in captures.read(source, captures.window(variables))
-            for row in captures.rows(request, wanted)
-        )
+        found = captures.documents(source, captures.window(variables))
+
+        def rows_of(document: Mapping[str, Any], where: str) -> Iterator[datasets.Record]:
+            for row in captures.rows(captures.parsed(document, where), wanted):
+                yield row if isinstance(row, dict) else datasets.named(row)
+
+        if script:
+            records = scripts.requests(script, found, rows_of)
+        else:
+            records = (row for document, where in found for row in rows_of(document, where))
+        table = datasets.of_records(records)
+    elif script:
+        table = datasets.of_records(scripts.lines(script, datasets.lines(source)))
+    else:
+        table = datasets.read(source, form)
     unnamed = table.column_names == [datasets.unnamed(place) for place in range(table.num_columns)]
     if unnamed and names:
         both = zip(table.column_names, [*names, *table.column_names[len(names) :]], strict=False)

@@ -57,13 +57,33 @@ def read(source: Path, between: tuple[float, float]) -> Iterator[Captured]:
     Raises:
         InputError: a line is no capture, or its data are not what their encoding says.
     """
+    return (parsed(document, where) for document, where in documents(source, between))
+
+
+def documents(source: Path, between: tuple[float, float]) -> Iterator[tuple[dict[str, Any], str]]:
+    """The lines of a window's requests, and where each comes from.
+
+    Raises:
+        InputError: a line is no capture.
+    """
     for file in files_below(source):
         with file.open(encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
-                if line.strip():
-                    captured = _captured(line, f"{file.name}, line {number}", between)
-                    if captured is not None:
-                        yield captured
+                where = f"{file.name}, line {number}"
+                if line.strip() and between[0] <= (found := _timed(line, where))[1] < between[1]:
+                    yield found[0], where
+
+
+def parsed(document: Mapping[str, Any], where: str) -> Captured:
+    """A line's request.
+
+    Raises:
+        InputError: its data are not what their encoding says.
+    """
+    event, data = document["eventMetadata"], document["captureData"]
+    identity = str(event.get("inferenceId") or event["eventId"])
+    parts = {name: data[name] for name in (INPUT, OUTPUT) if data.get(name)}
+    return Captured(identity, {name: _rows(part, f"{where}, {name}") for name, part in parts.items()})
 
 
 def rows(captured: Captured, wanted: Sequence[str]) -> list[dict[str, str | None] | list[str | None]]:
@@ -94,18 +114,16 @@ def rows(captured: Captured, wanted: Sequence[str]) -> list[dict[str, str | None
     return [{name: value for part in together for name, value in part.items()} for together in both]
 
 
-def _captured(line: str, where: str, between: tuple[float, float]) -> Captured | None:
+def _timed(line: str, where: str) -> tuple[dict[str, Any], float]:
     try:
         document = json.loads(line)
-        data, event = document["captureData"], document["eventMetadata"]
+        event = document["eventMetadata"]
         time = datetime.fromisoformat(event["inferenceTime"]).timestamp()
-        identity = str(event.get("inferenceId") or event["eventId"])
-        parts = {name: data[name] for name in (INPUT, OUTPUT) if data.get(name)}
+        if not (event.get("inferenceId") or event["eventId"]) or not document["captureData"].keys():
+            raise KeyError("eventId")
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as problem:
         raise InputError(f"{where} is no line of a data capture: {problem!r}") from problem
-    if not between[0] <= time < between[1]:
-        return None
-    return Captured(identity, {name: _rows(part, f"{where}, {name}") for name, part in parts.items()})
+    return document, time
 
 
 def _rows(part: Mapping[str, Any], where: str) -> tuple[str, list[Any]]:

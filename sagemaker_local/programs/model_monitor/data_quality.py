@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-statistics.ht
   good where fractions are expected.
 - ``datatype_check_threshold`` and ``domain_content_threshold`` are the share of values that has to be right;
   the image suggests 1.0 for both, and words its violations so.
-- A distribution is suggested as ``domains`` where a text column has at most 20 texts.
+- The texts of a column are suggested as its ``domains`` where there are at most 20.
 - ``is_non_negative`` is suggested and, since the documented checks have none for it, not checked.
 """
 
@@ -26,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from drift_distance import distance, sketch_of
+from input_error import of_the_form
 
 INTEGRAL, FRACTIONAL, TEXT, UNKNOWN = "Integral", "Fractional", "String", "Unknown"
 _WHOLE = r"^[+-]?[0-9]+$"
@@ -173,35 +174,50 @@ class Checked:
 
 
 def check(columns: Sequence[Column], constraints: Mapping[str, Any], baseline: Mapping[str, Any]) -> Checked:
-    """Compare with a baseline's constraints and, where there are some, its statistics."""
-    config = constraints.get("monitoring_config") or {}
-    expected = {feature["name"]: feature for feature in constraints.get("features") or []}
-    before = {feature["name"]: feature for feature in baseline.get("features") or []}
-    found: list[dict[str, str]] = []
-    drift: dict[str, float] = {}
-    if config.get("evaluate_constraints", "Enabled") != "Enabled":
-        return Checked(found, drift)
-    found += _columns_that_differ([column.name for column in columns], list(expected))
+    """Compare with a baseline's constraints and, where there are some, its statistics.
+
+    Raises:
+        InputError: a document is not what it has to be, or asks for what is not done here.
+    """
+    with of_the_form("the baseline"):
+        config = constraints.get("monitoring_config") or {}
+        expected = {feature["name"]: feature for feature in constraints.get("features") or []}
+        before = {feature["name"]: feature for feature in baseline.get("features") or []}
+        evaluated = config.get("evaluate_constraints", "Enabled") == "Enabled"
+    checked = Checked([], {})
+    if not evaluated:
+        return checked
+    checked.violations.extend(_columns_that_differ([column.name for column in columns], list(expected)))
     for column in columns:
-        feature = expected.get(column.name)
-        if feature is None:
-            continue
-        own = _merged(config, feature.get("monitoringConfigOverrides") or {})
-        for kind, sentence in _violated(column, feature, own):
-            found.append(_violation(column.name, kind, sentence))
-        shape = own["distribution_constraints"]
-        if column.name not in before or shape["perform_comparison"] != "Enabled":
-            continue
-        moved = distance(before[column.name], column, shape)
-        if moved is None:
-            continue
-        drift[column.name] = moved
-        categorical = "string_statistics" in before[column.name]
-        limit = float(shape["categorical_comparison_threshold" if categorical else "comparison_threshold"])
-        if moved > limit:
-            sentence = f"Baseline drift distance: {moved} exceeds threshold: {limit}"
-            found.append(_violation(column.name, "baseline_drift_check", sentence))
-    return Checked(found, drift)
+        if column.name in expected:
+            with of_the_form(f"the baseline of '{column.name}'"):
+                _check_column(column, expected[column.name], before.get(column.name), config, checked)
+    return checked
+
+
+def _check_column(
+    column: Column,
+    feature: Mapping[str, Any],
+    before: Mapping[str, Any] | None,
+    config: Mapping[str, Any],
+    checked: Checked,
+) -> None:
+    own = _merged(config, feature.get("monitoringConfigOverrides") or {})
+    for kind, sentence in _violated(column, feature, own):
+        checked.violations.append(_violation(column.name, kind, sentence))
+    shape = own["distribution_constraints"]
+    if before is None or shape["perform_comparison"] != "Enabled":
+        return
+    moved = distance(before, column, shape)
+    if moved is None:
+        return
+    checked.drift[column.name] = moved
+    limit = float(
+        shape["categorical_comparison_threshold" if "string_statistics" in before else "comparison_threshold"]
+    )
+    if moved > limit:
+        sentence = f"Baseline drift distance: {moved} exceeds threshold: {limit}"
+        checked.violations.append(_violation(column.name, "baseline_drift_check", sentence))
 
 
 def _columns_that_differ(current: Sequence[str], expected: Sequence[str]) -> Iterator[dict[str, str]]:

@@ -49,6 +49,15 @@ def read(source: Path, form: Mapping[str, Any]) -> pa.Table:
     return pa.concat_tables(tables)
 
 
+def lines(source: Path) -> Iterator[tuple[str, str]]:
+    """The lines of every file, a header among them, and where each comes from."""
+    for file in files_below(source):
+        with file.open(encoding="utf-8", errors="replace") as opened:
+            for number, line in enumerate(opened, 1):
+                if line.strip():
+                    yield line.rstrip("\r\n"), f"{file.name}, line {number}"
+
+
 def files_below(source: Path) -> list[Path]:
     """Every file below a folder, by name, less those that Spark and people hide."""
     return sorted(

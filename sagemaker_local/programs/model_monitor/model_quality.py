@@ -22,7 +22,7 @@ import datasets
 import metrics
 import numpy as np
 import pyarrow as pa
-from input_error import InputError
+from input_error import InputError, of_the_form
 
 _NAMES = {
     "BinaryClassification": "binary_classification",
@@ -93,9 +93,13 @@ def check(found: Mapping[str, Any], constraints: Mapping[str, Any]) -> list[dict
     section = next((entry for name, entry in constraints.items() if name.endswith("_constraints")), None)
     if section is None:
         raise InputError("the baseline's constraints are none of model quality")
+    with of_the_form("the baseline's constraints.json"):
+        return list(_violations(found, section))
+
+
+def _violations(found: Mapping[str, Any], section: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     now = values(found)
     document = next(entry for name, entry in found.items() if name.endswith("_metrics"))
-    violations = []
     for metric, limit in section.items():
         if metric not in now:
             continue
@@ -105,10 +109,7 @@ def check(found: Mapping[str, Any], constraints: Mapping[str, Any]) -> list[dict
         if now[metric] < threshold if operator == "LessThanThreshold" else now[metric] > threshold:
             deviation = document[metric]["standard_deviation"]
             sentence = f"Metric {metric} with {now[metric]} +/- {deviation} was {operator} '{threshold}'"
-            violations.append(
-                {"metric_name": metric, "constraint_check_type": operator, "description": sentence}
-            )
-    return violations
+            yield {"metric_name": metric, "constraint_check_type": operator, "description": sentence}
 
 
 def merged(requests: Iterable[captures.Captured], labels: Path) -> tuple[pa.Table, int]:

@@ -285,7 +285,7 @@ def test_a_wrong_step_is_refused_when_the_pipeline_is_created(
 
 
 def test_scripts_and_properties_that_there_are_not_are_refused_by_name(workshop: Any, name: str) -> None:
-    script = {"record_preprocessor_script": "/opt/ml/processing/input/x.py"}
+    script = {**QUALITY, "record_preprocessor_script": "/opt/ml/processing/input/x.py"}
     with pytest.raises(ClientError, match=r"Step 'Check': .*record_preprocessor_script"):
         workshop.create(name, check(name, environment=script))
     step = register(name)

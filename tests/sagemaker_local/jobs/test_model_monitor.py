@@ -21,10 +21,14 @@ BASELINE = "/opt/ml/processing/baseline"
 CSV = {"csv": {"header": True, "output_columns_position": "START"}}
 
 
-def analyze(bench: Any, form: Mapping[str, Any], instances: int = 1, **variables: str) -> str:
+def analyze(
+    bench: Any, form: Mapping[str, Any], instances: int = 1, scripts: str = "", **variables: str
+) -> str:
     """A job on what lies under ``data``, with the baseline under ``baseline``, if there is one."""
     name: str = bench.name()
     inputs = {"data": ("s3://bucket/data", DATA)}
+    if scripts:
+        inputs["scripts"] = ("s3://bucket/scripts", scripts)
     if bench.keys("baseline"):
         inputs["baseline"] = ("s3://bucket/baseline", BASELINE)
         variables = {
@@ -310,35 +314,47 @@ def test_captured_requests_of_the_window_are_answers_and_what_was_asked_under_th
     assert [feature["name"] for feature in statistics["features"]] == names
 
 
-def test_a_baseline_of_this_projects_own_form_is_a_baseline_here(bench: Any) -> None:
-    """Preprocessing writes both documents for every version: a schedule of Model Monitor may name them."""
-    rows = [[n % 60, "ab"[n % 2]] for n in range(400)]
-    bench.put(
-        "baseline/constraints.json",
-        json.dumps(
-            {
-                "version": 0.0,
-                "features": [
-                    {
-                        "name": "age",
-                        "completeness": 1.0,
-                        "inferred_type": "Integral",
-                        "num_constraints": {"is_non_negative": True},
-                    },
-                    {
-                        "name": "plan",
-                        "completeness": 1.0,
-                        "inferred_type": "String",
-                        "string_constraints": {"domains": ["a", "b"], "values": 400, "unseen": 0},
-                    },
-                ],
-                "monitoring_config": {"distribution_constraints": {"comparison_method": "Robust"}},
-            }
+@pytest.mark.parametrize(
+    ("constraints", "statistics", "reason"),
+    [
+        (
+            {"features": [{"inferred_type": "String"}]},
+            {},
+            "the baseline is not of Model Monitor's form",
         ),
-    )
-    bench.put("baseline/statistics.json", '{"version": 0.0, "features": []}')
-    bench.put("data/rows", csv(["age", "plan"], [*rows, [5, "c"]]))
-    assert set(violations(bench, analyze(bench, CSV))) == {("plan", "categorical_values_check")}
+        ({"features": 3}, {}, "the baseline is not of Model Monitor's form"),
+        ([], {}, "the baseline's constraints.json is no JSON object"),
+        ({"features": [{"name": "x", "completeness": "all"}]}, {}, "the baseline of 'x' is not of Model"),
+        (
+            {"features": [{"name": "x"}], "monitoring_config": {"datatype_check_threshold": None}},
+            {},
+            "the baseline of 'x' is not of Model Monitor's form",
+        ),
+        (
+            {"features": [{"name": "x"}]},
+            {"features": [{"name": "x", "numerical_statistics": {}}]},
+            "KeyError",
+        ),
+        (
+            {
+                "features": [{"name": "x"}],
+                "monitoring_config": {"distribution_constraints": {"comparison_method": "Best"}},
+            },
+            {"features": [{"name": "x"}]},
+            "comparison_method is Best; there are Simple and Robust",
+        ),
+    ],
+)
+def test_a_baseline_that_is_wrong_is_said_in_one_line(
+    bench: Any, constraints: Any, statistics: Any, reason: str
+) -> None:
+    bench.put("data/rows", csv(["x"], [[1], [2]]))
+    bench.put("baseline/constraints.json", json.dumps(constraints))
+    bench.put("baseline/statistics.json", json.dumps(statistics))
+    ended = bench.ended(analyze(bench, CSV))
+    assert ended["ProcessingJobStatus"] == "Failed"
+    assert reason in ended["FailureReason"]
+    assert ended["ExitMessage"].startswith("Error: ")
 
 
 def answers(count: int, right: float, seed: int = 0) -> list[list[object]]:
@@ -481,8 +497,10 @@ def test_answers_of_another_encoding_than_the_requests_end_it_as_on_aws(bench: A
 @pytest.mark.parametrize(
     ("variables", "named"),
     [
-        ({"record_preprocessor_script": "/opt/ml/x.py"}, "record_preprocessor_script"),
-        ({"post_analytics_processor_script": "/opt/ml/x.py"}, "post_analytics_processor_script"),
+        (
+            {"analysis_type": "MODEL_QUALITY", "record_preprocessor_script": "/opt/ml/x.py"},
+            "record_preprocessor_script of MODEL_QUALITY",
+        ),
         ({"analysis_type": "MODEL_BIAS"}, "analysis_type MODEL_BIAS"),
     ],
 )
@@ -506,3 +524,105 @@ def test_chi_squared_is_refused_by_name(bench: Any) -> None:
     bench.put("data/rows", csv(["x"], [["ab"[n % 2]] for n in range(30)]))
     ended = bench.ended(analyze(bench, CSV))
     assert "categorical_drift_method ChiSquared is not implemented" in ended["FailureReason"]
+
+
+SCRIPTS = "/opt/ml/processing/scripts"
+
+
+def scripted(bench: Any, form: Any, script: str, variable: str = "record_preprocessor_script") -> str:
+    """A job with a script; the baseline's place is the scripts' here."""
+    bench.put("scripts/script.py", script)
+    return analyze(bench, form, scripts=SCRIPTS, **{variable: f"{SCRIPTS}/script.py"})
+
+
+def test_a_script_makes_rows_of_captures_of_different_encodings(bench: Any) -> None:
+    lines = []
+    for number in range(10):
+        line = json.loads(capture(number, f"{number},a\n", ""))
+        answer = {"predictions": [{"label": "yes", "score": number / 10}]}
+        line["captureData"]["endpointOutput"] |= {"encoding": "JSON", "data": json.dumps(answer)}
+        lines.append(json.dumps(line))
+    bench.put("data/rows", "\n".join(lines))
+    job = scripted(
+        bench,
+        {"sagemakerCaptureJson": {"captureIndexNames": ["endpointInput", "endpointOutput"]}},
+        """
+import json
+def preprocess_handler(inference_record, logger):
+    logger.info(f"looks at {inference_record.event_metadata.event_id}")
+    size, colour = inference_record.endpoint_input.data.strip().split(",")
+    if size == "9":
+        return []
+    [answer] = json.loads(inference_record.endpoint_output.data)["predictions"]
+    return {"score": answer["score"], "size": None if size == "0" else size, "colour": colour}
+""",
+    )
+    features = {one["name"]: one for one in document(bench, job, "statistics")["features"]}
+    assert {name: one["inferred_type"] for name, one in features.items()} == {
+        "score": "Fractional",
+        "size": "Integral",
+        "colour": "String",
+    }
+    assert features["size"]["numerical_statistics"]["common"] == {"num_present": 8, "num_missing": 1}
+    assert "looks at event-3" in bench.log(job)
+
+
+def test_a_script_may_change_a_request_or_read_the_lines_of_a_dataset(bench: Any) -> None:
+    bench.put("data/rows", capture(1, "1,2", "0"))
+    job = scripted(
+        bench,
+        {"sagemakerCaptureJson": {}},
+        """
+def preprocess_handler(inference_record):
+    inference_record.endpoint_input.data = "7,8"
+    return inference_record
+""",
+    )
+    sums = [one["numerical_statistics"]["sum"] for one in document(bench, job, "statistics")["features"]]
+    assert sums == [0.0, 7.0, 8.0]
+    bench.put("data/rows", csv(["a", "b"], [[1e-7, 2], [3, 4]]))
+    job = scripted(
+        bench,
+        CSV,
+        """
+def preprocess_handler(csv_line):
+    if csv_line.startswith("a,"):
+        return []
+    values = [format(float(value), "f") for value in csv_line.split(",")]
+    return {str(place).zfill(20): value for place, value in enumerate(values)}
+""",
+    )
+    first, second = document(bench, job, "statistics")["features"]
+    assert first["name"] == "0" * 20
+    assert second["numerical_statistics"]["sum"] == 6.0
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("def preprocess_handler(record):\n    raise KeyError('x')", "failed at rows, line 1: KeyError('x')"),
+        (
+            "def preprocess_handler(record):\n    return 3",
+            "preprocess_handler made of rows, line 1 is no",
+        ),
+        ("def other(record):\n    return {}", "has no function preprocess_handler"),
+        ("import nobody_has_it", "cannot be run: ModuleNotFoundError"),
+    ],
+)
+def test_a_script_that_fails_ends_the_job_with_its_reason(bench: Any, script: str, reason: str) -> None:
+    bench.put("data/rows", capture(1, "1,2", "0"))
+    ended = bench.ended(scripted(bench, {"sagemakerCaptureJson": {}}, script))
+    assert ended["ProcessingJobStatus"] == "Failed"
+    assert reason in ended["FailureReason"]
+
+
+def test_a_script_after_the_analysis_sees_its_documents(bench: Any) -> None:
+    bench.put("data/rows", csv(["a"], [[1], [2]]))
+    script = f"""
+import json, pathlib
+def postprocess_handler():
+    found = json.loads(pathlib.Path("{OUT}/statistics.json").read_text())
+    pathlib.Path("{OUT}/mine.json").write_text(json.dumps(found["dataset"]))
+"""
+    job = scripted(bench, CSV, script, "post_analytics_processor_script")
+    assert document(bench, job, "mine") == {"item_count": 2}

@@ -17,8 +17,10 @@ from wire_clients import REGION, client_of, server_process, wait_for
 
 from sagemaker_local import endpoint
 from sagemaker_local.errors import AwsError
+from sagemaker_local.home import Home
 from sagemaker_local.hosting import capture_writer
 from sagemaker_local.scheduling import monitoring, monitoring_windows
+from sagemaker_local.store import Store
 
 IMAGE = "468650794304.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-model-monitor-analyzer"
 LOCAL = "/opt/ml/processing/input/endpoint"
@@ -32,6 +34,17 @@ def predict_fn(rows, model):
     return [1 if float(row[0]) > 30 else 0 for row in rows]
 def output_fn(prediction, accept):
     return "".join(f"{value}\\n" for value in prediction), "text/csv"
+"""
+STOPS_BEFORE_IT_MOVES_ON = """
+import runpy, threading
+from sagemaker_local.events.emission import WATCHERS
+
+def stop(store, key, before, after):
+    if "_Last" in after:
+        threading.Event().wait()
+
+WATCHERS["monitoring-schedule"] = stop
+runpy.run_module("sagemaker_local", run_name="__main__")
 """
 ROWS = [(n % 60, "ab"[n % 2]) for n in range(40)]
 
@@ -299,6 +312,7 @@ def test_a_due_time_has_one_execution_and_those_that_were_missed_count_as_one(wa
     watched.start_due(watched.due + 60)
     found = watched.executions("once", SortBy="ScheduledTime")
     assert [one["ScheduledTime"].timestamp() for one in found] == [later - 60, watched.due]
+    assert stored(store, "once")["_Next"] == watched.due + HOUR
     # A job that was created before its process was killed is the execution's, and no second one is.
     again = stored(store, "once")
     with store.transaction():
@@ -427,6 +441,31 @@ def test_a_schedule_may_hold_its_definition_itself(watched: Watched) -> None:
     assert watched.ended("inside")["MonitoringExecutionStatus"] == "Completed"
 
 
+def test_the_scripts_of_a_definition_are_called(watched: Watched) -> None:
+    rows = """
+def preprocess_handler(inference_record):
+    age, plan = inference_record.endpoint_input.data.strip().split(",")
+    return {"label": inference_record.endpoint_output.data.strip(), "age": int(age) + 25, "plan": plan}
+"""
+    after = "def postprocess_handler():\n    print('after all of it')\n"
+    specification = {
+        "ImageUri": IMAGE,
+        "RecordPreprocessorSourceUri": watched.place.put("scripts/rows.py", rows.encode()),
+        "PostAnalyticsProcessorSourceUri": watched.place.put("scripts/after.py", after.encode()),
+    }
+    watched.schedule(watched.definition("scripted", DataQualityAppSpecification=specification))
+    watched.start_due(watched.due + 60)
+    execution = watched.ended("scripted")
+    assert execution["MonitoringExecutionStatus"] == "CompletedWithViolations", execution
+    [age] = [one for one in watched.result(execution, "statistics")["features"] if one["name"] == "age"]
+    assert age["numerical_statistics"]["min"] == 25
+    events = watched.place.logs.filter_log_events(
+        logGroupName="/aws/sagemaker/ProcessingJobs",
+        logStreamNamePrefix=execution["ProcessingJobArn"].rpartition("/")[2],
+    )["events"]
+    assert "after all of it" in [event["message"] for event in events]
+
+
 def test_now_runs_once_at_once_and_again_when_it_is_started_again(watched: Watched) -> None:
     watched.schedule(watched.definition("now"), "NOW", offsets=("-PT1H", "-PT0H"))
     watched.start_due(time.time())
@@ -542,15 +581,6 @@ def test_the_executions_of_a_deleted_schedule_stay_listed(watched: Watched) -> N
             },
             "BatchTransformInput",
         ),
-        (
-            {
-                "DataQualityAppSpecification": {
-                    "ImageUri": IMAGE,
-                    "RecordPreprocessorSourceUri": "s3://b/x.py",
-                }
-            },
-            "RecordPreprocessorSourceUri",
-        ),
         ({"DataQualityAppSpecification": {"ImageUri": "elsewhere/monitor:1"}}, "entry point"),
         ({"JobResources": {"ClusterConfig": resources(2)}}, "InstanceCount 2"),
         ({"DataQualityJobInput": input_of("watched", S3InputMode="Pipe")}, "S3InputMode Pipe"),
@@ -655,25 +685,45 @@ def test_a_schedule_without_an_expression_runs_daily() -> None:
         monitoring_windows.seconds_of("1 hour")
 
 
+def run_now(place: Place) -> None:
+    """A schedule of an endpoint that does not exist, which is due at once."""
+    place.sagemaker.create_data_quality_job_definition(**definition("alone", "data", None))
+    place.sagemaker.create_monitoring_schedule(
+        MonitoringScheduleName="alone",
+        MonitoringScheduleConfig={
+            "ScheduleConfig": {
+                "ScheduleExpression": "NOW",
+                "DataAnalysisStartTime": "-PT1H",
+                "DataAnalysisEndTime": "-PT0H",
+            },
+            "MonitoringJobDefinitionName": "alone",
+            "MonitoringType": "DataQuality",
+        },
+    )
+
+
+def failed(place: Place) -> list[dict[str, Any]] | None:
+    found: list[dict[str, Any]] = place.sagemaker.list_monitoring_executions()["MonitoringExecutionSummaries"]
+    return found if found and found[0]["MonitoringExecutionStatus"] == "Failed" else None
+
+
 def test_an_endpoint_that_is_kept_up_starts_what_is_due_by_itself(tmp_path: Path) -> None:
     with server_process(tmp_path) as (_, url):
         place = Place(url)
-        place.sagemaker.create_data_quality_job_definition(**definition("alone", "data", None))
-        place.sagemaker.create_monitoring_schedule(
-            MonitoringScheduleName="alone",
-            MonitoringScheduleConfig={
-                "ScheduleConfig": {
-                    "ScheduleExpression": "NOW",
-                    "DataAnalysisStartTime": "-PT1H",
-                    "DataAnalysisEndTime": "-PT0H",
-                },
-                "MonitoringJobDefinitionName": "alone",
-                "MonitoringType": "DataQuality",
-            },
-        )
+        run_now(place)
+        [execution] = wait_for(lambda: failed(place))
+        assert execution["FailureReason"] == "Could not find endpoint watched."
 
-        def ended() -> dict[str, Any] | None:
-            found = place.sagemaker.list_monitoring_executions()["MonitoringExecutionSummaries"]
-            return found[0] if found and found[0]["MonitoringExecutionStatus"] == "Failed" else None
 
-        assert wait_for(ended)["FailureReason"] == "Could not find endpoint watched."
+def test_a_process_that_is_killed_after_an_execution_began_starts_no_second_one(tmp_path: Path) -> None:
+    with server_process(tmp_path, program=STOPS_BEFORE_IT_MOVES_ON) as (process, url):
+        place = Place(url)
+        run_now(place)
+        before = wait_for(lambda: failed(place))
+        process.kill()
+        process.wait()
+    store = Store(Home(tmp_path).database)
+    assert "_Last" not in stored(store, "alone")
+    with server_process(tmp_path) as (_, url):
+        wait_for(lambda: "_Last" in stored(store, "alone") or None)
+        assert failed(Place(url)) == before
