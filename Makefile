@@ -12,7 +12,7 @@ IMAGE_VENV   := .venv-image
 IMAGE_PYTHON ?= $(shell for found in python3.12 $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) $(PYTHON); \
                   do "$$found" -c '' 2>/dev/null && { echo "$$found"; break; }; done)
 
-.PHONY: help run test test-image test-browser screenshots lint types imports stress bench format clean
+.PHONY: help run test test-image test-browser screenshots lint types imports stress bench guard format clean
 
 help:
 	@echo "make run           the whole pipeline on real data, to a registered version (project health-tumor-diagnosis)"
@@ -21,7 +21,8 @@ help:
 	@echo "make test-browser  the pages in a real Chromium, which must be installed already"
 	@echo "make screenshots   the pictures of README and docs, by the same tests"
 	@echo "make stress        240 runs of the preprocessing program on busy cores: does one of them abort? (about 10 minutes)"
-	@echo "make bench         the benchmarks, each figure a ratio measured in one run (about 30 minutes)"
+	@echo "make bench         the benchmarks into benchmarks/results.md, each figure a ratio measured in one run (about an hour)"
+	@echo "make guard         the short run of CI: has one of five ratios become much worse? (under a minute)"
 	@echo "make format        rewrite the code in the project's format"
 	@echo "make clean         remove the environment and the local SageMaker's state"
 
@@ -54,8 +55,11 @@ imports: $(VENV)/.development
 stress: $(VENV)/.development
 	$(BIN)/python tests/programs/exit_runs.py
 
-bench: $(VENV)/.development
+bench: $(VENV)/.benchmarks
 	$(BIN)/python -m benchmarks
+
+guard: $(VENV)/.development
+	$(BIN)/python -m benchmarks guard
 
 format: $(VENV)/.development
 	$(BIN)/ruff check --fix $(CODE)
@@ -72,6 +76,9 @@ $(VENV)/.runtime: setup.py constraints.txt | $(VENV)/bin/python
 $(VENV)/.development: setup.py constraints.txt | $(VENV)/bin/python
 	@echo "Installing the runtime and the development tools into $(VENV): 1.9 GB, one to three minutes the first time."
 	@$(PIP) --editable '.[dev]' && touch $@ $(VENV)/.runtime
+
+$(VENV)/.benchmarks: benchmarks/requirements.txt $(VENV)/.development
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $< && touch $@
 
 # pip and setuptools are the image's, too. The serving toolkit is a source package with a small C extension.
 $(IMAGE_VENV)/.installed: tests/image/requirements.txt

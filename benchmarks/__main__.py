@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME [OPTIONS]]`: all of them, or one with its own options."""
+"""`python -m benchmarks [NAME [OPTIONS]]`: one of them with its own options, or all, into `results.md`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import sys
 from benchmarks import (
     capture,
     evaluation,
+    guard,
     listing,
     load,
     object_store,
     preprocessing,
+    results,
+    scale,
     serving,
     start_up,
     studio,
@@ -25,7 +28,7 @@ BENCHMARKS = {
     "listing": listing.main,
     "writers": writers.main,
     "load": load.main,
-    "object_store": lambda _: object_store.main(),
+    "object_store": object_store.main,
     "preprocessing": preprocessing.main,
     "training": training.main,
     "throughput": throughput.main,
@@ -34,20 +37,25 @@ BENCHMARKS = {
     "capture": capture.main,
     "studio": studio.main,
     "whole_run": whole_run.main,
+    "scale": scale.main,
 }
+"""What `python -m benchmarks` runs; the guard is CI's alone."""
 
 
 def main() -> None:
     name, *options = sys.argv[1:] or [""]
     if name in ("-h", "--help"):
-        print(__doc__, "\nNames:", ", ".join(BENCHMARKS))
+        print(__doc__, "\nNames:", ", ".join([*BENCHMARKS, "guard", "results"]))
     elif name in BENCHMARKS:
         BENCHMARKS[name](options)
-    elif name:
-        sys.exit(f"benchmarks: no benchmark '{name}'; there are {', '.join(BENCHMARKS)}")
+    elif name == "guard":
+        guard.main(options)
+    elif name in ("", "results"):
+        results.main(list(BENCHMARKS), options)
     else:
-        for run in BENCHMARKS.values():
-            run([])
+        sys.exit(
+            f"benchmarks: no benchmark '{name}'; there are {', '.join([*BENCHMARKS, 'guard', 'results'])}"
+        )
 
 
 if __name__ == "__main__":

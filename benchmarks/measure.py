@@ -2,18 +2,24 @@
 
 A process is measured by the kernel's own accounting (`wait4`), so that a program's children and its
 interpreter's start count. Two ways are run in turn (A B A B), so that a machine that slows down
-halfway slows both.
+halfway slows both. Processor seconds are shown beside those on the wall: on a machine that does other work as
+well, the former hardly change and the latter say little.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+RESULTS = "GATEHOUSE_BENCHMARK_RESULTS"
+"""The environment variable that names the file for comparisons."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,52 @@ def in_turn(ways: Mapping[str, Callable[[], Cost]], rounds: int) -> dict[str, li
     return costs
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Ours against one other way, as ratios of pairs of runs: below 1 is better.
+
+    Attributes:
+        title: what was done.
+        seconds: by the clock on the wall: median, lowest, highest.
+        busy: of processor seconds, the least of all rounds against the least; None where it is not known.
+        peak: of the largest resident sets, likewise.
+        goal: the highest acceptable ratio of seconds, where there is one.
+    """
+
+    title: str
+    ours: str
+    other: str
+    seconds: tuple[float, float, float]
+    busy: float | None
+    peak: float | None
+    goal: float | None
+
+
+def compare(
+    title: str, costs: Mapping[str, Sequence[Cost]], ours: str, goals: Mapping[str, float]
+) -> list[Comparison]:
+    """Ours against each of the others; see :func:`report`."""
+    found = []
+    for name, runs in costs.items():
+        if name == ours:
+            continue
+        ratios = [mine.seconds / theirs.seconds for mine, theirs in zip(costs[ours], runs, strict=True)]
+        seconds = statistics.median(ratios), min(ratios), max(ratios)
+        busy = _ratio([run.busy for run in costs[ours]], [run.busy for run in runs])
+        peak = _ratio([run.peak_mb for run in costs[ours]], [run.peak_mb for run in runs])
+        found.append(Comparison(title, ours, name, seconds, busy, peak, goals.get(name)))
+    return found
+
+
+def _ratio(mine: Sequence[float], theirs: Sequence[float]) -> float | None:
+    ratio = min(mine) / min(theirs) if min(theirs) else float("nan")
+    return ratio if ratio == ratio else None
+
+
 def report(title: str, costs: Mapping[str, Sequence[Cost]], ours: str, goals: Mapping[str, float]) -> None:
     """Print a table: every way's medians, and ours against each of the others.
+
+    The comparisons are added to the file that the environment names in RESULTS, too, a line of JSON each.
 
     Args:
         title: what was done.
@@ -78,22 +128,22 @@ def report(title: str, costs: Mapping[str, Sequence[Cost]], ours: str, goals: Ma
         ours: which way is Gatehouse's.
         goals: the highest acceptable ratio of time against a way, where there is one.
     """
+    against = {found.other: found for found in compare(title, costs, ours, goals)}
     print(f"\n{title}")
     for name, runs in costs.items():
         seconds = statistics.median(run.seconds for run in runs)
         peak = statistics.median(run.peak_mb for run in runs)
-        memory = f"{peak:9,.0f} MB" if peak == peak else " " * 12
-        worked = statistics.median(run.busy for run in runs)
-        line = f"  {name:<52}{seconds:10.3f} s {memory}"
-        line += f"{worked:9.2f} s of processors" if worked == worked else ""
-        if name != ours:
-            pairs = list(zip(costs[ours], runs, strict=True))
-            ratios = [mine.seconds / theirs.seconds for mine, theirs in pairs]
-            line += f"   ours / this: {statistics.median(ratios):.2f}"
-            line += f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 else ""
-            if worked == worked:
-                of_work = [mine.busy / theirs.busy for mine, theirs in pairs]
-                line += f", of processors {statistics.median(of_work):.2f}"
-            if name in goals:
-                line += f", goal {goals[name]:g}"
+        busy = min(run.busy for run in runs)
+        line = f"  {name:<52}{seconds:10.3f} s" + (f" {busy:9.3f} busy" if busy == busy else " " * 15)
+        line += f"{peak:9,.0f} MB" if peak == peak else " " * 12
+        if name in against:
+            one = against[name]
+            median, lowest, highest = one.seconds
+            line += f"   ours / this: {median:.2f}"
+            line += f" ({lowest:.2f} to {highest:.2f})" if len(runs) > 1 else ""
+            line += f", busy {one.busy:.2f}" if one.busy is not None else ""
+            line += f", goal {one.goal:g}" if one.goal is not None else ""
         print(line, flush=True)
+    if place := os.environ.get(RESULTS):
+        with Path(place).open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(asdict(one)) + "\n" for one in against.values())

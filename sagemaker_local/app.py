@@ -31,6 +31,7 @@ from botocore.model import ServiceModel
 from sagemaker_local import access
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.page import Page
+from sagemaker_local.protocols import xml
 from sagemaker_local.protocols.http import FileBody, Request, Response
 from sagemaker_local.protocols.resolve import called, find_service, protocol_of
 from sagemaker_local.s3 import http as s3_http
@@ -53,6 +54,9 @@ HEALTH_PATH = "/_health"
 
 _LARGEST_BODY = 8 << 20
 """Bytes of a request that is read whole: a definition of 1 MiB, each character escaped, still fits."""
+
+QUIET_SECONDS = 15.0
+"""After which a client that waits for bytes to be copied hears something: boto3 waits 60 s."""
 
 _READING_THREADS, _WRITING_THREADS = 16, 32
 _READING = ("Describe", "List", "Get", "Head", "BatchDescribe", "Filter")
@@ -233,9 +237,13 @@ class App:
         if body is None:
             return
         asked = messages.with_body(asked, body)
+        loop, pool = asyncio.get_running_loop(), self._pool(exchange)
+        answer = loop.run_in_executor(pool, self._s3.answer, asked)
+        if s3_http.copies_bytes(asked) and await _has_begun(exchange, answer):
+            await _send_rest(exchange, answer, failed)
+            return
         try:
-            loop, pool = asyncio.get_running_loop(), self._pool(exchange)
-            response = await loop.run_in_executor(pool, self._s3.answer, asked)
+            response = await answer
         except Exception as error:
             response = failed(_as_aws_error(error))
         if isinstance(response.body, FileBody):
@@ -286,6 +294,36 @@ async def _wait(exchange: _Exchange, waiting: Waiting) -> None:
     finally:
         gone.cancel()
         until.cancel()
+
+
+async def _has_begun(exchange: _Exchange, answer: asyncio.Future[Response]) -> bool:
+    """Wait for an answer that may take long, and begin to send it where it does; whether that was so.
+
+    S3 itself does this where it copies bytes: the answer begins with status 200, spaces keep the client
+    waiting, and what fails then is an error in that answer ("CompleteMultipartUpload" and "CopyObject" in the
+    S3 API reference).
+    """
+    begun = False
+    while not (await asyncio.wait((answer,), timeout=QUIET_SECONDS))[0]:
+        if not begun:
+            await _send_head(exchange, Response(headers={"content-type": "application/xml"}), has_end=False)
+        piece = b" " if begun else xml.DECLARATION.encode()
+        await exchange.send({"type": "http.response.body", "body": piece, "more_body": True})
+        begun = True
+    return begun
+
+
+async def _send_rest(
+    exchange: _Exchange, answer: asyncio.Future[Response], failed: Callable[[AwsError], Response]
+) -> None:
+    """Send the document that `_has_begun` has begun."""
+    try:
+        response = await answer
+    except Exception as error:
+        response = failed(_as_aws_error(error))
+    assert isinstance(response.body, bytes)
+    rest = response.body.removeprefix(xml.DECLARATION.encode())
+    await exchange.send({"type": "http.response.body", "body": rest})
 
 
 async def _read(exchange: _Exchange, failed: Callable[[AwsError], Response]) -> bytes | None:
@@ -367,10 +405,11 @@ async def _send_unread(exchange: _Exchange, response: Response) -> None:
     await _send(exchange, Response(response.status, headers, response.body))
 
 
-async def _send_head(exchange: _Exchange, response: Response) -> None:
+async def _send_head(exchange: _Exchange, response: Response, *, has_end: bool = True) -> None:
+    """`has_end`: whether the body's length is known; else it is sent in chunks."""
     request_id = exchange.request.id
     headers = {"x-amzn-requestid": request_id, "x-amz-request-id": request_id, **response.headers}
-    if "content-length" not in headers and response.status not in (204, 304):
+    if has_end and "content-length" not in headers and response.status not in (204, 304):
         length = response.body.length if isinstance(response.body, FileBody) else len(response.body)
         headers["content-length"] = str(length)
     await exchange.send(

@@ -1,4 +1,4 @@
-"""What the pages say is so: links and packages."""
+"""What the pages say is so: links, packages, tables that a program writes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+
+from pipelines.upsert import sizes
+from pipelines.upsert.prices import FILE as PRICES
+from pipelines.upsert.prices import read_prices
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -23,3 +27,8 @@ def test_the_readme_names_every_package() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     packages = {path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")}
     assert all(f"`{package}/`" in readme for package in packages)
+
+
+def test_the_tables_of_sizes_are_what_their_program_writes() -> None:
+    written = sizes.FILE.read_text(encoding="utf-8")
+    assert sizes.page(written, read_prices(PRICES.parent)) == written, "run python -m pipelines.upsert.sizes"

@@ -1,9 +1,7 @@
 """What the next start would take and cost: from earlier executions, and calculated where there are none.
 
-An earlier execution counts for a step if the step ran in it on as many instances of the same type. What its
-job was billed for is corrected for other data, rounds and depths in the proportion in which the calculated
-time (``calculated.py``) changes. How sure that is, is part of the result: a median of several executions with
-their lowest and highest value is one thing, a calculation another.
+How sure it is, is part of the result: a median of several executions (``earlier.py``) with their lowest and
+highest value is one thing, a calculation (``calculated.py``) another.
 
 AWS bills the seconds of processing and training jobs from when their instances run, not the minutes before.
 Storage, requests, logs and functions, mostly cents, are left out, and so is every discount.
@@ -15,34 +13,16 @@ import json
 import math
 import os
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Any
 
-from aws_formats.definition_language import all_steps, fill_in
-from aws_formats.service_errors import is_absent, is_denied
-from pipelines.definition.bucket import stored_sizes
 from pipelines.definition.dataset import Dataset
-from pipelines.executions import lifecycle as executions
-from pipelines.executions.job_records import billed_seconds, job_in
 from pipelines.settings.target import Target
 from pipelines.upsert import calculated
+from pipelines.upsert.earlier import Asked, Past, asked_of, jobs_of, stored
 from pipelines.upsert.plan import UpsertPlan
 from pipelines.upsert.prices import Prices
-from pipelines.upsert.step_cache import PastExecution, StepForecast, default_values
-
-SEARCHED = 5
-"""How many executions, newest first, are looked at for what their jobs took."""
-
-_PROGRAMS: Mapping[str, calculated.Program] = {
-    "ProfileData": "preprocess",
-    "SplitData": "preprocess",
-    "PreprocessData": "preprocess",
-    "TrainModel": "train",
-    "TuneModel": "train",
-    "EvaluateModel": "evaluate",
-}
+from pipelines.upsert.step_cache import StepForecast, default_values
 
 
 @dataclass(frozen=True)
@@ -150,11 +130,11 @@ def estimate_start(
     document = json.loads(definition)
     cached = {forecast.step for forecast in forecasts if forecast.cached_from is not None}
     wanted = [
-        _asked(step, default_values(document)) for step in _jobs(document) if step["Name"] not in cached
+        asked_of(step, default_values(document)) for step in jobs_of(document) if step["Name"] not in cached
     ]
-    sizes = {file.key: file.size for file in dataset.files} or _sizes(dataset.uri, target)
+    sizes = {file.key: file.size for file in dataset.files} or stored(dataset.uri, target)
     gigabytes = None if sizes is None else calculated.csv_gigabytes(sizes)
-    past = _Past(pipeline, target) if pipeline is not None else None
+    past = Past(pipeline, target) if pipeline is not None else None
     spot = any(asked.spot for asked in wanted)
     everywhere = Estimate("aws", (), gigabytes, target.region, spot, prices)
     if target.name == "aws":
@@ -167,77 +147,8 @@ def estimate_start(
     )
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What the definition asks for in one step.
-
-    Attributes:
-        whole: whether each instance is given all of the data.
-        reads: whether it is given any: what joins the counts of other instances is not.
-        trials, at_once: of a tuning step, its trainings and how many of them run side by side; else 1.
-    """
-
-    step: str
-    instance_type: str
-    instances: int
-    spot: bool
-    whole: bool
-    reads: bool
-    rounds: int
-    max_depth: int
-    trials: int = 1
-    at_once: int = 1
-
-    def job(self, gigabytes: float, cores: int) -> calculated.Job | None:
-        program = _PROGRAMS.get(self.step)
-        if program is None:
-            return None
-        size = gigabytes if self.reads else 0.0
-        return calculated.Job(program, size, cores, self.instances, self.whole, self.rounds, self.max_depth)
-
-
-def _jobs(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    return (
-        step for step in all_steps(document["Steps"]) if step["Type"] in ("Processing", "Training", "Tuning")
-    )
-
-
-def _asked(step: Mapping[str, Any], values: Mapping[str, Any]) -> _Asked:
-    arguments = fill_in(step["Arguments"], values)
-    if step["Type"] == "Processing":
-        cluster = arguments["ProcessingResources"]["ClusterConfig"]
-        inputs = {one["InputName"]: one.get("S3Input", {}) for one in arguments.get("ProcessingInputs", ())}
-        return _Asked(
-            step["Name"],
-            cluster["InstanceType"],
-            int(cluster["InstanceCount"]),
-            spot=False,
-            whole=all(one.get("S3DataDistributionType") != "ShardedByS3Key" for one in inputs.values()),
-            reads=not inputs.keys().isdisjoint(("raw", "test")),
-            rounds=0,
-            max_depth=0,
-        )
-    tuning = step["Type"] == "Tuning"
-    training = arguments["TrainingJobDefinition"] if tuning else arguments
-    limits = arguments["HyperParameterTuningJobConfig"]["ResourceLimits"] if tuning else {}
-    given = training.get("StaticHyperParameters" if tuning else "HyperParameters", {})
-    cluster = training["ResourceConfig"]
-    return _Asked(
-        step["Name"],
-        cluster["InstanceType"],
-        int(cluster["InstanceCount"]),
-        spot=bool(training.get("EnableManagedSpotTraining")),
-        whole=False,
-        reads=True,
-        rounds=_whole_number(given.get("num_round"), 300),
-        max_depth=_whole_number(given.get("max_depth"), 6),
-        trials=int(limits.get("MaxNumberOfTrainingJobs", 1)),
-        at_once=int(limits.get("MaxParallelTrainingJobs", 1)),
-    )
-
-
 def _estimate(
-    asked: _Asked, gigabytes: float | None, past: _Past | None, prices: Prices | None
+    asked: Asked, gigabytes: float | None, past: Past | None, prices: Prices | None
 ) -> StepEstimate:
     """`prices`: None for this machine."""
     blank = StepEstimate(asked.step, asked.instance_type, asked.instances, None, None, None, 0, "")
@@ -260,7 +171,7 @@ def _estimate(
     return replace(found, cost=found.billed.times(price / 3600))
 
 
-def _calculate(blank: StepEstimate, asked: _Asked, gigabytes: float | None, in_aws: bool) -> StepEstimate:
+def _calculate(blank: StepEstimate, asked: Asked, gigabytes: float | None, in_aws: bool) -> StepEstimate:
     cores = calculated.cores_of(asked.instance_type) if in_aws else os.cpu_count() or 1
     if gigabytes is None:
         return replace(blank, why="nothing is known of the size of the data")
@@ -281,99 +192,6 @@ def _calculate(blank: StepEstimate, asked: _Asked, gigabytes: float | None, in_a
         billed=_unsure(asked.trials * asked.instances * apiece),
         why=f"calculated from {_size(gigabytes)}",
     )
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """What a step took in an earlier execution.
-
-    Attributes:
-        billed: of each instance.
-        scaled: whether both were corrected for other data or rounds.
-    """
-
-    seconds: float
-    billed: float
-    scaled: bool
-
-
-class _Past:
-    """Earlier executions of a pipeline, read when they are first asked for."""
-
-    def __init__(self, pipeline: str, target: Target) -> None:
-        self._pipeline, self._target = pipeline, target
-        self._found: list[tuple[PastExecution, float | None]] | None = None
-
-    def samples(self, asked: _Asked, gigabytes: float | None) -> list[_Sample]:
-        """Newest first; none where the jobs may not be read."""
-        return [*self._samples(asked, gigabytes)]
-
-    def _samples(self, asked: _Asked, gigabytes: float | None) -> Iterator[_Sample]:
-        from botocore.exceptions import ClientError
-
-        for past, of_then in self._executions():
-            step = past.succeeded.get(asked.step)
-            if step is None or past.origin(asked.step) != past.arn or "EndTime" not in step:
-                continue
-            written = next(one for one in _jobs(past.definition) if one["Name"] == asked.step)
-            then = _asked(written, past.values)
-            same = ("instance_type", "instances", "whole", "trials", "at_once")
-            job = job_in(step.get("Metadata", {}))
-            if job is None or any(getattr(then, name) != getattr(asked, name) for name in same):
-                continue
-            try:
-                billed = billed_seconds(self._target.client("sagemaker"), job)
-            except ClientError as error:
-                if is_denied(error) or is_absent(error):
-                    continue
-                raise
-            if billed is not None:
-                passed = (step["EndTime"] - step["StartTime"]).total_seconds()
-                ratio = _proportion(asked, gigabytes, then, of_then)
-                waited = max(0.0, passed - billed / asked.trials)
-                passed = passed * ratio if asked.trials > 1 else waited + billed * ratio
-                yield _Sample(passed, billed * ratio, ratio != 1)
-
-    def _executions(self) -> list[tuple[PastExecution, float | None]]:
-        if self._found is None:
-            newest_first = executions.each_execution(self._target, self._pipeline, SEARCHED)
-            pasts = [PastExecution(one.execution_arn, self._target) for one in islice(newest_first, SEARCHED)]
-            by_uri = {
-                uri: self._gigabytes(uri) for uri in {past.values.get("InputDataUri") for past in pasts}
-            }
-            self._found = [(past, by_uri[past.values.get("InputDataUri")]) for past in pasts]
-        return self._found
-
-    def _gigabytes(self, uri: str | None) -> float | None:
-        sizes = _sizes(uri, self._target) if uri and uri.startswith("s3://") else None
-        return calculated.csv_gigabytes(sizes) if sizes else None
-
-
-def _proportion(asked: _Asked, now: float | None, then: _Asked, of_then: float | None) -> float:
-    """How many times as long the job would work now, by calculation; 1 where that cannot be said."""
-    size = now if now is not None else of_then
-    before = of_then if of_then is not None else size
-    if size is None or before is None:
-        return 1.0
-    cores = calculated.cores_of(asked.instance_type) or 1
-    jobs = asked.job(size, cores), then.job(before, cores)
-    if jobs[0] is None or jobs[1] is None or jobs[0] == jobs[1]:
-        return 1.0
-    return calculated.working_seconds(jobs[0]) / calculated.working_seconds(jobs[1])
-
-
-def _sizes(uri: str, target: Target) -> dict[str, int] | None:
-    """The files below an S3 URI and their bytes; None where they may not be listed, or there are none."""
-    from botocore.exceptions import ClientError
-
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    try:
-        found = stored_sizes(bucket, prefix, target.client("s3"))
-    except ClientError as error:
-        if is_denied(error):
-            return None
-        raise
-    return {key.removeprefix(prefix) or key.rpartition("/")[2]: size for key, size in found.items()} or None
 
 
 def _sureness(estimate: Estimate) -> Iterator[str]:
@@ -417,12 +235,6 @@ def _unsure(calculation: float) -> Span:
 
 def _span(values: Sequence[float]) -> Span:
     return Span(min(values), statistics.median(values), max(values))
-
-
-def _whole_number(value: Any, otherwise: int) -> int:
-    """A hyperparameter that is text; what a tuning job tries is in no one value."""
-    text = str(value)
-    return int(text) if text.isdecimal() else otherwise
 
 
 def _size(gigabytes: float) -> str:

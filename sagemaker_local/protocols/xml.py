@@ -10,6 +10,9 @@ from xml.parsers import expat
 
 from sagemaker_local.errors import AwsError
 
+DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+"""What every document begins with."""
+
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 _SPECIAL = re.compile("[&<>\"'\x00-\x1f]")
@@ -40,7 +43,7 @@ def parse(body: bytes) -> Element:
 
 def render(name: str, content: Any, *, namespace: str = NAMESPACE) -> bytes:
     """A document: mappings are elements, sequences repeat their element, None is left out."""
-    parts = ['<?xml version="1.0" encoding="UTF-8"?>\n']
+    parts = [DECLARATION]
     _element(parts, name, content, f' xmlns="{namespace}"' if namespace else "")
     return "".join(parts).encode()
 

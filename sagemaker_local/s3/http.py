@@ -115,6 +115,13 @@ def is_streamed(request: Request) -> bool:
     )
 
 
+def copies_bytes(request: Request) -> bool:
+    """Whether the request joins parts or copies an object, which takes as long as the disk takes."""
+    if request.method == "POST":
+        return _asked(request) == {"uploadId"}
+    return request.method == "PUT" and "x-amz-copy-source" in request.headers
+
+
 _OF_BUCKET = re.compile(r"(.+)\.s3(?:[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?(?::443)?")
 
 

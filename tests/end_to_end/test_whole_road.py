@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,9 @@ def test_a_plan_says_what_an_upsert_then_changes_and_what_the_next_start_runs(
     assert "PreprocessData comes from the step cache" in planned.out
     assert "TrainModel runs: HyperParameters.max_depth 4 -> 5" in planned.out
     assert "EvaluateModel runs: after TrainModel" in planned.out
+    here = planned.out.partition("Estimated on this machine:\n")[2].partition("Estimated in AWS:")[0]
+    assert "PreprocessData" not in here, "it comes from the cache"
+    assert re.search(r"TrainModel, 1 x \S+: about .* from .*earlier execution.* of other data", here)
     page = own.run("plan", TUMORS, "--markdown").out
     assert "- `TrainModel, RegisterModel: MaxDepth default 4 -> 5`" in page
     assert "| `EvaluateModel` | runs | after TrainModel |" in page

@@ -11,7 +11,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 from wire_clients import Client, client_of, server_process
 
-from sagemaker_local import endpoint
+from sagemaker_local import app, endpoint
 from sagemaker_local.errors import AwsError
 from sagemaker_local.home import Home
 from sagemaker_local.s3.objects import ObjectStore
@@ -54,6 +54,27 @@ def test_parts_become_one_object_with_s3s_etag(local: endpoint.Endpoint, s3: Cli
     assert (got["ContentType"], got["Metadata"]) == ("text/csv", {"a": "1"})
     assert not (local.home.objects / ".uploads" / created["UploadId"]).exists()
     assert refusal(s3.list_parts, **where) == "NoSuchUpload"
+
+
+def test_a_client_hears_something_while_bytes_are_copied_for_long(
+    s3: Client, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """boto3 gives up after a minute without a byte, in which a slow disk does not join 5 GB."""
+    monkeypatch.setattr(app, "QUIET_SECONDS", 0.0)
+    where = {"Bucket": bucket, "Key": "big"}
+    upload = {**where, "UploadId": s3.create_multipart_upload(**where)["UploadId"]}
+    parts = upload_parts(s3, upload, [b"a" * PART, b"b" * PART])
+    # Status 200 has been sent by then, so what is wrong stands in the answer; S3's clients look for it there.
+    wrong = [parts[0], {**parts[1], "ETag": '"x"'}]
+    assert refusal(s3.complete_multipart_upload, **upload, MultipartUpload={"Parts": wrong}) == "InvalidPart"
+
+    completed = s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    copied = s3.copy_object(Bucket=bucket, Key="copy", CopySource=where)
+    for answer in (completed, copied):
+        assert answer["ResponseMetadata"]["HTTPHeaders"]["transfer-encoding"] == "chunked"
+    assert completed["ETag"] == s3.head_object(**where)["ETag"]
+    for key in ("big", "copy"):
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"a" * PART + b"b" * PART
 
 
 def test_an_upload_that_cannot_be_completed_goes_on(s3: Client, bucket: str) -> None:
