@@ -22,7 +22,6 @@ from sagemaker_local.scheduling import monitoring_windows
 from sagemaker_local.store import Document, Store
 from sagemaker_local.store.listing import after_prefix
 
-TYPES = ("DataQuality", "ModelQuality")
 _GROUND_TRUTH = "_GroundTruthS3Input"
 _BASELINE, _LABELS = "/opt/ml/processing/baseline", "/opt/ml/processing/input/groundtruth"
 _SCRIPT_FOLDER = "/opt/ml/processing/input"

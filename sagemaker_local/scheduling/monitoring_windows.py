@@ -24,6 +24,9 @@ NOW = "NOW"
 _DAILY = "cron(0 0 ? * * *)"
 _ON_THE_HOUR = re.compile(r"cron\(0 (?:\*|(\d{1,2})(?:/(\d{1,2}))?) \? \* \* \*\)")
 _LONGEST = timedelta(hours=24)
+_EARLIEST = timedelta(days=365)
+"""How long ago a window may begin; AWS names no bound."""
+
 _UTC = schedules.time_zone("UTC")
 _OFFSET = re.compile(r"-?P.*")
 
@@ -65,10 +68,14 @@ def seconds_of(offset: str) -> float:
     try:
         if not _OFFSET.fullmatch(offset):
             raise ValueError(offset)
-        return -parse_duration(offset.removeprefix("-"))
+        seconds = parse_duration(offset.removeprefix("-"))
+        if seconds > _EARLIEST.total_seconds():
+            raise ValueError(offset)
+        return -seconds
     except ValueError as error:
         raise validation_error(
-            f"'{offset}' is no offset of a monitoring job: write an ISO 8601 duration, e.g. -PT1H or -P1D."
+            f"'{offset}' is no offset of a monitoring job: write an ISO 8601 duration of at most"
+            f" {_EARLIEST.days} days, e.g. -PT1H or -P1D."
         ) from error
 
 

@@ -31,12 +31,13 @@ class Captured:
 
     Attributes:
         identity: its inference id, or its event's id where it has none.
-        parts: of ``endpointInput`` and ``endpointOutput``, those that were captured: the encoding and the
-            rows; a row of CSV is a list, one of JSON an object.
+        parts: ``endpointInput`` and ``endpointOutput``, those that were captured, as the line has them.
+        where: the file and the line.
     """
 
     identity: str
-    parts: Mapping[str, tuple[str, list[Any]]]
+    parts: Mapping[str, Mapping[str, Any]]
+    where: str
 
 
 def window(variables: Mapping[str, str]) -> tuple[float, float]:
@@ -55,7 +56,7 @@ def read(source: Path, between: tuple[float, float]) -> Iterator[Captured]:
     """The requests of a window; its end does not belong to it.
 
     Raises:
-        InputError: a line is no capture, or its data are not what their encoding says.
+        InputError: a line is no capture.
     """
     return (parsed(document, where) for document, where in documents(source, between))
 
@@ -75,27 +76,28 @@ def documents(source: Path, between: tuple[float, float]) -> Iterator[tuple[dict
 
 
 def parsed(document: Mapping[str, Any], where: str) -> Captured:
-    """A line's request.
-
-    Raises:
-        InputError: its data are not what their encoding says.
-    """
+    """A line's request."""
     event, data = document["eventMetadata"], document["captureData"]
     identity = str(event.get("inferenceId") or event["eventId"])
     parts = {name: data[name] for name in (INPUT, OUTPUT) if data.get(name)}
-    return Captured(identity, {name: _rows(part, f"{where}, {name}") for name, part in parts.items()})
+    return Captured(identity, parts, where)
 
 
 def rows(captured: Captured, wanted: Sequence[str]) -> list[dict[str, str | None] | list[str | None]]:
-    """The rows of a request: its answers, followed by what was asked.
+    """The rows of a request: its answers, followed by what was asked. A row of JSON is an object.
 
     Args:
         wanted: ``captureIndexNames``: which of the two.
 
     Raises:
-        InputError: the two are of different encodings, or of different numbers of rows.
+        InputError: the data are not what their encoding says, or the two are of different encodings or of
+            different numbers of rows.
     """
-    parts = [captured.parts[name] for name in (OUTPUT, INPUT) if name in wanted and name in captured.parts]
+    parts = [
+        _rows(captured.parts[name], f"{captured.where}, {name}")
+        for name in (OUTPUT, INPUT)
+        if name in wanted and name in captured.parts
+    ]
     if not parts:
         return []
     encodings = [encoding for encoding, _ in parts]

@@ -446,6 +446,37 @@ def test_model_quality_of_each_problem_type(
     assert name in document(bench, job, "constraints")[f"{section}_constraints"]
 
 
+def test_answers_are_joined_with_their_labels_whatever_was_asked(bench: Any) -> None:
+    lines = []
+    for number in range(20):
+        line = json.loads(capture(number, "", f"{number % 2}\n", inferenceId=f"id-{number}"))
+        asked = {"observedContentType": "application/x-parquet", "encoding": "BASE64", "data": "UEFSMQ=="}
+        line["captureData"]["endpointInput"] |= asked
+        lines.append(json.dumps(line))
+    bench.put("data/endpoint/rows.jsonl", "\n".join(lines))
+    labels = [
+        {
+            "groundTruthData": {"data": str(number % 2 if number else 1), "encoding": "CSV"},
+            "eventMetadata": {"eventId": f"id-{number}"},
+        }
+        for number in range(19)
+    ]
+    bench.put("data/labels/labels.jsonl", "\n".join(map(json.dumps, labels)))
+    job = analyze(
+        bench,
+        {"sagemakerCaptureJson": {}},
+        analysis_type="MODEL_QUALITY",
+        problem_type="BinaryClassification",
+        inference_attribute="0",
+        dataset_source=f"{DATA}/endpoint",
+        ground_truth_source=f"{DATA}/labels",
+    )
+    found = document(bench, job, "statistics")
+    assert found["dataset"]["item_count"] == 19
+    assert found["binary_classification_metrics"]["accuracy"]["value"] == pytest.approx(18 / 19)
+    assert "19 answers have a label, 1 have none" in bench.log(job)
+
+
 @pytest.mark.parametrize(
     ("form", "text", "variables", "reason"),
     [

@@ -585,6 +585,7 @@ def test_the_executions_of_a_deleted_schedule_stay_listed(watched: Watched) -> N
         ({"JobResources": {"ClusterConfig": resources(2)}}, "InstanceCount 2"),
         ({"DataQualityJobInput": input_of("watched", S3InputMode="Pipe")}, "S3InputMode Pipe"),
         ({"DataQualityJobInput": input_of("watched", StartTimeOffset="-PT2D")}, "'-PT2D' is no offset"),
+        ({"DataQualityJobInput": input_of("watched", StartTimeOffset="-P999999Y")}, "at most 365 days"),
     ],
 )
 def test_what_a_definition_asks_for_and_is_not_done_here_is_refused_by_name(
