@@ -18,6 +18,7 @@ from sagemaker_local import clocks, endpoint
 _OTHER_CLOCKS = {
     "clocks.py": "what the others read",
     "jobs/launcher/log.py": "a process of its own",
+    "programs/model_monitor/analyze.py": "likewise",
     "proxy/certificates.py": "what other programs compare with their own clock",
     "s3/files.py": "compared with the times of files",
     "store/documents.py": "what steady_time counts from",
