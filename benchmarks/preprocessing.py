@@ -13,15 +13,22 @@ scales and one-hot encodes in memory and writes CSV, some 18 GB of memory for a 
 runs on a tenth of the data unless `--full-template` is given, beside ours on the same tenth.
 
     python -m benchmarks preprocessing [--gigabytes 1] [--rounds 3] [--full-template]
+
+With `--memory` nothing is compared: the program alone runs over files of these sizes, and its peak memory
+should not depend on them.
+
+    python -m benchmarks preprocessing --memory 0.1 1 5
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import multiprocessing
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -48,7 +55,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--gigabytes", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--full-template", action="store_true", help="the pandas template on everything, too")
+    parser.add_argument("--memory", type=float, nargs="+", metavar="GIGABYTES", help="peak memory by size")
     options = parser.parse_args(arguments)
+    if options.memory:
+        _memory(options.memory)
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         rows = round(mixed_csv.ROWS_PER_GB * options.gigabytes)
@@ -129,6 +140,24 @@ def _sums(folder: Path, part: str) -> Sums:
 def _same(left: tuple[float, ...], right: tuple[float, ...]) -> bool:
     """Whether sums agree; those of floats to what their order may change."""
     return all(abs(a - b) <= 1e-6 * max(1.0, abs(a)) * 1e-3 for a, b in zip(left, right, strict=True))
+
+
+def _memory(sizes: Sequence[float]) -> None:
+    """Print the peak memory of one run over a file of each size, and its ratio to that of the smallest."""
+    least = 0.0
+    for gigabytes in sorted(sizes):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            rows = round(mixed_csv.ROWS_PER_GB * gigabytes)
+            # In a process of its own: a program's peak memory counts what the one that started it had.
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                source = pool.apply(mixed_csv.write, (folder / "mixed.csv", rows))
+            size = source.stat().st_size / 1e9
+            cost = by_hand.preprocess(folder / "work", source, _DATASET)
+        least = least or cost.peak_mb
+        times = f"{cost.seconds:9.1f} s {cost.busy:9.1f} s of processors"
+        peak = f"{cost.peak_mb:7.0f} MB {cost.peak_mb / least:6.2f} of the smallest"
+        print(f"{size:6.2f} GB {rows:12,} rows {times} {peak}", flush=True)
 
 
 if __name__ == "__main__":

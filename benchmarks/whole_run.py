@@ -79,7 +79,11 @@ def compare(
             # Both leave without clearing up: what the import adds to a program's end is not its import.
             sdk = process([sys.executable, "-c", f"import pipelines.definition.sagemaker_sdk; {_LEAVE}"])
             bare = process([sys.executable, "-c", _LEAVE])
-            return Cost(whole.seconds - (sdk.seconds - bare.seconds), whole.peak_mb)
+            return Cost(
+                whole.seconds - (sdk.seconds - bare.seconds),
+                whole.peak_mb,
+                whole.processor_seconds - (sdk.processor_seconds - bare.processor_seconds),
+            )
 
         def hand() -> Cost:
             work = folder / "work"
@@ -90,7 +94,11 @@ def compare(
                 by_hand.train(work, {name: str(value) for name, value in training.items()}),
                 by_hand.evaluate(work),
             ]
-            return Cost(sum(part.seconds for part in parts), max(part.peak_mb for part in parts))
+            return Cost(
+                sum(part.seconds for part in parts),
+                max(part.peak_mb for part in parts),
+                sum(part.processor_seconds for part in parts),
+            )
 
         name = "gatehouse run, without the SDK's import"
         costs = in_turn({name: ours, "the three programs by hand": hand}, rounds)

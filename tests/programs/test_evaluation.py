@@ -294,3 +294,23 @@ def test_groups_of_a_calibration_curve_have_at_least_twenty_rows(rows: int, grou
     actual = np.arange(rows) % 2
     assert len(metrics.calibration(actual, np.linspace(0, 1, rows)).predicted) == groups
     assert len(metrics.calibration(actual, np.full(rows, 0.3)).predicted) == 1
+
+
+def test_an_answer_that_is_no_class_of_the_model_is_an_error_and_not_its_first_class() -> None:
+    import scoring
+    from input_error import InputError
+
+    classes = pa.array(["a", "b"])
+    chosen, probabilities = scoring._read_classes("b,0.75\na,0.5\n", classes)
+    assert (chosen.tolist(), probabilities.tolist()) == ([1, 0], [0.75, 0.5])
+    with pytest.raises(InputError, match="the model answers 'zebra', none of its classes"):
+        scoring._read_classes("a,0.75\nzebra,0.5\n", classes)
+
+
+def test_scores_that_four_bytes_do_not_hold_stay_what_they_are() -> None:
+    import scoring
+
+    exact = np.array([0.5, float(np.float32(0.1)), 1.0])
+    assert scoring._in_few_bytes(exact).dtype == np.float32
+    assert (scoring._in_few_bytes(exact) == exact).all()
+    assert scoring._in_few_bytes(np.array([0.5, 0.1])).tolist() == [0.5, 0.1]
