@@ -6,8 +6,8 @@ finding. A window with too few rows says nothing and changes nothing.
 
 Retraining is the project's own pipeline with the data that it names: its gate decides what comes of it. While
 something differs it is started again each time that the cool-down has passed, since the rows that a model
-needs, and their labels, come later than the alarm. The time is the event's, which is the same however late it
-is handled.
+needs, and their labels, come later than the alarm. The cool-down counts from the end of the window for which
+one was started: a schedule's windows end at equal distances, however long their comparisons take.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def handle(event: dict[str, Any], _context: object) -> str:
     known = told.get("findings", [])
     if not found and not known:
         return "nothing differs"
-    now = datetime.fromisoformat(event["time"])
+    now = min(datetime.fromisoformat(detail["end"]), datetime.fromisoformat(event["time"]))
     started, next_step = _retrain(context, detail, told, now) if found else (None, "")
     if found and of_this_version and set(found) <= set(known) and started is None:
         return "it differs as was told"
@@ -69,7 +69,7 @@ def _findings(detail: dict[str, Any]) -> list[str]:
 def _retrain(
     context: Context, detail: dict[str, Any], told: dict[str, Any], now: datetime
 ) -> tuple[str | None, str]:
-    """(when a training was started now, or None; what happens next, as a sentence)."""
+    """(``now`` if a training was started, or None; what happens next, as a sentence)."""
     settings = context.monitoring
     by_hand = context.command("start", context.project)
     if settings.retrain == NEVER:
@@ -85,7 +85,8 @@ def _retrain(
     last = told.get("retrained")
     if last and now - datetime.fromisoformat(last) < timedelta(days=settings.cool_down_days):
         return None, (
-            f"A training was started at {last}; another one is not for {settings.cool_down_days} days."
+            f"A training was started for the window until {last}; another one is not for"
+            f" {settings.cool_down_days} days."
             f" By hand: {by_hand}"
         )
     moment = detail["end"].replace(":", "").replace("+", "").replace("-", "")

@@ -47,10 +47,11 @@ from registry.verdicts import verdict_in
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
-"""The first day; the same for every rehearsal, so that two can be compared."""
+BEGIN = datetime(2100, 1, 1, tzinfo=UTC)
+"""The first day; the same for every rehearsal, so that two can be compared, and none that is over: a schedule
+may not begin before the present."""
 
-LIMIT = 300.0
+LIMIT = 600.0
 """Seconds of this machine after which what should have happened has not."""
 
 _REQUESTS = 5

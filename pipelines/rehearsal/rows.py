@@ -82,8 +82,7 @@ def read_rows(project: Project, seed: int) -> Rows:
         GatehouseError: the data is not on this machine, cannot be read, or is too little.
     """
     import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow.dataset as ds
 
     if project.data.source.startswith("s3://"):
         raise GatehouseError(
@@ -91,23 +90,21 @@ def read_rows(project: Project, seed: int) -> Rows:
             where=project.data.source,
             remedy="Name a copy of the data, or of a part of it, as source",
         )
+    draw = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory(prefix="gatehouse-rehearsal-") as folder:
         output = _preprocessed(project, Path(folder))
         schema = json.loads((output / "schema" / "schema.json").read_text(encoding="utf-8"))
         kinds = {feature["name"]: feature["kind"] for feature in schema["features"]}
-        wanted = [*kinds, schema["target"]]
-        parts = [
-            pq.read_table(path, columns=wanted)
-            for part in _PARTS
-            for path in sorted((output / part).glob("*.parquet"))
-        ]
-    table = _without_dictionaries(pa.concat_tables([_without_dictionaries(part) for part in parts]))
-    if len(table) < LEAST_ROWS:
-        raise GatehouseError(
-            f"there are {len(table):,} rows; a rehearsal takes {LEAST_ROWS} at least",
-            where=project.data.source,
-        )
-    order = np.random.default_rng(seed).permutation(len(table))[:MOST_ROWS]
+        parts = ds.dataset([path for part in _PARTS for path in sorted((output / part).glob("*.parquet"))])
+        total = parts.count_rows()
+        if total < LEAST_ROWS:
+            raise GatehouseError(
+                f"there are {total:,} rows; a rehearsal takes {LEAST_ROWS} at least",
+                where=project.data.source,
+            )
+        chosen = np.sort(draw.permutation(total)[:MOST_ROWS])
+        table = _without_dictionaries(parts.take(chosen, columns=[*kinds, schema["target"]]))
+    order = draw.permutation(len(table))
     half = len(order) // 2
     return Rows(table.take(order[:half]), table.take(order[half:]), schema["target"], kinds)
 
@@ -173,13 +170,14 @@ def find_drift(rows: Rows, column: str | None, size: float) -> Drift:
         chosen = max(numbers, key=lambda name: _explained(rows, name), default=next(iter(fitting), None))
     else:
         chosen = column if column in fitting else None
-    if chosen is None:
-        what = "no column is a number or a category" if column is None else f"{column!r} is none of them"
+    if chosen is None and not fitting:
         raise GatehouseError(
-            f"{what}, so nothing can drift" if column is None else f"{what} that can drift",
-            remedy=f"Name a feature that is a number or a category: {', '.join(list(fitting)[:20])}"
-            if fitting
-            else "Rehearse with --no-drift",
+            "no feature is a number or a category, so none can drift", remedy="Rehearse with --no-drift"
+        )
+    if chosen is None:
+        raise GatehouseError(
+            f"{column!r} is no feature that can drift",
+            remedy=f"Name a number or a category: {', '.join(list(fitting)[:20])}",
         )
     if fitting[chosen] == "category":
         return Drift(chosen, None)

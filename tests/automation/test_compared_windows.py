@@ -36,7 +36,9 @@ def window(automated: AutomatedProject) -> Window:
             ],
             "reportUri": "s3://bucket/report.html",
         }
-        return window_compared.handle({"time": f"2030-01-{day:02d}T00:10:00Z", "detail": detail}, None)
+        # The later the window, the sooner its comparison is done.
+        time = f"2030-01-{day:02d}T00:{59 - day:02d}:00Z"
+        return window_compared.handle({"time": time, "detail": detail}, None)
 
     return window
 

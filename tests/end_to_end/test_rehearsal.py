@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from installed_command import Shell, ShellHere, until
 from payments import PROJECT, SETTINGS, payments
+
+from pipelines.rehearsal.rows import Rows, drifted, find_drift, requests
 
 QUICK = ("--rows", "500", "--label-days", "0", "--seed", "3")
 
@@ -19,8 +22,45 @@ def shell_over(folder: Path, settings: str, rows: int = 1200) -> Shell:
     return ShellHere(folder / "projects.toml", folder / "home")
 
 
-def rehearsal_folders(folder: Path) -> list[Path]:
-    return list(folder.glob("gatehouse-rehearsal-*"))
+def rows(count: int = 500) -> Rows:
+    table = pa.table(
+        {
+            "amount": pa.array([float(place % 97) for place in range(count)]),
+            "age": pa.array([None if place % 10 == 0 else place % 40 for place in range(count)], pa.int64()),
+            "country": pa.array(["ch" if place % 3 else None for place in range(count)]),
+            "fraud": pa.array(["yes" if place % 97 > 40 else "no" for place in range(count)]),
+        }
+    )
+    half = count // 2
+    kinds = {"amount": "number", "age": "number", "country": "category"}
+    return Rows(table.slice(0, half), table.slice(half), "fraud", kinds)  # type: ignore[arg-type]
+
+
+def test_all_rows_have_come_as_requests_before_any_comes_again() -> None:
+    divided = rows()
+    coming = requests(divided, 100, seed=1)
+    known = sorted(map(str, divided.future.to_pylist()))
+    first = pa.concat_tables([next(coming) for _ in range(5)])
+    assert len(first) == 500
+    twice = sorted(map(str, first.to_pylist()))
+    assert twice == sorted(known * 2), "250 rows, each twice"
+    again = requests(divided, 100, seed=1)
+    assert next(again).equals(first.slice(0, 100))
+    assert not next(requests(divided, 100, seed=2)).equals(first.slice(0, 100))
+
+
+def test_a_drift_changes_one_column_and_keeps_its_type_and_its_missing_values() -> None:
+    divided = rows()
+    assert find_drift(divided, None, 2.0).column == "amount", "it tells most of the target"
+    for column, size in (("amount", 2.0), ("age", 0.01), ("country", 2.0)):
+        drift = find_drift(divided, column, size)
+        changed = drifted(divided.future, drift)
+        assert changed.schema == divided.future.schema
+        for name in changed.column_names:
+            assert changed[name].equals(divided.future[name]) == (name != column)
+        assert changed[column].null_count == divided.future[column].null_count
+    assert find_drift(divided, "age", 0.01).shift == 1.0, "a whole number stays one"
+    assert set(changed["country"].to_pylist()) == {None, "ch*"}
 
 
 @pytest.mark.parametrize(("retrain", "days"), [("automatic", 4), ("ask", 5)])
@@ -87,7 +127,7 @@ def test_an_interrupted_rehearsal_leaves_nothing(tmp_path: Path) -> None:
         (("--no-drift", "--column", "amount"), 2, "--no-drift excludes --drift-day and --column."),
         (("--days", "5", "--hours", "168"), 2, "--days: a window of this project takes 7 days."),
         (("--env", "staging"), 1, "there is no environment 'staging'"),
-        (("--column", "fraud"), 1, "Name a feature that is a number or a category: amount, country"),
+        (("--column", "fraud"), 1, "Name a number or a category: amount, country"),
     ],
 )
 def test_what_cannot_be_rehearsed_is_refused(

@@ -492,6 +492,32 @@ def test_a_column_of_which_nine_tenths_are_one_value_has_a_bin_of_it() -> None:
     assert column.reference.counts.tolist() == [970, 30]
 
 
+def test_a_model_that_is_as_good_as_ever_is_called_worse_in_one_percent_also_of_small_test_parts() -> None:
+    import numpy as np
+    from answer_quality import is_worse
+    from intervals import proportion
+
+    draw = np.random.default_rng(1)
+
+    def measured(right: int, rows: int) -> dict[str, float]:
+        found = proportion(right, rows)
+        assert found is not None
+        return {"value": right / rows, "low": found.low, "high": found.high}
+
+    for accuracy, tested, labelled in ((0.9, 40, 5000), (0.95, 90, 5000), (0.95, 300, 500)):
+        worse = sum(
+            is_worse("accuracy", measured(now, labelled), measured(test, tested)) or 0
+            for now, test in zip(
+                draw.binomial(labelled, accuracy, 4000).tolist(),
+                draw.binomial(tested, accuracy, 4000).tolist(),
+                strict=True,
+            )
+        )
+        assert worse < 4000 * 0.015, (accuracy, tested, labelled)
+    assert is_worse("rmse", {"value": 75, "low": 70, "high": 81}, {"value": 56, "low": 45, "high": 62})
+    assert not is_worse("rmse", {"value": 50, "low": 48, "high": 53}, {"value": 56, "low": 45, "high": 71})
+
+
 def test_constraints_say_what_the_training_part_holds(payments: Finished) -> None:
     document = json.loads((payments.folder / "processing/output/quality/constraints.json").read_text())
     by_name: Mapping[str, Any] = {one["name"]: one for one in document["features"]}
