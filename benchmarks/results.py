@@ -32,8 +32,8 @@ _SHORT = {
     "load": "--objects 1000 --log-mb 50",
     "object_store": "--megabytes 50 --rounds 2",
     "preprocessing": "--gigabytes 0.1 --rounds 2",
-    "training": "--gigabytes 0.02 --rounds 2",
-    "throughput": "--gigabytes 0.05 --rounds 1",
+    "training": "--gigabytes 0.005 --rounds 2",
+    "throughput": "--gigabytes 0.02 --rounds 1",
     "serving": "--requests 80",
     "capture": "--pairs 400",
     "studio": "--executions 50 --versions 20",
@@ -78,9 +78,10 @@ def main(names: Sequence[str], arguments: list[str] | None = None) -> None:
             printed[command], code = _run(command.split()[1:], found)
             if code:
                 failed.append(name)
-        comparisons = [json.loads(line) for line in found.read_text(encoding="utf-8").splitlines()]
-    page = _page(printed, comparisons, begin, (busy, os.getloadavg()), failed, options.short)
-    FILE.write_text("".join(f"{line}\n" for line in page), encoding="utf-8")
+            comparisons = [json.loads(line) for line in found.read_text(encoding="utf-8").splitlines()]
+            loads = busy, os.getloadavg()
+            page = _page(printed, comparisons, begin, loads, failed, options.short)
+            FILE.write_text("".join(f"{line}\n" for line in page), encoding="utf-8")
     print(f"\nWritten: {FILE}")
     if failed:
         sys.exit(f"benchmarks: {', '.join(failed)} ended with an error")
