@@ -122,7 +122,7 @@ def _page(
     yield ""
     yield f"Written by `{whole}`; do not edit. A ratio is ours / the other way, in the same run: below 1 is"
     yield "better for us. Ratios of time are medians of runs in turn; those of processor time and of peak"
-    yield "memory compare the least of the runs."
+    yield "memory compare the least of the runs. We are better or worse by processor time, where it is known."
     yield ""
     yield "| | |"
     yield "| --- | --- |"
@@ -135,7 +135,7 @@ def _page(
     if failed:
         yield f"**Ended with an error: {', '.join(failed)}.**"
         yield ""
-    yield "| work | ours | against | time | lowest to highest | processor | memory | by time we are |"
+    yield "| work | ours | against | time | lowest to highest | processor | memory | we are |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for one in comparisons:
         median, lowest, highest = one["seconds"]
@@ -161,7 +161,11 @@ def _page(
 
 def _circumstances(begin: datetime, loads: tuple[Load, Load]) -> Iterator[tuple[str, str]]:
     yield "begun", f"{begin:%Y-%m-%d %H:%M} UTC"
-    yield "commit", _git("rev-parse", "--short=12", "HEAD") + (" and changes" if _git("status", "-s") else "")
+    yield (
+        "commit",
+        _git("rev-parse", "--short=12", "HEAD")
+        + (" and changes" if _git("status", "-s", "--", ":/", ":(exclude)results.md") else ""),
+    )
     yield (
         "machine",
         f"{platform.machine()}, {_processor()}, {len(os.sched_getaffinity(0))} cores, {_memory()}",
