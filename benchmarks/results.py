@@ -32,8 +32,8 @@ _SHORT = {
     "load": "--objects 1000 --log-mb 50",
     "object_store": "--megabytes 50 --rounds 2",
     "preprocessing": "--gigabytes 0.1 --rounds 2",
-    "training": "--gigabytes 0.02 --rounds 2",
-    "throughput": "--gigabytes 0.05 --rounds 1",
+    "training": "--gigabytes 0.005 --rounds 2",
+    "throughput": "--gigabytes 0.02 --rounds 1",
     "serving": "--requests 80",
     "capture": "--pairs 400",
     "studio": "--executions 50 --versions 20",
@@ -78,9 +78,10 @@ def main(names: Sequence[str], arguments: list[str] | None = None) -> None:
             printed[command], code = _run(command.split()[1:], found)
             if code:
                 failed.append(name)
-        comparisons = [json.loads(line) for line in found.read_text(encoding="utf-8").splitlines()]
-    page = _page(printed, comparisons, begin, (busy, os.getloadavg()), failed, options.short)
-    FILE.write_text("".join(f"{line}\n" for line in page), encoding="utf-8")
+            comparisons = [json.loads(line) for line in found.read_text(encoding="utf-8").splitlines()]
+            loads = busy, os.getloadavg()
+            page = _page(printed, comparisons, begin, loads, failed, options.short)
+            FILE.write_text("".join(f"{line}\n" for line in page), encoding="utf-8")
     print(f"\nWritten: {FILE}")
     if failed:
         sys.exit(f"benchmarks: {', '.join(failed)} ended with an error")
@@ -121,7 +122,7 @@ def _page(
     yield ""
     yield f"Written by `{whole}`; do not edit. A ratio is ours / the other way, in the same run: below 1 is"
     yield "better for us. Ratios of time are medians of runs in turn; those of processor time and of peak"
-    yield "memory compare the least of the runs."
+    yield "memory compare the least of the runs. We are better or worse by processor time, where it is known."
     yield ""
     yield "| | |"
     yield "| --- | --- |"
@@ -134,7 +135,7 @@ def _page(
     if failed:
         yield f"**Ended with an error: {', '.join(failed)}.**"
         yield ""
-    yield "| work | ours | against | time | lowest to highest | processor | memory | by time we are |"
+    yield "| work | ours | against | time | lowest to highest | processor | memory | we are |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for one in comparisons:
         median, lowest, highest = one["seconds"]
@@ -160,7 +161,11 @@ def _page(
 
 def _circumstances(begin: datetime, loads: tuple[Load, Load]) -> Iterator[tuple[str, str]]:
     yield "begun", f"{begin:%Y-%m-%d %H:%M} UTC"
-    yield "commit", _git("rev-parse", "--short=12", "HEAD") + (" and changes" if _git("status", "-s") else "")
+    yield (
+        "commit",
+        _git("rev-parse", "--short=12", "HEAD")
+        + (" and changes" if _git("status", "-s", "--", ":/", ":(exclude)results.md") else ""),
+    )
     yield (
         "machine",
         f"{platform.machine()}, {_processor()}, {len(os.sched_getaffinity(0))} cores, {_memory()}",

@@ -13,10 +13,11 @@ _PLACES = {"aws": "in AWS", "local": "on this machine"}
 
 
 def estimates_in_words(estimates: Sequence[Estimate]) -> Iterator[str]:
-    """Each estimate, line by line; nothing where no step runs."""
+    """Each estimate, line by line."""
+    if not any(estimate.steps for estimate in estimates):
+        yield "Estimated: no job runs, so it takes seconds and costs nothing"
+        return
     for estimate in estimates:
-        if not estimate.steps:
-            continue
         yield f"Estimated {_PLACES[estimate.place]}:"
         for step in estimate.steps:
             yield f"  {step.step}, {_instances(step)}: {_what(step.seconds, step.cost, estimate)}{step.why}"

@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 
 from aws_formats.errors import GatehouseError
-from pipelines.definition.dataset import Dataset
+from pipelines.definition.dataset import DataFile, Dataset
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
+from pipelines.settings.target import Target
 from pipelines.upsert import calculated
 from pipelines.upsert.estimate import Estimate, Span, StepEstimate, estimate_start
 from pipelines.upsert.prices import FILE, read_prices
 from pipelines.upsert.step_cache import StepForecast
 
 NAME = "bank-churn"
+EXPECTED = sorted((Path(__file__).parents[1] / "definition/expected").glob("*.json"))
 PRICES = read_prices(Path("/nowhere"))
 
 
@@ -181,6 +183,49 @@ def test_a_wrong_price_list_is_an_error_that_names_it(
         read_prices(tmp_path)
     assert what in str(raised.value)
     assert str(tmp_path / "prices.toml") in str(raised.value)
+
+
+@pytest.mark.parametrize("document", EXPECTED, ids=lambda path: path.stem)
+def test_every_step_of_the_projects_definitions_is_calculated(document: Path, tmp_path: Path) -> None:
+    target = Target("aws", "us-east-1", "1", "arn:aws:iam::111122223333:role/r", "bucket")
+    rows = DataFile("rows.csv", tmp_path, 10**9, 0)
+    dataset = Dataset("s3://bucket/data/", "1", files=(rows,))
+    (estimate,) = estimate_start(document.read_text(), dataset, None, (), target, PRICES)
+    assert estimate.cost is not None
+    assert estimate.seconds is not None
+    assert estimate.gigabytes == 1
+
+
+def test_several_instances_and_trainings_are_counted(gatehouse: Any, workplace: Path) -> None:
+    settings = workplace / "projects.toml"
+    plain = settings.read_text(encoding="utf-8")
+    fleet = 'processing = "sharded"\nprocessing_instance_count = 5\ntraining_instance_count = 2\n'
+    tuning = """
+[projects.bank.churn.tuning]
+jobs = 6
+parallel = 3
+strategy = "random"
+[projects.bank.churn.tuning.ranges]
+max_depth = [2, 4]
+"""
+
+    def billed(text: str) -> dict[str, float]:
+        settings.write_text(text, encoding="utf-8")
+        finished = gatehouse("plan", "--json")
+        assert finished.code == 0, finished.err
+        in_aws = json.loads(finished.out)["estimates"][1]
+        return {step["step"]: step["billed_seconds"]["expected"] for step in in_aws["steps"]}
+
+    one = billed(plain)
+    shared = billed(plain.replace('description = "Who leaves"\n', f'description = "Who leaves"\n{fleet}'))
+    assert set(shared) == {"ProfileData", "SplitData", "PreprocessData", "TrainModel", "EvaluateModel"}
+    # So little data takes no time: each instance is billed for its start.
+    assert shared["SplitData"] == pytest.approx(5 * one["PreprocessData"], 0.01)
+    assert shared["TrainModel"] == pytest.approx(2 * one["TrainModel"], 0.01)
+    tuned = billed(
+        plain.replace("[projects.bank.fraud-detection]", f"{tuning}[projects.bank.fraud-detection]")
+    )
+    assert tuned["TuneModel"] == pytest.approx(6 * one["TrainModel"], 0.01)
 
 
 def test_calculated_times_follow_data_cores_instances_rounds_and_depth() -> None:

@@ -55,6 +55,7 @@ def test_a_plan_says_what_an_upsert_then_changes_and_what_the_next_start_runs(
     own = ShellHere(tmp_path / "projects.toml", tmp_path / "home")
     own.settings.write_text(text)
     assert own.run("upsert", TUMORS).code == 0  # outside of the checkout its commit is not known
+    assert "no job runs, so it takes seconds and costs nothing" in own.run("plan", TUMORS).out
     unchanged = own.run("plan", TUMORS, "--json").document
     assert (unchanged["action"], unchanged["changes"]) == ("none", [])
     assert {one["cached_from"] for one in unchanged["next_start"]} == {first_run.document["execution_arn"]}
