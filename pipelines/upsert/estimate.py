@@ -363,9 +363,12 @@ def _proportion(asked: _Asked, now: float | None, then: _Asked, of_then: float |
 
 
 def _sizes(uri: str, target: Target) -> dict[str, int] | None:
-    """The files below an S3 URI and their bytes; None where they may not be listed, or there are none."""
+    """The files below an S3 URI and their bytes; None where they may not be listed, there are none, or the
+    URI is empty because a query gives the data."""
     from botocore.exceptions import ClientError
 
+    if not uri:
+        return None
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     try:
         found = stored_sizes(bucket, prefix, target.client("s3"))
