@@ -57,10 +57,6 @@ def handle(event: dict[str, Any], lambda_context: Any) -> dict[str, str]:
     context = read_context()
     try:
         place, ended = _run(context, event, lambda_context)
-        status = ended["Status"]
-        if status["State"] != "SUCCEEDED":
-            raise _failed(context, ended)
-        _require_rows(context, place)
     except ClientError as error:
         answer = error.response["Error"]
         raise GatehouseError(
@@ -78,7 +74,7 @@ def handle(event: dict[str, Any], lambda_context: Any) -> dict[str, str]:
 
 
 def _run(context: Context, event: dict[str, Any], lambda_context: Any) -> tuple[str, dict[str, Any]]:
-    """Where the rows were to go, and the query as Athena describes it at its end."""
+    """Where the rows lie, and the query as Athena describes it at its end."""
     athena = context.clients.client("athena")
     for attempt in count(1):
         place = f"{event['OutputUri']}/{attempt}/rows/"
@@ -97,10 +93,11 @@ def _run(context: Context, event: dict[str, Any], lambda_context: Any) -> tuple[
         # By Athena's own clock: this function's may differ from it.
         answered = parsedate_to_datetime(started["ResponseMetadata"]["HTTPHeaders"]["date"])
         ended = _wait(context, athena, started["QueryExecutionId"], lambda_context)
-        status = ended["Status"]
-        is_earlier = status.get("SubmissionDateTime", answered) < answered - _AT_ONCE
-        if status["State"] == "SUCCEEDED" or not is_earlier:
+        failure = _failure(context, ended, place)
+        if failure is None:
             return place, ended
+        if ended["Status"].get("SubmissionDateTime", answered) >= answered - _AT_ONCE:
+            raise failure
     raise AssertionError("the attempts have no end")
 
 
@@ -126,8 +123,17 @@ def _wait(context: Context, athena: Any, query: str, lambda_context: Any) -> dic
     raise AssertionError("the pauses have no end")
 
 
-def _failed(context: Context, query: dict[str, Any]) -> GatehouseError:
+def _failure(context: Context, query: dict[str, Any], place: str) -> GatehouseError | None:
+    """Why a query that has ended is of no use; None if its rows lie in the place."""
     status = query["Status"]
+    if status["State"] == "SUCCEEDED":
+        # Of no row it writes no file, and a job cannot read a prefix without objects.
+        bucket, _, prefix = place.removeprefix("s3://").partition("/")
+        s3 = context.clients.client("s3")
+        if s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("Contents"):
+            return None
+        remedy = "Look at its conditions, and at the tables"
+        return GatehouseError(f"the query gave no rows ({query['QueryExecutionId']})", remedy=remedy)
     error = status.get("AthenaError", {})
     reason = status.get("StateChangeReason") or error.get("ErrorMessage") or "Athena gives no reason"
     how = "was cancelled" if status["State"] == "CANCELLED" else "failed"
@@ -136,11 +142,3 @@ def _failed(context: Context, query: dict[str, Any]) -> GatehouseError:
         f"the query {how} ({query['QueryExecutionId']}): {reason}",
         remedy=again if error.get("Retryable") else None,
     )
-
-
-def _require_rows(context: Context, place: str) -> None:
-    """UNLOAD writes no file where there is no row, and a job cannot read a prefix without objects."""
-    bucket, _, prefix = place.removeprefix("s3://").partition("/")
-    s3 = context.clients.client("s3")
-    if not s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("Contents"):
-        raise GatehouseError("the query gave no rows", remedy="Look at its conditions, and at the tables")
