@@ -82,7 +82,7 @@ def compare(
             return Cost(
                 whole.seconds - (sdk.seconds - bare.seconds),
                 whole.peak_mb,
-                whole.processor_seconds - (sdk.processor_seconds - bare.processor_seconds),
+                whole.busy - (sdk.busy - bare.busy),
             )
 
         def hand() -> Cost:
@@ -97,7 +97,7 @@ def compare(
             return Cost(
                 sum(part.seconds for part in parts),
                 max(part.peak_mb for part in parts),
-                sum(part.processor_seconds for part in parts),
+                sum(part.busy for part in parts),
             )
 
         name = "gatehouse run, without the SDK's import"

@@ -37,6 +37,7 @@ if __name__ == "__main__":
 import numpy as np
 from artifact import unpack
 from champion import Champion, Tested, check_classes, check_numbers
+from content_order import content_hashes
 from contributions import contributions
 from curves import one_against_rest
 from input_error import InputError
@@ -48,7 +49,7 @@ from process_exit import run_and_exit
 from regression_verdict import NumberAnswers, judge_numbers
 from report import Evaluated, report
 from report_numbers import report_numbers
-from scoring import Scored, score, score_numbers
+from scoring import Scored, batches, score, score_numbers
 from verdict import PASSED, Answers, Gate, judge, read_gate
 
 _MESSAGE_BYTES = 1024
@@ -203,13 +204,14 @@ def _now() -> str:
 
 
 def _digest_of_rows(folder: Path) -> str:
-    """Of the test part's files and their names: whether two evaluations are of the same rows."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.parquet")):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+    """Of the test part's rows, in whatever order and files: whether two evaluations are of the same rows."""
+    names: list[str] = []
+    hashes = []
+    for table in batches(folder):
+        names = table.column_names
+        hashes.append(content_hashes(table))
+    ordered = np.sort(np.concatenate(hashes)).astype("<u8")
+    return hashlib.sha256(json.dumps(names).encode() + ordered.tobytes()).hexdigest()
 
 
 def _headline(metrics: dict[str, float], rows: int) -> str:

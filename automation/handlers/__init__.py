@@ -2,8 +2,8 @@
 
 Those of events return what they did as one line. They print it and which event they were given, since Lambda
 logs what is printed and drops what is returned. An exception makes Lambda try again, and then puts the event
-into the dead-letter queue, which raises the alarm. Those whose names begin with ``find`` are called by the
-pipeline itself and return the outputs of its step; an exception fails the step.
+into the dead-letter queue, which raises the alarm. ``query_data`` and those whose names begin with
+``find`` are called by the pipeline itself and return the outputs of its step; an exception fails the step.
 """
 
 from __future__ import annotations

@@ -11,10 +11,11 @@ import click
 
 from aws_formats.visible_text import visible
 from pipelines.commands.local_endpoint import connection
-from pipelines.commands.looking import doubts_of
+from pipelines.commands.looking import doubts_of, what_is_read_instead
 from pipelines.commands.options import project_argument, target_option
 from pipelines.commands.output import Document, Lines, Output, Table, with_json
 from pipelines.commands.project_context import find_context
+from pipelines.definition.dataset import source_in_words
 from pipelines.definition.look import THOROUGH_BYTES, Look, classes_in_words, look_at
 from pipelines.settings.project import Project
 
@@ -35,7 +36,7 @@ def command(project: str | None, read_all: bool, target: str) -> Output:
     A row for each column: its kind, its part in the training, missing and distinct values, examples. Then
     the classes of the target, the split to be expected, what is in doubt, with the setting that would
     decide it, and what is wrong, all of it. Data on this machine is read as a whole up to 200 MB; beyond
-    that, and in S3, the first MB of the first files. The output says which.
+    that, and in S3, the first MB of the first files. The output says which. A query of Athena is not run.
 
     Exit code 1 if preprocessing would refuse the data.
 
@@ -46,7 +47,8 @@ def command(project: str | None, read_all: bool, target: str) -> Output:
     """
     context = find_context(project, target)
     found, most = context.project, None if read_all else THOROUGH_BYTES
-    if found.data.source.startswith("s3://"):
+    source = source_in_words(found, context.target)
+    if source.startswith("s3://"):
         with connection(context.target, context.settings) as connect:
             look = look_at(found, connect())
     else:
@@ -55,7 +57,7 @@ def command(project: str | None, read_all: bool, target: str) -> Output:
     yield Document(
         {
             "project": found.name,
-            "source": found.data.source,
+            "source": source,
             "looked_at": look.said,
             "whole": look.whole,
             **{key: document.get(key) for key in ("rows", "columns", "split", "classes", "positive_class")},
@@ -67,7 +69,9 @@ def command(project: str | None, read_all: bool, target: str) -> Output:
         },
         exit_code=1 if look.errors else 0,
     )
-    yield f"{found.name}: {found.data.source}"
+    yield f"{found.name}: {source}"
+    if instead := what_is_read_instead(found, context.target):
+        yield instead[0].upper() + instead[1:]
     if look.whole is None:
         yield look.said
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipelines.commands.output import notice
-from pipelines.definition.dataset import number_of_files
+from pipelines.definition.dataset import is_queried, number_of_files
 from pipelines.definition.look import Look, look_at, require
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
@@ -20,8 +20,10 @@ def look_first(project: Project, connect: Callable[[], Target], target: Target) 
     Raises:
         GatehouseError: all that is wrong with the data and with what the settings say of it.
     """
-    in_s3 = project.data.source.startswith("s3://")
+    in_s3 = project.data.source.startswith("s3://") and not is_queried(project, target)
     at = connect() if in_s3 else target
+    if instead := what_is_read_instead(project, target):
+        notice(f"Data: {instead}")
     look = look_at(project, at)
     require(project, look)
     _say_what_is_not_shared(project, at)
@@ -30,6 +32,14 @@ def look_first(project: Project, connect: Callable[[], Target], target: Target) 
     elif doubts := doubts_of(look):
         count = "1 doubt" if len(doubts) == 1 else f"{len(doubts)} doubts"
         notice(f"Data: {count} about it; `gatehouse data {project.name}{target.option}` says more")
+
+
+def what_is_read_instead(project: Project, target: Target) -> str | None:
+    """Of a project with a query, where it is not run, what is read in its place."""
+    query = project.data.query
+    if query is None or is_queried(project, target):
+        return None
+    return f"{query.in_words} is not run on this machine, which reads {project.data.source} instead"
 
 
 def _say_what_is_not_shared(project: Project, target: Target) -> None:

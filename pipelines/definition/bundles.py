@@ -95,7 +95,7 @@ def gate_settings(project: Project) -> dict[str, Any]:
 def dataset_settings(project: Project) -> dict[str, Any]:
     """What ``dataset.json`` says: the task, the `[...data]` table less where the data comes from, and what
     the gate names in it."""
-    data = project.data.model_dump(mode="json", exclude={"source", "version"})
+    data = project.data.model_dump(mode="json", exclude={"source", "version", "query"})
     for key in _LEFT_OUT:
         if getattr(project.data, key) == Data.model_fields[key].get_default(call_default_factory=True):
             del data[key]

@@ -22,7 +22,7 @@ from pipelines.settings.project import Project
 from pipelines.settings.target import Target
 
 UNVERSIONED = "unversioned"
-"""The version of data that already lies in S3 and whose settings name none."""
+"""The version of data that already lies in S3, or that is queried, and whose settings name none."""
 
 _MOST_AT_ONCE = 5 << 30
 """Bytes of one PutObject; S3's own cap."""
@@ -47,7 +47,7 @@ class Dataset:
     """The data as the pipeline's parameters name it.
 
     Attributes:
-        uri: an S3 prefix or object.
+        uri: an S3 prefix or object; empty where each execution queries for its own.
         version: the settings' version, or the digest of the local files.
         prefix: the key prefix of the local files in the project's bucket.
         files: the local files behind it; none where the data already lies in S3.
@@ -66,6 +66,8 @@ def find_dataset(project: Project, target: Target) -> Dataset:
         GatehouseError: the source does not exist or holds no data.
     """
     source, version = project.data.source, project.data.version
+    if is_queried(project, target):
+        return Dataset(uri="", version=version or UNVERSIONED)
     if source.startswith("s3://"):
         return Dataset(uri=source, version=version or UNVERSIONED)
     files = local_files(project)
@@ -81,6 +83,17 @@ def find_dataset(project: Project, target: Target) -> Dataset:
         prefix=prefix,
         files=tuple(replace(file, key=prefix + file.key) for file in files),
     )
+
+
+def is_queried(project: Project, target: Target) -> bool:
+    """Whether executions get their data by the project's query: in AWS, since this machine has no Athena."""
+    return project.data.query is not None and target.name == "aws"
+
+
+def source_in_words(project: Project, target: Target) -> str:
+    """Where the data comes from, as messages say it."""
+    query = project.data.query
+    return query.in_words if query is not None and is_queried(project, target) else project.data.source
 
 
 def local_files(project: Project) -> tuple[DataFile, ...]:
@@ -114,9 +127,11 @@ def local_files(project: Project) -> tuple[DataFile, ...]:
 
 
 def number_of_files(project: Project, target: Target, most: int) -> int:
-    """How many files preprocessing would read; of more than ``most`` in S3 it is not known how many."""
+    """How many files preprocessing would read; of more than ``most`` in S3, and of a query, that is open."""
     from botocore.exceptions import ClientError
 
+    if is_queried(project, target):
+        return most
     source = project.data.source
     if not source.startswith("s3://"):
         return sum(is_read(file.key) for file in local_files(project))

@@ -21,7 +21,7 @@ from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
 from pipelines import ROOT
 from pipelines.definition.bundles import dataset_settings
-from pipelines.definition.dataset import DataFile, is_read, local_files
+from pipelines.definition.dataset import DataFile, is_queried, is_read, local_files, source_in_words
 from pipelines.definition.first_parts import Stored, lay_out, stored_here, stored_in_s3
 from pipelines.settings.complaints import all_wrong
 from pipelines.settings.project import Project
@@ -82,6 +82,11 @@ def look_at(project: Project, target: Target, *, most_bytes: int | None = QUICK_
     Raises:
         GatehouseError: the data source does not exist, or is empty.
     """
+    if is_queried(project, target):
+        said = (
+            f"{source_in_words(project, target)} is the source; its rows are seen when an execution runs it"
+        )
+        return Look(said, None, {})
     if project.data.source.startswith("s3://"):
         return _look_in_s3(project, target)
     return _look_at_files(project, stored_files(local_files(project)), most_bytes)

@@ -7,7 +7,8 @@
 With ``processing = "sharded"`` in the settings, ProfileData and SplitData come before PreprocessData. With a
 tuning table, TuneModel stands in the place of TrainModel (``tuning``). With a champion in the gate's
 settings, FindChampion comes before EvaluateModel. It and FindSameVersion look something up in
-the registry by a Lambda function, because the jobs may have no network.
+the registry by a Lambda function, because the jobs may have no network. With ``data.query``, QueryData comes
+first (``query``).
 
 Settings and sources go in; the SDK's own ``Pipeline`` comes out, so that a notebook can ``upsert()``,
 ``start()`` and watch it, against AWS or against the local endpoint. ``compile`` takes the document
@@ -17,7 +18,7 @@ from it for everything else. The same settings and sources give the same bytes e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aws_formats.arns import parse_arn
@@ -29,6 +30,7 @@ from pipelines.definition.bundles import Bundle, publish_bundle
 from pipelines.definition.dataset import publish_data
 from pipelines.definition.image import check_image
 from pipelines.definition.model_card import model_card
+from pipelines.definition.query import query_step
 from pipelines.definition.sources import Sources, gather_sources
 from pipelines.definition.tuning import tuning_step
 from pipelines.settings.project import AtStart, Network, Project, Training, camel_case
@@ -77,7 +79,11 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Context:
-    """What every step of one pipeline shares."""
+    """What every step of one pipeline shares.
+
+    Attributes:
+        data_uri: where the raw data lies: a parameter, or what a query gave.
+    """
 
     project: Project
     target: Target
@@ -85,6 +91,7 @@ class Context:
     session: sdk.PipelineSession
     parameters: Parameters
     image: str
+    data_uri: Any
 
     @property
     def cache(self) -> Any:
@@ -165,7 +172,11 @@ def build(
             session=session,
             parameters=parameters,
             image=sdk.xgboost_image(target.region, project.image_version),
+            data_uri=parameters.input_data_uri,
         )
+        query = _query(context)
+        if query is not None:
+            context = replace(context, data_uri=query.properties.Outputs["DataUri"])
         *before, preprocess = _preprocess(context)
         train = _train(context, preprocess)
         if project.tuning is not None:
@@ -189,7 +200,15 @@ def build(
         pipeline_experiment_config=None,
         mlflow_config=_mlflow(project),
         parameters=parameters.declared(),
-        steps=[*before, preprocess, train, *([champion] if champion else []), evaluate, gate],
+        steps=[
+            *([query] if query else []),
+            *before,
+            preprocess,
+            train,
+            *([champion] if champion else []),
+            evaluate,
+            gate,
+        ],
         sagemaker_session=session,
         check=limits.check_definition,
         publish=lambda: _publish(context),
@@ -248,6 +267,24 @@ def _fixed(values: Mapping[str, bool | int | float | str]) -> dict[str, str]:
     }
 
 
+# --- The data --------------------------------------------------------------------------------------
+
+
+def _query(context: Context) -> Any:
+    """The step that runs the project's query; None where its data lies in S3 already."""
+    project = context.project
+    if project.data.query is None:
+        return None
+    return query_step(
+        project.data.query,
+        context.sources.query,
+        context.function("query-data"),
+        f"s3://{context.target.bucket}/{project.name}/queries",
+        context.parameters.input_data_uri,
+        context.session,
+    )
+
+
 # --- The jobs --------------------------------------------------------------------------------------
 
 
@@ -270,7 +307,7 @@ def _preprocess(context: Context) -> list[Any]:
                 "Reads the raw data, splits it by a hash of each row into training, validation and"
                 " test parts, and reports on the quality of the training part",
                 instances,
-                {"raw": context.parameters.input_data_uri},
+                {"raw": context.data_uri},
                 {**parts, **results},
             )
         ]
@@ -280,7 +317,7 @@ def _preprocess(context: Context) -> list[Any]:
         "Profile data",
         "Reads each instance's share of the raw data: what its columns hold",
         instances,
-        {"raw": context.parameters.input_data_uri},
+        {"raw": context.data_uri},
         {"profile": context.output("ProfileData", "profile")},
         step="profile",
     )
@@ -292,7 +329,7 @@ def _preprocess(context: Context) -> list[Any]:
         "Splits each instance's share of the raw data by a hash of each row into training, validation"
         " and test parts, and counts what the training part holds",
         instances,
-        {"raw": context.parameters.input_data_uri, **profiles},
+        {"raw": context.data_uri, **profiles},
         {**parts, "counts": context.output("SplitData", "counts")},
         step="split",
     )
@@ -472,7 +509,7 @@ def _evaluate(context: Context, preprocess: Any, train: Any, champion: Any, prop
                 "--project",
                 context.project.name,
                 "--data-source",
-                context.parameters.input_data_uri,
+                context.data_uri if context.project.data.query is None else context.data_uri.to_string(),
                 # One argument: a version may begin with a dash.
                 sdk.Join(on="=", values=["--data-version", context.parameters.dataset_version]),
             ],
@@ -654,7 +691,7 @@ def _customer_metadata(context: Context, train: Any, evaluate: Any) -> dict[str,
         best = train.properties.BestTrainingJob
         extra |= {"tuned": " ".join(train.tuned), "training_job": best.TrainingJobArn}
     return {
-        "dataset_uri": parameters.input_data_uri,
+        "dataset_uri": context.data_uri,
         "dataset_version": parameters.dataset_version,
         "algorithm": f"xgboost {project.image_version}",
         "task": project.task,

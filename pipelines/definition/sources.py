@@ -15,15 +15,16 @@ from pipelines.definition.bundles import Bundle, code_bundle, gate_bundle, setti
 from pipelines.definition.dataset import Dataset, find_dataset
 from pipelines.definition.source_commit import source_commit
 from pipelines.settings.project import Project
+from pipelines.settings.query import query_text
 from pipelines.settings.target import Target
 
-_DEFINING = ("pipeline.py", "model_card.py", "sagemaker_sdk.py", "tuning.py")
+_DEFINING = ("pipeline.py", "model_card.py", "query.py", "sagemaker_sdk.py", "tuning.py")
 """The modules that decide what the document says."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The five bundles, the data, and the commit that they come from."""
+    """The five bundles, the data, the commit that they come from, and the text of the data's query if any."""
 
     processing: Bundle
     training: Bundle
@@ -32,6 +33,7 @@ class Sources:
     gate: Bundle
     dataset: Dataset
     commit: str
+    query: str = ""
 
     @property
     def bundles(self) -> tuple[Bundle, ...]:
@@ -52,7 +54,7 @@ def gather_sources(
         environ: environment variables, for the commit (``source_commit``).
 
     Raises:
-        GatehouseError: a program's folder or the data is missing.
+        GatehouseError: a program's folder or the data is missing, or its query cannot be used.
     """
     folders = {name: programs / name for name in ("processing", "training", "evaluation")}
     compiled_in = [
@@ -60,10 +62,14 @@ def gather_sources(
         *(Path(__file__).with_name(name) for name in _DEFINING),
         project.file.resolve(),
     ]
+    query = project.data.query
+    if query is not None and query.file is not None:
+        compiled_in.append((project.root / query.file).resolve())
     return Sources(
         **{name: code_bundle(f"{name} code", project.name, folder) for name, folder in folders.items()},
         settings=settings_bundle(project),
         gate=gate_bundle(project),
         dataset=find_dataset(project, target),
         commit=source_commit(project.root, compiled_in, environ),
+        query=query_text(query, project.root) if query is not None else "",
     )

@@ -210,7 +210,27 @@ def pipeline_parameters(project: Project, target: Target, code_key: str = "handl
         "AssumedRoleArns": ",".join(roles),
         "CaptureBucketArns": ",".join(f"arn:{partition}:s3:::{bucket}" for bucket in sorted(buckets)),
     }
-    return {**_functions(project, target, code_key), **({} if target.name == "local" else there)}
+    return {
+        **_functions(project, target, code_key),
+        **_query(project, partition),
+        **({} if target.name == "local" else there),
+    }
+
+
+def _query(project: Project, partition: str) -> dict[str, str]:
+    """What the function that runs the project's query may use; empty where there is none."""
+    query = project.data.query
+    places = [place.removeprefix("s3://").rstrip("/") for place in query.tables_at] if query else []
+    arns = [
+        *(f"arn:{partition}:s3:::{place}/*" for place in places),
+        *(f"arn:{partition}:s3:::{bucket}" for bucket in {place.partition("/")[0] for place in places}),
+    ]
+    return {
+        "QueryWorkgroup": query.workgroup if query else "",
+        "QueryDatabase": query.database if query else "",
+        "QueryCatalog": (query.catalog or "") if query else "",
+        "QueryDataArns": ",".join(sorted(arns)),
+    }
 
 
 def automation_parameters(project: Project, target: Target, code_key: str = "handlers") -> dict[str, str]:
@@ -277,7 +297,7 @@ def automation_settings(project: Project, target: Target) -> str:
 
 
 def _foundation(project: Project, site: Site) -> dict[str, str]:
-    source = project.data.source
+    source = "" if project.data.query is not None else project.data.source
     data_bucket = source.removeprefix("s3://").partition("/")[0] if source.startswith("s3://") else ""
     return {
         "Project": project.name,

@@ -28,6 +28,7 @@ from pipelines.settings.project import (
     Split,
     Training,
 )
+from pipelines.settings.query import Query
 from pipelines.settings.tables import Local, nearest, which_one
 from pipelines.settings.tuning import Range, Tuning
 
@@ -37,6 +38,7 @@ Keys = tuple[str, ...]
 _TABLES: dict[Keys, type[BaseModel]] = {
     ("data",): Data,
     ("data", "split"): Split,
+    ("data", "query"): Query,
     ("gate",): Gate,
     ("training",): Training,
     ("tuning",): Tuning,
@@ -139,7 +141,8 @@ def _key_path(location: tuple[int | str, ...], values: Any) -> Keys:
 
 def explained(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str | None]:
     """What is wrong and what to do, in the file's terms."""
-    key = str(detail["loc"][-1]) if detail["loc"] else ""
+    # A place in a list is none of the file's keys.
+    key = next((part for part in reversed(detail["loc"]) if isinstance(part, str)), "")
     given = detail["input"]
     match detail["type"]:
         case "extra_forbidden":
@@ -178,6 +181,10 @@ _FORMS = {
     "subnets": "Write subnet ids, for example ['subnet-0a1b2c3d']",
     "security_groups": "Write security group ids, for example ['sg-0a1b2c3d']",
     "destination": "Write an S3 prefix of letters, digits and !_.=-, for example 's3://bucket/captures'",
+    "database": "Write the database's name, in lower-case letters, digits, _ and -",
+    "workgroup": "Write the workgroup's name, in letters, digits, '.', _ and -",
+    "catalog": "Write the data catalog's name, in letters, digits and @_/-",
+    "tables_at": "Write S3 prefixes of letters, digits and !_.=-, for example ['s3://lake/claims']",
     "mlflow": "Write the full ARN of an MLflow App or a tracking server,"
     " 'arn:aws:sagemaker:<region>:<account>:mlflow-app/<id>' or '...:mlflow-tracking-server/<name>'",
     "kms_key": "Write the key's full ARN, 'arn:aws:kms:<region>:<account>:key/<id>'",

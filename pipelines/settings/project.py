@@ -17,7 +17,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from aws_formats.step_cache import parse_duration
 from pipelines.settings.gate import Gate, Problem, problems
-from pipelines.settings.tables import Description, Listed, Names, Table, Text, which_one
+from pipelines.settings.query import Query, problems_of_names
+from pipelines.settings.tables import S3_PREFIX, Description, Listed, Names, Table, Text, which_one
 from pipelines.settings.tuning import Tuning, problems_of_tuning
 
 INCONSISTENT = "inconsistent"
@@ -145,6 +146,17 @@ class Data(Table):
     max_categories: Annotated[int, Field(ge=2)] = 1000
     leaks: Literal["warn", "error"] = "warn"
     stratify: bool | None = None
+    query: Query | None = None
+
+    @property
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The columns beside the target that each key names; those of notations are :attr:`notations`."""
+        return {
+            "key": (self.key,) if self.key else (),
+            "features": self.features or (),
+            "drop": self.drop,
+            "kinds": tuple(self.kinds),
+        }
 
     @property
     def notations(self) -> dict[str, tuple[str, ...]]:
@@ -160,14 +172,7 @@ class Data(Table):
     def _consistent(self) -> Data:
         if not self.header and self.columns is None:
             raise ValueError("header = false needs columns = [...], the names of all columns in order")
-        features = self.features or ()
-        named = {
-            "key": (self.key,) if self.key else (),
-            "features": features,
-            "drop": self.drop,
-            "kinds": tuple(self.kinds),
-        }
-        by_column = self.notations
+        named, by_column = self.named, self.notations
         if self.columns is not None:
             for key, names in {"target": (self.target,), **named, **by_column}.items():
                 for name in names:
@@ -176,7 +181,7 @@ class Data(Table):
         for key, names in named.items():
             if self.target in names:
                 raise ValueError(f"{key} names the target {self.target!r}")
-        for name in features:
+        for name in named["features"]:
             if name in self.drop:
                 raise ValueError(f"{name!r} is in both features and drop")
         for column in {*by_column["decimal"], *by_column["thousands"], EVERY_COLUMN}:
@@ -241,10 +246,6 @@ class Card(Table):
     risk: Literal["low", "medium", "high", "unknown"] = "unknown"
     risk_reason: CardText | None = None
     ethical_considerations: CardText | None = None
-
-
-S3_PREFIX = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[a-zA-Z0-9!_.=-]+)*/?$"
-"""No character in it means anything in a policy, where the prefix stands as well."""
 
 
 class Capture(Table):
@@ -444,6 +445,15 @@ class Project(Table):
             remedy = which_one(champion, self.environments, "environments")
             yield Problem(("gate", "champion"), f"{champion!r} is no environment", remedy)
         data = self.data
+        if data.query is not None:
+            columns = {
+                "target": (data.target,),
+                "columns": data.columns or (),
+                **data.named,
+                **data.notations,
+            }
+            yield from problems_of_names({("data", key): names for key, names in columns.items()})
+            yield from problems_of_names({("gate", "slices"): self.gate.slices})
         if self.tuning is not None:
             yield from problems_of_tuning(self.tuning, self.task)
         yield from problems(self.gate, self.task, data.target, data.columns, self.accuracy_threshold)

@@ -52,6 +52,8 @@ Text = Annotated[str, Field(min_length=1)]
 DESCRIPTION_LIMIT = 1024
 Description = Annotated[str, AfterValidator(_description)]
 Names = Annotated[tuple[str, ...], Listed, AfterValidator(_distinct)]
+S3_PREFIX = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[a-zA-Z0-9!_.=-]+)*/?$"
+"""No character in it means anything in a policy, where the prefix stands as well."""
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:

@@ -180,9 +180,12 @@ def _proportion(asked: Asked, now: float | None, then: Asked, of_then: float | N
 
 
 def stored(uri: str, target: Target) -> dict[str, int] | None:
-    """The files below an S3 URI and their bytes; None where they may not be listed, are none, or too many."""
+    """The files below an S3 URI and their bytes; None where they may not be listed, are none or too many, or
+    the URI is empty because a query gives the data."""
     from botocore.exceptions import ClientError
 
+    if not uri:
+        return None
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     pages = target.client("s3").get_paginator("list_objects_v2")
     listing = pages.paginate(Bucket=bucket, Prefix=prefix, PaginationConfig={"MaxItems": _MOST_FILES})

@@ -39,6 +39,8 @@ OF_NO_PROJECT = {
     "arn:aws:ecr:eu-west-1:*:repository/sagemaker-xgboost",  # AWS's own account of the region
     "arn:aws:logs:eu-west-1:000000000000:log-group:/aws/sagemaker/*",
     "arn:aws:s3:::raw-data/*",
+    "arn:aws:glue:eu-west-1:000000000000:table/bank/*",  # the tables of the query's database
+    "arn:aws:s3:::lake/payments/*",
 }
 """Patterns of resources that the project's name does not limit."""
 
@@ -75,6 +77,11 @@ EVERY_OPTIONS: dict[Kind, dict[str, str]] = {
         "KmsKeyArn": KEY,
         "AssumedRoleArns": "arn:aws:iam::444455556666:role/there",
         "CaptureBucketArns": "arn:aws:s3:::captures",
+        "QueryWorkgroup": "ml",
+        "QueryDatabase": "bank",
+        "QueryCatalog": "lake",
+        "QueryDataArns": "arn:aws:s3:::lake,arn:aws:s3:::lake/payments/*",
+        "QueryPolicyArns": "arn:aws:iam::000000000000:policy/lake",
     },
     "ci": {"ConnectionArn": CONNECTION},
     "automation": {
@@ -125,6 +132,7 @@ TRUSTED = {
     "HandlerRole": {"lambda.amazonaws.com"},
     "LookupRole": {"lambda.amazonaws.com"},
     "MonitoringRole": {"lambda.amazonaws.com"},
+    "QueryRole": {"lambda.amazonaws.com"},
     "PlanRole": {"codebuild.amazonaws.com"},
     # The SageMaker SDK's put_triggers asks for both.
     "SchedulerRole": {"scheduler.amazonaws.com", "sagemaker.amazonaws.com"},
@@ -191,8 +199,8 @@ def test_the_bucket_is_encrypted_versioned_and_closed(options: dict[str, str]) -
     assert {one["Status"] for one in rules} == {"Enabled"}
     assert [one["NoncurrentVersionExpiration"] for one in rules if "NoncurrentVersionExpiration" in one]
     assert [one["AbortIncompleteMultipartUpload"] for one in rules if "AbortIncompleteMultipartUpload" in one]
-    [cheaper] = [one for one in rules if "Transitions" in one]
-    assert cheaper["Prefix"] == f"{PROJECT}/executions/"
+    cheaper = [one for one in rules if "Transitions" in one]
+    assert {one["Prefix"] for one in cheaper} == {f"{PROJECT}/executions/", f"{PROJECT}/queries/"}
     assert not [one for one in rules if "ExpirationInDays" in one], "no model is ever deleted"
     assert bucket["LoggingConfiguration"] == {
         "DestinationBucketName": "AccessLogs",
@@ -256,7 +264,7 @@ def test_what_holds_data_refuses_everything_without_tls() -> None:
 
 def test_logs_end_some_day_and_keys_turn() -> None:
     groups = [group for kind in KINDS for group in of_type(whole(kind), "AWS::Logs::LogGroup").values()]
-    assert len(groups) == 14
+    assert len(groups) == 15
     assert all(group["RetentionInDays"] == "90" for group in groups)
     assert all(key["EnableKeyRotation"] for key in of_type(whole("foundation"), "AWS::KMS::Key").values())
 

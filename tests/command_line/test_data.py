@@ -140,6 +140,32 @@ def test_data_that_cannot_be_reached_is_said_in_one_line_and_is_no_error(
     assert len(done.out.splitlines()) == 2
 
 
+def test_of_a_project_with_a_query_it_is_said_what_is_read_where(
+    gatehouse: Callable[..., Any], workplace: Path
+) -> None:
+    query = 'query = { database = "bank", sql = "SELECT age, calls FROM churn" }'
+    role = 'region = "eu-west-1"\nrole = "arn:aws:iam::111122223333:role/pipelines"\nbucket = "artifacts"'
+    source = 'source = "churn.csv"'
+    settings(workplace, (source, f"{source}\n{query}"), ('region = "eu-west-1"', role))
+    in_words = "an Athena query (database bank, workgroup primary)"
+    here = gatehouse("data")
+    assert here.out.splitlines()[:3] == [
+        "bank-churn: churn.csv",
+        f"A{in_words[1:]} is not run on this machine, which reads churn.csv instead",
+        "all of 1 file, 3.2 kB: 400 rows, 3 columns",
+    ]
+    (workplace / "churn.csv").unlink()
+    # Nothing answers at this address: nothing is asked.
+    there = gatehouse("data", "--target", "aws", AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    assert there.code == 0, there.err
+    assert there.out.splitlines() == [
+        f"bank-churn: {in_words}",
+        f"{in_words} is the source; its rows are seen when an execution runs it",
+    ]
+    document = json.loads(gatehouse("data", "--target", "aws", "--json").out)
+    assert (document["source"], document["whole"], document["errors"]) == (in_words, None, [])
+
+
 def test_long_names_with_one_beginning_stay_apart(gatehouse: Callable[..., Any], workplace: Path) -> None:
     long = "amount of all card payments in the months before"
     names = [f"{long} 2024", f"{long} 2023", f"{long} 1, in euros", f"{long} 2, in euros", "left"]

@@ -20,7 +20,12 @@ from pipelines.settings.target import resolve_target
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = Path(__file__).parent / "expected"
-PROJECTS = sorted(load_settings(ROOT / "projects.toml").projects)
+FILES = {
+    name: file
+    for file in (ROOT / "projects.toml", Path(__file__).with_name("queried.toml"))
+    for name in sorted(load_settings(file).projects)
+}
+"""The settings file of each project: the examples, and one whose data is a query."""
 AWS = {
     "AWS_REGION": "eu-central-1",
     "SAGEMAKER_PIPELINE_ROLE_ARN": "arn:aws:iam::111122223333:role/pipeline",
@@ -34,14 +39,14 @@ def definition(name: str, target: str, programs: Path) -> str:
     for folder, program in (("processing", "preprocess"), ("training", "train"), ("evaluation", "evaluate")):
         (programs / folder).mkdir(exist_ok=True)
         (programs / folder / f"{program}.py").write_text(f"print('{program}')\n", encoding="utf-8")
-    project = load_settings(ROOT / "projects.toml").project(name)
+    project = load_settings(FILES[name]).project(name)
     where = resolve_target(project, target, AWS)
     sources = gather_sources(project, where, programs=programs, environ={"GATEHOUSE_GIT_COMMIT": "c0ffee"})
     return compile_pipeline(project, where, sources).definition
 
 
 @pytest.mark.parametrize("target", ["local", "aws"])
-@pytest.mark.parametrize("name", PROJECTS)
+@pytest.mark.parametrize("name", FILES)
 def test_an_example_project_compiles_to_the_expected_bytes(name: str, target: str, tmp_path: Path) -> None:
     expected = (EXPECTED / f"{name}.{target}.json").read_text(encoding="utf-8")
     assert definition(name, target, tmp_path) == expected
@@ -50,7 +55,7 @@ def test_an_example_project_compiles_to_the_expected_bytes(name: str, target: st
 if __name__ == "__main__":
     EXPECTED.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        for name in PROJECTS:
+        for name in FILES:
             for target in ("local", "aws"):
                 document = definition(name, target, Path(folder))
                 (EXPECTED / f"{name}.{target}.json").write_text(document, encoding="utf-8")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from program_runs import (
     as_csv,
@@ -63,6 +64,7 @@ def run(
         "model": (first / "model/model.ubj").read_bytes(),
         "importance": (first / "model/feature_importance.json").read_text(),
         "statistics": statistics,
+        "test_sha256": verdict["test_sha256"],
         "checks": [(check["passed"], check["sentence"]) for check in verdict["checks"]],
     }
 
@@ -100,6 +102,27 @@ def test_the_same_rows_give_the_same_model_and_statistics(tmp_path: Path, task: 
         )
     ]
     assert found[0] == found[1] == found[2]
+    assert len(found[0]["test_sha256"]) == 64
+
+
+def test_other_rows_or_other_columns_have_another_digest(tmp_path: Path) -> None:
+    import evaluate
+
+    def digest(name: str, *tables: dict[str, list[Any]]) -> str:
+        (tmp_path / name).mkdir()
+        for place, columns in enumerate(tables):
+            pq.write_table(pa.table(columns), tmp_path / name / f"part-{place}.parquet")
+        return evaluate._digest_of_rows(tmp_path / name)
+
+    same = digest("whole", {"a": [1, 2, 3], "b": ["x", None, "z"]})
+    assert digest("cut", {"a": [3, 2], "b": ["z", None]}, {"a": [1], "b": ["x"]}) == same
+    others = [
+        digest("value", {"a": [1, 2, 3], "b": ["x", None, "y"]}),
+        digest("twice", {"a": [1, 2, 3, 3], "b": ["x", None, "z", "z"]}),
+        digest("crossed", {"a": [2, 1, 3], "b": ["x", None, "z"]}),
+        digest("named", {"a": [1, 2, 3], "c": ["x", None, "z"]}),
+    ]
+    assert len({same, *others}) == 5
 
 
 def test_bits_that_mean_the_same_do_not_change_an_order() -> None:
