@@ -51,10 +51,7 @@ class RehearseOptions:
 @click.option("--column", metavar="NAME", help="What drifts; else the number that tells most.")
 @click.option("--size", type=float, default=2.0, show_default=True, help="A number's shift, in deviations.")
 @click.option(
-    "--rows",
-    "count",
-    type=click.IntRange(200, 5000),
-    help="Of a window; else as many as renew the source in a cool-down.",
+    "--rows", "count", type=click.IntRange(200, 5000), help="Of a window; else enough to renew all."
 )
 @click.option(
     "--label-days", type=click.IntRange(0, 30), default=3, show_default=True, help="Until labels come."
@@ -90,13 +87,13 @@ def command(options: RehearseOptions, project: str | None) -> Output:
     context = find_context(project, "local")
     environment = rehearsed_environment(context.project, options.environment)
     hours = options.hours or context.project.monitoring.hours
-    length = hours / 24
-    windows = int(options.days / length)
+    windows = options.days * 24 // hours
     drift_day = options.drift_day or options.days // _DRIFT_AFTER + 1
+    drift_at = -(-(drift_day - 1) * 24 // hours)
     if windows < 1:
-        raise click.UsageError(f"--days: a window of this project takes {length:g} days.")
-    if options.drifts and drift_day > options.days:
-        raise click.UsageError(f"--drift-day {drift_day} is after the last day, {options.days}.")
+        raise click.UsageError(f"--days: a window of this project takes {hours / 24:g} days.")
+    if options.drifts and drift_at >= windows:
+        raise click.UsageError(f"--drift-day {drift_day} is after the beginning of the last window.")
     if not options.drifts and (options.drift_day or options.column):
         raise click.UsageError("--no-drift excludes --drift-day and --column.")
     rows = read_rows(context.project, options.seed)
@@ -113,7 +110,7 @@ def command(options: RehearseOptions, project: str | None) -> Output:
             count=options.count or _rows_of_a_window(rehearsed, len(rows.past), options.label_days),
             label_days=options.label_days,
             drift=drift,
-            drift_at=int(-(-(drift_day - 1) // length)),
+            drift_at=drift_at,
             seed=options.seed,
         )
         notice(
@@ -124,14 +121,14 @@ def command(options: RehearseOptions, project: str | None) -> Output:
             for entry in play(plan, context.target.at(url), set_clock, notice):
                 log.append(entry)
                 yield f"day {entry.day:>3}  {entry.what:<10}  {entry.text}"
-    wrong = _wrong(log, drift_day if options.drifts else None, rehearsed.monitoring.retrain)
+    wrong = _wrong(log, rehearsed.monitoring.retrain)
     yield Document(
         {
             "project": rehearsed.name,
             "environment": environment,
             "days": options.days,
             "seed": options.seed,
-            "drift": {**asdict(drift), "day": drift_day} if drift else None,
+            "drift": {**asdict(drift), "day": plan.day(plan.window(drift_at).start)} if drift else None,
             "log": [asdict(entry) for entry in log],
             "wrong": wrong,
         },
@@ -147,22 +144,21 @@ def _rows_of_a_window(project: Project, known: int, label_days: int) -> int:
     return max(_LEAST_ROWS, -(-known // windows))
 
 
-def _wrong(log: Sequence[Entry], drift_day: int | None, retrain: str) -> str | None:
+def _wrong(log: Sequence[Entry], retrain: str) -> str | None:
     """What should not have happened, or did not happen; None if all is as it should be."""
-    told = [entry.day for entry in log if entry.what == "told"]
-    over = [entry.day for entry in log if entry.what == "over"]
+    drift = next((place for place, entry in enumerate(log) if entry.what == "drift"), len(log))
+    told = [(place, entry.day) for place, entry in enumerate(log) if entry.what == "told"]
     unexpected = [entry for entry in log if entry.what == "message" and entry.text.startswith(NOT_EXPECTED)]
     if unexpected:
         return f"a message that nothing explains: {unexpected[0].text.removeprefix(NOT_EXPECTED)}"
-    early = [day for day in told if drift_day is None or day <= drift_day]
-    if early:
-        return f"a change was told on day {early[0]}, and there was none"
-    if drift_day is None:
+    if told and told[0][0] < drift:
+        return f"a change was told on day {told[0][1]}, and there was none"
+    if drift == len(log):
         return None
     if not told:
         return "the drift was not told"
-    if not over and retrain != "never":
-        return f"the alarm of day {told[0]} did not end"
+    if retrain != "never" and not any(entry.what == "over" for entry in log):
+        return f"the alarm of day {told[0][1]} did not end"
     return None
 
 

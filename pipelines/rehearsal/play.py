@@ -275,7 +275,7 @@ def _compared(life: _Life, place: int, tell: Callable[[str], None]) -> Iterator[
     yield _mail(life, "got worse" if quality == "worse" else "changed" if life.alarm else "again")
     if started := _STARTED.search(said):
         yield life.entry("training", "A training was started by itself")
-        yield from _outcome(life, _named(life, started[1]))
+        yield from _outcome(life, executions.find(life.target, life.name, started[1]))
     elif plan.project.monitoring.retrain == "ask" and life.alarm and life.person_trains_at is None:
         life.person_trains_at = life.now + timedelta(days=plan.project.monitoring.cool_down_days)
 
@@ -365,11 +365,6 @@ def _answer(life: _Life) -> str | None:
         raise GatehouseError(f"the function failed: {call.said}", where=function)
     life.calls.add(call.request)
     return call.said
-
-
-def _named(life: _Life, identity: str) -> str:
-    """The ARN of an execution of the project's pipeline."""
-    return executions.find(life.target, life.name, identity)
 
 
 def _mail(life: _Life, words: str) -> Entry:

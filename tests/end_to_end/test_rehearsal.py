@@ -123,8 +123,13 @@ def test_an_interrupted_rehearsal_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
-        (("--days", "10", "--drift-day", "20"), 2, "--drift-day 20 is after the last day, 10."),
+        (
+            ("--days", "10", "--drift-day", "20"),
+            2,
+            "--drift-day 20 is after the beginning of the last",
+        ),
         (("--no-drift", "--column", "amount"), 2, "--no-drift excludes --drift-day and --column."),
+        (("--days", "10", "--hours", "168", "--drift-day", "8"), 2, "--drift-day 8 is after the beginning"),
         (("--days", "5", "--hours", "168"), 2, "--days: a window of this project takes 7 days."),
         (("--env", "staging"), 1, "there is no environment 'staging'"),
         (("--column", "fraud"), 1, "Name a number or a category: amount, country"),
