@@ -509,6 +509,7 @@ def _evaluate(context: Context, preprocess: Any, train: Any, champion: Any, prop
                 "--project",
                 context.project.name,
                 "--data-source",
+                # A parameter stands for itself, a step's output has to be made a text.
                 context.data_uri if context.project.data.query is None else context.data_uri.to_string(),
                 # One argument: a version may begin with a dash.
                 sdk.Join(on="=", values=["--data-version", context.parameters.dataset_version]),

@@ -286,6 +286,10 @@ def test_its_role_may_do_what_it_does_and_nothing_else(
     function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{PROJECT}-query-data"
     execution = statements(resources("foundation"), "ExecutionRole")
     assert allows(execution, "lambda:InvokeFunction", function)
+    assert allows(execution, "s3:GetObject", f"arn:aws:s3:::{BUCKET}/{PROJECT}/queries/abc/1/rows/file")
+    ci = statements(resources("foundation"), "CiRole")
+    assert allows(ci, "lambda:GetFunctionConfiguration", function), "a start looks whether it is there"
+    assert not allows(ci, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{PROJECT}/queries/abc/1/rows/file")
     foundation = build_stack(project, site_of(project, ACCOUNT, REGION), "foundation", code_key="x")
     assert foundation.parameters["DataBucket"] == "", "the sample is not read in AWS"
 
