@@ -30,11 +30,13 @@ class Cost:
         seconds: by the clock on the wall.
         peak_mb: the largest resident set of any of its processes.
         busy: processor seconds of all of its processes; other work on the machine hardly changes them.
+        main: those of the first process's first thread alone.
     """
 
     seconds: float
     peak_mb: float = float("nan")
     busy: float = float("nan")
+    main: float = float("nan")
 
 
 def process(
@@ -51,12 +53,19 @@ def process(
     )
     assert child.stdout is not None
     output = child.stdout.read()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and still to be asked
+    main = _main_thread(child.pid)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode not in expected:
         sys.stdout.buffer.write(output)
         raise SystemExit(f"benchmark: `{' '.join(command)}` ended with {child.returncode}")
-    return Cost(time.perf_counter() - started, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
+    return Cost(time.perf_counter() - started, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime, main)
+
+
+def _main_thread(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def timed(work: Callable[[], object]) -> Cost:
