@@ -49,6 +49,8 @@ def test_evaluation_and_the_layer_of_formats_read_archives_by_the_same_file() ->
     assert of_evaluation.read_bytes() == of_formats.read_bytes()
 
 
-@pytest.mark.parametrize("file", ["evaluation/metrics.py", "monitoring/column_statistics.py"])
+@pytest.mark.parametrize(
+    "file", ["evaluation/metrics.py", "evaluation/curves.py", "monitoring/column_statistics.py"]
+)
 def test_the_program_for_model_monitors_image_computes_by_the_same_file(file: str) -> None:
     assert (ROOT / MODEL_MONITOR / Path(file).name).read_bytes() == (ROOT / file).read_bytes()

@@ -7,28 +7,27 @@ the same ones), the string "NaN" below 200 rows, and, where the format has it, w
 constant classifier: the highest that predicting one and the same class for every row reaches. The format has
 no such value for a regression.
 
-Curves and areas are scikit-learn's. What follows from a confusion matrix is computed here, for many
-matrices at once, as resampling needs it; a test holds it to scikit-learn's values.
+What follows from a confusion matrix is computed for many matrices at once, as resampling needs it; tests hold
+it, and the curves, to scikit-learn's values. Classes and scores may be arrays of few bytes a row, of which
+there are many millions.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import brier_score_loss, precision_recall_curve, roc_auc_score, roc_curve
+from curves import Ranked, area_under_roc, thinned
 
 _SAMPLES = 5
 _SAMPLE_SHARE = 0.8
 _FEWEST_ROWS_FOR_DEVIATION = 200
-_CURVE_POINTS = 200
 _CALIBRATION_GROUPS = 10
 _FEWEST_ROWS_IN_A_GROUP = 20
+_ROWS_AT_ONCE = 1 << 20
 
 
 def statistics(
@@ -87,40 +86,23 @@ def regression_values(actual: np.ndarray, predicted: np.ndarray) -> dict[str, fl
 
 def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Rows by actual class (first axis) and predicted class (second axis), int64."""
-    return np.bincount(actual * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+    return combinations((actual, predicted), classes).reshape(classes, classes)
 
 
-Curve = tuple[list[list[float]], float]
-"""False and true positive rates, and the area under them."""
-
-
-def area_under_roc(actual: np.ndarray, scores: np.ndarray) -> float:
-    """The area under the ROC curve; NaN where one of the classes is absent."""
-    positives = int(actual.sum())
-    return math.nan if positives in (0, len(actual)) else float(roc_auc_score(actual, scores))
-
-
-def roc_points(actual: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """False and true positive rates at every distinct score, from (0, 0) to (1, 1); 0 without such rows."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UndefinedMetricWarning)
-        false_rates, true_rates, _ = roc_curve(actual, scores, drop_intermediate=False)
-    return np.nan_to_num(false_rates), np.nan_to_num(true_rates)
-
-
-def one_against_rest(actual: np.ndarray, probabilities: np.ndarray) -> list[Curve]:
-    """For each class its probability's ROC curve against all others: thinned false and true positive rates,
-    and the area; NaN, and no curve worth the name, for a class without rows.
+def combinations(indices: Sequence[np.ndarray], classes: int) -> np.ndarray:
+    """How many rows have each combination of classes: classes ** len(indices) counts, int64, the last index
+    changing fastest.
 
     Args:
-        actual: the class of each row, an index.
-        probabilities: rows x classes.
+        indices: of each row a class, of any integer type.
     """
-    curves = []
-    for place, scores in enumerate(probabilities.T):
-        own = (actual == place).astype(np.int64)
-        curves.append((thinned(*roc_points(own, scores)), area_under_roc(own, scores)))
-    return curves
+    found = np.zeros(classes ** len(indices), np.int64)
+    for begin in range(0, len(indices[0]), _ROWS_AT_ONCE):
+        cells = np.zeros(1, np.int64)
+        for index in indices:
+            cells = cells * classes + index[begin : begin + _ROWS_AT_ONCE]
+        found += np.bincount(cells, minlength=len(found))
+    return found
 
 
 @dataclass(frozen=True)
@@ -147,6 +129,7 @@ def calibration(actual: np.ndarray, scores: np.ndarray) -> Calibration:
         actual: 0 or 1 for each row, both of them present.
         scores: of the positive class, 0 to 1.
     """
+    scores = scores.astype(np.float64)
     groups = max(1, min(_CALIBRATION_GROUPS, len(actual) // _FEWEST_ROWS_IN_A_GROUP))
     # The groups of scikit-learn's calibration_curve with strategy="quantile", which does not say their sizes.
     edges = np.percentile(scores, np.linspace(0, 100, groups + 1))
@@ -154,25 +137,16 @@ def calibration(actual: np.ndarray, scores: np.ndarray) -> Calibration:
     rows = np.bincount(places, minlength=groups)
     positives, sums = (np.bincount(places, weights, groups) for weights in (actual, scores))
     some = rows > 0
+    del places
+    # The mean over both classes, as scikit-learn's brier_score_loss has it to the last digit.
+    squares = (1.0 - actual - (1.0 - scores)) ** 2
+    squares += (actual - scores) ** 2
     return Calibration(
         (sums[some] / rows[some]).tolist(),
         (positives[some] / rows[some]).tolist(),
         rows[some].tolist(),
-        float(brier_score_loss(actual, scores)),
+        float(squares.mean()) / 2,
     )
-
-
-def thinned(*curves: np.ndarray, points: int = _CURVE_POINTS) -> list[list[float]]:
-    """At most about ``points`` points of each curve, first and last included, the same places in all."""
-    count = len(curves[0])
-    if count <= points:
-        return [curve.tolist() for curve in curves]
-    # Evenly along the curve's length, so that steep ends keep their shape.
-    steps = sum(np.abs(np.diff(curve)) for curve in curves)
-    length = np.append(0.0, np.cumsum(steps))
-    places = np.unique(np.searchsorted(length, np.linspace(0.0, length[-1], points)).clip(0, count - 1))
-    places = np.unique(np.concatenate(([0], places, [count - 1])))
-    return [curve[places].tolist() for curve in curves]
 
 
 @dataclass(frozen=True)
@@ -248,10 +222,9 @@ def _binary(actual: np.ndarray, predicted: np.ndarray, scores: np.ndarray) -> di
 
     metrics: dict[str, Any] = {"confusion_matrix": _named(confusion(actual, predicted, 2), ("0", "1"))}
     metrics |= _with_deviations(measure, len(actual))
-    false_rates, true_rates = thinned(*roc_points(actual, scores))
-    # From the highest score on, as people read the curve; scikit-learn begins with the lowest.
-    precision_points, recall_points, _ = precision_recall_curve(actual, scores)
-    precisions, recalls = thinned(precision_points[::-1], recall_points[::-1])
+    ranked = Ranked.of(actual, scores)
+    false_rates, true_rates = thinned(*ranked.roc())
+    recalls, precisions = thinned(*ranked.recall_precision())
     metrics["receiver_operating_characteristic_curve"] = {
         "false_positive_rates": false_rates,
         "true_positive_rates": true_rates,
