@@ -42,7 +42,7 @@ class Scored:
         actual, predicted: indices of the classes, of the smallest type that holds all of them.
         scores: of a binary task, the probability of the second class; float32 where that is exact, as it is
             of an artifact of this pipeline, else float64.
-        probabilities: of another task, if it has few classes, that of each: float32, rows x classes.
+        probabilities: of another task that of each class: float32, rows x classes; where they are kept.
         groups: the columns of the gate's slices, by name.
     """
 
@@ -71,8 +71,19 @@ class _Answered:
     body: str  # the prediction, as CSV
 
 
-def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[str]) -> Scored:
+def score(
+    artifact: Path,
+    test: Path,
+    schema: dict[str, Any],
+    slices: Sequence[str],
+    *,
+    probabilities_too: bool = False,
+) -> Scored:
     """Score the test part of a classification.
+
+    Args:
+        slices: columns of the test part.
+        probabilities_too: keep those of each class where there are a few: four bytes for each in each row.
 
     Raises:
         InputError: the test part is missing, empty, or does not fit the schema.
@@ -80,7 +91,7 @@ def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[s
     classes = pa.array(schema["classes"], pa.string())
     index = np.min_scalar_type(len(classes))
     binary = schema["task"] == "binary"
-    few = not binary and len(classes) <= _MOST_CLASSES_DRAWN
+    few = probabilities_too and not binary and len(classes) <= _MOST_CLASSES_DRAWN
     actual, predicted, scores, hashes = [], [], [], []
     probabilities: list[list[np.ndarray]] = [[] for _ in classes]
     groups: dict[str, list[pa.DictionaryArray]] = {column: [] for column in slices}
