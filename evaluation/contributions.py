@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import xgboost as xgb
-from scoring import PARQUET, as_parquet, batches, serving_code
+from scoring import PARQUET, as_parquet, batches, rows_in, serving_code
 
 _MOST_ROWS, _FEWEST_ROWS = 500, 20
 _MOST_WORK = 5e8
@@ -79,7 +78,7 @@ def contributions(artifact: Path, test: Path, schema: dict[str, Any]) -> Contrib
 
 def _sample(test: Path, most: int) -> pa.Table:
     """At most so many rows, drawn without replacement; the same rows of the same files each time."""
-    total = sum(pq.read_metadata(path).num_rows for path in sorted(test.rglob("*.parquet")))
+    total = rows_in(test)
     chosen = np.sort(np.random.default_rng(0).choice(total, min(most, total), replace=False))
     parts, begin = [], 0
     for table in batches(test):

@@ -123,7 +123,7 @@ def _judged_classes(artifact: Path, test: Tested, gate: Gate, champion: Champion
         label = name.partition(".")[2]
         if label and label not in schema["classes"]:
             raise InputError(f"the gate has a floor {name!r}, but {label!r} is no class. Preprocess again")
-    scored = score(artifact, test.folder, schema, gate.slices)
+    scored = score(artifact, test.folder, schema, gate.slices, probabilities_too=True)
     document = statistics(scored.actual, scored.predicted, scored.scores, schema["classes"], _now())
     answers = Answers(
         classes=schema["classes"],
@@ -135,9 +135,11 @@ def _judged_classes(artifact: Path, test: Tested, gate: Gate, champion: Champion
         groups=scored.groups,
     )
     curves = one_against_rest(scored.actual, scored.probabilities) if scored.probabilities is not None else []
+    spread = _spread_of(scored, schema)
+    del scored  # with its probabilities, before the champion's rows are scored
     more = [check_classes(champion, gate, answers, test)] if champion else []
     verdict = {**judge(gate, answers, more), "metrics": measured(answers)}
-    return Evaluated(document, verdict, schema, answers, curves, predictions=_spread_of(scored, schema))
+    return Evaluated(document, verdict, schema, answers, curves, predictions=spread)
 
 
 def _judged_numbers(artifact: Path, test: Tested, gate: Gate, champion: Champion | None) -> Evaluated:

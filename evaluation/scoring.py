@@ -42,7 +42,7 @@ class Scored:
         actual, predicted: indices of the classes, of the smallest type that holds all of them.
         scores: of a binary task, the probability of the second class; float32 where that is exact, as it is
             of an artifact of this pipeline, else float64.
-        probabilities: of another task, if it has few classes, that of each: float32, rows x classes.
+        probabilities: of another task that of each class: float32, rows x classes; where they are kept.
         groups: the columns of the gate's slices, by name.
     """
 
@@ -71,8 +71,19 @@ class _Answered:
     body: str  # the prediction, as CSV
 
 
-def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[str]) -> Scored:
+def score(
+    artifact: Path,
+    test: Path,
+    schema: dict[str, Any],
+    slices: Sequence[str],
+    *,
+    probabilities_too: bool = False,
+) -> Scored:
     """Score the test part of a classification.
+
+    Args:
+        slices: columns of the test part.
+        probabilities_too: keep those of each class where there are a few: four bytes for each in each row.
 
     Raises:
         InputError: the test part is missing, empty, or does not fit the schema.
@@ -80,9 +91,11 @@ def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[s
     classes = pa.array(schema["classes"], pa.string())
     index = np.min_scalar_type(len(classes))
     binary = schema["task"] == "binary"
-    few = not binary and len(classes) <= _MOST_CLASSES_DRAWN
+    few = probabilities_too and not binary and len(classes) <= _MOST_CLASSES_DRAWN
     actual, predicted, scores, hashes = [], [], [], []
-    probabilities: list[list[np.ndarray]] = [[] for _ in classes]
+    # At once, since many small pieces that are freed do not leave the process.
+    probabilities = np.empty((len(classes), rows_in(test) if few else 0), np.float32)
+    done = 0
     groups: dict[str, list[pa.DictionaryArray]] = {column: [] for column in slices}
     for batch in _answered(artifact, test, schema["target"]):
         for column in slices:
@@ -102,8 +115,8 @@ def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[s
         if binary:
             scores.append(_in_few_bytes(np.where(chosen == 1, probability, 1.0 - probability)))
         if few:  # as exact as XGBoost's own
-            for parts, own in zip(probabilities, batch.prediction.probabilities.T, strict=True):
-                parts.append(own.astype(np.float32))
+            probabilities[:, done : done + len(chosen)] = batch.prediction.probabilities.T
+            done += len(chosen)
         hashes.append(content_hashes(batch.table))
     order = _order(hashes)
     labels = np.concatenate(actual)[order]
@@ -112,11 +125,13 @@ def score(artifact: Path, test: Path, schema: dict[str, Any], slices: Sequence[s
             f"all rows of the test part are of class {schema['classes'][labels[0]]!r}. "
             f"Give rows of both classes"
         )
+    for column in probabilities if few else ():
+        column[:] = column[order]
     return Scored(
         labels,
         np.concatenate(predicted)[order],
         np.concatenate(scores)[order] if binary else None,
-        _columns(probabilities, order).T if few else None,
+        probabilities.T if few else None,
         {column: joined(batches, order) for column, batches in groups.items()},
     )
 
@@ -132,15 +147,6 @@ def _order(hashes: list[np.ndarray]) -> np.ndarray:
     whole = np.concatenate(hashes)
     hashes.clear()
     return np.argsort(whole)
-
-
-def _columns(parts: list[list[np.ndarray]], order: np.ndarray) -> np.ndarray:
-    """Columns x rows in another order, from the batches of each column, which it drops one by one."""
-    found = np.empty((len(parts), len(order)), np.float32)
-    for column, batches in zip(found, parts, strict=True):
-        column[:] = np.concatenate(batches)[order]
-        batches.clear()
-    return found
 
 
 def score_numbers(artifact: Path, test: Path, schema: dict[str, Any]) -> ScoredNumbers:
@@ -230,9 +236,22 @@ def batches(test: Path) -> Iterator[pa.Table]:
                 for batch in file.iter_batches(min(max(rows, _FEWEST_BATCH_ROWS), _BATCH_ROWS)):
                     yield pa.Table.from_batches([batch])
         except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(
-                f"{path.name} is no Parquet file: {str(error).splitlines()[0]}. Write it again"
-            ) from error
+            raise _not_parquet(path, error) from error
+
+
+def rows_in(test: Path) -> int:
+    """How many rows the test part has, by what its files say of themselves."""
+    rows = 0
+    for path in test.rglob("*.parquet"):
+        try:
+            rows += pq.read_metadata(path).num_rows
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _not_parquet(path, error) from error
+    return rows
+
+
+def _not_parquet(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path.name} is no Parquet file: {str(error).splitlines()[0]}. Write it again")
 
 
 def as_parquet(table: pa.Table) -> bytes:

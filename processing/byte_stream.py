@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import threading
 import zipfile
 from collections.abc import Iterator
 from typing import IO, Any, cast
@@ -21,9 +22,44 @@ from source_file import SourceFile
 _LINES_BYTES = 1 << 20
 
 
-def open_bytes(file: SourceFile) -> pa.NativeFile:
+_MOST_AHEAD = 8
+_LONGEST_WAIT = 1.0  # seconds
+
+
+class ReadAhead:
+    """Bounds how many blocks Arrow's reader has read whose batches nobody has taken; by itself it reads 32.
+
+    Where nothing is taken for a second the next block is read all the same, so that nobody waits for ever:
+    that each block becomes a batch is Arrow's habit and no promise.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._ahead = 0
+        self._is_over = False
+
+    def before_read(self) -> None:
+        """Wait until another block may be read."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_over or self._ahead < _MOST_AHEAD, _LONGEST_WAIT)
+            self._ahead += 1
+
+    def taken(self) -> None:
+        """A batch was taken."""
+        with self._changed:
+            self._ahead -= 1
+            self._changed.notify()
+
+    def end(self) -> None:
+        """Nothing will be taken any more."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify()
+
+
+def open_bytes(file: SourceFile, ahead: ReadAhead | None = None) -> pa.NativeFile:
     """The file's content, unpacked, as UTF-8; JSON lines as CSV, and of several spaces one."""
-    return pa.PythonFile(_WholeLineEnds(_content(file)), mode="r")
+    return pa.PythonFile(_WholeLineEnds(_content(file), ahead), mode="r")
 
 
 def open_lines(file: SourceFile) -> IO[bytes]:
@@ -99,12 +135,15 @@ def _with_single_spaces(lines: IO[bytes], quote: str) -> Iterator[bytes]:
 class _WholeLineEnds(_File):
     """A file whose ``read`` gives at most that many bytes, none only at the end."""
 
-    def __init__(self, stream: pa.NativeFile) -> None:
+    def __init__(self, stream: pa.NativeFile, ahead: ReadAhead | None) -> None:
         super().__init__(stream)
         self._held = b""
+        self._ahead = ahead
 
     def read_buffer(self, size: int) -> pa.Buffer:
         """The next bytes, the last of them no ``\\r`` unless the file ends or only one byte is asked for."""
+        if self._ahead is not None:
+            self._ahead.before_read()
         found = self._source.read_buffer(size - len(self._held))
         if self._held:
             found = pa.py_buffer(self._held + found.to_pybytes())

@@ -14,7 +14,7 @@ import faults
 import json_lines
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-from byte_stream import open_bytes
+from byte_stream import ReadAhead, open_bytes
 from dataset_settings import BLANKS, DatasetSettings, InputError
 from notation import stripped
 from settings_lines import toml_text
@@ -153,11 +153,12 @@ def _blocks(
         false_values=list(column_types.FALSE),
         strings_can_be_null=null_texts,
     )
-    last = None
+    last, ahead = None, ReadAhead()
     try:
-        reader = _open_csv(file, read, settings, convert)
+        reader = _open_csv(file, read, settings, convert, ahead)
         while reader is not None:
             batch = reader.read_next_batch()
+            ahead.taken()
             last = batch if batch.num_rows else last
             skipped = min(done, batch.num_rows)
             done -= skipped
@@ -168,6 +169,8 @@ def _blocks(
         if "straddling object" in str(error) and block_size < _LARGEST_BLOCK_BYTES:
             raise _RowTooLong from error
         raise _csv_error(error, file, settings) from error
+    finally:
+        ahead.end()
     if last is not None and "\n" in str(last.column(last.num_columns - 1)[-1]):
         # Arrow takes a quote that is never closed for a field up to the end of the file.
         fault = faults.malformed_line(file, settings, len(file.stored))
@@ -176,13 +179,17 @@ def _blocks(
 
 
 def _open_csv(
-    file: SourceFile, read: pa_csv.ReadOptions, settings: DatasetSettings, convert: pa_csv.ConvertOptions
+    file: SourceFile,
+    read: pa_csv.ReadOptions,
+    settings: DatasetSettings,
+    convert: pa_csv.ConvertOptions,
+    ahead: ReadAhead | None = None,
 ) -> pa_csv.CSVStreamingReader | None:
     parse = pa_csv.ParseOptions(
         delimiter=settings.delimiter, quote_char=settings.quote or False, newlines_in_values=True
     )
     try:
-        return pa_csv.open_csv(open_bytes(file), read, parse, convert)
+        return pa_csv.open_csv(open_bytes(file, ahead), read, parse, convert)
     except _BROKEN as error:
         if "straddling object" in str(error):
             raise

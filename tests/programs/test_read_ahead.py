@@ -1,0 +1,49 @@
+"""A file is read a few blocks ahead of who takes its rows, however fast the disk is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+BLOCK, BLOCKS = 1 << 16, 100
+
+
+def test_few_blocks_wait_for_who_takes_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import byte_stream
+    import csv_source
+    from dataset_settings import DatasetSettings
+    from source_files import find_files
+
+    line = "1234567,abcdefgh,yes\n"
+    rows = BLOCKS * BLOCK // len(line)
+    (tmp_path / "data.csv").write_text("n,t,y\n" + line * rows)
+    settings = DatasetSettings(task="binary", target="y")
+    (file,), _ = find_files(tmp_path, settings)
+    monkeypatch.setattr(byte_stream, "_LONGEST_WAIT", 60.0)  # so that nothing but what is taken lets it go on
+    ahead: list[int] = []
+
+    class Watched(byte_stream.ReadAhead):
+        def before_read(self) -> None:
+            super().before_read()
+            ahead.append(self._ahead)
+
+    monkeypatch.setattr(csv_source, "ReadAhead", Watched)
+    types = {"n": pa.int64(), "y": pa.string()}
+    batches = csv_source.csv_batches(file, types, settings, BLOCK, null_texts=True)
+    assert sum(batch.num_rows for batch in batches) == rows
+    assert len(ahead) >= BLOCKS
+    assert max(ahead) <= byte_stream._MOST_AHEAD < 32
+
+
+def test_a_reader_of_whom_nothing_is_taken_goes_on_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    import byte_stream
+
+    monkeypatch.setattr(byte_stream, "_LONGEST_WAIT", 0.01)
+    ahead = byte_stream.ReadAhead()
+    for _ in range(byte_stream._MOST_AHEAD + 3):
+        ahead.before_read()
+    monkeypatch.setattr(byte_stream, "_LONGEST_WAIT", 600.0)
+    ahead.end()
+    ahead.before_read()  # at once: nobody will take any more
