@@ -27,7 +27,7 @@ from pipelines.definition import limits
 from pipelines.definition import sagemaker_sdk as sdk
 from pipelines.definition.bucket import ensure_bucket
 from pipelines.definition.bundles import Bundle, publish_bundle
-from pipelines.definition.dataset import publish_data
+from pipelines.definition.dataset import is_queried, publish_data
 from pipelines.definition.image import check_image
 from pipelines.definition.model_card import model_card
 from pipelines.definition.query import query_step
@@ -96,6 +96,13 @@ class Context:
     @property
     def cache(self) -> Any:
         return sdk.CacheConfig(enable_caching=True, expire_after=self.project.cache_expire_after)
+
+    @property
+    def reads_a_prefix(self) -> bool:
+        """Whether the raw data is what lies at a prefix in S3 that others write: its name does not say what
+        it holds, as that of uploaded files and of a query's result does."""
+        project = self.project
+        return project.data.source.startswith("s3://") and not is_queried(project, self.target)
 
     @property
     def seconds(self) -> int:
@@ -358,14 +365,21 @@ def _preprocessing(
     outputs: Mapping[str, Any],
     step: str | None = None,
 ) -> Any:
-    """A job of ``preprocess.py``, or of one of its steps, for which instances divide the raw data."""
+    """A job of ``preprocess.py``, or of one of its steps, for which instances divide the raw data.
+
+    What reads a prefix that others write never comes from the step cache, which knows its name alone. Where
+    the settings give the data a version, that is part of what the cache compares.
+    """
     own = {"settings": context.sources.settings, "code": context.sources.processing}
+    reads_a_prefix = "raw" in inputs and context.reads_a_prefix
+    is_named = context.project.data.version is not None
+    version = {"DATASET_VERSION": context.parameters.dataset_version} if reads_a_prefix and is_named else {}
     return sdk.NamedProcessingStep(
         name=name,
         job_prefix=context.job_prefix(name),
         display_name=title,
         description=description,
-        step_args=_processor(context, "preprocess.py", instances).run(
+        step_args=_processor(context, "preprocess.py", instances, version).run(
             inputs=[
                 sdk.processing_input(
                     key, uri, f"{PROCESSING}/input/{key}", sharded=step is not None and key == "raw"
@@ -380,7 +394,7 @@ def _preprocessing(
             ],
             arguments=["--opt-ml", "/opt/ml", *(["--step", step] if step else [])],
         ),
-        cache_config=context.cache,
+        cache_config=context.cache if is_named or not reads_a_prefix else None,
         retry_policies=_job_retries(),
     )
 
@@ -521,7 +535,9 @@ def _evaluate(context: Context, preprocess: Any, train: Any, champion: Any, prop
     )
 
 
-def _processor(context: Context, program: str, instances: Any) -> Any:
+def _processor(
+    context: Context, program: str, instances: Any, variables: Mapping[str, Any] | None = None
+) -> Any:
     network = context.project.network
     return sdk.Processor(
         role=context.target.role_arn,
@@ -532,7 +548,7 @@ def _processor(context: Context, program: str, instances: Any) -> Any:
         volume_size_in_gb=context.project.volume_size_gb,
         max_runtime_in_seconds=context.seconds,
         sagemaker_session=context.session,
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, **(variables or {})},
         volume_kms_key=network.kms_key,
         output_kms_key=network.kms_key,
         network_config=sdk.NetworkConfig(
