@@ -30,8 +30,9 @@ run: $(VENV)/.runtime
 	@$(BIN)/gatehouse run
 	@command -v gatehouse >/dev/null || echo "            after: . $(BIN)/activate   (puts gatehouse on the PATH)"
 
+# Three at once on two cores: a third of the time tests wait, for processes that start and files that become durable.
 test: lint types imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-image: $(VENV)/.development $(IMAGE_VENV)/.installed
 	$(BIN)/python -m pytest tests/image
