@@ -33,7 +33,7 @@ from pipelines.settings.target import Target
 from sagemaker_local import advertisement
 from sagemaker_local.advertisement import BUNDLE_VARIABLES, Advertisement
 from sagemaker_local.errors import CannotStart
-from sagemaker_local.home import Home, is_alive
+from sagemaker_local.home import Home, is_alive, process_of
 from studio.links import link, links_of
 
 if TYPE_CHECKING:
@@ -321,7 +321,8 @@ def take_down(settings: Settings) -> Advertisement | None:
     os.kill(advertised.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_LIMIT
     while time.monotonic() < deadline:
-        if _running(home) is None:
+        # Not found any more is not gone: it still ends its functions and closes its database.
+        if all(process_of(owner) != advertised.pid for owner in owners_alive(settings)):
             return advertised
         time.sleep(0.05)
     raise GatehouseError(
