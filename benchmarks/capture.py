@@ -15,7 +15,6 @@ import http.client
 import json
 import random
 import statistics
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import by_hand, mixed_csv
-from benchmarks.object_store import free_port, server
+from benchmarks.object_store import free_port, local_sagemaker, server
 from benchmarks.preprocessing import _DATASET
 from benchmarks.serving import _HEADERS, _deploy
 
@@ -54,8 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
         for name, of_config in (("plain", {}), ("capturing", {"DataCaptureConfig": CAPTURE})):
             ports[name] = free_port()
             url = f"http://127.0.0.1:{ports[name]}"
-            command = [sys.executable, "-m", "sagemaker_local", "--home", str(folder / name)]
-            stores[name], _ = open_things.enter_context(server([*command, "--port", str(ports[name])], url))
+            command = local_sagemaker(folder / name, ports[name])
+            stores[name], _ = open_things.enter_context(server(command, url))
             _deploy(url, stores[name], folder / "work/model", **of_config)
         sent = 0
         for count, pairs in ((1, options.pairs), (1000, options.pairs // 10)):

@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.object_store import free_port
+from benchmarks.object_store import free_port, local_sagemaker
 
 REGION, BUCKET, GROUP, QUEUE, EVENTS, ENDPOINT = "eu-west-1", "chaos", "chaos", "sent", "routed", "chaos"
 _START_SECONDS = 60.0
@@ -62,8 +62,7 @@ class Server:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.kills = 0
-        self._command = [sys.executable, "-m", "sagemaker_local", "--home", str(folder / "home")]
-        self._command += ["--port", str(port)]
+        self._command = local_sagemaker(folder / "home", port)
         self._log = folder / "server.log"
         self._up = False
         self._process = self._started()

@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks import mixed_csv, preprocessing, training
 from benchmarks.load import FEW_REGION, MANY_REGION, connection
 from benchmarks.measure import Cost, in_turn
-from benchmarks.object_store import OURS, busy, free_port, get, put, server
+from benchmarks.object_store import OURS, busy, free_port, get, local_sagemaker, put, server
 
 FILE = Path(__file__).with_name("guard.toml")
 _CSV_ROWS, _TRAINED_ROWS, _TREES, _OBJECT_MB = 150_000, 30_000, 60, 64
@@ -82,10 +82,9 @@ def _of_servers(folder: Path) -> Iterator[tuple[str, Ways]]:
     source = folder / "object"
     source.write_bytes(os.urandom(_OBJECT_MB << 20))
     ports = free_port(), free_port()
-    mine = [sys.executable, "-m", "sagemaker_local", "--home", str(folder / "home"), "--port", str(ports[0])]
     moto = [str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", str(ports[1])]
     with (
-        server(mine, f"http://127.0.0.1:{ports[0]}") as (ours, pid),
+        server(local_sagemaker(folder / "home", ports[0]), f"http://127.0.0.1:{ports[0]}") as (ours, pid),
         server(moto, f"http://127.0.0.1:{ports[1]}") as (theirs, moto_pid),
     ):
         for name, transfer in (("s3_put", put), ("s3_get", get)):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Cost, in_turn, process, report
-from benchmarks.object_store import free_port, server
+from benchmarks.object_store import free_port, local_sagemaker, server
 
 GATEHOUSE = str(Path(sys.executable).parent / "gatehouse")
 GROUP, BUCKET, REGION = "bench-listing", "bench", "eu-west-1"
@@ -69,8 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
         environment = {"GATEHOUSE_HOME": str(home), "GATEHOUSE_SETTINGS": str(folder / "projects.toml")}
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        endpoint = [sys.executable, "-m", "sagemaker_local", "--home", str(home), "--port", str(port)]
-        with server(endpoint, url) as (s3, _):
+        with server(local_sagemaker(home, port), url) as (s3, _):
             _register(s3, url, options.versions)
             _compare(f"{options.versions:,} versions, the endpoint kept up", environment)
         _compare(f"{options.versions:,} versions, the endpoint inside the command", environment)

@@ -14,7 +14,6 @@ import argparse
 import http.client
 import json
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Cost, in_turn, report, timed
-from benchmarks.object_store import free_port, peak_mb, server
+from benchmarks.object_store import free_port, local_sagemaker, peak_mb, server
 
 POLLS = 64
 FEW, FEW_REGION, MANY_REGION = 10, "eu-west-1", "eu-central-1"
@@ -45,8 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         home, port = Path(folder) / "home", free_port()
-        command = [sys.executable, "-m", "sagemaker_local", "--home", str(home), "--port", str(port)]
-        with server(command, f"http://127.0.0.1:{port}") as (_, pid):
+        with server(local_sagemaker(home, port), f"http://127.0.0.1:{port}") as (_, pid):
             _waiting(port)
             _lists(port, options.objects)
             _long_log(port, pid, home, options.log_mb)

@@ -121,19 +121,16 @@ def _of_server(pid: int, work: Callable[[], object]) -> Cost:
     return Cost(cost.seconds, peak_mb(pid), busy(pid) - before)
 
 
+def local_sagemaker(home: Path, port: int) -> list[str]:
+    """The command of a local SageMaker over a home."""
+    return [sys.executable, "-m", "sagemaker_local", "--home", str(home), "--port", str(port)]
+
+
 def _servers(folder: Path) -> dict[str, AbstractContextManager[tuple[Any, int]]]:
     """The servers of this machine by name, not started yet."""
     ports = [free_port() for _ in range(3)]
     commands = {
-        OURS: [
-            sys.executable,
-            "-m",
-            "sagemaker_local",
-            "--home",
-            str(folder / "home"),
-            "--port",
-            str(ports[0]),
-        ],
+        OURS: local_sagemaker(folder / "home", ports[0]),
         "moto": [str(_BIN / "moto_server"), "-H", "127.0.0.1", "-p", str(ports[1])],
     }
     if importlib.util.find_spec("localbucket") is None:

@@ -24,7 +24,6 @@ import json
 import resource
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +32,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.object_store import busy, free_port, peak_mb, server
+from benchmarks.object_store import busy, free_port, local_sagemaker, peak_mb, server
 from benchmarks.raw_clients import drive, operation, put_object
 
 CLIENTS = 32
@@ -138,9 +137,8 @@ class Watch:
 def _local() -> Iterator[Local]:
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
-        command = [sys.executable, "-m", "sagemaker_local", "--home", str(Path(folder) / "home")]
         url = f"http://127.0.0.1:{port}"
-        with server([*command, "--port", str(port)], url) as (s3, pid):
+        with server(local_sagemaker(Path(folder) / "home", port), url) as (s3, pid):
             yield Local(url, port, pid, s3)
 
 

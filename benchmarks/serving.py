@@ -27,7 +27,7 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks import by_hand, mixed_csv
-from benchmarks.object_store import free_port, server
+from benchmarks.object_store import free_port, local_sagemaker, server
 from benchmarks.preprocessing import _DATASET
 
 TRAINED_ON, ROUNDS, DEPTH = 50_000, 200, 6
@@ -57,16 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
         script, model = _loaded(work / "model")
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        command = [
-            sys.executable,
-            "-m",
-            "sagemaker_local",
-            "--home",
-            str(folder / "home"),
-            "--port",
-            str(port),
-        ]
-        s3, _ = open_things.enter_context(server(command, url))
+        s3, _ = open_things.enter_context(server(local_sagemaker(folder / "home", port), url))
         _deploy(url, s3, work / "model")
         for count in (1, 1000):
             bodies = ["".join(rows[start : start + count]).encode() for start in range(0, 20 * count, count)]

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from benchmarks.object_store import free_port, server
+from benchmarks.object_store import free_port, local_sagemaker, server
 
 GATEHOUSE = str(Path(sys.executable).parent / "gatehouse")
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,8 +71,8 @@ def main(arguments: list[str] | None = None) -> None:
         _gatehouse("run", PROJECT, "-p", "AccuracyThreshold=0.99", expected=3)
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        endpoint = [sys.executable, "-m", "sagemaker_local", "--home", str(home), "--port", str(port)]
-        with server([*endpoint, "--page", "/studio=studio.local_page:page"], url) as (_, process):
+        endpoint = [*local_sagemaker(home, port), "--page", "/studio=studio.local_page:page"]
+        with server(endpoint, url) as (_, process):
             _fill(url, options.executions, options.versions)
             _gatehouse("run", PROJECT, "--register-again")  # the newest execution registers
             link = json.loads(_gatehouse("studio", "--no-browser", "--json"))["url"]
