@@ -228,7 +228,7 @@ def last_windows(
         if not is_absent(error):
             raise
         return []  # no bucket, so nothing was ever run
-    read = (compared_window(s3, bucket, folder) for folder in reversed(folders[-count:]))
+    read = (_compared_window(s3, bucket, folder) for folder in reversed(folders[-count:]))
     return [one for one in read if one is not None]
 
 
@@ -245,7 +245,7 @@ def _folders(s3: Any, bucket: str, prefix: str, after: str = "") -> list[str]:
     return [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
 
 
-def compared_window(s3: Any, bucket: str, folder: str) -> ComparedWindow | None:
+def _compared_window(s3: Any, bucket: str, folder: str) -> ComparedWindow | None:
     """What was found, by the key prefix of its report; None where there is no verdict, or a damaged one."""
     uri = f"s3://{bucket}/{folder}"
     verdict = read_document(s3, f"{uri}verdict.json")

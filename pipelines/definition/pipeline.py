@@ -27,7 +27,7 @@ from pipelines.definition import limits
 from pipelines.definition import sagemaker_sdk as sdk
 from pipelines.definition.bucket import ensure_bucket
 from pipelines.definition.bundles import Bundle, publish_bundle
-from pipelines.definition.dataset import is_queried, publish_data
+from pipelines.definition.dataset import publish_data
 from pipelines.definition.image import check_image
 from pipelines.definition.model_card import model_card
 from pipelines.definition.query import query_step
@@ -101,8 +101,8 @@ class Context:
     def reads_a_prefix(self) -> bool:
         """Whether the raw data is what lies at a prefix in S3 that others write: its name does not say what
         it holds, as that of uploaded files and of a query's result does."""
-        project = self.project
-        return project.data.source.startswith("s3://") and not is_queried(project, self.target)
+        dataset = self.sources.dataset
+        return bool(dataset.uri) and not dataset.files
 
     @property
     def seconds(self) -> int:

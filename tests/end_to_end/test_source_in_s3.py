@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from installed_command import Shell, ShellHere
+from payments import SETTINGS as FROM_A_FILE
 from payments import payments
 from wire_clients import REGION, client_of
 
-SETTINGS = """
-[projects.rc.payments]
-description = "A test"
-owner = "me"
-task = "binary"
-accuracy_threshold = 0.6
-region = "eu-west-1"
-[projects.rc.payments.data]
-source = "s3://shop/payments/"
-target = "fraud"
-positive_class = "yes"
-[projects.rc.payments.training]
-num_round = 5
-"""
+SETTINGS = FROM_A_FILE.replace('"payments.csv"', '"s3://shop/payments/"')
 
 
 @pytest.fixture
@@ -37,9 +25,8 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     shell.run("local", "down")
 
 
-def put(shell: Shell, name: str, rows: int) -> None:
-    s3 = client_of(json.loads(shell.run("local", "status", "--json").out)["url"], "s3")
-    lines = ["amount,country,fraud", *map(",".join, payments(rows, random.Random(name).randrange(1000)))]
+def put(s3: Any, name: str, rows: int, seed: int) -> None:
+    lines = ["amount,country,fraud", *map(",".join, payments(rows, seed))]
     s3.put_object(Bucket="shop", Key=f"payments/{name}.csv", Body="\n".join(lines).encode())
 
 
@@ -48,10 +35,10 @@ def test_new_objects_below_the_prefix_are_read_and_data_with_a_version_is_not_re
 ) -> None:
     s3 = client_of(json.loads(shell.run("local", "status", "--json").out)["url"], "s3")
     s3.create_bucket(Bucket="shop", CreateBucketConfiguration={"LocationConstraint": REGION})
-    put(shell, "monday", 600)
+    put(s3, "monday", 600, 1)
     first = shell.run("run")
     assert (first.code, "600 rows: " in first.err) == (0, True), first.err
-    put(shell, "tuesday", 400)
+    put(s3, "tuesday", 400, 2)
     second = shell.run("start", "--wait")
     assert (second.code, "1000 rows: " in second.err) == (0, True), second.err
     assert "version 2" in second.out
