@@ -1,20 +1,23 @@
 """How often monitoring errs and what it finds, by simulation with its own code: `python -m benchmarks.drift`.
 
-Prints the tables of docs/monitoring.md. False alarms: windows drawn from what the version was made of, row by
-row, and windows whose rows come in clusters, whose level follows the weekday, or differs from day to day,
-after 28 windows of history. Power: shifts of known size in one of the columns.
+Prints the tables of docs/monitoring.md. False alarms: windows drawn from what the version was made of, and
+windows whose rows come in clusters, whose level follows the weekday, or differs from day to day, after 28
+windows of history. Power: shifts of known size in one of the columns. Where a window's rows are independent,
+how many of them fall into each bin is drawn at once (it is multinomial), not row by row.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from baseline import expected_range
 from drift import LEAST_WINDOWS, MISSING, NEW, OUTSIDE, SPREAD, Counted, Reference, answers
-from scipy import stats
+from scipy import special
 
 BASELINE_ROWS = 20_000
 SAMPLE_ROWS = 2048
@@ -38,7 +41,7 @@ def columns(count: int, generator: np.random.Generator) -> list[Column]:
         missing = 0.01 if place % 3 == 0 else 0.0
         if place % 2:
             shares = generator.dirichlet(np.ones(8))
-            made.append(Column(8, missing, stats.norm.ppf(np.cumsum(shares)[:-1])))
+            made.append(Column(8, missing, special.ndtri(np.cumsum(shares)[:-1])))
         else:
             made.append(Column(0, missing, np.empty(0)))
     return made
@@ -61,34 +64,27 @@ def reference_of(column: Column, generator: np.random.Generator) -> tuple[Refere
     return Reference(counts, len(present), int(missing.sum()), has_range=True), ranged
 
 
-def counted(column: Column, levels: np.ndarray, missing: np.ndarray, new: int = 0) -> Counted:
-    """A window's column from its normal levels."""
-    present = levels[~missing]
-    if column.categories:
-        counts = np.bincount(np.digitize(present, column.edges), minlength=column.categories)
-        return Counted(counts, int(missing.sum()), new)
-    low, high, edges = column.edges[0], column.edges[-1], column.edges[1:-1]
-    counts = np.bincount(np.digitize(present, edges), minlength=10)
-    outside = int(np.count_nonzero((present < low) | (present > high)))
-    return Counted(counts, int(missing.sum()), 0, outside)
+Levels = Callable[[int, int, np.random.Generator, np.ndarray], np.ndarray]
+"""Rows, the window's number, a generator and edges, to how many rows lie between the edges of one column."""
 
 
-Window = dict[str, Counted]
-Levels = Callable[[int, int, np.random.Generator], np.ndarray]
-"""Rows, the window's number, and a generator to the standard normal levels of a column."""
+def normal(mean: float, deviation: float = 1.0) -> Levels:
+    """Each row by itself, of a normal distribution; the baseline's is the standard one."""
 
+    def levels(rows: int, day: int, generator: np.random.Generator, edges: np.ndarray) -> np.ndarray:  # noqa: ARG001
+        below = special.ndtr((edges - mean) / deviation)
+        return generator.multinomial(rows, np.diff(below, prepend=0.0, append=1.0))
 
-def independent(rows: int, day: int, generator: np.random.Generator) -> np.ndarray:  # noqa: ARG001
-    """Each row by itself."""
-    return generator.standard_normal(rows)
+    return levels
 
 
 def clustered(share: float) -> Levels:
     """Rows in clusters of 20 of which ``share`` of the variance is common (the intraclass correlation)."""
 
-    def levels(rows: int, day: int, generator: np.random.Generator) -> np.ndarray:  # noqa: ARG001
+    def levels(rows: int, day: int, generator: np.random.Generator, edges: np.ndarray) -> np.ndarray:  # noqa: ARG001
         common = np.repeat(generator.standard_normal(-(-rows // _CLUSTER)), _CLUSTER)[:rows]
-        return np.sqrt(share) * common + np.sqrt(1 - share) * generator.standard_normal(rows)
+        values = np.sqrt(share) * common + np.sqrt(1 - share) * generator.standard_normal(rows)
+        return np.bincount(np.digitize(values, edges), minlength=len(edges) + 1)
 
     return levels
 
@@ -96,9 +92,9 @@ def clustered(share: float) -> Levels:
 def weekly(amplitude: float) -> Levels:
     """A level that follows the weekday, whose mean over the week is the baseline's."""
 
-    def levels(rows: int, day: int, generator: np.random.Generator) -> np.ndarray:
+    def levels(rows: int, day: int, generator: np.random.Generator, edges: np.ndarray) -> np.ndarray:
         step = amplitude * np.sin(2 * np.pi * day / 7)
-        return step + np.sqrt(max(0.0, 1 - amplitude**2 / 2)) * generator.standard_normal(rows)
+        return normal(step, np.sqrt(max(0.0, 1 - amplitude**2 / 2)))(rows, day, generator, edges)
 
     return levels
 
@@ -106,11 +102,57 @@ def weekly(amplitude: float) -> Levels:
 def daily(deviation: float) -> Levels:
     """A level of each day's own."""
 
-    def levels(rows: int, day: int, generator: np.random.Generator) -> np.ndarray:  # noqa: ARG001
+    def levels(rows: int, day: int, generator: np.random.Generator, edges: np.ndarray) -> np.ndarray:
         step = deviation * generator.standard_normal()
-        return step + np.sqrt(1 - deviation**2) * generator.standard_normal(rows)
+        return normal(step, np.sqrt(1 - deviation**2))(rows, day, generator, edges)
 
     return levels
+
+
+def wrong_unit(share: float) -> Levels:
+    """Of a share of the rows the value is a thousand times what it was."""
+
+    def levels(rows: int, day: int, generator: np.random.Generator, edges: np.ndarray) -> np.ndarray:
+        wrong = generator.binomial(rows, share)
+        return normal(0.0, 1000.0)(wrong, day, generator, edges) + INDEPENDENT(
+            rows - wrong, day, generator, edges
+        )
+
+    return levels
+
+
+INDEPENDENT = normal(0.0)
+
+
+def drawn(
+    column: Column,
+    rows: int,
+    day: int,
+    levels: Levels,
+    generator: np.random.Generator,
+    missing: float | None = None,
+) -> Counted:
+    """A column of a window; ``missing`` is the share of rows without a value, if not the baseline's."""
+    absent = int(generator.binomial(rows, column.missing if missing is None else missing))
+    counts = levels(rows - absent, day, generator, column.edges)
+    if column.categories:
+        return Counted(counts, absent)
+    # The outermost edges are the range's: what lies beyond is outside, and belongs to the outermost bins.
+    inner = counts[1:-1].copy()
+    inner[0] += counts[0]
+    inner[-1] += counts[-1]
+    return Counted(inner, absent, 0, int(counts[0] + counts[-1]))
+
+
+Window = dict[str, Counted]
+KINDS: dict[str, Levels] = {
+    "independent rows": INDEPENDENT,
+    "clusters of 20, correlation 0.1": clustered(0.1),
+    "clusters of 20, correlation 0.5": clustered(0.5),
+    "weekly rhythm, 0.3 standard deviations": weekly(0.3),
+    "weekly rhythm, 1 standard deviation": weekly(1.0),
+    "a level of each day's own, 0.5": daily(0.5),
+}
 
 
 @dataclass(frozen=True)
@@ -132,14 +174,9 @@ class World:
             {name: bins for name, (_, bins) in zip(names, drawn, strict=True)},
         )
 
-    def window(
-        self, rows: int, day: int, levels: Levels, generator: np.random.Generator
-    ) -> dict[str, Counted]:
+    def window(self, rows: int, day: int, levels: Levels, generator: np.random.Generator) -> Window:
         """One window."""
-        return {
-            name: counted(bins, levels(rows, day, generator), generator.random(rows) < bins.missing)
-            for name, bins in self.bins.items()
-        }
+        return {name: drawn(bins, rows, day, levels, generator) for name, bins in self.bins.items()}
 
 
 def false_alarms(levels: Levels, rows: int, width: int, history: int, repeat: int, seed: int = 0) -> float:
@@ -156,57 +193,37 @@ def false_alarms(levels: Levels, rows: int, width: int, history: int, repeat: in
     return alarms / done
 
 
-SHIFTS: dict[
-    str, tuple[str, Callable[[World, dict[str, Counted], int, np.random.Generator], dict[str, Counted]]]
-]
-
-
 Change = Callable[[World, Window, int, np.random.Generator], Window]
 
 
-def _shifted(distance: float) -> Change:
+def _spread(levels: Levels) -> Change:
     def change(world: World, window: Window, rows: int, generator: np.random.Generator) -> Window:
-        levels = generator.standard_normal(rows) + distance
-        return {**window, "c2": counted(world.bins["c2"], levels, np.zeros(rows, bool))}
+        return {**window, "c2": drawn(world.bins["c2"], rows, 0, levels, generator)}
 
     return change
 
 
 def _new_category(share: float) -> Change:
-    def change(world: World, window: Window, rows: int, generator: np.random.Generator) -> Window:
-        new = int(generator.binomial(rows, share))
-        return {
-            **window,
-            "c1": counted(world.bins["c1"], generator.standard_normal(rows), np.zeros(rows, bool), new),
-        }
-
-    return change
-
-
-def _unit(share: float) -> Change:
-    def change(world: World, window: Window, rows: int, generator: np.random.Generator) -> Window:
-        levels = generator.standard_normal(rows)
-        levels[generator.random(rows) < share] *= 1000
-        return {**window, "c2": counted(world.bins["c2"], levels, np.zeros(rows, bool))}
+    def change(world: World, window: Window, rows: int, generator: np.random.Generator) -> Window:  # noqa: ARG001
+        return {**window, "c1": replace(window["c1"], new=int(generator.binomial(rows, share)))}
 
     return change
 
 
 def _missing(share: float) -> Change:
     def change(world: World, window: Window, rows: int, generator: np.random.Generator) -> Window:
-        missing = generator.random(rows) < share
-        return {**window, "c0": counted(world.bins["c0"], generator.standard_normal(rows), missing)}
+        return {**window, "c0": drawn(world.bins["c0"], rows, 0, INDEPENDENT, generator, missing=share)}
 
     return change
 
 
-SHIFTS = {
-    "PSI 0.1": (SPREAD, _shifted(0.316)),
-    "PSI 0.15": (SPREAD, _shifted(0.39)),
-    "PSI 0.25": (SPREAD, _shifted(0.5)),
-    "PSI 0.5": (SPREAD, _shifted(0.71)),
+SHIFTS: dict[str, tuple[str, Change]] = {
+    "PSI 0.1": (SPREAD, _spread(normal(0.316))),
+    "PSI 0.15": (SPREAD, _spread(normal(0.39))),
+    "PSI 0.25": (SPREAD, _spread(normal(0.5))),
+    "PSI 0.5": (SPREAD, _spread(normal(0.71))),
     "a new category, 1 %": (NEW, _new_category(0.01)),
-    "a unit changed by 1000 in 2 %": (OUTSIDE, _unit(0.02)),
+    "a unit changed by 1000 in 2 %": (OUTSIDE, _spread(wrong_unit(0.02))),
     "missing up from 1 to 5 %": (MISSING, _missing(0.05)),
 }
 
@@ -218,9 +235,9 @@ def power(shift: str, rows: int, width: int, history: int, repeat: int) -> float
     found = done = 0
     while done < repeat:
         world = World.of(width, generator)
-        past = [world.window(rows, day, independent, generator) for day in range(history)]
+        past = [world.window(rows, day, INDEPENDENT, generator) for day in range(history)]
         for day in range(history, history + 25):
-            window = change(world, world.window(rows, day, independent, generator), rows, generator)
+            window = change(world, world.window(rows, day, INDEPENDENT, generator), rows, generator)
             found += any(
                 one.differs and one.question == question for one in answers(world.references, window, past)
             )
@@ -228,41 +245,59 @@ def power(shift: str, rows: int, width: int, history: int, repeat: int) -> float
     return found / done
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A figure of a table: windows of one size and width, of one kind or with one shift."""
+
+    kind: str
+    rows: int
+    width: int
+    history: int
+    repeat: int
+
+    def figure(self) -> str:
+        """In percent of the windows."""
+        if self.kind in SHIFTS:
+            return f"{100 * power(self.kind, self.rows, self.width, self.history, self.repeat):.0f} %"
+        levels = KINDS[self.kind]
+        return f"{100 * false_alarms(levels, self.rows, self.width, self.history, self.repeat):.1f} %"
+
+
+TABLES: dict[str, list[tuple[str, str, int]]] = {
+    "windows without drift": [
+        ("independent rows, no history", "independent rows", 0),
+        *((kind, kind, LEAST_WINDOWS) for kind in KINDS),
+        ("clusters, correlation 0.5, no history", "clusters of 20, correlation 0.5", 0),
+        ("weekly rhythm, 1, no history", "weekly rhythm, 1 standard deviation", 0),
+    ],
+    "found, no history": [(shift, shift, 0) for shift in SHIFTS],
+    "found, after 28 windows": [(shift, shift, LEAST_WINDOWS) for shift in SHIFTS],
+}
+"""A table's title, and of each row its name, what its windows are, and how many came before."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--repeat", type=int, default=1000, help="windows of each figure")
     repeat = parser.parse_args(arguments).repeat
     heads = [f"{rows:,} rows, {width} columns" for rows in SIZES for width in WIDTHS]
-    print("| windows without drift | " + " | ".join(heads) + " |")
-    print("| --- |" + " --- |" * len(heads))
-    kinds: dict[str, tuple[Levels, int]] = {
-        "independent rows, no history": (independent, 0),
-        "independent rows": (independent, LEAST_WINDOWS),
-        "clusters of 20, correlation 0.1": (clustered(0.1), LEAST_WINDOWS),
-        "clusters of 20, correlation 0.5": (clustered(0.5), LEAST_WINDOWS),
-        "weekly rhythm, 0.3 standard deviations": (weekly(0.3), LEAST_WINDOWS),
-        "weekly rhythm, 1 standard deviation": (weekly(1.0), LEAST_WINDOWS),
-        "a level of each day's own, 0.5": (daily(0.5), LEAST_WINDOWS),
-        "clusters, correlation 0.5, no history": (clustered(0.5), 0),
-        "weekly rhythm, 1, no history": (weekly(1.0), 0),
-    }
-    for name, (levels, history) in kinds.items():
-        cells = [
-            f"{100 * false_alarms(levels, rows, width, history, repeat):.1f} %"
-            for rows in SIZES
-            for width in WIDTHS
-        ]
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
-    for title, history in (("found, no history", 0), ("found, after 28 windows", LEAST_WINDOWS)):
-        print(f"\n| {title} | " + " | ".join(heads) + " |")
-        print("| --- |" + " --- |" * len(heads))
-        for shift in SHIFTS:
-            cells = [
-                f"{100 * power(shift, rows, width, history, repeat):.0f} %"
+    with ProcessPoolExecutor() as pool:
+        figures = pool.map(
+            Cell.figure,
+            (
+                Cell(kind, rows, width, history, repeat)
+                for table in TABLES.values()
+                for _, kind, history in table
                 for rows in SIZES
                 for width in WIDTHS
-            ]
-            print(f"| {shift} | " + " | ".join(cells) + " |", flush=True)
+            ),
+        )
+        for title, table in TABLES.items():
+            print(f"| {title} | " + " | ".join(heads) + " |")
+            print("| --- |" + " --- |" * len(heads))
+            for name, _, _ in table:
+                print(f"| {name} | " + " | ".join(islice(figures, len(heads))) + " |", flush=True)
+            print()
     return 0
 
 

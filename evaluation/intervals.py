@@ -16,12 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from metrics import ClassCounts
-from scipy import optimize, special, stats
+from numerics import root_between
+from scipy import special
 from wilson import wilson
 
 CONFIDENCE = 0.95
 _DRAWS = 2000
-_Z, _Z_ONE_SIDED = (float(stats.norm.ppf(share)) for share in (0.5 + CONFIDENCE / 2, CONFIDENCE))
+_Z, _Z_ONE_SIDED = (float(special.ndtri(share)) for share in (0.5 + CONFIDENCE / 2, CONFIDENCE))
 _MOST_CELLS_DRAWN = 1 << 21
 """Of confusion matrices, at once: 16 MB."""
 _MOST_ROWS_DRAWN = 20_000
@@ -100,7 +101,7 @@ def auc(area: float, positives: int, negatives: int) -> Interval | None:
             return end
         # At the area itself the deviation may be 0 (an area of 1), which is no limit.
         near = area - math.copysign(1e-9, z)
-        return float(optimize.brentq(lambda theta: area - theta - z * deviation(theta), end, near))
+        return root_between(lambda theta: area - theta - z * deviation(theta), end, near)
 
     return Interval(limit(_Z), limit(-_Z), limit(_Z_ONE_SIDED))
 
@@ -176,7 +177,7 @@ def mean_error(errors: np.ndarray, seed: int = 0) -> Interval | None:
     if error == 0:
         return Interval(mean, mean, mean)
     generator = np.random.default_rng(seed)
-    pivots = stats.norm.ppf((np.arange(_DRAWS) + 0.5) / _DRAWS)
+    pivots = special.ndtri((np.arange(_DRAWS) + 0.5) / _DRAWS)
     for place in range(_DRAWS if rows <= _MOST_ROWS_DRAWN else 0):
         drawn = errors[generator.integers(0, rows, rows)]
         drawn_mean = max(float(drawn.mean()), 1e-300)
@@ -208,7 +209,7 @@ def r2(actual: np.ndarray, predicted: np.ndarray, seed: int = 0) -> Interval | N
     squares, errors = distances**2, (actual - predicted) ** 2
     unexplained = float(errors.mean() / squares.mean())
     spread = float(np.std(errors - unexplained * squares) / squares.mean()) / math.sqrt(rows)  # delta method
-    values = 1 - unexplained + spread * stats.norm.ppf((np.arange(_DRAWS) + 0.5) / _DRAWS)
+    values = 1 - unexplained + spread * special.ndtri((np.arange(_DRAWS) + 0.5) / _DRAWS)
     generator = np.random.default_rng(seed)
     for place in range(_DRAWS if rows <= _MOST_ROWS_DRAWN else 0):
         drawn = generator.integers(0, rows, rows)

@@ -26,7 +26,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from metrics import ClassCounts, combinations
-from scipy import optimize, stats
+from numerics import root_between
+from scipy import special
 
 MARGIN = 0.005
 """By how much a challenger may be worse: half a point. A wider one lets a series of candidates erode."""
@@ -68,7 +69,7 @@ def chance_of_worse(differences: Differences, margin: float = MARGIN) -> float:
     if differences.worst is None:
         return _by_t_test(differences, distance)
     variance = _variance_at(margin, differences)
-    return float(stats.norm.sf(distance / math.sqrt(variance / rows)))
+    return float(special.ndtr(-distance / math.sqrt(variance / rows)))
 
 
 def _by_t_test(differences: Differences, distance: float) -> float:
@@ -78,7 +79,7 @@ def _by_t_test(differences: Differences, distance: float) -> float:
     deviation = float(np.std(differences.values, ddof=1))
     if deviation == 0:
         return 0.0
-    return float(stats.t.sf(distance / (deviation / math.sqrt(rows)), rows - 1))
+    return float(special.stdtr(rows - 1, -distance / (deviation / math.sqrt(rows))))
 
 
 def _variance_at(margin: float, differences: Differences) -> float:
@@ -94,8 +95,10 @@ def _variance_at(margin: float, differences: Differences) -> float:
 
     if mean(0.0) <= 0:
         tilt = 0.0
+    elif mean(largest) >= 0:
+        tilt = largest
     else:
-        tilt = largest if mean(largest) >= 0 else float(optimize.brentq(mean, 0.0, largest))
+        tilt = root_between(mean, 0.0, largest)
     tilted = shares / (1 + tilt * moved)
     unobserved = max(0.0, 1 - float(tilted.sum()))
     return float((tilted * moved**2).sum()) + unobserved * (worst - margin) ** 2

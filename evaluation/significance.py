@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from curves import Ranked
 from metrics import ClassCounts
-from scipy import stats
+from numerics import at_least, at_most, draws_without_replacement, tables_with_margins
+from scipy import special
 
 LEVEL = 0.05
 _PERMUTATIONS = 1999
@@ -30,7 +31,9 @@ def association(matrix: np.ndarray) -> float:
     Args:
         matrix: 2 x 2, actual by predicted.
     """
-    return float(stats.fisher_exact(matrix, alternative="greater").pvalue)
+    (right, _), _ = matrix
+    rows, columns = matrix.sum(axis=1), matrix.sum(axis=0)
+    return draws_without_replacement(int(right), int(matrix.sum()), int(rows[0]), int(columns[0]))
 
 
 def better_than_shuffled(
@@ -55,7 +58,7 @@ def better_than_shuffled(
 def _shuffled_tables(matrix: np.ndarray, count: int, generator: np.random.Generator) -> ClassCounts:
     """Of few classes the matrices are drawn, with the sums of rows and columns that they have."""
     margins = matrix.sum(axis=1), matrix.sum(axis=0)
-    return ClassCounts.of(stats.random_table(*margins, seed=generator).rvs(count))
+    return ClassCounts.of(tables_with_margins(*margins, count, generator))
 
 
 def _shuffled_rows(matrix: np.ndarray, count: int, generator: np.random.Generator) -> ClassCounts:
@@ -134,7 +137,7 @@ def _by_normal_approximation(ranked: Ranked, counts: np.ndarray) -> float:
     rows = positives + negatives
     tied = float((ties**3 - ties).sum()) / (rows * (rows - 1))
     deviation = math.sqrt(positives * negatives / 12 * (rows + 1 - tied))
-    return float(stats.norm.sf((wins - positives * negatives / 2 - 0.5) / deviation))
+    return float(special.ndtr((positives * negatives / 2 + 0.5 - wins) / deviation))
 
 
 def _distinct(rows: int, few: int, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -150,7 +153,9 @@ def smaller_errors(errors: np.ndarray, of_constant: np.ndarray) -> float:
     differences = of_constant - errors
     if len(differences) < 2 or float(np.std(differences)) == 0:
         return 0.0 if len(differences) > 1 and float(np.mean(differences)) > 0 else 1.0
-    return float(stats.ttest_1samp(differences, 0.0, alternative="greater").pvalue)
+    rows = len(differences)
+    error = float(np.std(differences, ddof=1)) / math.sqrt(rows)
+    return float(special.stdtr(rows - 1, -float(np.mean(differences)) / error))
 
 
 def rises_with(actual: np.ndarray, predicted: np.ndarray) -> float:
@@ -161,7 +166,10 @@ def rises_with(actual: np.ndarray, predicted: np.ndarray) -> float:
     """
     if len(actual) < 3 or not np.ptp(actual) or not np.ptp(predicted):
         return 1.0
-    return float(stats.pearsonr(predicted, actual, alternative="greater").pvalue)
+    first, second = (numbers - numbers.mean() for numbers in (predicted, actual))
+    correlation = float(first / np.linalg.norm(first) @ (second / np.linalg.norm(second)))
+    half = len(actual) / 2 - 1
+    return float(special.betainc(half, half, (1 - max(-1.0, min(1.0, correlation))) / 2))
 
 
 def more_often_right(only_first: int, only_second: int) -> float:
@@ -171,7 +179,7 @@ def more_often_right(only_first: int, only_second: int) -> float:
         only_first, only_second: rows that only the first, or only the second, has right.
     """
     rows = only_first + only_second
-    return float(stats.binomtest(only_first, rows, alternative="greater").pvalue) if rows else 1.0
+    return at_least(only_first, rows) if rows else 1.0
 
 
 def below(successes: Sequence[int], trials: Sequence[int], floor: float) -> list[float]:
@@ -180,10 +188,7 @@ def below(successes: Sequence[int], trials: Sequence[int], floor: float) -> list
     Returns:
         p-values that already count how many are asked for; one under the level is below the floor.
     """
-    raw = [
-        stats.binomtest(int(good), int(count), floor, alternative="less").pvalue
-        for good, count in zip(successes, trials, strict=True)
-    ]
+    raw = [at_most(int(good), int(count), floor) for good, count in zip(successes, trials, strict=True)]
     adjusted, highest = [1.0] * len(raw), 0.0
     for place, index in enumerate(np.argsort(raw, kind="stable")):
         highest = max(highest, min(1.0, (len(raw) - place) * raw[index]))

@@ -27,7 +27,7 @@ from measured import measured, measured_numbers
 from metric_table import METRICS, SECTIONS
 from metrics import regression_statistics, statistics
 from regression_verdict import NumberAnswers
-from scipy import stats
+from scipy import special
 from verdict import Answers
 
 LEAST_LABELS = 100
@@ -231,7 +231,7 @@ def is_worse(metric: str, now: Mapping[str, float], test: Mapping[str, float]) -
     # Of each interval the side that faces the other value (Newcombe 1998, method 10): a test part that was
     # lucky, near 1, has a short side away from it, and with whole widths up to 5 % of versions looked worse.
     apart = math.hypot(test["value"] - test[better], now[worse] - now["value"])
-    return bool(fallen > large and fallen > apart * stats.norm.isf(LEVEL) / stats.norm.isf(0.025))
+    return bool(fallen > large and fallen > apart * special.ndtri(LEVEL) / special.ndtri(0.025))
 
 
 def read_answers(folder: Path) -> dict[str, pa.Table]:

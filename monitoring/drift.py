@@ -20,9 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from numerics import at_least, draws_without_replacement
+from scipy import special
 
 LEAST_ROWS = 200
 LEAST_WINDOWS = 28
@@ -67,7 +69,7 @@ class Counted:
     new: int = 0
     outside: int = 0
 
-    @property
+    @cached_property
     def present(self) -> int:
         """How many values there are."""
         return int(self.counts.sum())
@@ -141,16 +143,13 @@ def _asked(name: str, reference: Reference, counted: Counted) -> list[Answer]:
     found = []
     rows, present = counted.rows, counted.present
     if len(reference.counts) > 1 and present and reference.present:
-        size, p_value = (
-            stability_index(reference.counts, counted.counts),
-            spread(reference.counts, counted.counts),
-        )
+        size = float(stability_index(reference.counts, counted.counts))
+        p_value = spread(reference.counts, counted.counts)
         found.append(Answer(name, SPREAD, size, 0.0, p_value))
     before = reference.present + reference.missing
     if before and rows:
-        p_value = float(
-            stats.hypergeom.sf(counted.missing - 1, before + rows, reference.missing + counted.missing, rows)
-        )
+        missing = reference.missing + counted.missing
+        p_value = draws_without_replacement(counted.missing, before + rows, missing, rows)
         found.append(Answer(name, MISSING, counted.missing / rows, reference.missing / before, p_value))
     if not reference.present or not present:
         return found
@@ -160,19 +159,22 @@ def _asked(name: str, reference: Reference, counted: Counted) -> list[Answer]:
         found.append(Answer(name, NEW, counted.new / rows, usual, p_value))
     if reference.has_range:
         usual = 2 / (reference.present + 1)
-        p_value = float(stats.betabinom.sf(counted.outside - 1, present, 2, max(reference.present - 1, 1)))
+        p_value = more_outside(reference.present, counted)
         found.append(Answer(name, OUTSIDE, counted.outside / rows, usual, p_value))
     return found
 
 
-def stability_index(reference: np.ndarray, window: np.ndarray) -> float:
-    """The population stability index of two rows of counts; half a row is added to each bin."""
+def stability_index(reference: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """The population stability index of two rows of counts by bin, or of one against each of several.
+
+    Half a row is added to each bin.
+    """
     before, now = _shares(reference), _shares(window)
-    return float(((now - before) * np.log(now / before)).sum())
+    return ((now - before) * np.log(now / before)).sum(axis=-1)
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:
-    return (counts + 0.5) / (counts.sum() + 0.5 * len(counts))
+    return (counts + 0.5) / (counts.sum(axis=-1, keepdims=True) + 0.5 * counts.shape[-1])
 
 
 def spread(reference: np.ndarray, window: np.ndarray) -> float:
@@ -189,7 +191,7 @@ def spread(reference: np.ndarray, window: np.ndarray) -> float:
         return 1.0
     reference, window, both = reference[kept], window[kept], both[kept]
     distances = reference * np.sqrt(now / before) - window * np.sqrt(before / now)
-    return float(stats.chi2.sf((distances**2 / both).sum(), len(both) - 1))
+    return float(special.chdtrc(len(both) - 1, (distances**2 / both).sum()))
 
 
 def more_unseen(unseen: int, values: int, counted: Counted) -> float:
@@ -198,7 +200,17 @@ def more_unseen(unseen: int, values: int, counted: Counted) -> float:
     Given the sum of two Poisson numbers, one of them is binomial (Przyborowski and Wilenski 1940).
     """
     share = counted.present / (counted.present + values)
-    return float(stats.binom.sf(counted.new - 1, unseen + counted.new, share))
+    return at_least(counted.new, unseen + counted.new, share)
+
+
+def more_outside(values: int, counted: Counted) -> float:
+    """Whether more values lie outside the range of so many others than chance brings there.
+
+    Of values in random order, ``outside`` new ones lie beyond both extremes if among the outermost
+    ``outside + 1`` of all there is at most one that is not new.
+    """
+    outside = counted.outside
+    return draws_without_replacement(outside, counted.present + max(values, 2), counted.present, outside + 1)
 
 
 def benjamini_hochberg(p_values: np.ndarray, level: float = LEVEL) -> np.ndarray:
@@ -219,20 +231,28 @@ def _beyond(
     earlier = [window[one.column] for window in past if window[one.column].rows]
     if len(earlier) < LEAST_WINDOWS:
         return 1.0
-    now = _comparable(one.question, reference, counted)
-    values = np.array([_comparable(one.question, reference, window) for window in earlier])
+    now = float(_comparable(one.question, reference, [counted])[0])
+    values = _comparable(one.question, reference, earlier)
     # Of a share that never varied, as much as independent rows would let it vary.
     least = 0.0 if one.question == SPREAD else 0.5 / np.sqrt(min(window.rows for window in earlier))
     deviation = max(float(values.std(ddof=1)), least)
     if not deviation:
         return 0.0 if now > values.mean() else 1.0
     distance = (now - values.mean()) / (deviation * np.sqrt(1 + 1 / len(values)))
-    return float(stats.t.sf(distance, len(values) - 1))
+    return float(special.stdtr(len(values) - 1, -distance))
 
 
-def _comparable(question: str, reference: Reference, counted: Counted) -> float:
-    """On a scale where windows of the same kind vary alike: the index's logarithm, a share's arc sine."""
+def _comparable(question: str, reference: Reference, windows: Sequence[Counted]) -> np.ndarray:
+    """Each window's size on a scale where windows of the same kind vary alike.
+
+    That is the logarithm of an index, the arc sine of a share.
+    """
     if question == SPREAD:
-        return float(np.log(max(stability_index(reference.counts, counted.counts), 1e-12)))
-    number = {MISSING: counted.missing, NEW: counted.new, OUTSIDE: counted.outside}[question]
-    return float(np.arcsin(np.sqrt((number + 0.375) / (counted.rows + 0.75))))
+        index = stability_index(reference.counts, np.stack([one.counts for one in windows]))
+        return np.log(np.maximum(index, 1e-12))
+    numbers = {
+        MISSING: [one.missing for one in windows],
+        NEW: [one.new for one in windows],
+        OUTSIDE: [one.outside for one in windows],
+    }[question]
+    return np.arcsin(np.sqrt((np.array(numbers) + 0.375) / (np.array([one.rows for one in windows]) + 0.75)))

@@ -39,6 +39,18 @@ def _names(node: ast.AST) -> list[str]:
     return []
 
 
+@pytest.mark.parametrize("folder", ["evaluation", "monitoring", "training", "processing"])
+def test_no_program_loads_what_takes_a_second_to_import(folder: str) -> None:
+    imported = {
+        f"{node.module}.{alias.name}"
+        for path in (ROOT / folder).glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert not {name for name in imported if name.startswith(("scipy.stats", "scipy.optimize"))}
+
+
 def test_container_folders_hold_plain_files_that_are_uploaded_as_they_stand() -> None:
     assert PROGRAMS
     assert not [path for path in PROGRAMS if path.name == "__init__.py"]

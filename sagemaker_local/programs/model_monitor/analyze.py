@@ -113,11 +113,7 @@ def _model_quality(
 
 def _table(variables: Mapping[str, str], names: Sequence[str]) -> pa.Table:
     """The dataset. Captured rows of CSV have no header: they get the baseline's names, by their place."""
-    try:
-        form = json.loads(_required(variables, "dataset_format"))
-        assert isinstance(form, dict)
-    except (ValueError, AssertionError) as problem:
-        raise InputError(f"dataset_format is no JSON object: {variables['dataset_format']}") from problem
+    form = _dataset_format(_required(variables, "dataset_format"))
     source = Path(_required(variables, "dataset_source"))
     script = variables.get("record_preprocessor_script")
     if "sagemakerCaptureJson" in form:
@@ -143,6 +139,16 @@ def _table(variables: Mapping[str, str], names: Sequence[str]) -> pa.Table:
         table = table.rename_columns([name or own for own, name in both])
     print(f"{table.num_rows} rows, {table.num_columns} columns", flush=True)
     return table
+
+
+def _dataset_format(text: str) -> dict[str, Any]:
+    try:
+        form = json.loads(text)
+    except ValueError:
+        form = None
+    if not isinstance(form, dict):
+        raise InputError(f"dataset_format is no JSON object: {text}")
+    return form
 
 
 def _without(table: pa.Table, excluded: str) -> pa.Table:
