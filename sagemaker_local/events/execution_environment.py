@@ -209,7 +209,7 @@ class ExecutionEnvironment:
             if not pieces[-1]:
                 raise EOFError
         said: dict[str, Any] = json.loads(b"".join(pieces))
-        self._files.update(said.pop("files", {}))
+        self._files = {**self._files, **said.pop("files", {})}  # another thread may read it in `fits`
         return said
 
     def _variables(self, scratch: str) -> dict[str, str]:

@@ -114,7 +114,7 @@ class _CodeFiles:
         found = {}
         for name in sys.modules.keys() - self._seen:
             self._seen.add(name)
-            path = str(getattr(sys.modules.get(name), "__file__", None))
+            path = str(getattr(sys.modules.get(name), "__dict__", {}).get("__file__"))
             if path.startswith(self._folder) and not path.startswith(self._libraries):
                 with contextlib.suppress(OSError):
                     found[path] = Path(path).stat().st_mtime_ns

@@ -35,8 +35,8 @@ from sagemaker_local.store import Document, Store
 MOST_CALLS = 256
 """Calls under way at once that somebody waits for; AWS has a limit of this kind, too. Each is a process."""
 
-MOST_IDLE = 10
-"""Environments that wait for another event, of all functions; one that uses boto3 takes some 40 MB."""
+MOST_IDLE = 6
+"""Environments that wait for another event, of all functions; one with boto3 takes up to 60 MB."""
 
 IDLE_SECONDS = 60.0
 """How long one waits for another event; on AWS it is a matter of minutes that is not documented."""
