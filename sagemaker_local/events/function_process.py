@@ -134,7 +134,7 @@ def _read(channel: int, requests: queue.SimpleQueue[dict[str, Any]]) -> None:
     with open(channel, "rb", closefd=False) as lines:
         for line in lines:
             requests.put(json.loads(line))
-    os.killpg(0, signal.SIGKILL)
+    os.killpg(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
