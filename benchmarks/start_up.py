@@ -1,18 +1,42 @@
-"""Does the command line feel light? Its start against importing boto3, which any AWS tool has to do."""
+"""Does what starts often feel light? The command line, against importing boto3, which any AWS tool has to do.
+
+And a Lambda function of the local SageMaker: an invocation that finds it warm, against one that loads code.
+"""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
+from typing import Any
 
-from benchmarks.measure import in_turn, process, report
+from benchmarks.measure import Cost, in_turn, process, report, timed
+from benchmarks.object_store import busy, free_port, local_sagemaker, server
 
 GATEHOUSE = str(Path(sys.executable).parent / "gatehouse")
 
+_ROUNDS, _WARM = 7, 20
+"""And how often a warm function is invoked in a round: once takes less than can be read."""
+
+_FUNCTION = """
+import boto3
+
+queues = boto3.client("sqs")
+
+def handler(event, context):
+    return queues.list_queues()["ResponseMetadata"]["HTTPStatusCode"]
+"""
+
 
 def main() -> None:
+    _command_line()
+    _function()
+
+
+def _command_line() -> None:
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "GATEHOUSE_HOME": home}
         boto3 = 'python -c "import boto3"'
@@ -21,9 +45,59 @@ def main() -> None:
             "gatehouse models": lambda: process([GATEHOUSE, "models", "--json"], environment=environment),
             boto3: lambda: process([sys.executable, "-c", "import boto3"]),
         }
-        costs = in_turn(ways, rounds=7)
+        costs = in_turn(ways, rounds=_ROUNDS)
     for ours in list(ways)[:2]:
         report("Start of the command line", {name: costs[name] for name in (ours, boto3)}, ours, {})
+
+
+def _function() -> None:
+    """An invocation over the wire; processor time is that of the local SageMaker and of the function."""
+    import boto3
+
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("code.py", _FUNCTION)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as home, server(local_sagemaker(Path(home), port), url) as (_, pid):
+        place = {"endpoint_url": url, "region_name": "eu-west-1"}
+        keys = {"aws_access_key_id": "benchmark", "aws_secret_access_key": "benchmark"}
+        functions = boto3.client("lambda", **place, **keys)
+        functions.create_function(
+            FunctionName="f",
+            Runtime="python3.12",
+            Role="arn:aws:iam::000000000000:role/local",
+            Handler="code.handler",
+            Timeout=60,
+            Code={"ZipFile": code.getvalue()},
+        )
+
+        def invoke(times: int = 1) -> Cost:
+            before = _busy(pid)
+            seconds = timed(lambda: [_invoke(functions) for _ in range(times)]).seconds
+            return Cost(seconds / times, busy=(_busy(pid) - before) / times)
+
+        def invoke_anew() -> Cost:
+            functions.update_function_configuration(FunctionName="f", Description="another")
+            return invoke()
+
+        invoke()
+        warm, cold = "its environment is warm", "its code is loaded first"
+        costs = in_turn({warm: lambda: invoke(_WARM), cold: invoke_anew}, _ROUNDS)
+    report("An invocation of a function that uses boto3", costs, warm, {})
+
+
+def _invoke(functions: Any) -> None:
+    answer = functions.invoke(FunctionName="f")["Payload"].read()
+    if answer != b"200":
+        raise SystemExit(f"benchmark: the function answered {answer!r}")
+
+
+def _busy(pid: int) -> float:
+    """Processor seconds of a process and of its children, those that live among them."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    living = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return busy(pid, with_children=True) + sum(map(busy, living))
 
 
 if __name__ == "__main__":

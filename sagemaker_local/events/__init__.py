@@ -11,6 +11,7 @@ How an event is processed; each arrow is one SQLite transaction, so that a death
 
 A delivery whose target has been called but that is not yet deleted is made again after a death: at least
 once, as on AWS, and in no promised order. Only an endpoint that is kept up dispatches; one that runs inside
-a short command only writes the outbox. ``functions`` runs Lambda functions as processes, and
-``function_documents`` keeps them; ``alarms`` watches queues.
+a short command only writes the outbox. ``functions`` invokes Lambda functions, each in an
+``execution_environment``, which is a process and stays warm; ``function_documents`` keeps them. ``alarms``
+watches queues.
 """

@@ -24,7 +24,8 @@ from aws_formats import schedules
 from sagemaker_local import clocks
 from sagemaker_local.api import Api
 from sagemaker_local.events import alarms, metric_alarms, outbox, patterns, targets, transformers
-from sagemaker_local.events.functions import Closing, Functions
+from sagemaker_local.events.execution_environment import Closing
+from sagemaker_local.events.functions import Functions
 from sagemaker_local.events.outbox import Delivery, Event
 from sagemaker_local.home import Owner
 from sagemaker_local.store import Document, Store

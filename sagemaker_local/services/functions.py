@@ -19,6 +19,7 @@ from typing import Any
 from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.events import outbox
+from sagemaker_local.events.execution_environment import Answer, Closing
 from sagemaker_local.events.function_documents import (
     FUNCTION,
     MEMORY,
@@ -27,7 +28,7 @@ from sagemaker_local.events.function_documents import (
     delete_function,
     put_function,
 )
-from sagemaker_local.events.functions import Answer, Closing, TooManyCalls
+from sagemaker_local.events.functions import TooManyCalls
 from sagemaker_local.services import paging
 from sagemaker_local.services.call import Call, Handler, Waiting
 from sagemaker_local.store import Document

@@ -348,7 +348,7 @@ def test_invoking_a_function_gives_its_result_its_error_or_its_time_out(
         "told sleep",
     ]
     assert [one["message"].partition(" Error: ")[2] for one in printed if " Error: " in one["message"]] == [
-        "Runtime exited with status 3",
+        "Runtime exited with error: exit status 3",
         "Task timed out after 1.00 seconds",
     ]
 
