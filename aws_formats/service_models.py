@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import DataNotFoundError
@@ -20,10 +21,9 @@ class _Files(JSONFileLoader):  # type: ignore[misc]
     """The same content as plain dictionaries, which keep their order as botocore's `OrderedDict` does."""
 
     def load_file(self, file_path: str) -> Any:
-        for ending, opened in ((".json", open), (".json.gz", gzip.open)):
+        for ending, content in ((".json", bytes), (".json.gz", gzip.decompress)):
             try:
-                with opened(file_path + ending, "rb") as file:
-                    return json.loads(file.read())
+                return json.loads(content(Path(file_path + ending).read_bytes()))
             except FileNotFoundError:
                 continue
         return None
