@@ -10,6 +10,7 @@ of Lambda's own runtime. What the handler prints is the function's log.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -17,6 +18,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -51,8 +53,7 @@ def main(handler: str, answer: Path) -> None:
     os.close(nothing)
     sys.path.insert(0, str(Path.cwd()))
     try:
-        module, _, name = handler.rpartition(".")
-        function = getattr(importlib.import_module(module.replace("/", ".")), name)
+        function = _function(handler)
         result = json.dumps({"result": function(request["event"], Context(request["context"]))})
     except Exception as error:
         traceback.print_exc()
@@ -66,6 +67,18 @@ def main(handler: str, answer: Path) -> None:
     unfinished = answer.with_suffix(".part")
     unfinished.write_text(result)
     unfinished.rename(answer)
+
+
+def _function(handler: str) -> Callable[..., Any]:
+    """The handler, imported."""
+    module, _, name = handler.rpartition(".")
+    gc.disable()  # what is imported stays; to look for garbage in it is a seventh of a short call's work
+    try:
+        function: Callable[..., Any] = getattr(importlib.import_module(module.replace("/", ".")), name)
+    finally:
+        gc.freeze()
+        gc.enable()
+    return function
 
 
 def _die_with_parent(parent: BinaryIO) -> None:
