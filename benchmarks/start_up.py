@@ -4,8 +4,8 @@
 runs. All are run as installed programs are, with their modules compiled; the first round, which does not
 count, sees to that.
 
-The goal, 1.6 of the processor time with a SageMaker that is kept up, is missed by a little. Most of what
-`gatehouse models` needs beyond boto3 is pydantic, which checks the settings: its import twice as much as its
+The goal, 1.6 of the processor time with a SageMaker that is kept up, is missed: it is 1.8. Most of what
+`gatehouse models` needs beyond boto3 is pydantic, which checks the settings, its import twice as much as its
 work. A smaller copy of SageMaker's description, kept in a cache, would save about 0.15, but has to know which
 operations are used.
 """
