@@ -14,6 +14,6 @@
 
 Events are hints. They come twice, late, in another order, or not at all; so no handler believes what an
 event says, each looks at what is there now, and a timer looks at every environment even without an event.
-Needs the standard library, boto3, ``registry`` and a few modules of ``aws_formats``: that is all that the
+Needs the standard library, botocore, ``registry`` and a few modules of ``aws_formats``: that is all that the
 function's package holds.
 """

@@ -23,7 +23,7 @@ from typing import Any
 
 from aws_formats.arns import parse_package_version
 from aws_formats.errors import GatehouseError
-from registry.clients import AssumedRole, Clients
+from registry.clients import AssumedRole, Clients, aws_session
 from registry.environments import Environment, from_json
 from registry.throttling import patient_client
 from registry.version_details import VersionDetails, read_arn
@@ -41,7 +41,7 @@ class Region:
     name: str
 
     def client(self, service: str) -> Any:
-        """A boto3 client; ``AWS_ENDPOINT_URL`` leads to the SageMaker of this machine."""
+        """A botocore client; ``AWS_ENDPOINT_URL`` leads to the SageMaker of this machine."""
         return _client(self, service)
 
 
@@ -158,7 +158,4 @@ def _clients(region: str, assume_role: str | None) -> Clients:
 
 @functools.lru_cache(maxsize=64)
 def _client(region: Region, service: str) -> Any:
-    # Inside the function: what only reads its settings needs no boto3.
-    import boto3
-
-    return patient_client(boto3.session.Session(region_name=region.name), service)
+    return patient_client(aws_session(region.name), service)

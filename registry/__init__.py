@@ -1,4 +1,4 @@
-"""Life after the gate: groups, versions, review, environments, deployment and rollback, over boto3 alone.
+"""Life after the gate: groups, versions, review, environments, deployment and rollback, over botocore alone.
 
     groups -> versions (model_packages, version_details, comparison) -> review, model_cards, sharing
            -> environments, deployment_history, environment_state

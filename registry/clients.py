@@ -1,4 +1,4 @@
-"""What the registry needs of its caller, boto3 clients, and the small requests that several modules make.
+"""What the registry needs of its caller, clients of AWS, and the small requests that several modules make.
 
 Clients come from the caller, because only the caller knows where the registry is: in AWS, under a role of
 another account, or on this machine. ``AssumedRole`` is here because the command and the handlers of the
@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from aws_formats import json_text
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
+from aws_formats.service_models import loader
 from registry.throttling import patient_client
 
 _LARGEST_OBJECT = 64 << 20
@@ -30,7 +31,21 @@ class Clients(Protocol):
     """Somewhere in AWS, or the SageMaker on this machine."""
 
     def client(self, service: str) -> Any:
-        """A boto3 client of that service; the same one at each call."""
+        """A botocore client of that service; the same one at each call."""
+
+
+def aws_session(region: str) -> Any:
+    """A botocore session of the user's own configuration: profile, environment, instance role.
+
+    Of botocore, not of boto3: what boto3 adds to it, uploads in parts and resources, hardly any command
+    needs, and importing it takes as long as a request.
+    """
+    import botocore.session
+
+    session = botocore.session.get_session()
+    session.register_component("data_loader", loader(session.get_config_variable("data_path")))
+    session.set_config_variable("region", region)
+    return session
 
 
 @dataclass(frozen=True)
@@ -48,7 +63,7 @@ class AssumedRole:
     session_name: str = "gatehouse"
 
     def client(self, service: str) -> Any:
-        """A boto3 client with the role's credentials, the same one at each call."""
+        """A botocore client with the role's credentials, the same one at each call."""
         return _assumed_client(self, service)
 
 
@@ -64,15 +79,13 @@ def _assumed_session(assumed: AssumedRole) -> Any:
     A deployment with a canary and a bake time waits for longer than an hour, and a Lambda function may live
     for several.
     """
-    import boto3
-    import botocore.session
     from botocore.credentials import DeferredRefreshableCredentials, create_assume_role_refresher
 
     role = {"RoleArn": assumed.role_arn, "RoleSessionName": assumed.session_name}
     refresh = create_assume_role_refresher(assumed.own.client("sts"), role)
-    session = botocore.session.get_session()
+    session = aws_session(assumed.region)
     session._credentials = DeferredRefreshableCredentials(refresh, "assume-role")
-    return boto3.session.Session(botocore_session=session, region_name=assumed.region)
+    return session
 
 
 def caller_arn(clients: Clients) -> str:

@@ -16,17 +16,20 @@ CODES = frozenset(
 _log = logging.getLogger(__name__)
 
 
-def patient_client(session: Any, service: str, **config: Any) -> Any:
-    """A boto3 client that repeats what is throttled, and says so each time, as a warning in the log.
+def patient_client(session: Any, service: str, *, endpoint_url: str | None = None, **config: Any) -> Any:
+    """A botocore client that repeats what is throttled, and says so each time, as a warning in the log.
 
     Args:
-        session: of boto3; its region counts.
+        session: of botocore; its region counts.
+        endpoint_url: where the service is, if not where AWS has it or the user's configuration says.
         config: further settings of botocore's ``Config``.
     """
     from botocore.config import Config
 
     retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
-    client = session.client(service, config=Config(retries=retries, **config))
+    client = session.create_client(
+        service, endpoint_url=endpoint_url, config=Config(retries=retries, **config)
+    )
     client.meta.events.register_first("needs-retry", _warn)
     return client
 

@@ -27,6 +27,7 @@ from pipelines.infra.stacks import (
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import load_settings
 from pipelines.settings.target import account_of
+from registry.clients import aws_session
 from registry.throttling import patient_client
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -174,12 +175,10 @@ def remove_command(project: str | None, only: tuple[Kind, ...], yes: bool, targe
 
 
 def _aws_project(name: str | None) -> _AwsProject:
-    import boto3
-
     project = load_settings().project(name)
     region = os.environ.get("AWS_REGION") or project.region
-    session = boto3.session.Session(region_name=region)
-    caller = session.client("sts").get_caller_identity()
+    session = aws_session(region)
+    caller = session.create_client("sts").get_caller_identity()
     partition = parse_arn(caller["Arn"]).partition
     return _AwsProject(project, site_of(project, caller["Account"], region, partition, os.environ), session)
 

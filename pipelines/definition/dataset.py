@@ -221,20 +221,22 @@ def publish_data(dataset: Dataset, target: Target, s3: Any) -> None:
         GatehouseError: a file changed after its digest was taken; what was uploaded of it is removed.
     """
     missing = missing_data(dataset, target.bucket, s3)
-    if missing:
-        from boto3.s3.transfer import TransferConfig
+    if not missing:
+        return
+    from boto3.s3.transfer import S3Transfer, TransferConfig
 
-        transfer = TransferConfig(multipart_threshold=_MOST_AT_ONCE) if target.name == "local" else None
-    for file in missing:
-        s3.upload_file(str(file.path), target.bucket, file.key, Config=transfer)
-        stat = file.path.stat()
-        if (stat.st_size, stat.st_mtime_ns) != (file.size, file.modified_ns):
-            s3.delete_object(Bucket=target.bucket, Key=file.key)
-            raise GatehouseError(
-                "the data changed while it was uploaded",
-                where=str(file.path),
-                remedy="Start again when nothing writes to it any more",
-            )
+    config = TransferConfig(multipart_threshold=_MOST_AT_ONCE) if target.name == "local" else None
+    with S3Transfer(s3, config) as transfer:
+        for file in missing:
+            transfer.upload_file(str(file.path), target.bucket, file.key)
+            stat = file.path.stat()
+            if (stat.st_size, stat.st_mtime_ns) != (file.size, file.modified_ns):
+                s3.delete_object(Bucket=target.bucket, Key=file.key)
+                raise GatehouseError(
+                    "the data changed while it was uploaded",
+                    where=str(file.path),
+                    remedy="Start again when nothing writes to it any more",
+                )
 
 
 def publish(project: Project, target: Target) -> str:

@@ -135,7 +135,7 @@ def _download_rows(target: Target, uri: str, folder: Path) -> None:
     ):
         if key.endswith(".parquet"):
             # Numbered, so that no key can name a place outside of the folder.
-            s3.download_file(bucket, key, str(folder / f"{number:06}.parquet"))
+            _download(s3, bucket, key, folder / f"{number:06}.parquet")
     if not any(folder.iterdir()):
         raise CannotPair(f"there are no rows in {uri}")
 
@@ -145,8 +145,16 @@ def _download_artifact(target: Target, version: VersionDetails, folder: Path) ->
     if len(artifacts) != 1 or not artifacts[0].startswith("s3://"):
         raise CannotPair(f"version {version.version} has not one artifact in S3")
     path = folder / f"model-{version.version}.tar.gz"
-    target.client("s3").download_file(*bucket_and_key(artifacts[0]), str(path))
+    _download(target.client("s3"), *bucket_and_key(artifacts[0]), path)
     return path
+
+
+def _download(s3: Any, bucket: str, key: str, path: Path) -> None:
+    """In parts where it is large."""
+    from boto3.s3.transfer import S3Transfer
+
+    with S3Transfer(s3) as transfer:
+        transfer.download_file(bucket, key, str(path))
 
 
 def _answers(artifact: Path, test: Path, number: int, root: Path) -> Path:

@@ -1,7 +1,7 @@
 """The zip file that Lambda runs the handlers from: the same bytes wherever it is made, named by them.
 
-It holds ``automation``, ``registry``, and what these need of ``aws_formats`` and ``evaluation``; boto3 is in
-Lambda's runtime.
+It holds ``automation``, ``registry``, and what these need of ``aws_formats`` and ``evaluation``; botocore is
+in Lambda's runtime.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
 from pipelines import ROOT
 
-FORMATS = ("__init__", "arns", "errors", "json_text", "service_errors", "tar_members")
+FORMATS = ("__init__", "arns", "errors", "json_text", "service_errors", "service_models", "tar_members")
 """The modules of ``aws_formats`` that the handlers need."""
 
 EVALUATION = ("metric_table", "wilson")

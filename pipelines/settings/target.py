@@ -21,6 +21,7 @@ from aws_formats.arns import LOCAL_ACCOUNT, parse_arn
 from aws_formats.errors import GatehouseError
 from aws_formats.service_models import loader
 from pipelines.settings.project import ROLE, Project
+from registry.clients import aws_session
 from registry.throttling import patient_client
 
 LOCAL_BUCKET = "gatehouse-local"
@@ -67,7 +68,7 @@ class Target:
         return replace(self, endpoint_url=endpoint_url)
 
     def client(self, service: str) -> Any:
-        """A boto3 client, the same one at each call; safe to share between threads.
+        """A botocore client, the same one at each call; safe to share between threads.
 
         Locally it neither reads the user's AWS configuration nor looks for credentials.
 
@@ -152,43 +153,18 @@ def sagemaker_project(environ: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def boto_session(target: Target) -> Any:
-    """A boto3 session for the target; each call makes a new one.
+    """A boto3 session for the target, for the SageMaker SDK; each call makes a new one.
 
     In AWS it is the user's own: profile, environment, instance role. Locally it knows no profile and
     made-up credentials only, and its clients speak to the target's endpoint; while that is not up, to
     ``AWS_ENDPOINT_URL``, and without that to nowhere: never to AWS.
     """
-    return _session(target.name, target.region, target.endpoint_url)
-
-
-def _session(name: str, region: str, endpoint_url: str | None) -> Any:
     import boto3
 
-    if name == "aws":
-        return boto3.session.Session(region_name=region)
-    return isolated_session(region, endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or _NOT_UP)
-
-
-# Making a client costs 0.2 s; only these decide what it is.
-@functools.lru_cache(maxsize=64)
-def _client(name: str, region: str, endpoint_url: str | None, service: str) -> Any:
-    session = _session(name, region, endpoint_url)
-    if name == "aws":
-        return patient_client(session, service)
-    # A proxy cannot reach this machine's loopback address. Nobody there checks signatures, so what is
-    # uploaded is not digested for one; its checksum is sent.
-    s3 = {"addressing_style": "path", "payload_signing_enabled": False}
-    return patient_client(session, service, proxies={}, s3=s3)
-
-
-_NOT_UP = "http://local-sagemaker-is-not-up.invalid"
-"""A name that never resolves, so that a client's error says what is wrong."""
-
-
-def isolated_session(region: str, endpoint_url: str = _NOT_UP) -> Any:
-    """A boto3 session that reads no AWS configuration and whose every client has this endpoint."""
-    import boto3
-    import botocore.session
+    session = _session(target.name, target.region)
+    if target.name == "aws":
+        return boto3.session.Session(botocore_session=session)
+    endpoint_url = target.endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or _NOT_UP
 
     class Isolated(boto3.session.Session):  # type: ignore[misc]
         def client(self, service_name: str, *args: Any, **options: Any) -> Any:
@@ -197,14 +173,36 @@ def isolated_session(region: str, endpoint_url: str = _NOT_UP) -> Any:
         def resource(self, service_name: str, *args: Any, **options: Any) -> Any:
             return super().resource(service_name, *args, **{"endpoint_url": endpoint_url, **options})
 
+    return Isolated(botocore_session=session)
+
+
+_NOT_UP = "http://local-sagemaker-is-not-up.invalid"
+"""A name that never resolves, so that a client's error says what is wrong."""
+
+
+# Making a client costs some milliseconds; only these decide what it is.
+@functools.lru_cache(maxsize=64)
+def _client(name: str, region: str, endpoint_url: str | None, service: str) -> Any:
+    session = _session(name, region)
+    if name == "aws":
+        return patient_client(session, service)
+    # A proxy cannot reach this machine's loopback address. Nobody there checks signatures, so what is
+    # uploaded is not digested for one; its checksum is sent.
+    s3 = {"addressing_style": "path", "payload_signing_enabled": False}
+    return patient_client(session, service, endpoint_url=endpoint_url, proxies={}, s3=s3)
+
+
+def _session(name: str, region: str) -> Any:
+    """A botocore session: the user's own in AWS; one that reads no AWS configuration here."""
+    if name == "aws":
+        return aws_session(region)
+    import botocore.session
+
     # (key in the config file, environment variable, default, conversion): only the default counts.
     nothing, nowhere = (None, None, None, None), (None, None, os.devnull, None)
     settings = {"profile": nothing, "config_file": nowhere, "credentials_file": nowhere}
     session = botocore.session.Session(session_vars=settings)
     session.register_component("data_loader", loader())
-    return Isolated(
-        botocore_session=session,
-        region_name=region,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
+    session.set_config_variable("region", region)
+    session.set_credentials("local", "local")
+    return session

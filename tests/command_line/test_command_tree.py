@@ -200,3 +200,25 @@ def test_the_command_is_also_a_module() -> None:
     )
     assert done.returncode == 0
     assert done.stdout.startswith("gatehouse, version ")
+
+
+def test_garbage_is_collected_as_often_as_ever_once_a_command_has_started() -> None:
+    program = (
+        "import gc\n"
+        "usual = gc.get_threshold()\n"
+        "from pipelines import __main__\n"
+        "__main__._collect_late()\n"
+        "assert gc.get_threshold() != usual\n"
+        "stays = [[] for _ in range(300_000)]\n"
+        "assert gc.get_threshold() == usual, gc.get_threshold()\n"
+        "assert not gc.callbacks\n"
+        "class Held: pass\n"
+        "import weakref\n"
+        "cycle = Held()\n"
+        "cycle.itself, seen = cycle, weakref.ref(cycle)\n"
+        "del cycle\n"
+        "more = [[] for _ in range(2_000)]\n"
+        "assert seen() is None, 'a cycle is kept'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
