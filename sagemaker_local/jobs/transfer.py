@@ -16,6 +16,7 @@ import re
 import shutil
 import urllib.parse
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 _FICLONE = 0x40049409
 _NO_LINK = (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP)
+
+_MOVED_AT_ONCE = 4
+"""Files that are digested and wait for the disk at once."""
 
 LEAST_SHARED = 16 << 20
 """Bytes of an input that is shared with the store rather than copied: the overlay costs some ms, too."""
@@ -274,7 +278,7 @@ def files_of_all_hosts(job: JobRun, container_path: str, what: str) -> list[Outp
 def upload(
     objects: ObjectStore, files: Iterable[OutputFile], uri: str, what: str, check: Callable[[], None]
 ) -> None:
-    """Move files into the store under the URI's key; what is shared is copied, and first.
+    """Move files into the store under the URI's key, several at once; what is shared is copied, and first.
 
     Args:
         check: called before each file; may raise to end the work.
@@ -284,13 +288,25 @@ def upload(
     """
     parsed = parse_uri(uri)
     prefix = parsed.key.rstrip("/")
+
+    def keep(file: OutputFile) -> None:
+        check()
+        if not file.shared:
+            file.path.chmod(0o600)  # moving takes the right to write
+        key = f"{prefix}/{file.name}" if prefix else file.name
+        objects.put_file(parsed.bucket, key, file.path, move=not file.shared)
+
+    found = list(files)
+    moved = [file for file in found if not file.shared]
     try:
-        for file in sorted(files, key=lambda file: not file.shared):
-            check()
-            if not file.shared:
-                file.path.chmod(0o600)  # moving takes the right to write
-            key = f"{prefix}/{file.name}" if prefix else file.name
-            objects.put_file(parsed.bucket, key, file.path, move=not file.shared)
+        for file in found:
+            if file.shared:
+                keep(file)
+        if len(moved) > 1:
+            with ThreadPoolExecutor(min(len(moved), _MOVED_AT_ONCE), thread_name_prefix="output") as threads:
+                list(threads.map(keep, moved))
+        elif moved:
+            keep(moved[0])
     except AwsError as refusal:
         raise client_error(f"{what} cannot be kept at {uri}: {refusal}") from refusal
     except OSError as problem:
