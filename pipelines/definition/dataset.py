@@ -217,7 +217,7 @@ def missing_data(dataset: Dataset, bucket: str, s3: Any) -> tuple[DataFile, ...]
 def publish_data(dataset: Dataset, target: Target, s3: Any) -> None:
     """Upload the files that are missing to the target's bucket, which exists; large ones to AWS in parts.
 
-    To this machine as many bytes go in one request as S3 takes: parts would be written to its disk twice.
+    To this machine as many bytes go in one request as S3 takes: each further one would cost processor time.
 
     Raises:
         GatehouseError: a file changed after its digest was taken; what was uploaded of it is removed.
