@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from aws_formats.errors import GatehouseError
 from pipelines import ROOT
 from pipelines.definition.bucket import stored_sizes
 from pipelines.settings.project import Data, Project
+
+_AT_ONCE = 8
+"""Files that are uploaded at once: each waits for the network, or for this machine's disk."""
 
 DIGEST_LENGTH = 16
 """Hexadecimal digits: 64 bits, plenty for one project's versions, and still readable."""
@@ -148,6 +152,10 @@ def missing_files(bundle: Bundle, bucket: str, s3: Any) -> tuple[str, ...]:
 def publish_bundle(bundle: Bundle, bucket: str, s3: Any) -> None:
     """Upload the files that are missing. The bucket exists (``bucket.ensure_bucket``)."""
     missing = set(missing_files(bundle, bucket, s3))
-    for file, content in bundle.files:
-        if file in missing:
-            s3.put_object(Bucket=bucket, Key=bundle.prefix + file, Body=content)
+
+    def put(named: tuple[str, bytes]) -> None:
+        file, content = named
+        s3.put_object(Bucket=bucket, Key=bundle.prefix + file, Body=content)
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="upload") as threads:
+        list(threads.map(put, [named for named in bundle.files if named[0] in missing]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,9 @@ from pipelines.definition.sources import Sources, gather_sources
 from pipelines.settings.project import Project
 from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target
+
+_QUICK_SECONDS = 0.2
+"""In which what is wrong with the sources is found, and all but large data is digested."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def compile_pipeline(project: Project, target: Target, sources: Sources | None =
     """
     # Whatever can be wrong without the SDK is found before the two seconds that its import takes.
     check_image(project)
-    sources = sources or gather_sources(project, target)
+    sources = sources or _gathered(project, target)
     from pipelines.definition import pipeline as definition
     from pipelines.definition.sagemaker_sdk import offline_session
 
@@ -75,3 +79,15 @@ def compile_pipeline(project: Project, target: Target, sources: Sources | None =
         tags=tags,
         commit=sources.commit,
     )
+
+
+def _gathered(project: Project, target: Target) -> Sources:
+    """As `gather_sources`; the SDK is imported while large data is digested."""
+    threads = ThreadPoolExecutor(1, thread_name_prefix="sources")
+    try:
+        gathering = threads.submit(gather_sources, project, target)
+        if wait([gathering], _QUICK_SECONDS).not_done:
+            from pipelines.definition import sagemaker_sdk  # noqa: F401
+        return gathering.result()
+    finally:
+        threads.shutdown(wait=False)  # after Ctrl-C nobody waits for a digest

@@ -69,7 +69,7 @@ def gather_sources(
         **{name: code_bundle(f"{name} code", project.name, folder) for name, folder in folders.items()},
         settings=settings_bundle(project),
         gate=gate_bundle(project),
-        dataset=find_dataset(project, target),
         commit=source_commit(project.root, compiled_in, environ),
         query=query_text(query, project.root) if query is not None else "",
+        dataset=find_dataset(project, target),  # last: large data takes a while
     )

@@ -21,7 +21,8 @@ from sagemaker_local.jobs.failure import JobFailure
 from sagemaker_local.jobs.job import JobRun
 from sagemaker_local.jobs.places import Host, OutputFile, regular_files, resolved
 
-_FOLDER = "/opt/ml/checkpoints"
+FOLDER = "/opt/ml/checkpoints"
+"""Where CheckpointConfig names none."""
 _SECONDS = 5.0
 
 _Seen = dict[tuple[str, str], tuple[int, int, int]]
@@ -96,7 +97,7 @@ def _changed(config: dict[str, Any], host: Host, seen: _Seen) -> list[OutputFile
 
 
 def _folder(config: dict[str, Any], host: Host) -> Path:
-    return host.path(config.get("LocalPath") or _FOLDER, "CheckpointConfig")
+    return host.path(config.get("LocalPath") or FOLDER, "CheckpointConfig")
 
 
 def _prefix(config: dict[str, Any]) -> str:

@@ -54,6 +54,7 @@ class JobRun:
         document: the job's document as it was when it started.
         hosts: its instances.
         rewrite: /opt/ml cannot be given, so paths in configuration and command are real ones.
+        in_namespace: /opt/ml is given by a mount namespace.
         check: raises JobStopped once the job is to stop.
         note: takes a line for the job's log.
         hints: what a person should know if the job's program fails.
@@ -64,6 +65,7 @@ class JobRun:
     document: Document
     hosts: tuple[Host, ...]
     rewrite: bool
+    in_namespace: bool
     context: JobContext
     check: Callable[[], None]
     note: Callable[[str], None]

@@ -34,6 +34,11 @@ _SILENT = "the job's program ended without a message and without any output"
 """The reason of a failure about which only the exit code or the signal is known."""
 
 
+def hosts_of(document: Document, folder: Path) -> tuple[Host, ...]:
+    """A job's instances, whose folders lie in the job's."""
+    return tuple(Host(host, folder / host) for host in document["_Hosts"])
+
+
 class JobThread:
     """One job that this process runs.
 
@@ -49,7 +54,7 @@ class JobThread:
         self._region = region
         self._name: str = document[kind.name_member]
         self._document = document
-        self._hosts = tuple(Host(host, folder / host) for host in document["_Hosts"])
+        self._hosts = hosts_of(document, folder)
         self._store = store
         self._context = context
         self._grace: float | None = None
@@ -87,6 +92,9 @@ class JobThread:
             for line in traceback.format_exc().splitlines():
                 self._note(line)
             return "Failed", {"FailureReason": f"InternalServerError: {problem!r}"[:LIMIT]}
+        finally:
+            for host in self._hosts:
+                host.remove_shared()
 
     def _carry_out(self) -> tuple[str, Document]:
         given = opt_ml.for_instances(opt_ml.detect(), len(self._hosts))
@@ -96,6 +104,7 @@ class JobThread:
             document=self._document,
             hosts=self._hosts,
             rewrite=given.mode == "rewrite",
+            in_namespace=given.mode == "namespace",
             context=self._context,
             check=self._check,
             note=self._note,

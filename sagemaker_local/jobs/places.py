@@ -2,6 +2,8 @@
 
     <home>/jobs/<kind>/<job>/<host>/      one for each instance, algo-1, algo-2, ...
         ml/                               what the job sees as /opt/ml
+        shared/                           large inputs, which it sees there, too: links to files of the store
+        work/                             the overlay's own, where there is `shared`
         log, log.times                    its output, and when it came
         hosts                             its /etc/hosts, where it can be given one
 
@@ -13,8 +15,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -35,6 +38,10 @@ class Host:
     @property
     def ml(self) -> Path:
         return self.folder / "ml"
+
+    @property
+    def shared(self) -> Path:
+        return self.folder / "shared"
 
     @property
     def log(self) -> Path:
@@ -60,6 +67,30 @@ class Host:
                 f" {OPT_ML} only. Choose one there, e.g. {OPT_ML}/processing/..."
             )
         return self.ml / PurePosixPath(inside).relative_to(OPT_ML)
+
+    def shared_path(self, container_path: str, what: str) -> Path:
+        """As :meth:`path`, for files that the job shares with the store: it can only read these.
+
+        Makes the folders that it takes for the instance to be given them.
+        """
+        for name in ("shared", "work"):
+            (self.folder / name).mkdir(exist_ok=True)
+        return self.shared / self.path(container_path, what).relative_to(self.ml)
+
+    def remove_shared(self) -> None:
+        """Remove what :meth:`shared_path` was for; the instance has ended."""
+        shutil.rmtree(self.shared, ignore_errors=True)
+        own = self.folder / "work" / "work"  # the kernel makes it, without any rights
+        if own.is_dir():
+            own.chmod(0o700)
+        shutil.rmtree(own.parent, ignore_errors=True)
+
+
+def is_apart(container_path: str, others: Iterable[str]) -> bool:
+    """Whether a folder neither holds one of the others nor lies in one."""
+    own = PurePosixPath(os.path.normpath(container_path))
+    paths = [PurePosixPath(os.path.normpath(other)) for other in others]
+    return not any(own.is_relative_to(other) or other.is_relative_to(own) for other in paths)
 
 
 def rewritten(text: str, ml: Path) -> str:
@@ -125,7 +156,7 @@ def resolved(path: Path, root: Path) -> Path | None:
         try:
             mode = path.lstat().st_mode
         except OSError:
-            return None
+            return _shared(path, root)
         if not stat.S_ISLNK(mode):
             real = Path(os.path.realpath(path))
             return real if real.is_relative_to(root) else None
@@ -133,6 +164,15 @@ def resolved(path: Path, root: Path) -> Path | None:
         inside = target.is_relative_to(OPT_ML)
         path = root / target.relative_to(OPT_ML) if inside else path.parent / target
     return None
+
+
+def _shared(path: Path, root: Path) -> Path | None:
+    """An input that the job shares with the store and has left as it was."""
+    inside = Path(os.path.normpath(path))
+    if not inside.is_relative_to(root):
+        return None
+    shared = root.with_name("shared") / inside.relative_to(root)
+    return shared if shared.is_file() else None
 
 
 def first_kilobyte(path: Path, ml: Path) -> str:

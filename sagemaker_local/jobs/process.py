@@ -55,6 +55,7 @@ class InstanceProcess:
             host=host.name,
             hosts=str(host.hosts_file),
             ml=str(host.ml),
+            shared=host.shared.is_dir(),
             log=str(host.log),
             argv=command.argv,
             environment=command.environment,

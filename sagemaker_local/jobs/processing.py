@@ -108,10 +108,13 @@ def _stage(job: JobRun) -> list[Command]:
 
 
 def _stage_inputs(job: JobRun) -> None:
-    for item in _inputs(job.document):
-        if not item.get("AppManaged"):
-            source = item["S3Input"]
-            transfer.stage_source(job, source, source["LocalPath"], f"input '{item['InputName']}'")
+    inputs = [item for item in _inputs(job.document) if not item.get("AppManaged")]
+    paths = [item["S3Input"]["LocalPath"] for item in inputs]
+    written = [item["S3Output"]["LocalPath"] for item in _outputs(job.document) if not item.get("AppManaged")]
+    for number, item in enumerate(inputs):
+        others = [*written, *paths[:number], *paths[number + 1 :]]
+        what = f"input '{item['InputName']}'"
+        transfer.stage_source(job, item["S3Input"], paths[number], what, others)
 
 
 def _collect(job: JobRun, stopped: bool) -> Document:

@@ -24,7 +24,7 @@ from sagemaker_local import abandoned, clocks
 from sagemaker_local.errors import AwsError, job_not_found, validation_error
 from sagemaker_local.jobs import processing, training
 from sagemaker_local.jobs.job import DEFAULT_RUNTIME, JobContext, JobKind
-from sagemaker_local.jobs.job_thread import GRACE, JobThread
+from sagemaker_local.jobs.job_thread import GRACE, JobThread, hosts_of
 from sagemaker_local.jobs.phases import TERMINAL, end, enter_phase, owned
 
 if TYPE_CHECKING:
@@ -153,11 +153,13 @@ class JobRunner:
 
     def recover(self) -> list[Document]:
         """Mark jobs Failed whose owner died; the documents that were changed."""
-        return [
-            document
-            for kind in KINDS.values()
-            for document in abandoned.end_all(self._store, self._owner, owned(kind))
-        ]
+        changed = []
+        for kind in KINDS.values():
+            for document in abandoned.end_all(self._store, self._owner, owned(kind)):
+                for host in hosts_of(document, self.folder(kind, document)):
+                    host.remove_shared()
+                changed.append(document)
+        return changed
 
     def sweep(self) -> None:
         """Remove the folders of jobs that did not come to be; where no other process works on the home."""

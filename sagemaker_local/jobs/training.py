@@ -173,9 +173,12 @@ def _stage(job: JobRun) -> list[Command]:
 
 
 def _stage_channels(job: JobRun) -> None:
+    others = [(job.document.get("CheckpointConfig") or {}).get("LocalPath") or checkpoints.FOLDER]
+    if script := script_mode.script_of(job.document.get("HyperParameters") or {}):
+        others.append(script.submit_directory)  # it may lie in a channel, and is unpacked
     for channel in _channels(job.document):
         source, name = channel["DataSource"]["S3DataSource"], channel["ChannelName"]
-        transfer.stage_source(job, source, f"{_DATA}/{name}", f"channel '{name}'")
+        transfer.stage_source(job, source, f"{_DATA}/{name}", f"channel '{name}'", others)
 
 
 def _script_command(

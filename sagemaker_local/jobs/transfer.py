@@ -1,30 +1,44 @@
 """Between the object store and a job's folders: inputs are staged, results are uploaded.
 
-An object on disk is a plain file, so staging asks the file system to share its blocks (a reflink) and
-copies inside the kernel where it cannot. Results are moved into the store rather than copied.
+An object on disk is a plain file. A large input is another name of it (a hard link), which the job sees
+through an overlay that takes what it writes (``launcher.namespace``). Where there is no overlay, and for what
+is small, staging asks the file system to share the file's blocks (a reflink), and copies inside the kernel
+where it cannot. Results are moved into the store rather than copied.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
+import os
 import re
 import shutil
 import urllib.parse
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sagemaker_local.errors import AwsError
+from sagemaker_local.jobs import opt_ml
 from sagemaker_local.jobs.failure import client_error, disk_failure
-from sagemaker_local.jobs.places import OutputFile, regular_files, resolved
+from sagemaker_local.jobs.places import OutputFile, is_apart, regular_files, resolved
 
 if TYPE_CHECKING:
     from sagemaker_local.jobs.job import JobRun
     from sagemaker_local.s3.objects import ObjectInfo, ObjectStore
 
 _FICLONE = 0x40049409
+_NO_LINK = (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP)
+
+_MOVED_AT_ONCE = 4
+"""Files that are digested and wait for the disk at once."""
+
+LEAST_SHARED = 16 << 20
+"""Bytes of an input that is shared with the store rather than copied: the overlay costs some ms, too."""
+
 _S3_HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
 
 
@@ -139,11 +153,17 @@ def _path_of(key: str, name: str) -> str:
     return name
 
 
-def stage(objects: Iterable[Source], folder: Path, check: Callable[[], None]) -> None:
+def stage(
+    objects: Iterable[Source],
+    folder: Path,
+    check: Callable[[], None],
+    give: Callable[[Path, Path], None] | None = None,
+) -> None:
     """Copy objects below `folder`, which is made.
 
     Args:
         check: called before each file; may raise to end the work.
+        give: makes the second path a file of the first one's content; :func:`copy_file` if there is none.
 
     Raises:
         JobFailure: the disk is full, or two keys want to be file and folder at once.
@@ -154,7 +174,7 @@ def stage(objects: Iterable[Source], folder: Path, check: Callable[[], None]) ->
             check()
             target = folder / source.name
             target.parent.mkdir(parents=True, exist_ok=True)
-            copy_file(source.info.path, target)
+            (give or copy_file)(source.info.path, target)
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as clash:
         raise client_error(
             f"two S3 keys claim the path {clash.filename} as a file and as a folder."
@@ -165,23 +185,42 @@ def stage(objects: Iterable[Source], folder: Path, check: Callable[[], None]) ->
         raise disk_failure("copying the job's input", problem) from problem
 
 
-def stage_source(job: JobRun, source: dict[str, Any], container_path: str, what: str) -> None:
-    """Copy what an S3 data source of a request means to each instance: all of it, or its share of the keys.
+def stage_source(
+    job: JobRun, source: dict[str, Any], container_path: str, what: str, others: Iterable[str]
+) -> None:
+    """Give each instance what an S3 data source of a request means: all of it, or its share of the keys.
 
     Args:
         source: S3Uri, S3DataType, and S3DataDistributionType.
         container_path: the folder for it, under /opt/ml.
         what: names it in an error, e.g. "input 'raw'".
+        others: paths of which none may lie in the folder, or the folder in one, for it to be shared.
 
     Raises:
         JobFailure: as :func:`sources` and :func:`stage`.
     """
+    may_share = job.in_namespace and is_apart(container_path, others)
     read = manifest_sources if source.get("S3DataType") == "ManifestFile" else sources
     found = read(job.objects, source["S3Uri"], job.region, job.document["RoleArn"])
     is_sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
     for number, host in enumerate(job.hosts):
         own = found[number :: len(job.hosts)] if is_sharded else found
-        stage(own, host.path(container_path, what), job.check)
+        is_large = sum(one.info.size for one in own) >= LEAST_SHARED
+        if is_large and may_share and opt_ml.can_share(host.folder.parents[1]):
+            stage(own, host.shared_path(container_path, what), job.check, link_file)
+        else:
+            stage(own, host.path(container_path, what), job.check)
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Another name for the file, to be written to by nobody; a copy where there can be none."""
+    try:
+        target.unlink(missing_ok=True)  # a manifest may list an object twice
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        copy_file(source, target)
 
 
 def copy_file(source: Path, target: Path) -> None:
@@ -239,7 +278,7 @@ def files_of_all_hosts(job: JobRun, container_path: str, what: str) -> list[Outp
 def upload(
     objects: ObjectStore, files: Iterable[OutputFile], uri: str, what: str, check: Callable[[], None]
 ) -> None:
-    """Move files into the store under the URI's key; what is shared is copied, and first.
+    """Move files into the store under the URI's key, several at once; what is shared is copied, and first.
 
     Args:
         check: called before each file; may raise to end the work.
@@ -249,13 +288,25 @@ def upload(
     """
     parsed = parse_uri(uri)
     prefix = parsed.key.rstrip("/")
+
+    def keep(file: OutputFile) -> None:
+        check()
+        if not file.shared:
+            file.path.chmod(0o600)  # moving takes the right to write
+        key = f"{prefix}/{file.name}" if prefix else file.name
+        objects.put_file(parsed.bucket, key, file.path, move=not file.shared)
+
+    found = list(files)
+    moved = [file for file in found if not file.shared]
     try:
-        for file in sorted(files, key=lambda file: not file.shared):
-            check()
-            if not file.shared:
-                file.path.chmod(0o600)  # moving takes the right to write
-            key = f"{prefix}/{file.name}" if prefix else file.name
-            objects.put_file(parsed.bucket, key, file.path, move=not file.shared)
+        for file in found:
+            if file.shared:
+                keep(file)
+        if len(moved) > 1:
+            with ThreadPoolExecutor(min(len(moved), _MOVED_AT_ONCE), thread_name_prefix="output") as threads:
+                list(threads.map(keep, moved))
+        elif moved:
+            keep(moved[0])
     except AwsError as refusal:
         raise client_error(f"{what} cannot be kept at {uri}: {refusal}") from refusal
     except OSError as problem:

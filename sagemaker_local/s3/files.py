@@ -57,6 +57,22 @@ class Incoming:
             raise
         return incoming
 
+    @classmethod
+    def naming(cls, root: Path, path: Path) -> Incoming:
+        """A file as it is, under a second name: it stays where it is even if it becomes an object's."""
+        incoming = cls(root)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            os.close(incoming._descriptor)
+            incoming._descriptor = descriptor
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            incoming.path.unlink()
+            os.link(path, incoming.path)
+        except BaseException:
+            incoming.close()
+            raise
+        return incoming
+
     @property
     def md5(self) -> bytes:
         """Of everything that :meth:`write` was given."""
@@ -77,6 +93,19 @@ class Incoming:
         while view:
             view = view[os.write(self._descriptor, view) :]
         self.size += len(data)
+
+    @property
+    def descriptor(self) -> int:
+        return self._descriptor
+
+    def seek(self, offset: int) -> None:
+        """What is appended next begins there, in bytes."""
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+
+    def cut(self, size: int) -> None:
+        """Make the file that long, in bytes."""
+        os.ftruncate(self._descriptor, size)
+        self.size = size
 
     def append(self, descriptor: int, offset: int, length: int) -> None:
         """Add part of an open file inside the kernel, where blocks can be shared; not digested."""

@@ -83,7 +83,10 @@ class Receiver:
         self._decoder = Decoder() if _is_chunked(request) else None
         self._condition = messages.write_condition(request)
         self._metadata = messages.user_metadata(request)
-        self._incoming = objects.incoming()
+        if self._upload is None:
+            self._incoming = objects.incoming()
+        else:
+            self._incoming = uploads.incoming(self._upload, self._number, self._length)
 
     def feed(self, data: bytes) -> None:
         for piece in self._decoder.feed(data) if self._decoder else (data,):

@@ -1,7 +1,8 @@
 """Multipart uploads: parts as files, rows that say which, and one object in the end.
 
 An upload survives a restart of the endpoint: a client that is in the middle of a large file goes on
-where it was. Parts are joined inside the kernel; they are deleted only once the object is there.
+where it was. Parts lie where they belong in the object's file to be, or are copied there inside the kernel
+(``part_files``); they are deleted only once the object is there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sagemaker_local.errors import AwsError
 from sagemaker_local.s3 import files
 from sagemaker_local.s3.files import Incoming
 from sagemaker_local.s3.objects import Condition, ObjectInfo, ObjectStore, parts_etag
+from sagemaker_local.s3.part_files import PartInPlace, part_size, place_for, whole_file
 
 SMALLEST_PART = 5 << 20
 """Bytes; S3's own floor for every part but the last."""
@@ -64,13 +66,18 @@ class Upload:
 
 @dataclass(frozen=True)
 class Part:
-    """One part: its MD5 in hex as `etag`, its size in bytes."""
+    """One part: its MD5 in hex as `etag`, its size in bytes, its file in the upload's folder."""
 
     number: int
     etag: str
     size: int
     modified: float
     file: str
+
+    @property
+    def offset(self) -> int:
+        """Where it begins in its file, in bytes."""
+        return (self.number - 1) * part_size(self.file)
 
 
 class Uploads:
@@ -138,10 +145,34 @@ class Uploads:
         )
         return [upload for upload in map(_upload, rows) if upload.key.startswith(prefix)]
 
+    def incoming(self, upload: Upload, number: int, length: int | None) -> Incoming:
+        """For a part that :meth:`put_part` will keep: at its place, if it is the first of its number.
+
+        Args:
+            length: its bytes, where they are known.
+
+        Raises:
+            AwsError: NoSuchUpload.
+        """
+        if length:
+            try:
+                place = place_for(self._folder / upload.id, number, length, SMALLEST_PART)
+            except FileNotFoundError:
+                self.get(upload.id, upload.bucket, upload.key)
+                raise
+            if place is not None:
+                # Only now: whoever had the place until then has kept a part.
+                query = "SELECT 1 FROM part WHERE upload = ? AND number = ?"
+                if self._store.connection.execute(query, (upload.id, number)).fetchone() is None:
+                    return place
+                place.close()
+        return self._objects.incoming()
+
     def put_part(self, upload: Upload, number: int, incoming: Incoming, etag: str) -> Part:
         """Keep a part, in place of an earlier one of the same number."""
         incoming.flush()
-        file = f"{number:05d}-{secrets.token_hex(4)}"
+        own = "" if isinstance(incoming, PartInPlace) else f"{number:05d}-{secrets.token_hex(4)}"
+        file = incoming.file if isinstance(incoming, PartInPlace) else own
         part = Part(number, etag, incoming.size, clocks.now(), file)
         with self._store.transaction():
             self.get(upload.id, upload.bucket, upload.key)
@@ -150,8 +181,9 @@ class Uploads:
                 "INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?)",
                 (upload.id, number, etag, part.size, part.modified, file),
             )
-            incoming.path.rename(self._path(upload.id, file))
-        if before is not None:
+            if own:
+                incoming.path.rename(self._path(upload.id, own))
+        if before is not None and not part_size(before.file):
             self._path(upload.id, before.file).unlink(missing_ok=True)
         return part
 
@@ -179,11 +211,21 @@ class Uploads:
         return info
 
     def _joined(self, upload: Upload, wanted: Sequence[tuple[int, str]], condition: Condition) -> ObjectInfo:
-        chosen = _chosen(self.parts(upload.id), wanted)
+        parts = self.parts(upload.id)
+        chosen = _chosen(parts, wanted)
         etag = parts_etag(bytes.fromhex(part.etag) for part in chosen)
-        with self._objects.incoming() as incoming:
+        whole = _whole(chosen) if len(chosen) == len(parts) else ""
+        joined = whole_file(self._objects.root, self._path(upload.id, whole)) if whole else None
+        if joined is None:
+            whole, joined = "", self._objects.incoming()
+        with joined as incoming:
+            end = 0
             for part in chosen:
-                _append(incoming, self._path(upload.id, part.file), part.size)
+                if part.file != whole:
+                    incoming.seek(end)
+                    _append(incoming, self._path(upload.id, part.file), part.offset, part.size)
+                end += part.size
+            incoming.cut(end)
             return self._objects.commit(
                 incoming,
                 upload.bucket,
@@ -233,9 +275,17 @@ def _chosen(parts: Mapping[int, Part], wanted: Sequence[tuple[int, str]]) -> lis
     return chosen
 
 
-def _append(incoming: Incoming, path: Path, size: int) -> None:
+def _whole(parts: Sequence[Part]) -> str:
+    """The file in which each of the parts has its place, and perhaps lies; empty where there is none."""
+    file = next((part.file for part in parts if part_size(part.file)), "")
+    size, last = part_size(file), parts[-1]
+    has_places = last.number == len(parts) and all(part.size == size for part in parts[:-1])
+    return file if has_places and last.size <= size else ""
+
+
+def _append(incoming: Incoming, path: Path, offset: int, size: int) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        incoming.append(descriptor, 0, size)
+        incoming.append(descriptor, offset, size)
     finally:
         os.close(descriptor)

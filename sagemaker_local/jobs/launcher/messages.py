@@ -34,6 +34,7 @@ def write_request(**request: Any) -> bytes:
         mode, own_pids: how to give /opt/ml (see `OptMl`).
         host, hosts: the instance's name, and the file to be its /etc/hosts.
         ml: the folder to be /opt/ml.
+        shared: whether files of the folder `shared` beside it are to appear there, too.
         log: the file for the output.
         argv, environment, folder: the command, everything in its environment, its working directory.
     """

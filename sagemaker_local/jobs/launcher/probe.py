@@ -1,11 +1,12 @@
 """Which ways of giving /opt/ml work on this machine: each is really tried, in a child process."""
 
-# ruff: noqa: PTH112, PTH114, PTH123
+# ruff: noqa: PTH103, PTH112, PTH113, PTH114, PTH118, PTH120, PTH123
 # pathlib would add to the time that it takes to start.
 from __future__ import annotations
 
 import errno
 import os
+import sys
 
 from sagemaker_local.jobs.launcher import link, linux, namespace
 from sagemaker_local.jobs.launcher.messages import Refused, send
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Print a line for each way: its name, and why it does not work (nothing where it does)."""
+    """Print a line for each way: its name, and why it does not work (nothing where it does).
+
+    Given an empty folder, it tries there whether an overlay can keep a file as it is that a job writes to.
+    """
+    if sys.argv[1:]:
+        send("overlay", _problem(lambda: _overlay(sys.argv[1])))
+        return
     for way, attempt in (("namespace", _namespace), ("pids", _pids), ("symlink", _symlink)):
         send(way, _problem(attempt))
 
@@ -48,6 +55,20 @@ def _pids() -> None:
     problem = _problem(lambda: linux.mount("proc", "/proc", "proc"))
     if problem:
         raise OSError(errno.EPERM, problem)
+
+
+def _overlay(folder: str) -> None:
+    ml, kept = os.path.join(folder, "ml"), os.path.join(folder, "shared", "kept")
+    for path in (ml, os.path.dirname(kept), os.path.join(folder, "work")):
+        os.makedirs(path)
+    with open(kept, "w") as handle:
+        handle.write("kept")
+    namespace.enter(ml, None, "algo-1", own_pids=False, shared=True)
+    with open(f"{OPT_ML}/kept", "r+") as handle:
+        handle.write("lost")
+    with open(kept) as handle:
+        if handle.read() != "kept" or not os.path.isfile(os.path.join(ml, "kept")):
+            raise OSError(errno.EINVAL, "an overlay does not keep files as they are")
 
 
 def _symlink() -> None:

@@ -68,7 +68,9 @@ class Launcher:
         request = self._request
         if request["mode"] == "namespace":
             try:
-                namespace.enter(request["ml"], request["hosts"], request["host"], self._own_pids)
+                namespace.enter(
+                    request["ml"], request["hosts"], request["host"], self._own_pids, request["shared"]
+                )
             except OSError as problem:
                 reason = f"{OPT_ML} cannot be given by a namespace: {problem.strerror}"
                 raise Refused("InternalServerError", reason) from problem

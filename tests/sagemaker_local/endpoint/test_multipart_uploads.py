@@ -56,6 +56,168 @@ def test_parts_become_one_object_with_s3s_etag(local: endpoint.Endpoint, s3: Cli
     assert refusal(s3.list_parts, **where) == "NoSuchUpload"
 
 
+def whole_file(local: endpoint.Endpoint, where: dict[str, Any], size: int = PART) -> Path:
+    """The file in which the parts of an upload have their places."""
+    return local.home.objects / ".uploads" / where["UploadId"] / "whole" / str(size)
+
+
+def object_path(local: endpoint.Endpoint, where: dict[str, Any]) -> Path:
+    return local.home.objects / where["Bucket"] / where["Key"]
+
+
+@pytest.fixture
+def where(s3: Client, bucket: str) -> dict[str, Any]:
+    """An upload."""
+    place = {"Bucket": bucket, "Key": "big"}
+    return {**place, "UploadId": s3.create_multipart_upload(**place)["UploadId"]}
+
+
+def send(
+    s3: Client, where: dict[str, Any], parts: dict[int, bytes], order: list[int]
+) -> list[dict[str, Any]]:
+    """Upload parts in some order; what completes the upload."""
+    etags = {n: s3.upload_part(**where, PartNumber=n, Body=parts[n])["ETag"] for n in order}
+    return [{"PartNumber": number, "ETag": etags[number]} for number in sorted(etags)]
+
+
+def completed(s3: Client, where: dict[str, Any], wanted: list[dict[str, Any]]) -> bytes:
+    """Complete the upload; the object's content."""
+    s3.complete_multipart_upload(**where, MultipartUpload={"Parts": wanted})
+    content: bytes = s3.get_object(Bucket=where["Bucket"], Key=where["Key"])["Body"].read()
+    return content
+
+
+ONE, TWO, THREE, LAST = b"a" * PART, b"b" * PART, b"c" * PART, b"last"
+
+
+@pytest.mark.parametrize(
+    "order", [[1, 2, 3, 4], [4, 3, 1, 2], [3, 4, 2, 1], [2, 1, 2, 3, 4], [1, 2, 3, 4, 4]]
+)
+def test_parts_of_one_size_are_written_once_in_whatever_order_they_come(
+    local: endpoint.Endpoint, s3: Client, where: dict[str, Any], order: list[int]
+) -> None:
+    wanted = send(s3, where, {1: ONE, 2: TWO, 3: THREE, 4: LAST}, order)
+    inode = whole_file(local, where).stat().st_ino
+    assert completed(s3, where, wanted) == ONE + TWO + THREE + LAST
+    kept = object_path(local, where).stat()
+    assert (kept.st_ino, kept.st_nlink) == (inode, 1)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {1: ONE, 2: TWO + b"x", 3: LAST},
+        {1: ONE + b"x", 2: TWO, 3: LAST},
+        {1: ONE, 3: THREE, 7: LAST},
+        {2: ONE},
+        {1: ONE, 2: TWO + b"x"},
+    ],
+)
+def test_parts_of_other_sizes_and_numbers_become_an_object_as_well(
+    s3: Client, where: dict[str, Any], parts: dict[int, bytes]
+) -> None:
+    content = b"".join(part for _, part in sorted(parts.items()))
+    assert completed(s3, where, send(s3, where, parts, list(parts))) == content
+
+
+def test_parts_that_are_left_out_are_not_in_the_object(s3: Client, where: dict[str, Any]) -> None:
+    one, _, three, _ = send(s3, where, {1: ONE, 2: TWO, 3: THREE, 4: LAST}, [1, 2, 3, 4])
+    assert completed(s3, where, [one, three]) == ONE + THREE
+
+
+def test_a_part_that_is_sent_again_replaces_the_first_and_spoils_nothing(
+    s3: Client, where: dict[str, Any]
+) -> None:
+    one, two = send(s3, where, {1: ONE, 2: TWO}, [1, 2])
+    again = s3.upload_part(**where, PartNumber=1, Body=THREE)["ETag"]
+    third = s3.upload_part(**where, PartNumber=1, Body=TWO)["ETag"]
+    assert len({one["ETag"], again, third}) == 3
+    assert (
+        refusal(s3.complete_multipart_upload, **where, MultipartUpload={"Parts": [one, two]}) == "InvalidPart"
+    )
+    assert completed(s3, where, [{**one, "ETag": third}, two]) == TWO + TWO
+
+
+def test_two_requests_for_one_part_at_once_do_not_mix_their_bytes(
+    local: endpoint.Endpoint, s3: Client, where: dict[str, Any], bucket: str
+) -> None:
+    one, three = send(s3, where, {1: ONE, 3: LAST}, [1, 3])
+    uploads = Uploads(ObjectStore(local.home, Store(local.home.database)))
+    upload = uploads.get(where["UploadId"], bucket, "big")
+    slow = uploads.incoming(upload, 2, PART)
+    slow.write(b"x" * (PART - 1))
+    (two,) = send(s3, where, {2: TWO}, [2])  # the place is taken
+    slow.write(b"x")
+    uploads.put_part(upload, 2, slow, slow.md5.hex())
+    slow.close()
+    assert s3.list_parts(**where)["Parts"][1]["ETag"] == f'"{hashlib.md5(b"x" * PART).hexdigest()}"'
+    assert (
+        refusal(s3.complete_multipart_upload, **where, MultipartUpload={"Parts": [one, two, three]})
+        == "InvalidPart"
+    )
+    (two,) = send(s3, where, {2: TWO}, [2])
+    assert completed(s3, where, [one, two, three]) == ONE + TWO + LAST
+
+
+def test_an_object_is_not_changed_by_a_part_that_still_comes(
+    local: endpoint.Endpoint, s3: Client, where: dict[str, Any], bucket: str
+) -> None:
+    home, upload_id = local.home, where["UploadId"]
+    objects = ObjectStore(home, Store(home.database))
+    uploads = Uploads(objects)
+    upload = uploads.get(upload_id, bucket, "big")
+    late = uploads.incoming(upload, 2, PART)
+    late.write(b"x")
+    wanted = send(s3, where, {1: ONE, 2: TWO, 3: LAST}, [1, 2, 3])
+    assert completed(s3, where, wanted) == ONE + TWO + LAST
+    late.write(b"y" * (PART - 1))
+    with pytest.raises(AwsError) as caught:
+        uploads.put_part(upload, 2, late, late.md5.hex())
+    assert caught.value.code == "NoSuchUpload"
+    late.close()
+    with pytest.raises(AwsError) as caught:
+        uploads.incoming(upload, 4, PART)
+    assert caught.value.code == "NoSuchUpload"
+    assert s3.get_object(Bucket=bucket, Key="big")["Body"].read() == ONE + TWO + LAST
+
+
+def test_a_part_never_writes_into_the_next_ones_place(
+    local: endpoint.Endpoint, s3: Client, where: dict[str, Any], bucket: str
+) -> None:
+    one, two = send(s3, where, {1: ONE, 2: TWO}, [1, 2])
+    uploads = Uploads(ObjectStore(local.home, Store(local.home.database)))
+    third = uploads.incoming(uploads.get(where["UploadId"], bucket, "big"), 3, PART)
+    third.write(THREE)
+    with pytest.raises(AwsError) as caught:
+        third.write(b"more")
+    assert caught.value.code == "IncompleteBody"
+    third.close()
+    assert completed(s3, where, [one, two]) == ONE + TWO
+
+
+def test_an_upload_whose_object_is_refused_goes_on_with_all_its_parts(
+    s3: Client, where: dict[str, Any], bucket: str
+) -> None:
+    s3.put_object(Bucket=bucket, Key="big", Body=b"there")
+    wanted = send(s3, where, {1: ONE, 2: TWO, 3: LAST}, [2, 1, 2, 3])
+    code = refusal(s3.complete_multipart_upload, **where, MultipartUpload={"Parts": wanted}, IfNoneMatch="*")
+    assert code == "PreconditionFailed"
+    assert s3.get_object(Bucket=bucket, Key="big")["Body"].read() == b"there"
+    assert completed(s3, where, wanted) == ONE + TWO + LAST
+
+
+def test_many_clients_send_parts_at_once(tmp_path: Path, s3: Client, bucket: str) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(os.urandom(1 << 20) * 41)
+    config = TransferConfig(multipart_chunksize=PART, max_concurrency=10)
+    s3.upload_file(str(source), bucket, "big", Config=config)
+    s3.download_file(bucket, "big", str(target))
+    assert target.read_bytes() == source.read_bytes()
+    parts = [source.read_bytes()[start : start + PART] for start in range(0, 41 << 20, PART)]
+    digest = hashlib.md5(b"".join(hashlib.md5(part).digest() for part in parts)).hexdigest()
+    assert s3.head_object(Bucket=bucket, Key="big")["ETag"] == f'"{digest}-{len(parts)}"'
+
+
 def test_a_client_hears_something_while_bytes_are_copied_for_long(
     s3: Client, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

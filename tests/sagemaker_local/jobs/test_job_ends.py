@@ -128,7 +128,8 @@ sys.path.insert(0, sys.argv[1])
 from conftest import Bench
 bench = Bench(Path(sys.argv[2]))
 job = bench.processing(["sh", "-c", "echo ready; (setsid sh -c 'while :; do sleep 0.05; done' $0 &); "
-                        "while :; do sleep 0.05; done", sys.argv[3]], instances=int(sys.argv[4]))
+                        "while :; do sleep 0.05; done", sys.argv[3]], instances=int(sys.argv[4]),
+                       inputs={"large": (bench.put("large", bytes(17 << 20)), "/opt/ml/processing/input")})
 print(job, flush=True)
 time.sleep(600)
 """
@@ -151,7 +152,11 @@ def test_a_killed_server_leaves_no_process_and_the_job_is_marked_failed(
         assert bench.runner.recover() == []  # its owner lives
         server.kill()
     wait_until(lambda: not processes_with(mark), "every process of the job has ended")
+    hosts = [bench.ml(job, host=host).parent for host in ("algo-1", "algo-2")]
+    if mode == "namespace" and opt_ml.can_share(hosts[0].parents[1]):
+        assert all((host / "shared/processing/input/large").is_file() for host in hosts)
     (recovered,) = bench.runner.recover()
+    assert not any((host / "shared").exists() or (host / "work").exists() for host in hosts)
     assert recovered["ProcessingJobName"] == job
     described = bench.call("DescribeProcessingJob", ProcessingJobName=job)
     assert described["ProcessingJobStatus"] == "Failed"
