@@ -20,6 +20,7 @@ from evidence import evidence_of
 from source_file import Evidence, SourceFile
 
 _BATCH_ROWS = 32_768
+_READ_BYTES = 1 << 18  # of a column at a time; else those of a whole row group
 
 
 def describe(file: SourceFile, settings: DatasetSettings) -> SourceFile:
@@ -82,7 +83,9 @@ def parquet_batches(
         InputError: the file is broken.
     """
     try:
-        with pq.ParquetFile(file.path, read_dictionary=list(dictionaries), pre_buffer=False) as parquet:
+        with pq.ParquetFile(
+            file.path, read_dictionary=list(dictionaries), buffer_size=_READ_BYTES
+        ) as parquet:
             yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=list(names))
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(

@@ -27,6 +27,7 @@ from state_file import State
 
 _MOST_TEXTS = 400_000
 _TEXTS_KEPT = 200_000
+_MOST_WAITING = 128  # batches
 _SKETCH_VALUES = 4096
 _DISTINCT_KEPT = 4096
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -199,7 +200,7 @@ class TextColumn:
             return
         self._waiting.append((values.dictionary.take(pa.array(seen)), counts[seen]))
         self._waiting_texts += len(seen)
-        if self._waiting_texts > max(20_000, 2 * self._counted_texts):
+        if self._waiting_texts > max(20_000, 2 * self._counted_texts) or len(self._waiting) > _MOST_WAITING:
             self._merge()
         small = hashes[seen]
         if len(self._smallest) == _SKETCH_VALUES:

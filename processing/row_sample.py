@@ -24,6 +24,7 @@ _MOST_PROBES = 200
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _AT_A_TIME = 1 << 20
 _PLACES = np.uint64(1) << np.uint64(63)
+_TABLES_KEPT = 32  # of much data a batch brings a row or two, and a table of one row has kilobytes
 
 
 class Occurrences:
@@ -136,10 +137,11 @@ class RowSample:
         if not len(places):
             return
         self._kept.append(plain(pa.Table.from_batches([batch.take(pa.array(places))])))
-        # The first `rows` entries are sorted; later ones wait until there are as many again.
+        # The first `rows` entries are sorted; later ones wait until there are as many again, or many tables.
         self._priorities = np.append(self._priorities, priorities[places])
         self._contents = np.append(self._contents, contents[places])
-        if len(self._priorities) >= 2 * self.rows or len(self._kept) == 1:
+        tables = len(self._kept)
+        if len(self._priorities) >= 2 * self.rows or tables == 1 or tables > _TABLES_KEPT:
             self._shrink()
 
     def table(self) -> pa.Table | None:

@@ -210,6 +210,27 @@ def test_distinct_texts_beyond_memory_are_estimated(monkeypatch: pytest.MonkeyPa
     assert column.most_frequent(1) == (["frequent"], [2000])
 
 
+def test_few_bytes_are_kept_of_a_batch_that_says_little_new() -> None:
+    """Much data is many batches, of which each has the texts of the others, and a row for the sample."""
+    from quality import TextColumn
+    from row_sample import RowSample
+    from splitting import text_hashes
+
+    column, sample = TextColumn(), RowSample(2_000)
+    array = pa.array(["no", "yes"]).dictionary_encode()
+    texts = text_hashes(array.dictionary)
+    before = pa.total_allocated_bytes()
+    for hashes in np.arange(4_000, dtype=np.uint64)[::-1].reshape(2_000, 2):
+        column.add(array, texts)
+        sample.add(pa.RecordBatch.from_arrays([array], ["y"]), hashes, hashes)
+    kept = pa.total_allocated_bytes() - before
+    assert kept < 100_000, f"{kept:,} bytes of 2,000 batches"
+    assert column.most_frequent(2) == (["no", "yes"], [2_000, 2_000])
+    table = sample.table()
+    assert table is not None
+    assert table["y"].to_pylist() == ["yes", "no"] * 1_000
+
+
 def test_the_report_counts_the_training_part_only(prepare: Callable[..., Prepared]) -> None:
     header, rows = mixed_rows(300)
     prepared = prepare(as_csv(header, rows))

@@ -1,10 +1,12 @@
-"""A file is read a few blocks ahead of who takes its rows, however fast the disk is."""
+"""A file is read a few blocks ahead of who takes its rows, however fast the disk and large its row groups."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 BLOCK, BLOCKS = 1 << 16, 100
@@ -47,3 +49,22 @@ def test_a_reader_of_whom_nothing_is_taken_goes_on_after_a_while(monkeypatch: py
     monkeypatch.setattr(byte_stream, "_LONGEST_WAIT", 600.0)
     ahead.end()
     ahead.before_read()  # at once: nobody will take any more
+
+
+def test_of_a_large_row_group_only_what_comes_next_is_in_memory(tmp_path: Path) -> None:
+    from dataset_settings import DatasetSettings
+    from parquet_source import parquet_batches
+    from source_files import find_files
+
+    rows, names = 1_000_000, ["a", "b", "c", "d"]
+    values = np.random.default_rng(0).normal(size=(len(names), rows))
+    table = pa.table([*values], names=names)
+    pq.write_table(table, tmp_path / "data.parquet", row_group_size=rows, use_dictionary=False)
+    del values, table
+    (file,), _ = find_files(tmp_path, DatasetSettings(task="regression", target="a"))
+    before, read = pa.total_allocated_bytes(), 0
+    for batch in parquet_batches(file, names):
+        read += batch.num_rows
+        held = pa.total_allocated_bytes() - before
+        assert held < file.path.stat().st_size / 2, f"{held:,} bytes"
+    assert read == rows
