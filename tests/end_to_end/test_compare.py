@@ -17,6 +17,11 @@ from pipelines.executions.paired_scoring import is_known
 
 
 @pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    return ShellHere(ROOT / "projects.toml", tmp_path_factory.mktemp("compared") / "home")
+
+
+@pytest.fixture(scope="module")
 def first_run(shell: Shell) -> Finished:
     return shell.run("run", TUMORS, "--json")
 
