@@ -1,4 +1,4 @@
-"""AWS's descriptions of its services, read once in each test process.
+"""What all test processes share: their environment, and the descriptions of AWS's services, read once each.
 
 A session of boto3's reads the description of every service that it makes a client for, EC2's in a third of a
 second, and the tests make hundreds of sessions. A session hands the same object to all of its clients, so
@@ -9,6 +9,7 @@ because moto merges error codes of its own into what it has read.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,11 @@ from typing import Any
 import botocore
 from botocore.loaders import JSONFileLoader, Loader
 
+# Containers often have this set. It would have each of some thousand processes compile every module anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# As for the jobs of the local SageMaker: tests run beside each other, and XGBoost's threads would spin.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 # Environments that were built for images on this machine would run the jobs of the tests.
 os.environ["SAGEMAKER_LOCAL_IMAGES"] = str(Path(tempfile.gettempdir(), "no-environments-of-images"))
 

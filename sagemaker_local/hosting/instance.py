@@ -122,8 +122,6 @@ class Server:
             if given.remark:
                 self._note(given.remark)
             command.environment.setdefault("OMP_NUM_THREADS", str(self._cores))
-            # A thread that spins after a prediction takes the processor from whoever fetches the answer.
-            command.environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
             self._bring_up(command, given)
         except JobFailure as failure:
             self.failure = failure

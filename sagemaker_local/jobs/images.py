@@ -102,7 +102,7 @@ def _other_version(library: str, version: str) -> Iterator[str]:
 
 
 def environment(interpreter: Interpreter, home: str, temporary: str, shims: Path) -> dict[str, str]:
-    """What every job has in its environment; nothing of the user's own gets in.
+    """What every job and model server has in its environment; nothing of the user's own gets in.
 
     Args:
         home, temporary: folders as the job sees them.
@@ -118,6 +118,9 @@ def environment(interpreter: Interpreter, home: str, temporary: str, shims: Path
         "HOME": home,
         "TMPDIR": temporary,
         "PYTHONUNBUFFERED": "1",  # so that the log is there while the job runs
+        # An instance of AWS's is one job's. Here others want the processor on which a waiting thread spins,
+        # and XGBoost's threads, each waiting for one that has no processor, get on many times more slowly.
+        "OMP_WAIT_POLICY": "PASSIVE",
         # A job's requirements must not change this machine's environment behind its owner's back:
         # what is installed already satisfies pip, what is missing is a clear error.
         "PIP_NO_INDEX": "1",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import boto3
-import cfnlint
 import pytest
 from registered_models import REGION, SETTINGS, Registry
 
@@ -201,7 +201,8 @@ def test_where_codebuild_does_not_exist_only_ci_is_refused_with_what_to_do(accou
 
 
 def test_the_regions_without_codebuild_are_those_whose_schemas_lack_its_project() -> None:
-    folder = Path(cfnlint.__file__).parent / "data/schemas/providers"
+    [package] = find_spec("cfnlint").submodule_search_locations  # to import it takes a second
+    folder = Path(package) / "data/schemas/providers"
     regions = {file.stem.replace("_", "-"): json.loads(file.read_text()) for file in folder.glob("*-*.json")}
     assert len(regions) > 25
     for region, types in regions.items():

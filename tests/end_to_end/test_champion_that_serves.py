@@ -16,9 +16,15 @@ from wire_clients import client_of
 PROJECT = "rc-mortality"
 STRONG, WEAK = "num_round = 40", "num_round = 1\nmax_depth = 1"
 BETWEEN = "num_round = 3\nmax_depth = 2"
+BY_HAND = """
+[projects.rc.mortality.environments.prod]
+promotion = "manual"
+"""
 
 
-def settings(folder: Path, training: str, gate: str = 'champion = "prod"') -> None:
+def settings(
+    folder: Path, training: str, gate: str = 'champion = "prod"', environments: str = BY_HAND
+) -> None:
     (folder / "projects.toml").write_text(f"""
 default_project = "{PROJECT}"
 [projects.rc.mortality]
@@ -36,6 +42,7 @@ positive_class = "yes"
 {gate}
 [projects.rc.mortality.training]
 {training}
+{environments}
 """)
 
 
@@ -125,6 +132,12 @@ def test_a_better_champion_keeps_a_scheduled_challenger_out_until_a_rollback(
     assert steps(passed)["TrainModel"]["cached"]
     assert not steps(passed)["EvaluateModel"]["cached"]
 
+    # A project that there was not when the endpoint came up gets the functions that its run needs.
+    text = (tmp_path / "projects.toml").read_text()
+    later = text.replace("rc.mortality", "rc.later").replace(PROJECT, "rc-later")
+    (tmp_path / "projects.toml").write_text(later)
+    ran(shell)
+
 
 def listed(sagemaker: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = sagemaker.list_pipeline_executions(PipelineName=PROJECT)[
@@ -168,7 +181,7 @@ def test_the_same_model_again_is_registered_once(shell: Shell, tmp_path: Path) -
 def test_a_champion_in_an_environment_that_is_not_configured_is_refused_before_anything_runs(
     shell: Shell, tmp_path: Path
 ) -> None:
-    settings(tmp_path, STRONG, gate='champion = "production"')
+    settings(tmp_path, STRONG, gate='champion = "production"', environments="")
     refused = shell.run("run")
     assert refused.code == 1
     assert (
@@ -176,17 +189,3 @@ def test_a_champion_in_an_environment_that_is_not_configured_is_refused_before_a
         in refused.err
     )
     assert "[projects.rc.mortality" in refused.err
-
-
-def test_functions_that_a_running_endpoint_lacks_are_made_when_a_run_needs_them(
-    shell: Shell, tmp_path: Path
-) -> None:
-    assert shell.run("local", "up").code == 0
-    text = (
-        (tmp_path / "projects.toml")
-        .read_text()
-        .replace("rc.mortality", "rc.later")
-        .replace(PROJECT, "rc-later")
-    )
-    (tmp_path / "projects.toml").write_text(text)
-    assert shell.run("run").code == 0

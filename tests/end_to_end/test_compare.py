@@ -17,6 +17,16 @@ from pipelines.executions.paired_scoring import is_known
 
 
 @pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    return ShellHere(ROOT / "projects.toml", tmp_path_factory.mktemp("compared") / "home")
+
+
+@pytest.fixture(scope="module")
+def first_run(shell: Shell) -> Finished:
+    return shell.run("run", TUMORS, "--json")
+
+
+@pytest.fixture(scope="module")
 def second_run(shell: Shell, first_run: Finished) -> Finished:
     """A version of much shallower trees, beside the first."""
     assert first_run.code == 0, first_run.err
@@ -64,11 +74,13 @@ def test_both_versions_answer_the_rows_of_the_newer_ones_test_part(
     assert accuracy["p_value"] == paired["p_value"]
     assert paired["only_first"] - paired["only_second"] == paired["first_right"] - paired["second_right"]
     assert paired["only_first"] > 0
-    swapped = shell.run("compare", TUMORS, second, first, "--json").document["paired"]
-    assert (swapped["tested_on"], swapped["only_first"]) == (int(second), paired["only_second"])
-    said = shell.run("compare", TUMORS, first, second)
-    assert f"{paired['only_first']} only version {first} has right" in said.out
-    assert "on the same rows" in said.out
+    swapped = " ".join(shell.run("compare", TUMORS, second, first).out.split())
+    only_second, only_first = (f"{paired[f'only_{one}']} only version" for one in ("second", "first"))
+    assert (
+        f"The same rows are the {paired['rows']} test rows of version {second}, scored by both:"
+        f" {only_second} {second} has right, {only_first} {first} "
+    ) in swapped
+    assert "on the same rows" in swapped
 
 
 def test_without_scoring_the_intervals_of_the_verdicts_decide(

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-from installed_command import GATEHOUSE
+from typing import Any
 
 PIPELINE = """
 import json
@@ -58,25 +52,9 @@ print(json.dumps({"bucket": bucket, "result": execution.result("Tell"), "hosts":
 """
 
 
-def test_functions_run_as_steps_and_nothing_is_asked_elsewhere(tmp_path: Path) -> None:
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "GATEHOUSE_"))}
-    own["GATEHOUSE_HOME"] = str(tmp_path / "home")
-
-    def done(*command: str, **variables: str) -> str:
-        environment = {**own, **variables}
-        ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
-        assert ended.returncode == 0, ended.stderr[-3000:]
-        return ended.stdout
-
-    gatehouse = str(GATEHOUSE)
-    done(gatehouse, "local", "up")
-    try:
-        variables = json.loads(done(gatehouse, "local", "env", "--json"))
-        printed = done(sys.executable, "-c", PIPELINE, **variables)
-    finally:
-        done(gatehouse, "local", "down")
-    assert json.loads(printed.splitlines()[-1]) == {
-        "bucket": f"sagemaker-{variables['AWS_REGION']}-000000000000",
+def test_functions_run_as_steps_and_nothing_is_asked_elsewhere(kept_up: Any) -> None:
+    assert kept_up.run(PIPELINE) == {
+        "bucket": f"sagemaker-{kept_up.variables['AWS_REGION']}-000000000000",
         "result": "accuracy 0.9",
         "hosts": ["127.0.0.1"],
     }

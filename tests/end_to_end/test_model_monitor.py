@@ -6,14 +6,7 @@ executions, what violates the baseline, and the end of it all; and QualityCheck 
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-import pytest
-from installed_command import GATEHOUSE
+from typing import Any
 
 SERVED = """
 import io, json, tarfile, time, boto3
@@ -212,27 +205,8 @@ print(json.dumps(printed))
 """
 
 
-@pytest.fixture
-def script(tmp_path: Path):  # type: ignore[no-untyped-def]
-    """What runs a program with the variables of a local SageMaker that is kept up; what it prints last."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "GATEHOUSE_"))}
-    own["GATEHOUSE_HOME"] = str(tmp_path / "home")
-
-    def done(*command: str, **variables: str) -> str:
-        environment = {**own, **variables}
-        ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
-        assert ended.returncode == 0, ended.stderr[-3000:]
-        return ended.stdout
-
-    gatehouse = str(GATEHOUSE)
-    done(gatehouse, "local", "up")
-    variables = json.loads(done(gatehouse, "local", "env", "--json"))
-    yield lambda program: json.loads(done(sys.executable, "-c", program, **variables).splitlines()[-1])
-    done(gatehouse, "local", "down")
-
-
-def test_the_sdks_monitors_suggest_baselines_and_run_on_schedules(script) -> None:  # type: ignore[no-untyped-def]
-    found = script(MONITORS)
+def test_the_sdks_monitors_suggest_baselines_and_run_on_schedules(kept_up: Any) -> None:
+    found = kept_up.run(MONITORS)
     worse = found.pop("worse")
     assert found == {
         "baseline": 600,
@@ -251,8 +225,8 @@ def test_the_sdks_monitors_suggest_baselines_and_run_on_schedules(script) -> Non
     assert {"accuracy", "precision", "false_positive_rate"} <= set(worse)
 
 
-def test_quality_check_steps_of_the_sdk_run_in_a_pipeline(script) -> None:  # type: ignore[no-untyped-def]
-    found = script(PIPELINE)
+def test_quality_check_steps_of_the_sdk_run_in_a_pipeline(kept_up: Any) -> None:
+    found = kept_up.run(PIPELINE)
     assert {name: step["CheckType"] for name, step in found.items()} == {
         "Data": "DATA_QUALITY",
         "Model": "MODEL_QUALITY",

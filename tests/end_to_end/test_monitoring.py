@@ -12,6 +12,8 @@ from installed_command import Shell, ShellHere, until
 from payments import PROJECT, SETTINGS, payments
 from wire_clients import client_of
 
+from pipelines.settings.target import LOCAL_BUCKET
+
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
@@ -26,10 +28,17 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 def sent(
     shell: Shell, folder: Path, name: str, rows: list[tuple[str, str, str]], turned: bool = False
 ) -> None:
-    """Send rows under an inference id and say what turned out to be right."""
+    """Send rows under an inference id, wait until they are captured, and say what turned out to be right."""
+    s3 = client_of(json.loads(shell.run("local", "status", "--json").out)["url"], "s3")
+
+    def captures() -> int:
+        return int(s3.list_objects_v2(Bucket=LOCAL_BUCKET, Prefix=f"{PROJECT}/capture/")["KeyCount"])
+
+    before = captures()
     (folder / "rows.csv").write_text("amount,country\n" + "".join(f"{a},{c}\n" for a, c, _ in rows))
     done = shell.run("invoke", "--env", "dev", "--data", str(folder / "rows.csv"), "--inference-id", name)
     assert done.code == 0, done.err
+    until(lambda: captures() > before, what="the captures")
     other = {"yes": "no", "no": "yes"}
     labels = [other[label] if turned else label for _, _, label in rows]
     (folder / f"{name}.csv").write_text("inference_id,label\n" + "".join(f"{name},{one}\n" for one in labels))
@@ -51,14 +60,12 @@ def test_a_change_is_told_once_and_worse_answers_start_a_training(shell: Shell, 
     until(lambda: "serves in dev" in shell.run("inbox").out, what="the deployment", seconds=120)
 
     sent(shell, tmp_path, "first", payments(300, 2))
-    until(lambda: compared(shell)["rows"] == 300, what="the captures")
     plain = compared(shell)
-    assert (plain["status"], plain["quality"]["status"]) == ("as before", "no labels")
+    assert (plain["rows"], plain["status"], plain["quality"]["status"]) == (300, "as before", "no labels")
 
     sent(shell, tmp_path, "second", payments(600, 3, scale=1.6))
-    changed: dict[str, Any] = until(
-        lambda: (found := compared(shell))["status"] == "changed" and found, what="the change"
-    )
+    changed = compared(shell)
+    assert changed["status"] == "changed"
     assert "amount" in {one["column"] for one in changed["differences"]}
     shown = shell.run("monitor", "--env", "dev", "--show")
     assert "changed" in shown.out
@@ -77,10 +84,8 @@ def test_a_change_is_told_once_and_worse_answers_start_a_training(shell: Shell, 
     # Labels show that the model is wrong: its pipeline is started, once.
     sent(shell, tmp_path, "third", payments(300, 4), turned=True)
     assert shell.run("labels", str(tmp_path / "third.csv"), "--env", "dev").code == 0
-    worse = until(
-        lambda: (found := compared(shell))["quality"]["status"] == "worse" and found, what="worse answers"
-    )
-    assert worse["quality"]["metric"] == "accuracy"
+    worse = compared(shell)["quality"]
+    assert (worse["status"], worse["metric"]) == ("worse", "accuracy")
     told = until(
         lambda: "got worse in dev" in (text := shell.run("inbox").out) and text, what="the second mail"
     )

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import subprocess
 from pathlib import Path
 
 import boto3
 from athena_place import Plan, athena_place
-from installed_command import GATEHOUSE
+from installed_command import Finished, ShellHere
 
 SETTINGS = """
 [projects.bank.churn]
@@ -32,29 +29,27 @@ FUNCTION = "bank-churn-query-data"
 
 
 def test_a_version_is_made_of_what_the_query_gives_and_the_same_rows_make_no_other(tmp_path: Path) -> None:
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "GATEHOUSE_"))}
-    own["GATEHOUSE_HOME"] = str(tmp_path / "home")
     (tmp_path / "projects.toml").write_text(SETTINGS)
     sample = [f"{i},{i % 3},{'yes' if i > 25 else 'no'}" for i in range(50)]
     (tmp_path / "sample.csv").write_text("\n".join(["age,calls,left", *sample]) + "\n")
 
-    def done(*command: str) -> subprocess.CompletedProcess[str]:
-        ended = subprocess.run(
-            [GATEHOUSE, *command], env=own, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert ended.returncode == 0, ended.stderr[-3000:]
+    shell = ShellHere(tmp_path / "projects.toml", tmp_path / "home")
+
+    def done(*command: str) -> Finished:
+        ended = shell.run(*command)
+        assert ended.code == 0, ended.err
         return ended
 
     rows = [{"age": i % 17, "calls": i % 5, "left": "yes" if i % 17 > 8 else "no"} for i in range(400)]
     done("local", "up")
     try:
-        variables = json.loads(done("local", "env", "--json").stdout)
+        variables = done("local", "env", "--json").document
         at = {name.lower(): variables[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
         aws = boto3.Session(region_name=variables["AWS_REGION"], **at)
         lambda_, s3 = (
             aws.client(name, endpoint_url=variables["AWS_ENDPOINT_URL"]) for name in ("lambda", "s3")
         )
-        assert "is not run on this machine, which reads sample.csv instead" in done("upsert").stderr
+        assert "is not run on this machine, which reads sample.csv instead" in done("upsert").err
         with athena_place(s3) as athena:
             given = lambda_.get_function_configuration(FunctionName=FUNCTION)["Environment"]["Variables"]
             lambda_.update_function_configuration(
@@ -63,14 +58,14 @@ def test_a_version_is_made_of_what_the_query_gives_and_the_same_rows_make_no_oth
             )
             athena.plans = [Plan(rows=random.Random(seed).sample(rows, len(rows))) for seed in (1, 2)]
             first, second = (done("start", "-p", "InputDataUri=", "--wait") for _ in athena.plans[:])
-        version = json.loads(done("model", "1", "--json").stdout)
+        version = done("model", "1", "--json").document
     finally:
         done("local", "down")
     query, again = athena.queries
-    assert f"query {query} scanned 12.3 MB" in first.stderr
-    assert "400 rows: " in first.stderr, "the query's, not the sample's"
-    assert "Registered  bank-churn version 1" in first.stdout
-    assert f"query {again} scanned" in second.stderr
-    assert "this is version 1 again" in second.stdout, "the same rows in another order"
+    assert f"query {query} scanned 12.3 MB" in first.err
+    assert "400 rows: " in first.err, "the query's, not the sample's"
+    assert "Registered  bank-churn version 1" in first.out
+    assert f"query {again} scanned" in second.err
+    assert "this is version 1 again" in second.out, "the same rows in another order"
     execution = version["metadata"]["execution_arn"].rpartition("/")[2]
     assert version["metadata"]["dataset_uri"].endswith(f"/bank-churn/queries/{execution}/1/rows/")

@@ -12,7 +12,7 @@ TUNING = """
 num_round = {rounds}
 early_stopping_rounds = {rounds}
 [projects.test.tumors.tuning]
-jobs = 6
+jobs = {jobs}
 parallel = 2
 strategy = "random"
 [projects.test.tumors.tuning.ranges]
@@ -29,7 +29,7 @@ def _trials(shell: Shell) -> int:
 def test_six_trainings_two_at_once_and_the_best_values_are_the_registered_versions(
     own_shell: Callable[..., Shell],
 ) -> None:
-    shell = own_shell(training=TUNING.format(rounds=40))
+    shell = own_shell(training=TUNING.format(rounds=40, jobs=6))
     run = shell.run("run", "--json")
     assert run.code == 0, run.err
     tuning = run.document["tuning"]
@@ -72,7 +72,7 @@ def test_six_trainings_two_at_once_and_the_best_values_are_the_registered_versio
 
 
 def test_ctrl_c_stops_the_trials_and_the_execution_is_stopped(own_shell: Callable[..., Shell]) -> None:
-    shell = own_shell(training=TUNING.format(rounds=100000))
+    shell = own_shell(training=TUNING.format(rounds=100000, jobs=6))
     run = shell.begin("run")
     until(lambda: _trials(shell) == 2, what="two trials at once")
     run.send_signal(signal.SIGINT)
@@ -85,7 +85,7 @@ def test_ctrl_c_stops_the_trials_and_the_execution_is_stopped(own_shell: Callabl
 def test_killed_in_the_middle_and_retried_it_goes_on_to_a_registered_version(
     own_shell: Callable[..., Shell],
 ) -> None:
-    shell = own_shell(training=TUNING.format(rounds=400))
+    shell = own_shell(training=TUNING.format(rounds=400, jobs=3))
     run = shell.begin("run")
     until(lambda: _trials(shell) > 0, what="a trial to run")
     os.killpg(run.pid, signal.SIGKILL)
@@ -97,5 +97,5 @@ def test_killed_in_the_middle_and_retried_it_goes_on_to_a_registered_version(
     assert retried.code == 0, retried.err
     steps = {step["name"]: step for step in retried.document["steps"]}
     assert steps["PreprocessData"]["status"] == steps["TuneModel"]["status"] == "Succeeded"
-    assert len(retried.document["tuning"]["trials"]) == 6
+    assert len(retried.document["tuning"]["trials"]) == 3
     assert shell.run("models", "--json").document[0]["arn"] == retried.document["model_package_arn"]

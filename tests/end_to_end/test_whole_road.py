@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from installed_command import ROOT, TUMORS, Finished, Shell, ShellHere
+from wire_clients import client_of
+
+from sagemaker_local import endpoint
 
 
 def test_the_run_ends_with_a_registered_version_that_waits_for_approval(
@@ -110,44 +113,6 @@ def test_a_project_with_several_classes_takes_the_same_road(shell: Shell) -> Non
     assert run.document["accuracy"] > run.document["threshold"]
 
 
-def test_a_regression_is_registered_below_its_threshold_then_deployed_and_asked(
-    shell: Shell, tmp_path: Path
-) -> None:
-    project = "health-diabetes-progression"
-    refused = shell.run("run", project, "-p", "RmseThreshold=20", "--json")
-    assert refused.code == 3, refused.err
-    assert "is not below the threshold 20" in refused.document["verdict"]["sentence"]
-    run = shell.run("start", project, "--wait", "--json")
-    assert run.code == 0, run.err
-    assert run.document["metric"] == "rmse"
-    assert run.document["verdict"]["checks"][0]["value"] < run.document["threshold"] == 65
-    assert [step["name"] for step in run.document["steps"]][3::3] == ["CheckRmse", "RegisterModel"]
-    (version,) = shell.run("models", project, "--json").document
-    assert version["arn"] == run.document["model_package_arn"]
-    assert "RMSE" in shell.run("models", project).out
-    assert "better than always answering" in shell.run("model", project, "1").out
-    assert shell.run("approve", project, "1", "--note", "looks right").code == 0
-
-    lines = (ROOT / "examples/diabetes-progression/diabetes.csv").read_text().splitlines(keepends=True)
-    rows, scored = tmp_path / "rows.csv", tmp_path / "scored.csv"
-    rows.write_text("".join(lines[:4]))
-    with Kept(shell) as aws:
-        package = json.loads(
-            aws("sagemaker", "describe-model-package", "--model-package-name", version["arn"])
-        )
-        deployed = shell.run("deploy", project, "--env", "dev", "--version", "1")
-        assert deployed.code == 0, deployed.err
-        answers = shell.run("invoke", project, "--env", "dev", "--data", str(rows), "--json").document
-        shown = shell.run("invoke", project, "--env", "dev", "--data", str(rows)).out
-    assert package["Task"] == "REGRESSION"
-    numbers = [answer["value"] for answer in answers]
-    assert [25 < number < 346 for number in numbers] == [True, True, True]
-    assert shown.split()[:2] == ["Row", "Value"]
-    transformed = shell.run("transform", project, "--input", str(rows), "--output", str(scored))
-    assert transformed.code == 0, transformed.err
-    assert [float(line) for line in scored.read_text().splitlines()] == numbers
-
-
 def test_what_is_registered_carries_its_metrics_origin_and_inference_code(
     shell: Shell, first_run: Finished, tmp_path: Path
 ) -> None:
@@ -181,6 +146,43 @@ def test_what_is_registered_carries_its_metrics_origin_and_inference_code(
             ["tar", "tzf", str(tmp_path / "model.tar.gz")], capture_output=True, text=True, check=True
         )
         assert "code/inference.py" in listed.stdout
+
+
+def test_a_regression_is_registered_below_its_threshold_then_deployed_and_asked(
+    shell: Shell, tmp_path: Path
+) -> None:
+    project = "health-diabetes-progression"
+    refused = shell.run("run", project, "-p", "RmseThreshold=20", "--json")
+    assert refused.code == 3, refused.err
+    assert "is not below the threshold 20" in refused.document["verdict"]["sentence"]
+    run = shell.run("start", project, "--wait", "--json")
+    assert run.code == 0, run.err
+    assert run.document["metric"] == "rmse"
+    assert run.document["verdict"]["checks"][0]["value"] < run.document["threshold"] == 65
+    assert [step["name"] for step in run.document["steps"]][3::3] == ["CheckRmse", "RegisterModel"]
+    (version,) = shell.run("models", project, "--json").document
+    assert version["arn"] == run.document["model_package_arn"]
+    assert "RMSE" in shell.run("models", project).out
+    assert "better than always answering" in shell.run("model", project, "1").out
+    assert shell.run("approve", project, "1", "--note", "looks right").code == 0
+
+    lines = (ROOT / "examples/diabetes-progression/diabetes.csv").read_text().splitlines(keepends=True)
+    rows, scored = tmp_path / "rows.csv", tmp_path / "scored.csv"
+    rows.write_text("".join(lines[:4]))
+    with endpoint.start(shell.home) as started:
+        registry = client_of(started.url, "sagemaker")
+        package = registry.describe_model_package(ModelPackageName=version["arn"])
+    deployed = shell.run("deploy", project, "--env", "dev", "--version", "1")
+    assert deployed.code == 0, deployed.err
+    answers = shell.run("invoke", project, "--env", "dev", "--data", str(rows), "--json").document
+    shown = shell.run("invoke", project, "--env", "dev", "--data", str(rows)).out
+    assert package["Task"] == "REGRESSION"
+    numbers = [answer["value"] for answer in answers]
+    assert [25 < number < 346 for number in numbers] == [True, True, True]
+    assert shown.split()[:2] == ["Row", "Value"]
+    transformed = shell.run("transform", project, "--input", str(rows), "--output", str(scored))
+    assert transformed.code == 0, transformed.err
+    assert [float(line) for line in scored.read_text().splitlines()] == numbers
 
 
 class Kept:
