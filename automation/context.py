@@ -28,7 +28,7 @@ from registry.environments import Environment, from_json
 from registry.throttling import patient_client
 from registry.version_details import VersionDetails, read_arn
 
-AUTOMATIC, MANUAL = "automatic", "manual"
+AUTOMATIC = "automatic"
 
 SESSION_NAME = "gatehouse-automation"
 """Of the sessions under roles in other accounts."""

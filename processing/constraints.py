@@ -26,7 +26,11 @@ _THRESHOLDS = {
         "categorical_drift_method": "LInfinity",
     },
 }
-"""Model Monitor's own defaults, for its analyzer; this project's monitor has tests of its own."""
+"""Model Monitor's own defaults, for its analyzer; this project's monitor has tests of its own.
+
+The local SageMaker's analyzer, which cannot import this, suggests the same (``MONITORING_CONFIG`` of its
+``data_quality.py``).
+"""
 
 
 def constraints(quality: Quality, categories: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ MONITORING_CONFIG: dict[str, Any] = {
         "categorical_drift_method": "LInfinity",
     },
 }
-"""What the image suggests."""
+"""What the image suggests, as ``processing/constraints.py`` does in a version's documents."""
 
 
 @dataclass(frozen=True)
