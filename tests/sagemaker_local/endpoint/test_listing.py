@@ -188,6 +188,7 @@ def test_a_job_of_a_dead_process_is_listed_as_what_it_has_become(
         "SecondaryStatusTransitions": [],
         "CreationTime": 1.0,
         "_Owner": "dead",
+        "_Folder": "left",
     }
     store.put("training-job", REGION, name, left)
 
