@@ -189,6 +189,7 @@ def test_a_job_of_a_dead_process_is_listed_as_what_it_has_become(
         "CreationTime": 1.0,
         "_Owner": "dead",
         "_Folder": "left",
+        "_Hosts": ["algo-1"],
     }
     store.put("training-job", REGION, name, left)
 
