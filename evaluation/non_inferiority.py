@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from metrics import ClassCounts, combinations
-from numerics import root_between
+from numerics import mean_above_zero, root_between
 from scipy import special
 
 MARGIN = 0.005
@@ -73,13 +73,11 @@ def chance_of_worse(differences: Differences, margin: float = MARGIN) -> float:
 
 
 def _by_t_test(differences: Differences, distance: float) -> float:
-    rows = differences.rows
-    if rows < 2:
+    if differences.rows < 2:
         return 1.0
-    deviation = float(np.std(differences.values, ddof=1))
-    if deviation == 0:
+    if float(np.std(differences.values, ddof=1)) == 0:
         return 0.0
-    return float(special.stdtr(rows - 1, -distance / (deviation / math.sqrt(rows))))
+    return mean_above_zero(distance, differences.values)
 
 
 def _variance_at(margin: float, differences: Differences) -> float:

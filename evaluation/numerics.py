@@ -1,8 +1,8 @@
 """What `scipy.stats` and `scipy.optimize` would be imported for, which takes as long as the rest of a start.
 
 `scipy.special` has most tails (of the normal, t, chi-square and binomial distributions), and XGBoost loads
-what it is made of anyway. What is left is here: draws without replacement, binomial tests by their names, and
-the root of a function between two ends.
+what it is made of anyway. What is left is here: draws without replacement, binomial tests and a t test by
+their names, random tables, and the root of a function between two ends.
 """
 
 from __future__ import annotations
@@ -54,6 +54,16 @@ def at_least(successes: int, trials: int, share: float = 0.5) -> float:
 def at_most(successes: int, trials: int, share: float = 0.5) -> float:
     """The chance of so many successes or fewer."""
     return float(special.bdtr(successes, trials, share))
+
+
+def mean_above_zero(mean: float, numbers: np.ndarray) -> float:
+    """The chance of so large a mean of numbers that vary as these do, around 0: Student's t test, one-sided.
+
+    Args:
+        numbers: two or more, which are not all the same.
+    """
+    error = float(np.std(numbers, ddof=1)) / math.sqrt(len(numbers))
+    return float(special.stdtr(len(numbers) - 1, -mean / error))
 
 
 def root_between(function: Callable[[float], float], low: float, high: float) -> float:

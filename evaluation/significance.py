@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from curves import Ranked
 from metrics import ClassCounts
-from numerics import at_least, at_most, draws_without_replacement, tables_with_margins
+from numerics import at_least, at_most, draws_without_replacement, mean_above_zero, tables_with_margins
 from scipy import special
 
 LEVEL = 0.05
@@ -153,9 +153,7 @@ def smaller_errors(errors: np.ndarray, of_constant: np.ndarray) -> float:
     differences = of_constant - errors
     if len(differences) < 2 or float(np.std(differences)) == 0:
         return 0.0 if len(differences) > 1 and float(np.mean(differences)) > 0 else 1.0
-    rows = len(differences)
-    error = float(np.std(differences, ddof=1)) / math.sqrt(rows)
-    return float(special.stdtr(rows - 1, -float(np.mean(differences)) / error))
+    return mean_above_zero(float(np.mean(differences)), differences)
 
 
 def rises_with(actual: np.ndarray, predicted: np.ndarray) -> float:
