@@ -46,10 +46,12 @@ class PartInPlace(Incoming):
         self.path = folder / self.file
         self.size = 0
         self._digest = hashlib.md5(usedforsecurity=False)
-        self._offset, self._length = (number - 1) * size, length
+        self._length = length
         self._descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            lock(self._descriptor, self._offset, size)
+            offset = (number - 1) * size
+            lock(self._descriptor, offset, size)
+            self.seek(offset)
             if not os.path.samestat(os.fstat(self._descriptor), self.path.stat()):
                 raise BlockingIOError  # completed while it was opened
         except BaseException:
@@ -59,12 +61,7 @@ class PartInPlace(Incoming):
     def write(self, data: bytes) -> None:
         if self.size + len(data) > self._length:
             raise AwsError("IncompleteBody", f"More than the {self._length} bytes came that were announced.")
-        self._digest.update(data)
-        view = memoryview(data)
-        while view:
-            count = os.pwrite(self._descriptor, view, self._offset + self.size)
-            self.size += count
-            view = view[count:]
+        super().write(data)
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -171,8 +171,7 @@ class Uploads:
     def put_part(self, upload: Upload, number: int, incoming: Incoming, etag: str) -> Part:
         """Keep a part, in place of an earlier one of the same number."""
         incoming.flush()
-        own = "" if isinstance(incoming, PartInPlace) else f"{number:05d}-{secrets.token_hex(4)}"
-        file = incoming.file if isinstance(incoming, PartInPlace) else own
+        file = incoming.file if isinstance(incoming, PartInPlace) else f"{number:05d}-{secrets.token_hex(4)}"
         part = Part(number, etag, incoming.size, clocks.now(), file)
         with self._store.transaction():
             self.get(upload.id, upload.bucket, upload.key)
@@ -181,8 +180,8 @@ class Uploads:
                 "INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?)",
                 (upload.id, number, etag, part.size, part.modified, file),
             )
-            if own:
-                incoming.path.rename(self._path(upload.id, own))
+            if not part_size(file):
+                incoming.path.rename(self._path(upload.id, file))
         if before is not None and not part_size(before.file):
             self._path(upload.id, before.file).unlink(missing_ok=True)
         return part
