@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from event_places import ROLE, make_queue, make_rule, put_event, received, zipped
+from event_places import ROLE, make_function, make_queue, make_rule, put_event, received
 from jumping_clock import DAY, endpoint_with_clock
 from wire_clients import Client, client_of, wait_for
 
@@ -185,13 +185,7 @@ def handler(event, context):
     calls = tmp_path / "calls"
     with endpoint_with_clock(tmp_path, before) as (_, url, clock):
         functions = client_of(url, "lambda")
-        functions.create_function(
-            FunctionName="f",
-            Runtime="python3.12",
-            Role=ROLE,
-            Handler="code.handler",
-            Code={"ZipFile": zipped({"code.py": source})},
-        )
+        make_function(functions, "f", source)
         functions.invoke(FunctionName="f", InvocationType="Event", Payload=b"{}")
         wait_for(lambda: has_failed_once(tmp_path / "home"))
         clock.set_ahead(after)

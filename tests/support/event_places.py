@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 import zipfile
 from io import BytesIO
 from typing import Any
@@ -24,6 +25,19 @@ def zipped(files: dict[str, str]) -> bytes:
         for path, text in files.items():
             archive.writestr(path, text)
     return content.getvalue()
+
+
+def make_function(lambdas: Client, name: str, source: str, **members: Any) -> str:
+    """A function out of Python source with a `handler`; returns its ARN."""
+    created = lambdas.create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Role=ROLE,
+        Handler="code.handler",
+        Code={"ZipFile": zipped({"code.py": textwrap.dedent(source)})},
+        **members,
+    )
+    return str(created["FunctionArn"])
 
 
 def make_rule(events: Client, name: str, pattern: dict[str, Any], *targets: dict[str, Any]) -> str:

@@ -41,6 +41,16 @@ def client_of(url: str, service: str) -> Client:
     )
 
 
+def lives(pid: int) -> bool:
+    """Whether a process lives; one of which only the entry is left, for its parent to read, does not."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    state, threads = fields[0], int(fields[17])  # the first thread may have ended before the others
+    return state != "Z" or threads > 1
+
+
 @contextmanager
 def server_process(
     home: Path, *, program: str | None = None

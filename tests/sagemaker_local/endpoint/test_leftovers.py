@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from event_places import ROLE, zipped
+from event_places import make_function
 from wire_clients import REGION, Client, client_of, server_process, wait_for
 
 from sagemaker_local import endpoint
@@ -26,17 +26,10 @@ def handler(event, context):
 """
 
 
-def make_function(url: str) -> tuple[Client, Path]:
+def waiting_function(url: str) -> tuple[Client, Path]:
     """A function that waits; the client for it, and the folder of its code."""
     functions = client_of(url, "lambda")
-    created = functions.create_function(
-        FunctionName="f",
-        Runtime="python3.12",
-        Role=ROLE,
-        Handler="code.handler",
-        Code={"ZipFile": zipped({"code.py": WAITS})},
-    )
-    assert created["FunctionName"] == "f"
+    assert make_function(functions, "f", WAITS).endswith(":function:f")
     return functions, Path(functions.get_function(FunctionName="f")["Code"]["Location"])
 
 
@@ -63,7 +56,7 @@ def leave_what_belongs_to_nothing(home: Path) -> list[Path]:
 def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with server_process(home) as (process, url):
-        functions, code = make_function(url)
+        functions, code = waiting_function(url)
         scratch = call(functions, tmp_path / "mark")
         process.kill()
         process.wait()
@@ -82,7 +75,7 @@ def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path: Path)
 def test_nothing_is_removed_that_a_living_process_uses(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with server_process(home) as (_, url):
-        functions, code = make_function(url)
+        functions, code = waiting_function(url)
         used = [call(functions, tmp_path / "mark"), code, *leave_what_belongs_to_nothing(home)]
         (living,) = list((home / "owners").iterdir())
         with endpoint.start(home):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from event_places import ROLE, make_queue, zipped
+from event_places import make_function, make_queue
 from wire_clients import Client, client_of
 
 from sagemaker_local import endpoint
@@ -62,14 +61,6 @@ def function(lambdas: Client, name: str) -> Callable[..., str]:
     """Makes a function out of Python source with a `handler`; returns its ARN."""
 
     def make(source: str, **members: Any) -> str:
-        created = lambdas.create_function(
-            FunctionName=members.pop("FunctionName", name),
-            Runtime="python3.12",
-            Role=ROLE,
-            Handler="code.handler",
-            Code={"ZipFile": zipped({"code.py": textwrap.dedent(source)})},
-            **members,
-        )
-        return str(created["FunctionArn"])
+        return make_function(lambdas, members.pop("FunctionName", name), source, **members)
 
     return make

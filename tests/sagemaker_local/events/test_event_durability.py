@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections import Counter
 from pathlib import Path
 
-from event_places import ROLE, make_queue, make_rule, put_event, received, take, zipped
-from wire_clients import client_of, server_process, wait_for
+from event_places import make_function, make_queue, make_rule, put_event, received, take
+from wire_clients import client_of, lives, server_process, wait_for
 
 from sagemaker_local.events import outbox
 from sagemaker_local.events.outbox import Delivery
@@ -63,20 +62,13 @@ def handler(event, context):
     with server_process(home) as (process, url):
         events, sqs, lambdas = (client_of(url, one) for one in ("events", "sqs", "lambda"))
         queue, _ = make_queue(sqs, "told")
-        function = lambdas.create_function(
-            FunctionName="slow",
-            Runtime="python3.12",
-            Role=ROLE,
-            Handler="code.handler",
-            Timeout=60,
-            Code={"ZipFile": zipped({"code.py": source})},
-        )
-        make_rule(events, "rule", {"source": ["kill"]}, {"Arn": function["FunctionArn"]})
+        function = make_function(lambdas, "slow", source, Timeout=60)
+        make_rule(events, "rule", {"source": ["kill"]}, {"Arn": function})
         put_event(events, "kill", {"folder": str(tmp_path), "queue": queue})
         first = wait_for(lambda: started(1))[0]
         process.kill()
         process.wait()
-    wait_for(lambda: None if _lives(int(first.split()[0])) else True)
+    wait_for(lambda: None if lives(int(first.split()[0])) else True)
     with server_process(home) as (_, url):
         second = wait_for(lambda: started(2))[1]
         (tmp_path / "go").touch()
@@ -128,11 +120,3 @@ def test_old_events_that_were_never_routed_are_deleted(tmp_path: Path) -> None:
     assert kept is not None
     assert kept.number == 2
     assert outbox.take_event(store) is None
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

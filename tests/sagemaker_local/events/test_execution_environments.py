@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from event_places import ROLE, zipped
-from wire_clients import Client, client_of, server_process, wait_for
+from event_places import make_function, zipped
+from wire_clients import Client, client_of, lives, server_process, wait_for
 
 from sagemaker_local import clocks, endpoint
 from sagemaker_local.events import functions
@@ -68,14 +68,6 @@ def invoke(lambdas: Client, name: str) -> Callable[[Any], Any]:
         return answered.payload
 
     return call
-
-
-def lives(pid: int) -> bool:
-    """Whether a process lives; one that waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def wait_for_end(pid: int) -> None:
@@ -349,14 +341,7 @@ def test_environments_end_with_their_server_and_so_does_what_they_have_started(
 ) -> None:
     with server_process(tmp_path / "home") as (server, url):
         lambdas = client_of(url, "lambda")
-        lambdas.create_function(
-            FunctionName="f",
-            Runtime="python3.12",
-            Role=ROLE,
-            Handler="code.handler",
-            Timeout=60,
-            Code={"ZipFile": zipped({"code.py": COUNTS})},
-        )
+        make_function(lambdas, "f", COUNTS, Timeout=60)
         busy = {"child": str(tmp_path / "of-busy"), "seconds": 600}
         lambdas.invoke(FunctionName="f", InvocationType="Event", Payload=json.dumps(busy).encode())
         children = [child_in(tmp_path / "of-busy")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
-import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from event_places import ROLE, make_queue, make_rule, put_event, received, take, zipped
-from wire_clients import Client, client_of, wait_for
+from event_places import make_function, make_queue, make_rule, put_event, received, take
+from wire_clients import client_of, wait_for
 
 from sagemaker_local import endpoint
 from sagemaker_local.events.arrivals import Arrivals
@@ -138,18 +137,6 @@ def test_an_endpoint_that_closes_answers_those_who_wait(
     assert ["Messages" in answer(wire) for wire in waiting] == [False] * 3
 
 
-def make_function(lambdas: Client, name: str, source: str) -> str:
-    created = lambdas.create_function(
-        FunctionName=name,
-        Runtime="python3.12",
-        Role=ROLE,
-        Handler="code.handler",
-        Timeout=60,
-        Code={"ZipFile": zipped({"code.py": textwrap.dedent(source)})},
-    )
-    return str(created["FunctionArn"])
-
-
 def test_more_functions_than_there_are_workers_call_the_endpoint_that_runs_them(
     started: endpoint.Endpoint, tmp_path: Path
 ) -> None:
@@ -171,6 +158,7 @@ def test_more_functions_than_there_are_workers_call_the_endpoint_that_runs_them(
             request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"], body.encode(), headers)
             return urllib.request.urlopen(request).status
         """,
+        Timeout=60,
     )
     folder = tmp_path / "running"
     folder.mkdir()
@@ -199,6 +187,7 @@ def test_events_are_delivered_while_functions_run(started: endpoint.Endpoint, tm
             while not os.path.exists(os.path.join(event["detail"]["folder"], "go")):
                 time.sleep(0.05)
         """,
+        Timeout=60,
     )
     make_rule(events, "functions", {"source": ["work"]}, {"Arn": function})
     make_rule(events, "queues", {"source": ["news"]}, {"Arn": queue})
