@@ -86,6 +86,14 @@ def window_of(hours: int, started: str, end: str = "") -> Window:
     return Window(moment - timedelta(hours=hours), moment)
 
 
+def end_of_now() -> str:
+    """The end of a window that holds all that was answered by now, ISO 8601: the next full second.
+
+    Captures say the full second of an answer, and a window's end does not belong to it.
+    """
+    return (datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)).isoformat()
+
+
 @dataclass(frozen=True)
 class Found:
     """What a comparison of a window is given; all URIs are of S3."""

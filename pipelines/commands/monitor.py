@@ -36,7 +36,7 @@ from pipelines.settings.monitoring import monitoring_name, schedule_name
 from pipelines.upsert.apply import apply_upsert
 from pipelines.upsert.plan import plan_upsert
 from registry.clients import read_document, read_object
-from registry.monitored_windows import ComparedWindow, last_windows
+from registry.monitored_windows import ComparedWindow, end_of_now, last_windows
 
 _SHOWN_TIMES, _SHOWN_WINDOWS = 3, 10
 FIND = "FindWindow"
@@ -163,7 +163,7 @@ def _set_schedule(
 def _compare_now(at: ProjectContext, options: MonitorOptions, environment: str) -> Output:
     _bring_up_to_date(at)
     name = monitoring_name(at.project.name)
-    end = options.end or datetime.now(UTC).isoformat(timespec="seconds")
+    end = options.end or end_of_now()
     execution = executions.start(at.target, name, {"Environment": environment, "WindowEnd": end})
     last = follow_to_the_end(at.target, name, execution)
     outcome = watching.outcome_of(last)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import click
 
@@ -14,7 +13,7 @@ from pipelines.commands.output import Output, Remark, confirm, notice
 from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.executions.replays import NothingToReplay, prepare_replay
 from pipelines.executions.replays import carry_out as run_replay
-from registry.monitored_windows import window_of
+from registry.monitored_windows import end_of_now, window_of
 from registry.rollbacks import plan_promotion, promotion_note
 
 
@@ -46,7 +45,7 @@ def command(options: DeploymentOptions, source: str, destination: str, yes: bool
 
 
 def _replay(at: ProjectContext, destination: str, version: int) -> Output:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = end_of_now()
     window = window_of(at.project.monitoring.hours, now, now)
     try:
         replay = prepare_replay(at.project, at.target, at.environment(destination), version, window)

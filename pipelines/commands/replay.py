@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from pipelines.commands.local_endpoint import connected
@@ -11,7 +9,7 @@ from pipelines.commands.options import environment_option, target_option, versio
 from pipelines.commands.output import Document, Output, notice, with_json
 from pipelines.commands.project_context import find_context
 from pipelines.executions.replays import carry_out, prepare_replay
-from registry.monitored_windows import window_of
+from registry.monitored_windows import end_of_now, window_of
 
 
 @click.command("replay")
@@ -35,7 +33,7 @@ def command(words: tuple[str, ...], environment: str, hours: int, end: str | Non
       gatehouse replay 4 --env prod --hours 168
     """
     project, version = which_version(words)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = end_of_now()
     window = window_of(hours, now, end or now)
     context = find_context(project, target, environment)
     with connected(context, runs=True) as at:
