@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+_STARTER = Path(__file__).with_name("starter.py")
 RESULTS = "GATEHOUSE_BENCHMARK_RESULTS"
 """The environment variable that names the file for comparisons."""
 
@@ -43,29 +44,26 @@ def process(
     command: Sequence[str], *, environment: Mapping[str, str] | None = None, expected: Sequence[int] = (0,)
 ) -> Cost:
     """Run a command to its end; its output is shown only if it ends in an unexpected way."""
-    started = time.perf_counter()
-    child = subprocess.Popen(
-        command,
-        env={**os.environ, **(environment or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert child.stdout is not None
-    output = child.stdout.read()
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and still to be asked
-    main = _main_thread(child.pid)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode not in expected:
-        sys.stdout.buffer.write(output)
-        raise SystemExit(f"benchmark: `{' '.join(command)}` ended with {child.returncode}")
-    return Cost(time.perf_counter() - started, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime, main)
-
-
-def _main_thread(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as found:
+        try:
+            starter = subprocess.run(
+                [sys.executable, "-I", "-S", str(_STARTER), str(writing), *command],
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[writing],
+                check=False,
+            )
+        finally:
+            os.close(writing)
+        cost = json.loads(found.read() or b'{"code": null}')
+    code = cost.pop("code")
+    if code not in expected:
+        sys.stdout.buffer.write(starter.stdout)
+        raise SystemExit(f"benchmark: `{' '.join(command)}` ended with {code}")
+    return Cost(**cost)
 
 
 def timed(work: Callable[[], object]) -> Cost:

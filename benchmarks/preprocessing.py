@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import multiprocessing
 import shutil
 import sys
 import tempfile
@@ -149,9 +148,7 @@ def _memory(sizes: Sequence[float]) -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             rows = round(mixed_csv.ROWS_PER_GB * gigabytes)
-            # In a process of its own: a program's peak memory counts what the one that started it had.
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                source = pool.apply(mixed_csv.write, (folder / "mixed.csv", rows))
+            source = mixed_csv.write(folder / "mixed.csv", rows)
             size = source.stat().st_size / 1e9
             cost = by_hand.preprocess(folder / "work", source, _DATASET)
         least = least or cost.peak_mb
