@@ -54,17 +54,19 @@ class Feature:
     """One input column.
 
     ``codes`` maps each category to its place in ``categories``, ``number_codes`` the number that a category
-    is the only one to spell ("1.0", "007"); both are empty for other kinds.
+    is the only one to spell ("1.0", "007"); both are empty for other kinds. ``known`` are the categories as
+    Arrow looks them up.
     """
 
     name: str
     kind: str  # number, category, boolean or timestamp
     categories: tuple[str, ...]
+    known: pa.StringArray
     codes: Mapping[str, float]
     number_codes: Mapping[float, float]
     from_text: Callable[[str], float]  # one CSV field to its number; ValueError if it is none
     scale: Scale
-    missing_numbers: frozenset[float] = frozenset()  # of a number or a time: missing values
+    missing_numbers: frozenset[float] = frozenset()  # of a number or a time: missing values, NaN aside
     strip: bool = False  # whether spaces around a text are no part of it
     in_notation: bool = False  # whether texts of it must be read by `from_text`
     unseen: Unseen = _missing  # the code of a category that training has not seen
@@ -137,7 +139,8 @@ def _feature(entry: Mapping[str, Any], missing: frozenset[str], strip: bool, uns
     missing = missing | frozenset(entry.get("also_missing", ()))
     missing_numbers: frozenset[float] = frozenset()
     if kind == "number":
-        missing_numbers = frozenset(float(text) for text in missing if _NUMBER(text) and text[-1] != ")")
+        spelled = (float(text) for text in missing if _NUMBER(text) and text[-1] != ")")
+        missing_numbers = frozenset(number for number in spelled if not math.isnan(number))
     elif kind == "timestamp":
         times = (_time(text, notation) for text in missing)
         missing_numbers = frozenset(time for time in times if time is not None)
@@ -147,6 +150,7 @@ def _feature(entry: Mapping[str, Any], missing: frozenset[str], strip: bool, uns
         entry["name"],
         kind,
         categories,
+        pa.array(categories, pa.string()),
         codes,
         number_codes,
         _text_reader(kind, codes, missing, missing_numbers, notation, scale, unseen),
@@ -317,14 +321,14 @@ def _codes(array: pa.Array, feature: Feature) -> np.ndarray:
     else:
         texts = values.cast(pa.string())
         texts = stripped(texts) if feature.strip else texts
-        found = pc.index_in(texts, pa.array(feature.categories, pa.string())).cast(pa.float64())
+        found = pc.index_in(texts, feature.known).cast(pa.float64())
         if feature.unseen is not _missing:
             pairs = zip(texts.to_pylist(), found.to_pylist(), strict=True)
             codes = [
                 feature.unseen(text) if code is None and text is not None else code for text, code in pairs
             ]
             found = pa.array(codes, pa.float64())
-    return found.take(distinct.indices).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return found.take(distinct.indices).to_numpy(zero_copy_only=False)
 
 
 def code_of_number(value: bool | int | float | Decimal | None, feature: Feature) -> float:

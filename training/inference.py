@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from feature_encoding import Schema, read_schema
 from request_rows import CSV, JSON, BadRequest, Payload, parse, to_matrix
 
@@ -36,6 +38,7 @@ import explanations
 
 _SHARED_WORK = 1_000_000  # rows times trees, about 50 ms on one core: for more, waits no longer matter
 _LEAST_WORK = 50_000  # rows times trees, 1 to 3 ms: for less, another core saves nothing
+_WRITTEN_BY_ARROW = 200  # numbers: for fewer, Python is as fast
 _LONGEST_REASON = 2000  # characters: a message may hold a value of the request, which may be long
 
 
@@ -203,7 +206,7 @@ def output_fn(prediction: Prediction | NumberPrediction | Refusal, accept: str) 
     for entry in (accept or JSON).split(","):
         content_type, *parameters = (part.strip().lower() for part in entry.split(";"))
         if content_type in (CSV, "text/*"):
-            return "".join(f"{line}\n" for line in _csv_answers(prediction)), CSV
+            return "\n".join([*_csv_answers(prediction), ""]), CSV
         if content_type in (JSON, "application/*", "*/*", ""):
             answers = _json_answers(prediction)
             if "contributions=true" in parameters:
@@ -242,11 +245,23 @@ def _explained(prediction: Prediction | NumberPrediction) -> list[dict[str, Any]
 
 def _csv_answers(prediction: Prediction | NumberPrediction) -> list[str]:
     if isinstance(prediction, NumberPrediction):
-        return [repr(value) for value in prediction.values.tolist()]
+        return _texts(prediction.values)
     names = [_csv_field(name) for name in prediction.classes]
-    return [
-        f"{names[c]},{p!r}" for c, p in zip(prediction.chosen.tolist(), _of_chosen(prediction), strict=True)
-    ]
+    texts = _texts(_of_chosen(prediction))
+    return [f"{names[c]},{text}" for c, text in zip(prediction.chosen.tolist(), texts, strict=True)]
+
+
+def _texts(numbers: np.ndarray) -> list[str]:
+    """Each number as ``repr`` writes it. Arrow writes most of them alike, in a fifth of the time."""
+    if len(numbers) < _WRITTEN_BY_ARROW:
+        return list(map(repr, numbers.tolist()))
+    texts = pa.array(numbers).cast(pa.string())
+    size = np.abs(numbers)
+    other = ~((size >= 1e-4) & (size < 1e10) & (size != np.floor(size)))  # such as 1e-05, 1e+16, 1.0 and nan
+    if other.any():
+        texts = pc.replace_with_mask(texts, other, list(map(repr, numbers[other].tolist())))
+    whole: str = pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), "\n")[0].as_py()
+    return whole.split("\n")  # ten times as fast as Arrow's own way to a list
 
 
 def _json_answers(prediction: Prediction | NumberPrediction) -> list[dict[str, Any]]:
@@ -255,15 +270,16 @@ def _json_answers(prediction: Prediction | NumberPrediction) -> list[dict[str, A
     names, chosen = prediction.classes, prediction.chosen.tolist()
     return [
         {"class": names[c], "probability": p, "probabilities": dict(zip(names, row, strict=True))}
-        for c, p, row in zip(chosen, _of_chosen(prediction), prediction.probabilities.tolist(), strict=True)
+        for c, p, row in zip(
+            chosen, _of_chosen(prediction).tolist(), prediction.probabilities.tolist(), strict=True
+        )
     ]
 
 
-def _of_chosen(prediction: Prediction) -> list[float]:
+def _of_chosen(prediction: Prediction) -> np.ndarray:
     """The probability of each row's class."""
-    rows = np.arange(len(prediction.chosen))
-    probabilities: list[float] = prediction.probabilities[rows, prediction.chosen].tolist()
-    return probabilities
+    found: np.ndarray = prediction.probabilities[np.arange(len(prediction.chosen)), prediction.chosen]
+    return found
 
 
 def _csv_field(text: str) -> str:

@@ -144,7 +144,7 @@ def _csv_matrix(text: str, schema: Schema) -> np.ndarray:
         names = tuple(schema.names)
     if header or len(names) > 1:
         text = after_blanks
-    if text.count("\n") > _ARROW_FROM_ROWS and not (schema.quote and text.count(schema.quote) % 2):
+    if _has_more_lines(text, _ARROW_FROM_ROWS) and not _has_open_quote(text, schema.quote):
         try:
             return _csv_matrix_by_arrow(text, names, header, schema)
         except pa.ArrowInvalid:
@@ -152,6 +152,15 @@ def _csv_matrix(text: str, schema: Schema) -> np.ndarray:
     rows = _fields(text, schema)
     rows = [row or [""] for row in rows] if len(names) == 1 else [row for row in rows if row]
     return _rows_matrix(rows[1:] if header else rows, names, schema)
+
+
+def _has_more_lines(text: str, most: int) -> bool:
+    """Whether there are more line ends than that, without counting all of a long text's."""
+    return len(text.split("\n", most + 1)) > most + 1
+
+
+def _has_open_quote(text: str, quote: str) -> bool:
+    return bool(quote) and quote in text and text.count(quote) % 2 == 1
 
 
 def _is_header(row: Sequence[str], schema: Schema) -> bool:

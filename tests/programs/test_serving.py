@@ -360,6 +360,17 @@ def response(application: Any) -> tuple[str, list[tuple[str, str]], bytes]:
     return given[0], given[1], b"".join(parts)
 
 
+@given(st.lists(st.floats(), min_size=1, max_size=30), st.sampled_from([1, 300]))
+@settings(max_examples=150, deadline=None)
+def test_an_answer_holds_its_numbers_as_python_writes_them(found: list[float], times: int) -> None:
+    import inference
+
+    numbers = [*found, 1.0, -0.0, 1e-05, 0.0001, 0.5000000000000001, 9999999999.5, 1e16, math.nan] * times
+    prediction = inference.NumberPrediction(np.array(numbers), scored=None)
+    body, _ = inference.output_fn(prediction, "text/csv")
+    assert body == "".join(f"{number!r}\n" for number in numbers)
+
+
 def test_a_refusal_passes_through_all_functions_and_is_itself_the_response(shops: Finished) -> None:
     import inference
 
