@@ -25,7 +25,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from feature_encoding import Schema, read_schema
-from request_rows import CSV, JSON, BadRequest, Payload, parse, to_matrix
+from request_rows import (
+    CSV,
+    JSON,
+    BadRequest,
+    Payload,
+    cut,
+    parse,
+    part_matrices,
+    rows_about,
+    to_matrix,
+)
 
 try:
     sys.modules.setdefault("sklearn", None)  # XGBoost would import it, which takes a second and 80 MB
@@ -145,6 +155,9 @@ def predict_fn(data: Payload | Refusal, model: Model) -> Prediction | NumberPred
     """Score every row of a request. The reason of a refusal names row (from 1) and column."""
     if isinstance(data, Refusal):
         return data
+    in_parts = _by_parts(data, model)
+    if in_parts is not None:
+        return _prediction(*in_parts, model)
     try:
         matrix = to_matrix(data, model.schema)
     except BadRequest as error:
@@ -154,7 +167,11 @@ def predict_fn(data: Payload | Refusal, model: Model) -> Prediction | NumberPred
 
 def predict(matrix: np.ndarray, model: Model) -> Prediction | NumberPrediction:
     """Score the rows of a matrix that is encoded already."""
-    scores = np.asarray(_scores(matrix, model), dtype=np.float64)
+    return _prediction(matrix, _scores(matrix, model), model)
+
+
+def _prediction(matrix: np.ndarray, scores: np.ndarray, model: Model) -> Prediction | NumberPrediction:
+    scores = np.asarray(scores, dtype=np.float64)
     if model.schema.task == "regression":
         return NumberPrediction(scores.reshape(-1), Scored(matrix, model))
     if model.schema.task == "binary":
@@ -167,21 +184,49 @@ def predict(matrix: np.ndarray, model: Model) -> Prediction | NumberPrediction:
     return Prediction(model.schema.classes, chosen, probabilities, Scored(matrix, model))
 
 
+def _by_parts(data: Payload, model: Model) -> tuple[np.ndarray, np.ndarray] | None:
+    """Matrix and scores of many rows in CSV, a part of which is scored while the next one is encoded.
+
+    None where the body is not to be cut, and where a part of it cannot be read: read as a whole, it gives the
+    error that names the row.
+    """
+    parts = cut(data, model.schema, _parts(rows_about(data), model))
+    if not parts:
+        return None
+    matrices: list[np.ndarray] = []
+    under_way = []
+    try:
+        for matrix in part_matrices(parts, model.schema, model.threads):
+            matrices.append(matrix)
+            if len(matrices) < len(parts):
+                under_way.append(model.threads.submit(_on_this_thread, matrix, model))
+    except BadRequest:
+        return None
+    own = _on_this_thread(matrices[-1], model)
+    return np.concatenate(matrices), np.concatenate([*(part.result() for part in under_way), own])
+
+
 def _scores(matrix: np.ndarray, model: Model) -> np.ndarray:
     """What the booster answers to each row."""
-
-    def predict(rows: np.ndarray) -> np.ndarray:
-        found: np.ndarray = model.one_thread_booster.inplace_predict(rows, validate_features=False)
-        return found
-
     if len(matrix) > model.shared_rows:
-        return model.booster.inplace_predict(matrix, validate_features=False)
-    parts = min(model.cores, len(matrix) // model.least_rows)
+        found: np.ndarray = model.booster.inplace_predict(matrix, validate_features=False)
+        return found
+    parts = _parts(len(matrix), model)
     if parts < 2:
-        return predict(matrix)
+        return _on_this_thread(matrix, model)
     own, *others = np.array_split(matrix, parts)
-    under_way = [model.threads.submit(predict, rows) for rows in others]
-    return np.concatenate([predict(own), *(part.result() for part in under_way)])
+    under_way = [model.threads.submit(_on_this_thread, rows, model) for rows in others]
+    return np.concatenate([_on_this_thread(own, model), *(part.result() for part in under_way)])
+
+
+def _parts(rows: int, model: Model) -> int:
+    """How many threads share so many rows; 1 where XGBoost's own threads do."""
+    return 1 if rows > model.shared_rows else min(model.cores, rows // model.least_rows)
+
+
+def _on_this_thread(rows: np.ndarray, model: Model) -> np.ndarray:
+    found: np.ndarray = model.one_thread_booster.inplace_predict(rows, validate_features=False)
+    return found
 
 
 def _cores() -> int:
