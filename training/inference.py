@@ -24,18 +24,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from csv_rows import cut, part_matrices, rows_about
 from feature_encoding import Schema, read_schema
-from request_rows import (
-    CSV,
-    JSON,
-    BadRequest,
-    Payload,
-    cut,
-    parse,
-    part_matrices,
-    rows_about,
-    to_matrix,
-)
+from request_rows import CSV, JSON, BadRequest, Payload, parse, to_matrix
 
 try:
     sys.modules.setdefault("sklearn", None)  # XGBoost would import it, which takes a second and 80 MB
@@ -190,7 +181,9 @@ def _by_parts(data: Payload, model: Model) -> tuple[np.ndarray, np.ndarray] | No
     None where the body is not to be cut, and where a part of it cannot be read: read as a whole, it gives the
     error that names the row.
     """
-    parts = cut(data, model.schema, _parts(rows_about(data), model))
+    if data.content_type != CSV:
+        return None
+    parts = cut(data.content, model.schema, _parts(rows_about(data.content), model))
     if not parts:
         return None
     matrices: list[np.ndarray] = []

@@ -139,20 +139,20 @@ days = st.one_of(
 def test_few_rows_by_hand_and_many_by_arrow_give_the_same_numbers(
     schema: Any, rows: list[tuple[str, ...]]
 ) -> None:
-    import request_rows
+    import csv_rows
 
     # NUL and lone surrogates are no CSV text.
     rows = [tuple(cell.replace("\0", "").encode("utf-8", "ignore").decode() for cell in row) for row in rows]
     text = as_csv(None, rows)
 
     def outcome(threshold: int) -> Any:
-        request_rows._ARROW_FROM_ROWS, before = threshold, request_rows._ARROW_FROM_ROWS
+        csv_rows._ARROW_FROM_ROWS, before = threshold, csv_rows._ARROW_FROM_ROWS
         try:
             return matrix(schema, text)
         except ValueError as error:
             return str(error)
         finally:
-            request_rows._ARROW_FROM_ROWS = before
+            csv_rows._ARROW_FROM_ROWS = before
 
     by_hand, by_arrow = outcome(10**9), outcome(0)
     assert by_hand == by_arrow if isinstance(by_hand, str) else same(by_hand, by_arrow)
@@ -167,13 +167,13 @@ line_ends = st.sampled_from(["\n", "\r\n", "\n\n", "\r"])
 def test_the_parts_of_a_csv_body_hold_its_rows(
     schema: Any, header: bool, rows: list[Any], parts: int
 ) -> None:
-    from request_rows import BadRequest, cut, parse, part_matrices
+    from csv_rows import BadRequest, cut, part_matrices
 
     lines = [(["size", "colour", "open", "day"], "\n")] * header + rows
     text = "".join(",".join(row) + end for row, end in lines)
     with ThreadPoolExecutor(parts) as threads:
         try:
-            pieces = cut(parse(text, "text/csv"), schema, parts)
+            pieces = cut(text, schema, parts)
             found = list(part_matrices(pieces, schema, threads)) if pieces else None
         except BadRequest:
             return  # it is read as a whole then
@@ -182,12 +182,12 @@ def test_the_parts_of_a_csv_body_hold_its_rows(
 
 
 def test_a_csv_body_is_cut_where_a_line_ends_a_row(schema: Any) -> None:
-    from request_rows import cut, parse, part_matrices, rows_about
+    from csv_rows import cut, part_matrices, rows_about
 
     lines = ["day,colour,size,open,newer", *(f"1970-01-01 00:0{n}:00,blue,{n},true," for n in range(9))]
     text = "\n".join(lines)
-    assert rows_about(parse(text, "text/csv")) == rows_about(parse(text, "text/csv; charset=utf-8")) == 9
-    pieces = cut(parse(text, "text/csv"), schema, 3)
+    assert rows_about(text) == 9
+    pieces = cut(text, schema, 3)
     assert "".join(piece.text for piece in pieces) == text
     with ThreadPoolExecutor(2) as threads:
         found = [part[:, 0].tolist() for part in part_matrices(pieces, schema, threads)]
@@ -199,8 +199,8 @@ def test_a_csv_body_is_cut_where_a_line_ends_a_row(schema: Any) -> None:
         text.replace("\n", "\r"),
         "\n",
     ):
-        assert cut(parse(whole, "text/csv"), schema, 3) == []
-    assert cut(parse(text, "text/csv"), schema, 1) == []
+        assert cut(whole, schema, 3) == []
+    assert cut(text, schema, 1) == []
 
 
 def test_json_in_all_its_forms_equals_csv(schema: Any) -> None:
