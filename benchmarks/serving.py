@@ -124,7 +124,7 @@ def _compare(
         if name != "Booster.inplace_predict":
             line += f"   {(p50 - floor) * 1000:+6.2f} ms, {p50 / floor:6.2f} times"
         print(line)
-    goal = "1.5 ms on top of inplace_predict" if count == 1 else "1.3 times inplace_predict"
+    goal = "1.0 ms on top of inplace_predict" if count == 1 else "1.6 times inplace_predict"
     print(f"  goal of the endpoint's p50: {goal}")
     connections = [over_http() for _ in range(PARALLEL)]
 

@@ -29,6 +29,7 @@ import pyarrow.compute as pc
 from dates import microseconds
 from notation import PLAIN, Notation, stripped, stripped_text
 from notation import number as number_of
+from scale import PLAIN as PLAIN_SCALE
 from scale import Scale, scale_of
 
 TRUE, FALSE = ("true", "True", "TRUE", "1"), ("false", "False", "FALSE", "0")
@@ -39,6 +40,8 @@ _NUMBER = re.compile(
 _WHOLE = re.compile(r"[+-]?[0-9]{1,400}").fullmatch
 _HEXADECIMAL = re.compile(r"-?0[xX][0-9a-fA-F]+").fullmatch
 _NAN = math.nan
+_FLOAT64, _STRING = pa.float64(), pa.string()
+_FEW_ROWS = 5000  # up to which it is the number of steps that takes the time, and all columns fit the cache
 _BOOLEANS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
 
 
@@ -54,17 +57,19 @@ class Feature:
     """One input column.
 
     ``codes`` maps each category to its place in ``categories``, ``number_codes`` the number that a category
-    is the only one to spell ("1.0", "007"); both are empty for other kinds.
+    is the only one to spell ("1.0", "007"); both are empty for other kinds. ``known`` are the categories as
+    Arrow looks them up.
     """
 
     name: str
     kind: str  # number, category, boolean or timestamp
     categories: tuple[str, ...]
+    known: pa.StringArray
     codes: Mapping[str, float]
     number_codes: Mapping[float, float]
     from_text: Callable[[str], float]  # one CSV field to its number; ValueError if it is none
     scale: Scale
-    missing_numbers: frozenset[float] = frozenset()  # of a number or a time: missing values
+    missing_numbers: frozenset[float] = frozenset()  # of a number or a time: missing values, NaN aside
     strip: bool = False  # whether spaces around a text are no part of it
     in_notation: bool = False  # whether texts of it must be read by `from_text`
     unseen: Unseen = _missing  # the code of a category that training has not seen
@@ -137,7 +142,8 @@ def _feature(entry: Mapping[str, Any], missing: frozenset[str], strip: bool, uns
     missing = missing | frozenset(entry.get("also_missing", ()))
     missing_numbers: frozenset[float] = frozenset()
     if kind == "number":
-        missing_numbers = frozenset(float(text) for text in missing if _NUMBER(text) and text[-1] != ")")
+        spelled = (float(text) for text in missing if _NUMBER(text) and text[-1] != ")")
+        missing_numbers = frozenset(number for number in spelled if not math.isnan(number))
     elif kind == "timestamp":
         times = (_time(text, notation) for text in missing)
         missing_numbers = frozenset(time for time in times if time is not None)
@@ -147,6 +153,7 @@ def _feature(entry: Mapping[str, Any], missing: frozenset[str], strip: bool, uns
         entry["name"],
         kind,
         categories,
+        pa.array(categories, pa.string()),
         codes,
         number_codes,
         _text_reader(kind, codes, missing, missing_numbers, notation, scale, unseen),
@@ -244,18 +251,40 @@ def encode(columns: Mapping[str, pa.Array], features: Sequence[Feature]) -> np.n
     """
     rows = len(next(iter(columns.values()))) if columns else 0
     matrix = np.empty((rows, len(features)), dtype=np.float32)
+    together: dict[int, pa.Array] = {}
     with np.errstate(over="ignore"):
         for place, feature in enumerate(features):
             if feature.name not in columns:
                 raise ValueError(lacking(feature.name))
-            matrix[:, place] = _numbers(columns[feature.name], feature)
+            array = _in_one(columns[feature.name])
+            numbers = _own_numbers(array, feature) if rows <= _FEW_ROWS else None
+            if numbers is None:
+                matrix[:, place] = _numbers(array, feature)
+            else:
+                together[place] = numbers
+        if together:
+            batch = pa.record_batch(list(together.values()), list(map(str, together)))
+            places = slice(None) if len(together) == len(features) else list(together)
+            matrix[:, places] = batch.to_tensor(null_to_nan=True).to_numpy()
     return without_infinity(matrix)
 
 
-def _numbers(column: pa.Array | pa.ChunkedArray, feature: Feature) -> np.ndarray:
-    array = column
-    if isinstance(array, pa.ChunkedArray):
-        array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
+def _in_one(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _own_numbers(array: pa.Array | pa.ChunkedArray, feature: Feature) -> pa.Array | None:
+    """The column's numbers, null where one is missing, if they take one step at most; else None."""
+    if feature.kind == "number" and array.type == _FLOAT64:
+        return array if feature.scale == PLAIN_SCALE and not feature.missing_numbers else None
+    if feature.kind == "category" and array.type == _STRING:
+        return pc.index_in(array, feature.known) if not feature.strip and feature.unseen is _missing else None
+    return None
+
+
+def _numbers(array: pa.Array | pa.ChunkedArray, feature: Feature) -> np.ndarray:
     if isinstance(array, pa.ChunkedArray):  # combined, it keeps more than one where 2 GiB of text are passed
         return np.concatenate([_numbers(chunk, feature) for chunk in array.chunks])
     kind = array.type
@@ -317,14 +346,14 @@ def _codes(array: pa.Array, feature: Feature) -> np.ndarray:
     else:
         texts = values.cast(pa.string())
         texts = stripped(texts) if feature.strip else texts
-        found = pc.index_in(texts, pa.array(feature.categories, pa.string())).cast(pa.float64())
+        found = pc.index_in(texts, feature.known).cast(pa.float64())
         if feature.unseen is not _missing:
             pairs = zip(texts.to_pylist(), found.to_pylist(), strict=True)
             codes = [
                 feature.unseen(text) if code is None and text is not None else code for text, code in pairs
             ]
             found = pa.array(codes, pa.float64())
-    return found.take(distinct.indices).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return found.take(distinct.indices).to_numpy(zero_copy_only=False)
 
 
 def code_of_number(value: bool | int | float | Decimal | None, feature: Feature) -> float:

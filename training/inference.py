@@ -22,6 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from csv_rows import cut, part_matrices, rows_about
 from feature_encoding import Schema, read_schema
 from request_rows import CSV, JSON, BadRequest, Payload, parse, to_matrix
 
@@ -36,6 +39,7 @@ import explanations
 
 _SHARED_WORK = 1_000_000  # rows times trees, about 50 ms on one core: for more, waits no longer matter
 _LEAST_WORK = 50_000  # rows times trees, 1 to 3 ms: for less, another core saves nothing
+_WRITTEN_BY_ARROW = 200  # numbers: for fewer, Python is as fast
 _LONGEST_REASON = 2000  # characters: a message may hold a value of the request, which may be long
 
 
@@ -142,6 +146,9 @@ def predict_fn(data: Payload | Refusal, model: Model) -> Prediction | NumberPred
     """Score every row of a request. The reason of a refusal names row (from 1) and column."""
     if isinstance(data, Refusal):
         return data
+    in_parts = _by_parts(data, model)
+    if in_parts is not None:
+        return _prediction(*in_parts, model)
     try:
         matrix = to_matrix(data, model.schema)
     except BadRequest as error:
@@ -151,7 +158,11 @@ def predict_fn(data: Payload | Refusal, model: Model) -> Prediction | NumberPred
 
 def predict(matrix: np.ndarray, model: Model) -> Prediction | NumberPrediction:
     """Score the rows of a matrix that is encoded already."""
-    scores = np.asarray(_scores(matrix, model), dtype=np.float64)
+    return _prediction(matrix, _scores(matrix, model), model)
+
+
+def _prediction(matrix: np.ndarray, scores: np.ndarray, model: Model) -> Prediction | NumberPrediction:
+    scores = np.asarray(scores, dtype=np.float64)
     if model.schema.task == "regression":
         return NumberPrediction(scores.reshape(-1), Scored(matrix, model))
     if model.schema.task == "binary":
@@ -164,21 +175,51 @@ def predict(matrix: np.ndarray, model: Model) -> Prediction | NumberPrediction:
     return Prediction(model.schema.classes, chosen, probabilities, Scored(matrix, model))
 
 
+def _by_parts(data: Payload, model: Model) -> tuple[np.ndarray, np.ndarray] | None:
+    """Matrix and scores of many rows in CSV, a part of which is scored while the next one is encoded.
+
+    None where the body is not to be cut, and where a part of it cannot be read: read as a whole, it gives the
+    error that names the row.
+    """
+    if data.content_type != CSV:
+        return None
+    parts = cut(data.content, model.schema, _parts(rows_about(data.content), model))
+    if not parts:
+        return None
+    matrices: list[np.ndarray] = []
+    under_way = []
+    try:
+        for matrix in part_matrices(parts, model.schema, model.threads):
+            matrices.append(matrix)
+            if len(matrices) < len(parts):
+                under_way.append(model.threads.submit(_on_this_thread, matrix, model))
+    except BadRequest:
+        return None
+    own = _on_this_thread(matrices[-1], model)
+    return np.concatenate(matrices), np.concatenate([*(part.result() for part in under_way), own])
+
+
 def _scores(matrix: np.ndarray, model: Model) -> np.ndarray:
     """What the booster answers to each row."""
-
-    def predict(rows: np.ndarray) -> np.ndarray:
-        found: np.ndarray = model.one_thread_booster.inplace_predict(rows, validate_features=False)
-        return found
-
     if len(matrix) > model.shared_rows:
-        return model.booster.inplace_predict(matrix, validate_features=False)
-    parts = min(model.cores, len(matrix) // model.least_rows)
+        found: np.ndarray = model.booster.inplace_predict(matrix, validate_features=False)
+        return found
+    parts = _parts(len(matrix), model)
     if parts < 2:
-        return predict(matrix)
+        return _on_this_thread(matrix, model)
     own, *others = np.array_split(matrix, parts)
-    under_way = [model.threads.submit(predict, rows) for rows in others]
-    return np.concatenate([predict(own), *(part.result() for part in under_way)])
+    under_way = [model.threads.submit(_on_this_thread, rows, model) for rows in others]
+    return np.concatenate([_on_this_thread(own, model), *(part.result() for part in under_way)])
+
+
+def _parts(rows: int, model: Model) -> int:
+    """How many threads share so many rows; 1 where XGBoost's own threads do."""
+    return 1 if rows > model.shared_rows else min(model.cores, rows // model.least_rows)
+
+
+def _on_this_thread(rows: np.ndarray, model: Model) -> np.ndarray:
+    found: np.ndarray = model.one_thread_booster.inplace_predict(rows, validate_features=False)
+    return found
 
 
 def _cores() -> int:
@@ -203,7 +244,7 @@ def output_fn(prediction: Prediction | NumberPrediction | Refusal, accept: str) 
     for entry in (accept or JSON).split(","):
         content_type, *parameters = (part.strip().lower() for part in entry.split(";"))
         if content_type in (CSV, "text/*"):
-            return "".join(f"{line}\n" for line in _csv_answers(prediction)), CSV
+            return "\n".join([*_csv_answers(prediction), ""]), CSV
         if content_type in (JSON, "application/*", "*/*", ""):
             answers = _json_answers(prediction)
             if "contributions=true" in parameters:
@@ -242,11 +283,23 @@ def _explained(prediction: Prediction | NumberPrediction) -> list[dict[str, Any]
 
 def _csv_answers(prediction: Prediction | NumberPrediction) -> list[str]:
     if isinstance(prediction, NumberPrediction):
-        return [repr(value) for value in prediction.values.tolist()]
+        return _texts(prediction.values)
     names = [_csv_field(name) for name in prediction.classes]
-    return [
-        f"{names[c]},{p!r}" for c, p in zip(prediction.chosen.tolist(), _of_chosen(prediction), strict=True)
-    ]
+    texts = _texts(_of_chosen(prediction))
+    return [f"{names[c]},{text}" for c, text in zip(prediction.chosen.tolist(), texts, strict=True)]
+
+
+def _texts(numbers: np.ndarray) -> list[str]:
+    """Each number as ``repr`` writes it. Arrow writes most of them alike, in a fifth of the time."""
+    if len(numbers) < _WRITTEN_BY_ARROW:
+        return list(map(repr, numbers.tolist()))
+    texts = pa.array(numbers).cast(pa.string())
+    size = np.abs(numbers)
+    other = ~((size >= 1e-4) & (size < 1e10) & (size != np.floor(size)))  # such as 1e-05, 1e+16, 1.0 and nan
+    if other.any():
+        texts = pc.replace_with_mask(texts, other, list(map(repr, numbers[other].tolist())))
+    whole: str = pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), "\n")[0].as_py()
+    return whole.split("\n")  # ten times as fast as Arrow's own way to a list
 
 
 def _json_answers(prediction: Prediction | NumberPrediction) -> list[dict[str, Any]]:
@@ -255,15 +308,16 @@ def _json_answers(prediction: Prediction | NumberPrediction) -> list[dict[str, A
     names, chosen = prediction.classes, prediction.chosen.tolist()
     return [
         {"class": names[c], "probability": p, "probabilities": dict(zip(names, row, strict=True))}
-        for c, p, row in zip(chosen, _of_chosen(prediction), prediction.probabilities.tolist(), strict=True)
+        for c, p, row in zip(
+            chosen, _of_chosen(prediction).tolist(), prediction.probabilities.tolist(), strict=True
+        )
     ]
 
 
-def _of_chosen(prediction: Prediction) -> list[float]:
+def _of_chosen(prediction: Prediction) -> np.ndarray:
     """The probability of each row's class."""
-    rows = np.arange(len(prediction.chosen))
-    probabilities: list[float] = prediction.probabilities[rows, prediction.chosen].tolist()
-    return probabilities
+    found: np.ndarray = prediction.probabilities[np.arange(len(prediction.chosen)), prediction.chosen]
+    return found
 
 
 def _csv_field(text: str) -> str:

@@ -19,41 +19,28 @@ that are no features are ignored.
 
 from __future__ import annotations
 
-import csv
-import io
-import itertools
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from feature_encoding import (
-    FALSE,
-    TRUE,
-    Feature,
-    Schema,
-    code_of_number,
-    encode,
-    is_number,
-    lacking,
-    without_infinity,
+from csv_rows import (
+    UNREADABLE,
+    BadRequest,
+    as_float32,
+    csv_matrix,
+    layout,
+    number_of,
+    places_of,
+    raise_for_row,
+    twice,
 )
-from notation import single_spaces, stripped_text
+from feature_encoding import Feature, Schema, encode
 
 CSV, JSON, PARQUET = "text/csv", "application/json", "application/x-parquet"
-
-_ARROW_FROM_ROWS = 48  # for fewer, splitting by hand is faster than starting Arrow's reader (about 1 ms)
-_NAMES_LISTED = 20
-_NAN = math.nan
-
-
-class BadRequest(ValueError):
-    """The request, not the model, is at fault; the text says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +94,7 @@ def to_matrix(data: Payload, schema: Schema) -> np.ndarray:
     """
     try:
         matrix = _matrix(data, schema)
-    except (ValueError, csv.Error, RecursionError, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+    except UNREADABLE as error:
         raise BadRequest(str(error)) from error
     if not len(matrix):
         raise BadRequest("the request holds no rows")
@@ -116,180 +103,13 @@ def to_matrix(data: Payload, schema: Schema) -> np.ndarray:
 
 def _matrix(data: Payload, schema: Schema) -> np.ndarray:
     if data.content_type == CSV:
-        return _csv_matrix(data.content, schema)
+        return csv_matrix(data.content, schema)
     if data.content_type == JSON:
         return _json_matrix(data.content, schema)
     columns = dict(zip(data.content.column_names, data.content.columns, strict=True))
     if len(columns) < data.content.num_columns:
-        raise ValueError(_twice(data.content.column_names))
+        raise ValueError(twice(data.content.column_names))
     return encode(columns, schema.features)
-
-
-# CSV
-
-
-def _csv_matrix(text: str, schema: Schema) -> np.ndarray:
-    if schema.delimiter == " ":
-        text = single_spaces(text, schema.quote)
-    after_blanks = text.lstrip("\r\n")
-    first = _first_row(after_blanks, schema)
-    first = [stripped_text(name) for name in first] if schema.strip else first
-    header = _is_header(first, schema)
-    if header:
-        names = tuple(first)
-    elif first:
-        _refuse_half_a_header(first, schema)
-        names = _layout(1, len(first), schema)
-    else:
-        names = tuple(schema.names)
-    if header or len(names) > 1:
-        text = after_blanks
-    if text.count("\n") > _ARROW_FROM_ROWS and not (schema.quote and text.count(schema.quote) % 2):
-        try:
-            return _csv_matrix_by_arrow(text, names, header, schema)
-        except pa.ArrowInvalid:
-            pass  # reading by hand finds the row and the column
-    rows = _fields(text, schema)
-    rows = [row or [""] for row in rows] if len(names) == 1 else [row for row in rows if row]
-    return _rows_matrix(rows[1:] if header else rows, names, schema)
-
-
-def _is_header(row: Sequence[str], schema: Schema) -> bool:
-    """Does the row name source columns only, or every feature, whatever else it names?
-
-    Columns may have numbers as names. So numbers alone are a header only if they are all columns in their
-    order, or all features.
-    """
-    if not row:
-        return False
-    if all(map(is_number, row)):
-        return tuple(row) in (schema.source_columns, tuple(schema.names))
-    if row[0] in schema.source_columns and set(row) <= set(schema.source_columns):
-        return True
-    return schema.features[0].name in row and set(schema.names) <= set(row)
-
-
-def _refuse_half_a_header(row: Sequence[str], schema: Schema) -> None:
-    """Raises ValueError for a first line that would be read as a row, and that in half of its fields names
-    columns, in whatever case and with whatever between the words."""
-    known = {_letters(name) for name in schema.source_columns} - {""}
-    named = [text for text in row if _letters(text) in known and not is_number(text)]
-    if 2 * len(named) >= len(row):
-        other = next((text for text in row if text not in schema.source_columns), row[0])
-        raise ValueError(
-            f"row 1 reads like a header, but {other!r} is no column. Name every feature as the data does:"
-            f" {_listed(schema.names)}"
-        )
-
-
-def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, text)).casefold()
-
-
-def _layout(row: int, found: int, schema: Schema) -> tuple[str, ...]:
-    """The columns of a row without names, by its width."""
-    names = schema.layouts.get(found)
-    if names is None:
-        raise ValueError(_width(row, found, schema))
-    return names
-
-
-def _first_row(text: str, schema: Schema) -> list[str]:
-    end = text.find("\n")
-    line = text if end < 0 else text[:end]
-    if schema.quote and schema.quote in line:  # it may go on over several lines
-        return next(_csv_rows(text, schema))
-    return next(iter(_fields(line, schema)), [])
-
-
-def _fields(text: str, schema: Schema) -> list[list[str]]:
-    """The fields of each line; none of a blank one. The end of the last line begins no further one."""
-    if schema.quote and schema.quote in text:
-        return list(_csv_rows(text, schema))
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = text.removesuffix("\n").split("\n") if text else []
-    return [line.split(schema.delimiter) if line else [] for line in lines]
-
-
-def _csv_rows(text: str, schema: Schema) -> Iterator[list[str]]:
-    """Raises ValueError if a quotation mark is not closed: the reader would make one row of all the rest."""
-    lines = itertools.chain(io.StringIO(text, newline=""), ["\n"])
-    rows = csv.reader(lines, delimiter=schema.delimiter, quotechar=schema.quote)
-    row = next(rows)
-    for following in rows:
-        yield row
-        row = following
-    if row:  # and not the blank line that was added
-        raise ValueError(f"a quotation mark ({schema.quote}) is opened and not closed")
-
-
-def _rows_matrix(rows: Sequence[Sequence[str]], names: Sequence[str], schema: Schema) -> np.ndarray:
-    places = _places(names, schema)
-    readers = [(place, feature.from_text) for place, feature in places]
-    numbers = np.empty((len(rows), len(readers)))
-    for number, row in enumerate(rows):
-        if len(row) != len(names):
-            raise ValueError(_width(number + 1, len(row), schema))
-        try:
-            numbers[number] = [read(row[place]) for place, read in readers]
-        except ValueError:
-            _raise_for_row(number + 1, row, places)
-            raise
-    return _as_float32(numbers)
-
-
-def _raise_for_row(number: int, row: Sequence[Any], places: Sequence[tuple[int, Feature]]) -> None:
-    """Say of the first wrong value in which row (from 1) and column it is."""
-    for place, feature in places:
-        try:
-            _from_value(row[place], feature)
-        except ValueError as error:
-            raise ValueError(f"row {number}, column {feature.name!r}: {error}") from None
-
-
-def _csv_matrix_by_arrow(text: str, names: Sequence[str], header: bool, schema: Schema) -> np.ndarray:
-    _places(names, schema)
-    arrow = {
-        "number": pa.float64(),
-        "category": pa.dictionary(pa.int32(), pa.string()),
-        "boolean": pa.bool_(),
-        "timestamp": pa.string(),
-    }
-    table = pa_csv.read_csv(
-        pa.BufferReader(text.encode()),
-        pa_csv.ReadOptions(column_names=list(names), skip_rows_after_names=int(header), use_threads=False),
-        pa_csv.ParseOptions(
-            delimiter=schema.delimiter,
-            quote_char=schema.quote or False,
-            newlines_in_values=True,
-            ignore_empty_lines=len(names) > 1,
-        ),
-        pa_csv.ConvertOptions(
-            column_types={
-                feature.name: pa.string()
-                if feature.in_notation and feature.kind != "category"
-                else arrow[feature.kind]
-                for feature in schema.features
-            },
-            include_columns=schema.names,
-            null_values=sorted(schema.missing_values),
-            true_values=list(TRUE),
-            false_values=list(FALSE),
-            strings_can_be_null=True,
-        ),
-    )
-    return encode({name: table[name] for name in schema.names}, schema.features)
-
-
-def _places(names: Sequence[str], schema: Schema) -> list[tuple[int, Feature]]:
-    places = {name: place for place, name in enumerate(names)}
-    if len(places) < len(names):
-        raise ValueError(_twice(names))
-    for feature in schema.features:
-        if feature.name not in places:
-            raise ValueError(lacking(feature.name))
-    return [(places[feature.name], feature) for feature in schema.features]
 
 
 # JSON
@@ -310,20 +130,20 @@ def _json_matrix(document: Any, schema: Schema) -> np.ndarray:
         if isinstance(instance, dict):
             row, names = list(instance.values()), tuple(instance)
         elif isinstance(instance, list):
-            row, names = instance, _layout(number + 1, len(instance), schema)
+            row, names = instance, layout(number + 1, len(instance), schema)
         else:
             raise ValueError(f"row {number + 1}: neither an object nor a list of values")
         try:
-            places = _places(names, schema)
+            places = places_of(names, schema)
         except ValueError as error:
             raise ValueError(f"row {number + 1}: {error}") from None
         numbers[number] = _from_values(number + 1, row, places)
-    return _as_float32(numbers)
+    return as_float32(numbers)
 
 
 def _columns_matrix(columns: Mapping[str, Any], schema: Schema) -> np.ndarray:
     names = tuple(columns)
-    _places(names, schema)
+    places_of(names, schema)
     lengths = {len(columns[name]) if isinstance(columns[name], list) else -1 for name in schema.names}
     if len(lengths) > 1 or -1 in lengths:
         raise ValueError('every entry of "columns" must be a list, all of one length')
@@ -332,68 +152,22 @@ def _columns_matrix(columns: Mapping[str, Any], schema: Schema) -> np.ndarray:
     numbers = np.empty((len(rows), len(schema.features)))
     for number, row in enumerate(rows):
         numbers[number] = _from_values(number + 1, row, places)
-    return _as_float32(numbers)
+    return as_float32(numbers)
 
 
 def _from_values(number: int, row: Sequence[Any], places: Sequence[tuple[int, Feature]]) -> list[float]:
     try:
-        return [_from_value(row[place], feature) for place, feature in places]
+        return [number_of(row[place], feature) for place, feature in places]
     except ValueError:
-        _raise_for_row(number, row, places)
+        raise_for_row(number, row, places)
         raise
-
-
-def _from_value(value: Any, feature: Feature) -> float:
-    if isinstance(value, str):
-        return feature.from_text(value)
-    if value is None or value != value:
-        return _NAN
-    if isinstance(value, (bool, int, float)):
-        if feature.kind == "number":
-            return _NAN if value in feature.missing_numbers else feature.scale.of(value)
-        if feature.kind == "category":
-            return code_of_number(value, feature)
-        if feature.kind == "boolean" and value in (0, 1):
-            return float(value)
-    raise ValueError(f"{json.dumps(value)} is not a {feature.kind}")
-
-
-def _as_float32(numbers: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        return without_infinity(numbers.astype(np.float32))
-
-
-# Messages
-
-
-def _twice(names: Sequence[str]) -> str:
-    name = next(name for name in names if names.count(name) > 1)
-    return f"column {name!r} is there more than once; send it once"
-
-
-def _width(row: int, found: int, schema: Schema) -> str:
-    features, columns = len(schema.features), len(schema.source_columns)
-    if found == columns - 1:
-        return (
-            f"row {row}: {found} values without names may be all source columns but the target, or all but "
-            f"another one. Send a header line, or objects in JSON; or the {features} features alone "
-            f"({_listed(schema.names)}), or all {columns} source columns"
-        )
-    return (
-        f"row {row}: {found} values; expected {features} (the features) or {columns} (all source columns), "
-        f"separated by {schema.delimiter!r}"
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMES_LISTED]) + (", ..." if len(names) > _NAMES_LISTED else "")
 
 
 def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object; without this, of two values of one name the last one would count."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError(_twice([name for name, _ in pairs]))
+        raise ValueError(twice([name for name, _ in pairs]))
     return found
 
 

@@ -53,6 +53,10 @@ class Scale:
         return (_floats(values) - float(self.origin)) / self.unit
 
 
+PLAIN = Scale(0, 1, by_whole_numbers=False)
+"""Of a number that is its own place."""
+
+
 def scale_of(entry: Mapping[str, Any]) -> Scale:
     """The scale of a feature of ``schema.json``."""
     timestamp = entry["kind"] == "timestamp"

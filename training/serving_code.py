@@ -15,6 +15,7 @@ MODULES = (
     "inference.py",
     "explanations.py",
     "request_rows.py",
+    "csv_rows.py",
     "feature_encoding.py",
     "notation.py",
     "dates.py",

@@ -52,6 +52,7 @@ def test_the_artifact_holds_all_that_serving_needs(tumors: Finished) -> None:
     found = sorted(path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file())
     assert found == [
         "code/code_wheel.py",
+        "code/csv_rows.py",
         "code/dates.py",
         "code/explanations.py",
         "code/feature_encoding.py",

@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -138,23 +139,68 @@ days = st.one_of(
 def test_few_rows_by_hand_and_many_by_arrow_give_the_same_numbers(
     schema: Any, rows: list[tuple[str, ...]]
 ) -> None:
-    import request_rows
+    import csv_rows
 
     # NUL and lone surrogates are no CSV text.
     rows = [tuple(cell.replace("\0", "").encode("utf-8", "ignore").decode() for cell in row) for row in rows]
     text = as_csv(None, rows)
 
     def outcome(threshold: int) -> Any:
-        request_rows._ARROW_FROM_ROWS, before = threshold, request_rows._ARROW_FROM_ROWS
+        csv_rows._ARROW_FROM_ROWS, before = threshold, csv_rows._ARROW_FROM_ROWS
         try:
             return matrix(schema, text)
         except ValueError as error:
             return str(error)
         finally:
-            request_rows._ARROW_FROM_ROWS = before
+            csv_rows._ARROW_FROM_ROWS = before
 
     by_hand, by_arrow = outcome(10**9), outcome(0)
     assert by_hand == by_arrow if isinstance(by_hand, str) else same(by_hand, by_arrow)
+
+
+cells = st.tuples(numbers, st.sampled_from(["1", "blue", "green", "", "NA"]), booleans, days)
+line_ends = st.sampled_from(["\n", "\r\n", "\n\n", "\r"])
+
+
+@given(st.booleans(), st.lists(st.tuples(cells, line_ends), min_size=2, max_size=12), st.integers(2, 5))
+@settings(max_examples=150, deadline=None)
+def test_the_parts_of_a_csv_body_hold_its_rows(
+    schema: Any, header: bool, rows: list[Any], parts: int
+) -> None:
+    from csv_rows import BadRequest, cut, part_matrices
+
+    lines = [(["size", "colour", "open", "day"], "\n")] * header + rows
+    text = "".join(",".join(row) + end for row, end in lines)
+    with ThreadPoolExecutor(parts) as threads:
+        try:
+            pieces = cut(text, schema, parts)
+            found = list(part_matrices(pieces, schema, threads)) if pieces else None
+        except BadRequest:
+            return  # it is read as a whole then
+    if found is not None:
+        assert same(np.concatenate(found), matrix(schema, text))
+
+
+def test_a_csv_body_is_cut_where_a_line_ends_a_row(schema: Any) -> None:
+    from csv_rows import cut, part_matrices, rows_about
+
+    lines = ["day,colour,size,open,newer", *(f"1970-01-01 00:0{n}:00,blue,{n},true," for n in range(9))]
+    text = "\n".join(lines)
+    assert rows_about(text) == 9
+    pieces = cut(text, schema, 3)
+    assert "".join(piece.text for piece in pieces) == text
+    with ThreadPoolExecutor(2) as threads:
+        found = [part[:, 0].tolist() for part in part_matrices(pieces, schema, threads)]
+    assert len(found) == 3
+    assert [value for part in found for value in part] == list(range(9))
+    for whole in (
+        text.replace("blue", '"blue"'),
+        text.replace("size", "sizes"),
+        text.replace("\n", "\r"),
+        "\n",
+    ):
+        assert cut(whole, schema, 3) == []
+    assert cut(text, schema, 1) == []
 
 
 def test_json_in_all_its_forms_equals_csv(schema: Any) -> None:
@@ -360,6 +406,17 @@ def response(application: Any) -> tuple[str, list[tuple[str, str]], bytes]:
     return given[0], given[1], b"".join(parts)
 
 
+@given(st.lists(st.floats(), min_size=1, max_size=30), st.sampled_from([1, 300]))
+@settings(max_examples=150, deadline=None)
+def test_an_answer_holds_its_numbers_as_python_writes_them(found: list[float], times: int) -> None:
+    import inference
+
+    numbers = [*found, 1.0, -0.0, 1e-05, 0.0001, 0.5000000000000001, 9999999999.5, 1e16, math.nan] * times
+    prediction = inference.NumberPrediction(np.array(numbers), scored=None)
+    body, _ = inference.output_fn(prediction, "text/csv")
+    assert body == "".join(f"{number!r}\n" for number in numbers)
+
+
 def test_a_refusal_passes_through_all_functions_and_is_itself_the_response(shops: Finished) -> None:
     import inference
 
@@ -532,6 +589,23 @@ def test_rows_that_several_cores_share_are_answered_as_on_one(shops: Finished, c
         assert shared.probabilities.tolist() == alone.probabilities.tolist()
     by_xgboost = inference.predict_fn(data, replace(model, shared_rows=10))
     assert by_xgboost.probabilities.tolist() == alone.probabilities.tolist()
+
+
+@pytest.mark.parametrize("bad", ["x,2,shop 3,false,2024-11-30", "1,2,shop 3,maybe,2024-11-30", "1,2,shop 3"])
+def test_a_bad_row_is_named_whichever_core_reads_it(shops: Finished, bad: str) -> None:
+    import inference
+
+    model = loaded(str(shops.folder / "model"))
+    for place in (0, 70, 99):
+        rows = ["3.5,17,shop 1,true,2024-03-01"] * 100
+        rows[place] = bad
+        data = inference.input_fn("\n".join(rows), "text/csv")
+        alone, shared = (
+            inference.predict_fn(data, replace(model, cores=cores, least_rows=10)) for cores in (1, 4)
+        )
+        assert isinstance(alone, inference.Refusal)
+        assert f"row {place + 1}" in alone.reason
+        assert shared == alone
 
 
 @pytest.mark.parametrize(("told", "most"), [("1", 1), ("999", 999), ("0", 999), ("", 999), ("many", 999)])

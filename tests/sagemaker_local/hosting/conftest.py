@@ -50,6 +50,7 @@ def artifact() -> bytes:
                     "inference.py",
                     "explanations.py",
                     "request_rows.py",
+                    "csv_rows.py",
                     "feature_encoding.py",
                     "notation.py",
                     "dates.py",
