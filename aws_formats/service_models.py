@@ -7,8 +7,8 @@ SageMaker may live in one process; all of them read through this one loader.
 from __future__ import annotations
 
 import functools
-import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,25 @@ from botocore.exceptions import DataNotFoundError
 from botocore.loaders import ExtrasProcessor, JSONFileLoader, Loader, create_loader, instance_cache
 from botocore.model import ServiceModel
 
+_OF_GZIP = 16 + zlib.MAX_WBITS
+"""zlib's argument for data with gzip's header and trailer, whose checksum it compares."""
+
 
 class _Files(JSONFileLoader):  # type: ignore[misc]
     """The same content as plain dictionaries, which keep their order as botocore's `OrderedDict` does."""
 
     def load_file(self, file_path: str) -> Any:
-        for ending, content in ((".json", bytes), (".json.gz", gzip.decompress)):
+        for ending, content in ((".json", bytes), (".json.gz", _unpacked)):
             try:
                 return json.loads(content(Path(file_path + ending).read_bytes()))
             except FileNotFoundError:
                 continue
         return None
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """What `gzip.decompress` gives, in less time: into memory of the size that the last four bytes say."""
+    return zlib.decompress(packed, _OF_GZIP, int.from_bytes(packed[-4:], "little"))
 
 
 class _QuickLoader(Loader):  # type: ignore[misc]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 from typing import NoReturn
 
-from pipelines.commands import main
 from pipelines.process_exit import run_and_exit
 
 _OBJECTS_OF_A_START = 200_000
@@ -19,6 +19,10 @@ def program() -> NoReturn:
     Where the SageMaker SDK was imported, taking the interpreter down would also cost a second.
     """
     _collect_late()
+    # In search of plugins pydantic would read what every package says of itself. No job inherits it.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    from pipelines.commands import main  # now: the imports alone make thousands of objects
+
     run_and_exit(main)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +101,7 @@ def command(options: RehearseOptions, project: str | None) -> Output:
     log: list[Entry] = []
     with tempfile.TemporaryDirectory(prefix="gatehouse-rehearsal-") as folder:
         rehearsed = rehearsed_project(context.project, environment, hours, rows, Path(folder) / "source")
-        settings = context.settings.model_copy(update={"projects": {rehearsed.name: rehearsed}})
+        settings = replace(context.settings, projects={rehearsed.name: rehearsed})
         plan = Plan(
             project=rehearsed,
             environment=environment,

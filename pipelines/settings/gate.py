@@ -4,8 +4,6 @@ Bounds belong to metrics, metrics to tasks, and classes to some of the metrics, 
 show only when several keys are read together. They are found here, all of them, before anything runs.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -5,12 +5,10 @@ conversion between types, no change afterwards. What two keys must not say toget
 as well, because only here are both at hand. ``settings`` reads the file and words the errors.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -91,7 +89,7 @@ class Split(Table):
     test: Annotated[float, Field(gt=0, lt=1)] = 0.15
 
     @model_validator(mode="after")
-    def _adds_up(self) -> Split:
+    def _adds_up(self) -> Self:
         total = self.train + self.validation + self.test
         if abs(total - 1) > 1e-9:
             raise ValueError(f"train, validation and test add up to {total:g}; they must add up to 1")
@@ -169,7 +167,7 @@ class Data(Table):
         return {key: tuple(name for name in names if name != EVERY_COLUMN) for key, names in written.items()}
 
     @model_validator(mode="after")
-    def _consistent(self) -> Data:
+    def _consistent(self) -> Self:
         if not self.header and self.columns is None:
             raise ValueError("header = false needs columns = [...], the names of all columns in order")
         named, by_column = self.named, self.notations
@@ -216,14 +214,14 @@ class Training(Table):
     extra: dict[str, bool | int | float | str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _no_doubles(self) -> Training:
+    def _no_doubles(self) -> Self:
         for name in self.extra:
             if name in Training.model_fields:
                 raise ValueError(f"extra names {name!r}, which has a key of its own")
         return self
 
     @model_validator(mode="after")
-    def _instances(self) -> Training:
+    def _instances(self) -> Self:
         if self.spot and self.keep_alive_minutes:
             raise ValueError("keep_alive_minutes is for instances that are kept; spot instances cannot be")
         if self.max_wait_hours is not None and not self.spot:
@@ -284,7 +282,7 @@ class EnvironmentSettings(Table):
     assume_role: Annotated[str, Field(pattern=ROLE)] | None = None
 
     @model_validator(mode="after")
-    def _has_requests(self) -> EnvironmentSettings:
+    def _has_requests(self) -> Self:
         if self.replay and self.capture is None:
             raise ValueError("replay = true needs a table capture: only captured requests can be sent again")
         return self
@@ -321,7 +319,7 @@ class Network(Table):
     ) = None
 
     @model_validator(mode="after")
-    def _complete(self) -> Network:
+    def _complete(self) -> Self:
         if bool(self.subnets) != bool(self.security_groups):
             raise ValueError("subnets and security_groups belong together; give both or neither")
         return self
@@ -409,7 +407,7 @@ class Project(Table):
         )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Project:
+    def _consistent(self) -> Self:
         wrong = [*self._problems()]
         if wrong:
             # Each at the place of its key, as pydantic's own complaints are.

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ NAME_LIMIT = 63
 """Characters of `{team}-{project}`: model package groups and endpoints are named after it."""
 
 
-class Settings(Table):
+@dataclass(frozen=True)
+class Settings:
     """Everything that one settings file says; `projects` by full name.
 
     `default_project` is the one that the file names as such, or else its only one.

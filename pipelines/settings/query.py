@@ -5,12 +5,10 @@ one SELECT. That is checked here, where a person sees it, and so is the case of 
 lower case. What the query means, only Athena knows.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -91,7 +89,7 @@ class Query(Table):
     tables_at: Annotated[tuple[Annotated[str, Field(pattern=S3_PREFIX)], ...], Listed] = ()
 
     @model_validator(mode="after")
-    def _one_text(self) -> Query:
+    def _one_text(self) -> Self:
         if (self.sql is None) == (self.file is None):
             raise ValueError("a query needs sql or file, and one of them only")
         return self

@@ -5,8 +5,6 @@ is known to the training program (``training/hyperparameters.py``), so a range t
 here, before anything runs, and not by every training job by itself.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Iterator
