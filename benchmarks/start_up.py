@@ -4,10 +4,11 @@
 runs. All are run as installed programs are, with their modules compiled; the first round, which does not
 count, sees to that.
 
-The goal, 1.6 of the processor time with a SageMaker that is kept up, is missed: it is 1.8. Most of what
-`gatehouse models` needs beyond boto3 is pydantic, which checks the settings, its import twice as much as its
-work. A smaller copy of SageMaker's description, kept in a cache, would save about 0.15, but has to know which
-operations are used.
+The goal, 1.6 of the processor time with a SageMaker that is kept up, is met: 1.58, the median of 25 rounds on
+two cores that had other work as well (2.3 to 2.5 without one). Most of what `gatehouse models` needs beyond
+boto3 is pydantic, which checks the settings, its import twice as much as its work; without a SageMaker it is
+the import of the local one. Copies of botocore's descriptions without their documentation, in a cache folder,
+would save another 0.07, which is not worth their keeping.
 
 And a Lambda function of the local SageMaker: an invocation that finds it warm, against one that loads code.
 """
