@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -78,6 +79,36 @@ def test_help_imports_nothing_heavy(arguments: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert "HEAVY []" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("variables", "loaded"), [({}, False), ({"PYDANTIC_DISABLE_PLUGINS": ""}, True)])
+def test_no_plugin_of_pydantic_is_searched_for_unless_the_user_says_so(
+    variables: dict[str, str], loaded: bool, workplace: Path, tmp_path: Path
+) -> None:
+    installed = tmp_path / "installed"
+    described = installed / "a_plugin-1.0.dist-info"
+    described.mkdir(parents=True)
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: a-plugin\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[pydantic]\na = a_plugin:plugin\n")
+    (installed / "a_plugin.py").write_text(
+        "class plugin:\n"
+        "    print('LOADED')\n"
+        "    def new_schema_validator(*_, **__):\n"
+        "        return None, None, None\n"
+        "plugin = plugin()\n"
+    )
+    places = os.pathsep.join([str(installed), str(Path(pipelines.__file__).parents[1])])
+    environment = {key: value for key, value in os.environ.items() if key != "PYDANTIC_DISABLE_PLUGINS"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "local", "status"],
+        cwd=workplace,
+        env={**environment, "PYTHONPATH": places, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert ("LOADED" in done.stdout) is loaded
 
 
 def test_a_misspelt_command_is_wrong_usage_and_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
