@@ -110,9 +110,7 @@ class JobThread:
             note=self._note,
         )
         self._advance("Downloading")
-        commands = self._prepare(job, given)
-        with self._kind.running(job):
-            ending = self._run_instances(job, commands, given)
+        ending = self._run(job, given)
         for problem in ending.log_problems:
             job.note(problem)
         if ending.failed is not None:
@@ -162,22 +160,25 @@ class JobThread:
             commands = [command.rewritten(host.ml) for host, command in zip(job.hosts, commands, strict=True)]
         return commands
 
-    def _run_instances(
-        self, job: JobRun, commands: list[Command], given: opt_ml.OptMl
-    ) -> process.InstancesEnd:
-        job.check()
+    def _run(self, job: JobRun, given: opt_ml.OptMl) -> process.InstancesEnd:
+        """Prepare the instances, while their launchers start, and run them to their ends."""
         instances: list[process.InstanceProcess] = []
         try:
-            for host, command in zip(job.hosts, commands, strict=True):
-                instances.append(process.InstanceProcess(host, command, given))
-            return process.watch(
-                instances,
-                limit=job.document["StoppingCondition"]["MaxRuntimeInSeconds"],
-                grace=GRACE,
-                wake=self._wake,
-                stop_requested=self._stop_requested,
-                on_start=self._note_start,
-            )
+            for host in job.hosts:
+                instances.append(process.InstanceProcess(host))
+            commands = self._prepare(job, given)
+            with self._kind.running(job):
+                job.check()
+                for instance, command in zip(instances, commands, strict=True):
+                    instance.run(command, given)
+                return process.watch(
+                    instances,
+                    limit=job.document["StoppingCondition"]["MaxRuntimeInSeconds"],
+                    grace=GRACE,
+                    wake=self._wake,
+                    stop_requested=self._stop_requested,
+                    on_start=self._note_start,
+                )
         except BaseException:
             for instance in instances:
                 instance.kill()
