@@ -1,10 +1,10 @@
 """The invocations of Lambda functions, and the execution environments that are kept warm for the next ones.
 
 An invocation takes an environment of its function that waits, the one that answered last, or has a new one
-made: as many are up as there are invocations at once. An environment whose function has been changed or
-deleted since it was made takes no further event, nor one whose code has been changed where it lies. Those
-that wait end after a while, and of many those that have waited longest: what may not be called again holds
-little memory.
+made: as many are up as there are invocations at once. One is made ahead where an execution's next step calls
+the function. An environment whose function has been changed or deleted since it was made takes no further
+event, nor one whose code has been changed where it lies. Those that wait end after a while, and of many those
+that have waited longest: what may not be called again holds little memory.
 
 A call takes as long as its function, which may call this endpoint meanwhile. So each has a thread of its own,
 and none of those that answer requests or deliver events.
