@@ -240,20 +240,20 @@ def _operations(home: Home, owner: Owner, interpreters: Mapping[str, str], url: 
 
     tuning = TuningJobs(owner, store, jobs, api)
     metrics = Metrics(store)
+    functions = Functions(home, owner, store, url)
+    runs = {"TransformJob": transforms, "HyperParameterTuningJob": tuning}
     components = Components(
         home=home,
         owner=owner,
         store=store,
         objects=objects,
         jobs=jobs,
-        engine=Engine(
-            owner, store, objects, jobs, {"TransformJob": transforms, "HyperParameterTuningJob": tuning}, api
-        ),
+        engine=Engine(owner, store, objects, jobs, runs, api, functions.prepare),
         endpoints=HostedEndpoints(home, owner, store, context),
         captures=Captures(home, owner, objects, metrics),
         transforms=transforms,
         tuning=tuning,
-        functions=Functions(home, owner, store, url),
+        functions=functions,
         arrivals=Arrivals(store),
         metrics=metrics,
         url=url,

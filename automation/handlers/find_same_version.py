@@ -11,6 +11,7 @@ nothing new would otherwise fill the registry, and ask for a review of each copy
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from automation.context import read_context
@@ -20,6 +21,10 @@ from registry.model_packages import PENDING, describe_arn, newest_arn
 from registry.verdicts import CHAMPION
 
 _NONE = "none"
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    # While the code is loaded, for which an execution need not wait: it takes as long as all imports.
+    read_context().clients.client("sagemaker")
 
 
 @logged

@@ -17,7 +17,7 @@ from pipelines.commands.options import project_argument, target_option
 from pipelines.commands.output import Document, Lines, Output, with_json_excluding
 from pipelines.commands.plan_report import plan_document, plan_in_markdown, preview_in_words
 from pipelines.commands.project_context import ProjectContext, find_context
-from pipelines.definition.compile import compile_pipeline
+from pipelines.definition.compile import begin_imports, compile_pipeline
 from pipelines.settings.target import Target
 from pipelines.upsert.estimate import estimate_next_start
 from pipelines.upsert.plan import UpsertPlan, forecast_next_start, plan_upsert
@@ -64,6 +64,7 @@ def command(project: str | None, target: str, as_markdown: bool) -> Output:
 
 def compile_and_plan(context: ProjectContext, connect: Callable[[], Target]) -> tuple[UpsertPlan, Target]:
     """What an upsert would do, and the target that was read; compiles while the local SageMaker starts."""
+    begin_imports()
     look_first(context.project, connect, context.target)
     compiled = compile_pipeline(context.project, context.target)
     live = connect()

@@ -16,7 +16,7 @@ from pipelines.commands.options import (
 from pipelines.commands.output import Output, notice, with_json
 from pipelines.commands.plan_report import DONE, plan_in_words
 from pipelines.commands.project_context import find_context
-from pipelines.definition.compile import compile_pipeline
+from pipelines.definition.compile import begin_imports, compile_pipeline
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.functions import require_functions
 from pipelines.executions.outline import read_outline
@@ -50,6 +50,7 @@ def command(project: str | None, parameters: dict[str, str], register_again: boo
     context = find_context(project, target)
     name = context.project.name
     with connection(context.target, context.settings, runs=True) as connect:
+        begin_imports()
         look_first(context.project, connect, context.target)
         compiled = compile_pipeline(context.project, context.target)
         outline = read_outline(compiled.definition)

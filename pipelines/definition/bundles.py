@@ -12,7 +12,9 @@ complete when each of its files is there with its size; an upload that broke off
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,13 +151,16 @@ def missing_files(bundle: Bundle, bucket: str, s3: Any) -> tuple[str, ...]:
     return tuple(file for file, content in bundle.files if there.get(bundle.prefix + file) != len(content))
 
 
-def publish_bundle(bundle: Bundle, bucket: str, s3: Any) -> None:
-    """Upload the files that are missing. The bucket exists (``bucket.ensure_bucket``)."""
-    missing = set(missing_files(bundle, bucket, s3))
+def publish_bundles(bundles: Iterable[Bundle], bucket: str, s3: Any) -> None:
+    """Upload the files that are missing, of all bundles at once. The bucket exists (``ensure_bucket``)."""
 
-    def put(named: tuple[str, bytes]) -> None:
-        file, content = named
-        s3.put_object(Bucket=bucket, Key=bundle.prefix + file, Body=content)
+    def put(missing: tuple[str, bytes]) -> None:
+        key, content = missing
+        s3.put_object(Bucket=bucket, Key=key, Body=content)
+
+    def missing(bundle: Bundle) -> list[tuple[str, bytes]]:
+        names = set(missing_files(bundle, bucket, s3))
+        return [(bundle.prefix + name, content) for name, content in bundle.files if name in names]
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="upload") as threads:
-        list(threads.map(put, [named for named in bundle.files if named[0] in missing]))
+        list(threads.map(put, itertools.chain.from_iterable(threads.map(missing, bundles))))

@@ -6,7 +6,9 @@ starts slowly: the SDK is imported when the first pipeline is compiled, not befo
 
 from __future__ import annotations
 
+import importlib
 import json
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -46,6 +48,14 @@ class Compiled:
     dataset: Dataset
     tags: Mapping[str, str]
     commit: str = ""
+
+
+def begin_imports() -> None:
+    """Import what the SDK needs in a thread, for a caller that waits for something else before it compiles.
+
+    Not the SDK itself, which takes the process's environment for itself while it is imported.
+    """
+    threading.Thread(target=importlib.import_module, args=("pandas",), name="imports", daemon=True).start()
 
 
 def compile_pipeline(project: Project, target: Target, sources: Sources | None = None) -> Compiled:

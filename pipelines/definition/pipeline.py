@@ -26,7 +26,7 @@ from evaluation.metric_table import METRICS, path_of
 from pipelines.definition import limits
 from pipelines.definition import sagemaker_sdk as sdk
 from pipelines.definition.bucket import ensure_bucket
-from pipelines.definition.bundles import Bundle, publish_bundle
+from pipelines.definition.bundles import Bundle, publish_bundles
 from pipelines.definition.dataset import publish_data
 from pipelines.definition.image import check_image
 from pipelines.definition.model_card import model_card
@@ -232,8 +232,7 @@ def _mlflow(project: Project) -> sdk.MlflowConfig | None:
 def _publish(context: Context) -> None:
     s3 = context.session.boto_session.client("s3")
     ensure_bucket(context.target, s3)
-    for bundle in context.sources.bundles:
-        publish_bundle(bundle, context.target.bucket, s3)
+    publish_bundles(context.sources.bundles, context.target.bucket, s3)
     publish_data(context.sources.dataset, context.target, s3)
 
 

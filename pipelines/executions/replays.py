@@ -13,7 +13,7 @@ from typing import Any
 
 from aws_formats.errors import GatehouseError
 from pipelines.definition.bucket import ensure_bucket
-from pipelines.definition.bundles import monitoring_code, publish_bundle
+from pipelines.definition.bundles import monitoring_code, publish_bundles
 from pipelines.settings.project import Project
 from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target
@@ -74,7 +74,7 @@ def prepare_replay(
     s3 = target.client("s3")
     ensure_bucket(target, s3)
     bundle = monitoring_code(project)
-    publish_bundle(bundle, target.bucket, s3)
+    publish_bundles([bundle], target.bucket, s3)
     output = (
         f"s3://{target.bucket}/{monitoring_prefix(project.name, environment.name)}replays/"
         f"{found.name}-{version}"

@@ -13,7 +13,7 @@ from typing import Any
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_denied
 from pipelines.definition.bucket import ensure_bucket
-from pipelines.definition.bundles import publish_bundle
+from pipelines.definition.bundles import publish_bundles
 from pipelines.definition.dataset import publish_data
 from pipelines.settings.target import Target
 from pipelines.upsert.plan import UpsertPlan, missing_tags, read_live_pipeline
@@ -37,9 +37,10 @@ def apply_upsert(plan: UpsertPlan, target: Target) -> str:
     if plan.missing_bundles or plan.missing_data or plan.action != "none":
         s3 = target.client("s3")
         ensure_bucket(target, s3)
-        for bundle in compiled.bundles:
-            publish_bundle(bundle, target.bucket, s3)
-        publish_data(compiled.dataset, target, s3)
+        missing = [bundle for bundle in compiled.bundles if bundle.name in plan.missing_bundles]
+        publish_bundles(missing, target.bucket, s3)
+        if plan.missing_data:
+            publish_data(compiled.dataset, target, s3)
     if plan.action == "none":
         assert plan.live is not None
         return plan.live.arn

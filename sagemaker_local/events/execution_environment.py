@@ -61,7 +61,7 @@ class Closing(Exception):
 
 
 class ExecutionEnvironment:
-    """One environment, whose process is started by its first invocation.
+    """One environment, whose process is started by its first invocation, or ahead of it by :meth:`prepare`.
 
     Attributes:
         document: the function's, as it was when this was made.
@@ -76,6 +76,7 @@ class ExecutionEnvironment:
         self.is_warm, self.idle_since = False, 0.0
         self._stream, self._scratch, self._endpoint_url = stream, scratch, endpoint_url
         self._files: dict[str, int] = {}
+        self._has_loaded = False
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket
@@ -94,9 +95,12 @@ class ExecutionEnvironment:
         """Whether it is what would be started for this function now: same settings, same code, and alive."""
         return (
             _configuration(document) == _configuration(self.document)
-            and all(_changed(path) == changed for path, changed in self._files.items())
+            and self._has_current_code()
             and not self._has_exited()
         )
+
+    def _has_current_code(self) -> bool:
+        return all(_changed(path) == changed for path, changed in self._files.items())
 
     def _has_exited(self) -> bool:
         with self._lock:
@@ -104,6 +108,18 @@ class ExecutionEnvironment:
                 return True
             # Left a zombie, so that its id is its own until `end` has killed what it has started.
             return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def prepare(self) -> None:
+        """Let the process begin to load the code, for an event that will come.
+
+        Raises:
+            OSError: no process could be started.
+            Closing: :meth:`stop` was called.
+        """
+        with self.log.open("ab") as log:  # for what the code prints while it is loaded
+            self._note_time(log.seek(0, os.SEEK_END))
+        self._start()
+        self.is_warm = True
 
     def invoke(self, event: str, request_id: str) -> Answer:
         """Give it an event, JSON, and wait for the answer; one thread at a time.
@@ -165,9 +181,8 @@ class ExecutionEnvironment:
             EOFError, ConnectionError: it has exited.
             TimeoutError: its time is up.
         """
-        if self._process is None:
-            self._start()
-            said = self._receive(_LOADING_SECONDS + self.document["Timeout"])
+        if not self._has_loaded:
+            said = self._load()
             if "error" in said:
                 return said
         until = clocks.uptime() + self.document["Timeout"]
@@ -175,6 +190,18 @@ class ExecutionEnvironment:
         self._channel.sendall(request)
         said = self._receive(until - clocks.uptime())
         self.is_warm = True
+        return said
+
+    def _load(self) -> dict[str, Any]:
+        """What the process says once it has loaded the code; errors as :meth:`_exchange`."""
+        if self._process is None:
+            self._start()
+        said = self._receive(_LOADING_SECONDS + self.document["Timeout"])
+        if not self._has_current_code():  # it was begun ahead of the event, and the code changed meanwhile
+            self.end()
+            self._start()
+            said = self._receive(_LOADING_SECONDS + self.document["Timeout"])
+        self._has_loaded = True
         return said
 
     def _start(self) -> None:
@@ -240,11 +267,16 @@ class ExecutionEnvironment:
 
     def _begin_log(self, request_id: str) -> int:
         """Begin an invocation's part of the log; returns the place where it begins."""
-        with self.log.open("ab") as log, self.log.with_name(f"{self.log.name}.times").open("ab") as times:
+        with self.log.open("ab") as log:
             begin = log.seek(0, os.SEEK_END)
-            times.write(TIMES_RECORD.pack(begin, int(clocks.now() * 1000)))
+            self._note_time(begin)
             log.write(f"START RequestId: {request_id}\n".encode())
         return begin
+
+    def _note_time(self, begin: int) -> None:
+        """Say that what comes in the log from there on comes now."""
+        with self.log.with_name(f"{self.log.name}.times").open("ab") as times:
+            times.write(TIMES_RECORD.pack(begin, int(clocks.now() * 1000)))
 
     def _printed(self, begin: int) -> str:
         """The last 4 KB since `begin`, which is what Lambda gives with LogType Tail."""

@@ -1,10 +1,10 @@
 """The invocations of Lambda functions, and the execution environments that are kept warm for the next ones.
 
 An invocation takes an environment of its function that waits, the one that answered last, or has a new one
-made: as many are up as there are invocations at once. An environment whose function has been changed or
-deleted since it was made takes no further event, nor one whose code has been changed where it lies. Those
-that wait end after a while, and of many those that have waited longest: what may not be called again holds
-little memory.
+made: as many are up as there are invocations at once. One is made ahead where an execution's next step calls
+the function. An environment whose function has been changed or deleted since it was made takes no further
+event, nor one whose code has been changed where it lies. Those that wait end after a while, and of many those
+that have waited longest: what may not be called again holds little memory.
 
 A call takes as long as its function, which may call this endpoint meanwhile. So each has a thread of its own,
 and none of those that answer requests or deliver events.
@@ -14,6 +14,7 @@ As on AWS, every environment has a log stream to itself, which holds one invocat
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import shutil
@@ -108,6 +109,29 @@ class Functions:
         try:
             return environment.invoke(event, request_id or str(uuid.uuid4()))
         finally:
+            self._put_back(environment)
+
+    def prepare(self, region: str, function: str) -> None:
+        """Have a new environment begin to load a function's code, unless one waits that has; returns at once.
+
+        Lambda does so, too, now and then: its guide calls it proactive initialization. What is in the way of
+        it is in the way of the invocation as well, which says so.
+
+        Args:
+            function: its ARN or its name.
+        """
+        document = self._store.get(FUNCTION, region, function.rpartition("function:")[2].partition(":")[0])
+        if document is None:
+            return
+        with contextlib.suppress(OSError, Closing, sqlite3.Error):
+            environment = self._take_idle(document)
+            if environment is None:
+                environment = self._make(document)
+                try:
+                    environment.prepare()
+                except BaseException:
+                    self._end(environment)
+                    raise
             self._put_back(environment)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,15 +57,17 @@ class Engine:
         jobs: JobRunner,
         runs: Mapping[str, Runs],
         api: Api,
+        prepare: Callable[[str, str], None],
         job_slots: int | None = None,
     ) -> None:
         """
         Args:
             runs: what else a step can wait for, by what the API calls it.
+            prepare: told a region and the ARN of a function that a step will soon call.
             job_slots: how many jobs run at once in this process; by default one a CPU, two at least.
         """
         self._owner, self._store, self._objects = owner, store, objects
-        self._api = api
+        self._api, self._prepare = api, prepare
         self._waits: dict[str, Wait] = {
             kind.prefix: functools.partial(jobs.wait, kind.kind) for kind in KINDS.values()
         }
@@ -79,7 +81,14 @@ class Engine:
 
     def start(self, region: str, arn: str) -> None:
         """Run an execution whose document names this process as its owner."""
-        run = _Run(Record(self._store, region, arn), self._objects, self._waits, self._api, self._slots)
+        run = _Run(
+            Record(self._store, region, arn),
+            self._objects,
+            self._waits,
+            self._api,
+            functools.partial(self._prepare, region),
+            self._slots,
+        )
         thread = threading.Thread(target=self._run, args=(run,), name=f"execution {arn}", daemon=True)
         with self._lock:
             if self._closed.is_set():
@@ -232,6 +241,7 @@ class _Run:
     objects: ObjectStore
     waits: Mapping[str, Wait]
     api: Api
+    prepare: Callable[[str], None]
     slots: Slots
     thread: threading.Thread | None = None
     stop: threading.Event = field(default_factory=threading.Event)
@@ -240,6 +250,7 @@ class _Run:
     )
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _properties: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _prepared: set[str] = field(default_factory=set)
     _stopping: bool = False
 
     def wake(self) -> None:
@@ -320,6 +331,10 @@ class _Run:
             threading.Thread(
                 target=self._run_step, args=(run,), name=f"step {step.name} of {self.record.arn}", daemon=True
             ).start()
+        for step in schedule.imminent():
+            if step.type == "Lambda" and step.name not in self._prepared:
+                self._prepared.add(step.name)
+                self.prepare(step.function)
 
     def _run_step(self, run: StepRun) -> None:
         try:

@@ -145,7 +145,8 @@ class Server:
 
     def _bring_up(self, command: Command, given: OptMl) -> None:
         """Start the process and return once it answers `/ping`."""
-        self._process = process.InstanceProcess(self._host, command, given)
+        self._process = process.InstanceProcess(self._host)
+        self._process.run(command, given)
         limit = self._variant.startup_seconds
         deadline = time.monotonic() + limit
         while not self._address.ping(_PING_LIMIT):

@@ -11,7 +11,8 @@ import os
 import shutil
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,22 +98,23 @@ class JobThread:
                 host.remove_shared()
 
     def _carry_out(self) -> tuple[str, Document]:
-        given = opt_ml.for_instances(opt_ml.detect(), len(self._hosts))
-        job = JobRun(
-            name=self._name,
-            region=self._region,
-            document=self._document,
-            hosts=self._hosts,
-            rewrite=given.mode == "rewrite",
-            in_namespace=given.mode == "namespace",
-            context=self._context,
-            check=self._check,
-            note=self._note,
-        )
-        self._advance("Downloading")
-        commands = self._prepare(job, given)
-        with self._kind.running(job):
-            ending = self._run_instances(job, commands, given)
+        with self._launchers() as instances:
+            given = opt_ml.for_instances(opt_ml.detect(), len(self._hosts))
+            job = JobRun(
+                name=self._name,
+                region=self._region,
+                document=self._document,
+                hosts=self._hosts,
+                rewrite=given.mode == "rewrite",
+                in_namespace=given.mode == "namespace",
+                context=self._context,
+                check=self._check,
+                note=self._note,
+            )
+            self._advance("Downloading")
+            commands = self._prepare(job, given)
+            with self._kind.running(job):
+                ending = self._run_instances(job, instances, commands, given)
         for problem in ending.log_problems:
             job.note(problem)
         if ending.failed is not None:
@@ -162,26 +164,37 @@ class JobThread:
             commands = [command.rewritten(host.ml) for host, command in zip(job.hosts, commands, strict=True)]
         return commands
 
-    def _run_instances(
-        self, job: JobRun, commands: list[Command], given: opt_ml.OptMl
-    ) -> process.InstancesEnd:
-        job.check()
+    @contextmanager
+    def _launchers(self) -> Iterator[list[process.InstanceProcess]]:
+        """A launcher for each instance, which starts while the block prepares what it will run."""
         instances: list[process.InstanceProcess] = []
         try:
-            for host, command in zip(job.hosts, commands, strict=True):
-                instances.append(process.InstanceProcess(host, command, given))
-            return process.watch(
-                instances,
-                limit=job.document["StoppingCondition"]["MaxRuntimeInSeconds"],
-                grace=GRACE,
-                wake=self._wake,
-                stop_requested=self._stop_requested,
-                on_start=self._note_start,
-            )
+            for host in self._hosts:
+                instances.append(process.InstanceProcess(host))
+            yield instances
         except BaseException:
             for instance in instances:
                 instance.kill()
             raise
+
+    def _run_instances(
+        self,
+        job: JobRun,
+        instances: list[process.InstanceProcess],
+        commands: list[Command],
+        given: opt_ml.OptMl,
+    ) -> process.InstancesEnd:
+        job.check()
+        for instance, command in zip(instances, commands, strict=True):
+            instance.run(command, given)
+        return process.watch(
+            instances,
+            limit=job.document["StoppingCondition"]["MaxRuntimeInSeconds"],
+            grace=GRACE,
+            wake=self._wake,
+            stop_requested=self._stop_requested,
+            on_start=self._note_start,
+        )
 
     def _stop_requested(self) -> float | None:
         if self._grace is None:

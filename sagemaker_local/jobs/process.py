@@ -40,27 +40,19 @@ class InstanceEnd:
 
 
 class InstanceProcess:
-    """The launcher of one instance, under way."""
+    """The launcher of one instance, under way: at first it waits to be told what to run."""
 
-    def __init__(self, host: Host, command: Command, opt_ml: OptMl) -> None:
+    def __init__(self, host: Host) -> None:
+        """Start it.
+
+        Raises:
+            JobFailure: the system gives no process.
+        """
         self.host = host
         self.ending: InstanceEnd | None = None
         self.has_started = False
         self._unread = b""
         self._traceback = b""
-        request = messages.write_request(
-            server=os.getpid(),
-            mode=opt_ml.mode,
-            own_pids=opt_ml.own_pids,
-            host=host.name,
-            hosts=str(host.hosts_file),
-            ml=str(host.ml),
-            shared=host.shared.is_dir(),
-            log=str(host.log),
-            argv=command.argv,
-            environment=command.environment,
-            folder=command.folder,
-        )
         try:
             self._process = subprocess.Popen(
                 launcher_command("run"),
@@ -74,6 +66,22 @@ class InstanceProcess:
         except OSError as problem:
             kind = "CapacityError" if problem.errno in _NO_CAPACITY else "InternalServerError"
             raise JobFailure(kind, f"no process for {host.name}: {problem.strerror}.") from problem
+
+    def run(self, command: Command, opt_ml: OptMl) -> None:
+        """Let it run the command; the instance's folders are there by now."""
+        request = messages.write_request(
+            server=os.getpid(),
+            mode=opt_ml.mode,
+            own_pids=opt_ml.own_pids,
+            host=self.host.name,
+            hosts=str(self.host.hosts_file),
+            ml=str(self.host.ml),
+            shared=self.host.shared.is_dir(),
+            log=str(self.host.log),
+            argv=command.argv,
+            environment=command.environment,
+            folder=command.folder,
+        )
         self._send(request)
 
     @property

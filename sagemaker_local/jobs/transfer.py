@@ -13,7 +13,6 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import urllib.parse
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from sagemaker_local.errors import AwsError
 from sagemaker_local.jobs import opt_ml
 from sagemaker_local.jobs.failure import client_error, disk_failure
 from sagemaker_local.jobs.places import OutputFile, is_apart, regular_files, resolved
+from sagemaker_local.s3.files import COPY_BLOCK, copy_block
 
 if TYPE_CHECKING:
     from sagemaker_local.jobs.job import JobRun
@@ -225,11 +225,13 @@ def link_file(source: Path, target: Path) -> None:
 
 def copy_file(source: Path, target: Path) -> None:
     """A copy that the job may write to without touching the original."""
-    with source.open("rb") as reader, target.open("wb") as writer:
+    with source.open("rb", buffering=0) as reader, target.open("wb", buffering=0) as writer:
         try:
             fcntl.ioctl(writer, _FICLONE, reader.fileno())
         except OSError:  # another file system, or one without reflinks
-            shutil.copyfile(source, target)
+            offset = 0
+            while count := copy_block(reader.fileno(), writer.fileno(), offset, COPY_BLOCK):
+                offset += count
 
 
 def require_bucket(objects: ObjectStore, uri: str, what: str) -> None:

@@ -29,7 +29,7 @@ _LONGEST_PART = 200
 _GRACE_SECONDS = 60
 """A temporary file younger than this is left alone: its writer may not have locked it yet."""
 
-_COPY_BLOCK = 64 << 20
+COPY_BLOCK = 64 << 20
 _READ_BLOCK = 1 << 20
 
 
@@ -111,7 +111,7 @@ class Incoming:
         """Add part of an open file inside the kernel, where blocks can be shared; not digested."""
         end = offset + length
         while offset < end:
-            count = _copy_block(descriptor, self._descriptor, offset, min(_COPY_BLOCK, end - offset))
+            count = copy_block(descriptor, self._descriptor, offset, min(COPY_BLOCK, end - offset))
             if count == 0:
                 raise OSError(f"file descriptor {descriptor} ended {end - offset} bytes early")
             offset += count
@@ -243,7 +243,8 @@ def sweep_folders(folder: Path, known: set[str]) -> None:
                 shutil.rmtree(path)
 
 
-def _copy_block(source: int, target: int, offset: int, length: int) -> int:
+def copy_block(source: int, target: int, offset: int, length: int) -> int:
+    """Copy some of a file to where another one stands, inside the kernel; how many bytes, 0 at its end."""
     try:
         return os.copy_file_range(source, target, length, offset)
     except OSError as error:

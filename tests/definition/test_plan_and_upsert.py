@@ -16,7 +16,7 @@ import pytest
 from aws_formats.errors import GatehouseError
 from pipelines.commands.plan_report import PLANNED, plan_in_words
 from pipelines.definition.bucket import ensure_bucket, stored_sizes
-from pipelines.definition.bundles import code_bundle, missing_files, publish_bundle
+from pipelines.definition.bundles import code_bundle, missing_files, publish_bundles
 from pipelines.definition.compile import Compiled
 from pipelines.definition.dataset import find_dataset, publish, publish_data
 from pipelines.definition.sources import Sources
@@ -188,7 +188,7 @@ def test_a_half_uploaded_bundle_is_completed(target: Target, tmp_path: Path) -> 
     s3.put_object(Bucket=target.bucket, Key=f"{bundle.prefix}a.py", Body=b"a.py")
     s3.put_object(Bucket=target.bucket, Key=f"{bundle.prefix}b.py", Body=b"b.")
     assert missing_files(bundle, target.bucket, s3) == ("b.py",)
-    publish_bundle(bundle, target.bucket, s3)
+    publish_bundles([bundle], target.bucket, s3)
     assert missing_files(bundle, target.bucket, s3) == ()
     assert s3.get_object(Bucket=target.bucket, Key=f"{bundle.prefix}b.py")["Body"].read() == b"b.py"
 
@@ -197,9 +197,9 @@ def test_two_uploads_at_once_do_no_harm(target: Target, compiled: Compiled) -> N
     s3 = target.client("s3")
     ensure_bucket(target, s3)
     with ThreadPoolExecutor(4) as pool:
-        for done in [pool.submit(publish_bundle, compiled.bundles[0], target.bucket, s3) for _ in range(4)]:
+        for done in [pool.submit(publish_bundles, compiled.bundles, target.bucket, s3) for _ in range(4)]:
             done.result()
-    assert missing_files(compiled.bundles[0], target.bucket, s3) == ()
+    assert not any(missing_files(bundle, target.bucket, s3) for bundle in compiled.bundles)
 
 
 def test_data_is_published_once(target: Target, project: Project) -> None:

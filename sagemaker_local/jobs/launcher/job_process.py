@@ -7,7 +7,6 @@ from __future__ import annotations
 import errno
 import os
 import select
-import signal
 import struct
 
 from sagemaker_local.jobs.launcher import linux
@@ -15,7 +14,10 @@ from sagemaker_local.jobs.launcher.messages import send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import Any, NoReturn
+else:
+    import _signal as signal
 
 TERMINATIONS = (signal.SIGTERM, signal.SIGINT)
 

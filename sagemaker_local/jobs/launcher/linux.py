@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal
 
 NEW_MOUNTS, NEW_HOST_NAME, NEW_USERS, NEW_PIDS = 0x20000, 0x4000000, 0x10000000, 0x20000000
 """Flags of :func:`unshare`."""

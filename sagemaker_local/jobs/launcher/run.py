@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import struct
 import time
 
@@ -18,13 +17,17 @@ from sagemaker_local.jobs.launcher.namespace import OPT_ML
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import NoReturn
+else:
+    import _signal as signal
 
 _DRAIN = 2.0  # seconds to read what is left in the pipe after the job's last process ended
 
 
 def main() -> None:
     Launcher().run()
+    os._exit(0)  # taking the interpreter down would add to the time that every job takes to end
 
 
 class Launcher:

@@ -16,8 +16,8 @@ from sagemaker_local import endpoint
 from tests.sagemaker_local.execution.conftest import ROLE, client
 
 
-def function(workshop: Any, code: str) -> str:
-    """A new function; its ARN."""
+def function(workshop: Any, code: str, **variables: str) -> str:
+    """A new function with these environment variables; its ARN."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("look.py", code)
@@ -27,6 +27,7 @@ def function(workshop: Any, code: str) -> str:
         Role=ROLE,
         Handler="look.up",
         Code={"ZipFile": packed.getvalue()},
+        Environment={"Variables": variables},
         Timeout=20,
     )
     return str(created["FunctionArn"])
@@ -111,6 +112,77 @@ def test_a_function_that_fails_or_answers_otherwise_fails_its_step(
     execution, status = workshop.run(workshop.create(name("look"), step(arn, {}, ("Text", "String"))))
     assert status == "Failed"
     assert words in workshop.steps(execution)["Look"]["FailureReason"]
+
+
+LOADED = """
+import os, pathlib
+
+pathlib.Path(os.environ["MARK"]).write_text(str(os.getpid()))
+print("loaded")
+
+def up(event, context):
+    return {"Text": f"{os.getpid()} %s"}
+"""
+"""Code that leaves a mark where it is loaded, and answers with its process and a word."""
+
+AWAITS = """
+mark = pathlib.Path(os.environ["MARK"])
+begin = time.monotonic()
+while not (mark.exists() and mark.read_text()):
+    assert time.monotonic() - begin < 20, "nobody loaded the function"
+    time.sleep(0.02)
+"""
+"""A job that ends once the code has been loaded."""
+
+
+def test_a_function_is_loaded_while_the_last_job_before_it_runs(workshop: Any, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    arn = function(workshop, LOADED % "once", MARK=str(mark))
+    first = workshop.processing(
+        "First", "assert not pathlib.Path(os.environ['MARK']).exists()", environment=at(mark)
+    )
+    last = workshop.processing("Last", AWAITS, environment=at(mark), DependsOn=["First"])
+    pipeline = workshop.create(name("look"), first, last, behind(step(arn, {}, ("Text", "String"))))
+    execution, status = workshop.run(pipeline)
+    assert status == "Succeeded", workshop.steps(execution)
+    assert _answer(workshop, execution) == f"{mark.read_text()} once"
+    group = f"/aws/lambda/{arn.rpartition(':')[2]}"
+    logs = client("logs", workshop.url)
+    (stream,) = logs.describe_log_streams(logGroupName=group)["logStreams"]
+    events = logs.get_log_events(
+        logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
+    )["events"]
+    assert events[0]["message"] == "loaded"
+    assert 0 < events[0]["timestamp"] <= events[1]["timestamp"]
+    assert events[1]["message"].startswith("START RequestId: ")
+
+
+def test_code_that_changed_after_it_was_loaded_ahead_is_loaded_again(workshop: Any, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    arn = function(workshop, LOADED % "before", MARK=str(mark))
+    folder = client("lambda", workshop.url).get_function(FunctionName=arn)["Code"]["Location"]
+    changes = f"{AWAITS}\npathlib.Path({folder!r}, 'look.py').write_text({LOADED % 'after'!r})"
+    job = workshop.processing("Last", changes, environment=at(mark))
+    pipeline = workshop.create(name("look"), job, behind(step(arn, {}, ("Text", "String"))))
+    execution, status = workshop.run(pipeline)
+    assert status == "Succeeded", workshop.steps(execution)
+    assert _answer(workshop, execution) == f"{mark.read_text()} after"
+
+
+def at(mark: Path) -> dict[str, str]:
+    return {"MARK": str(mark)}
+
+
+def behind(called: dict[str, Any]) -> dict[str, Any]:
+    """A condition that holds once the step Last has ended, and then has this step run."""
+    condition = check(1, 1)
+    condition["Arguments"]["IfSteps"] = [called]
+    return {**condition, "DependsOn": ["Last"]}
+
+
+def _answer(workshop: Any, execution: str) -> str:
+    (found,) = workshop.steps(execution)["Look"]["Metadata"]["Lambda"]["OutputParameters"]
+    return str(found["Value"])
 
 
 def test_a_function_that_does_not_exist_fails_its_step_by_name(workshop: Any) -> None:

@@ -46,6 +46,15 @@ def test_a_job_that_handles_sigterm_ends_in_its_own_way(bench: Any, wait_until: 
     assert bench.log(job) == "ready\nsaved\n"
 
 
+def test_a_job_that_cannot_be_prepared_leaves_no_launcher_behind(bench: Any) -> None:
+    nothing = {"in": ("s3://bucket/no-such-prefix/", "/opt/ml/processing/input/in")}
+    job = bench.processing("true", inputs=nothing, instances=2)
+    assert "No S3 objects found" in bench.ended(job)["FailureReason"]
+    launchers = processes_with(opt_ml.launcher_command("run")[-1])
+    parents = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1] for pid in launchers]
+    assert str(os.getpid()) not in parents
+
+
 def test_a_job_that_ignores_sigterm_is_killed_after_the_grace(bench: Any, wait_until: Any) -> None:
     job = bench.processing("trap '' TERM; echo ready; while :; do sleep 0.02; done")
     wait_until(says(bench, job, "ready"), "the job is ready")

@@ -135,7 +135,7 @@ def test_the_launcher_loads_modules_of_its_own_and_small_ones_only() -> None:
     ours = {name for name in loaded if name.startswith("sagemaker_local.")}
     assert "sagemaker_local.jobs.launcher.run" in ours
     assert {name for name in ours if "launcher" not in name} == {"sagemaker_local.jobs"}
-    assert {"contextlib", "json", "pathlib", "subprocess", "typing"}.isdisjoint(loaded)
+    assert {"contextlib", "enum", "json", "pathlib", "subprocess", "typing"}.isdisjoint(loaded)
 
 
 def test_an_unknown_mode_in_the_environment_fails_the_job_with_the_choices(
