@@ -29,6 +29,7 @@ from slices import Slices, as_codes, joined
 
 _BATCH_ROWS, _FEWEST_BATCH_ROWS = 32_768, 1_024
 _BATCH_CELLS = 1 << 20
+_READ_BYTES = 1 << 16  # at once of each column; else all of it that a group of rows has
 _PROGRESS_SECONDS = 2.0
 _MOST_CLASSES_DRAWN = 20
 PARQUET, _CSV = "application/x-parquet", "text/csv"
@@ -231,7 +232,7 @@ def batches(test: Path) -> Iterator[pa.Table]:
         raise InputError(f"there is no Parquet file in {test}. Give the preprocessing step's test part")
     for path in paths:
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(path, buffer_size=_READ_BYTES) as file:
                 rows = _BATCH_CELLS // max(1, file.metadata.num_columns)
                 for batch in file.iter_batches(min(max(rows, _FEWEST_BATCH_ROWS), _BATCH_ROWS)):
                     yield pa.Table.from_batches([batch])
