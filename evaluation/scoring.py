@@ -29,6 +29,7 @@ from slices import Slices, as_codes, joined
 
 _BATCH_ROWS, _FEWEST_BATCH_ROWS = 32_768, 1_024
 _BATCH_CELLS = 1 << 20
+_READ_BYTES = 1 << 16  # at once of each column; else all of it that a group of rows has
 _PROGRESS_SECONDS = 2.0
 _MOST_CLASSES_DRAWN = 20
 PARQUET, _CSV = "application/x-parquet", "text/csv"
@@ -118,6 +119,7 @@ def score(
             probabilities[:, done : done + len(chosen)] = batch.prediction.probabilities.T
             done += len(chosen)
         hashes.append(content_hashes(batch.table))
+        del batch  # before the next one is scored
     order = _order(hashes)
     labels = np.concatenate(actual)[order]
     if binary and labels.min() == labels.max():
@@ -172,6 +174,7 @@ def score_numbers(artifact: Path, test: Path, schema: dict[str, Any]) -> ScoredN
         actual.append(numbers)
         predicted.append(_read_numbers(batch.body, batch.table.num_rows))
         hashes.append(content_hashes(batch.table))
+        del batch
     order = _order(hashes)
     found = ScoredNumbers(np.concatenate(actual)[order].astype(np.float64), np.concatenate(predicted)[order])
     if found.actual.min() == found.actual.max():
@@ -192,21 +195,25 @@ def _answered(artifact: Path, test: Path, target: str) -> Iterator[_Answered]:
             raise InputError(
                 f"the test part lacks the target column {target!r}. Give the preprocessing step's output"
             )
-        try:
-            payload = serving.input_fn(as_parquet(table.drop_columns([target])), PARQUET)
-            prediction = serving.predict_fn(payload, model)
-            answer = serving.output_fn(prediction, _CSV)
-            if not isinstance(answer, tuple):
-                raise ValueError(answer.reason)
-        except ValueError as error:  # which versions raise that know no refusal as a value
-            raise DoesNotFit(str(error)) from error
-        yield _Answered(table, table[target].combine_chunks(), prediction, answer[0])
+        yield _answer(serving, model, table, target)
         done += table.num_rows
         if time.monotonic() - last_said >= _PROGRESS_SECONDS:
             last_said = time.monotonic()
             print(f"{done:,} rows scored ...", flush=True)
     if not done:
         raise InputError("the test part has no rows. Give more data, or a larger share for the test part")
+
+
+def _answer(serving: ModuleType, model: Any, table: pa.Table, target: str) -> _Answered:
+    try:
+        payload = serving.input_fn(as_parquet(table.drop_columns([target])), PARQUET)
+        prediction = serving.predict_fn(payload, model)
+        answer = serving.output_fn(prediction, _CSV)
+        if not isinstance(answer, tuple):
+            raise ValueError(answer.reason)
+    except ValueError as error:  # which versions raise that know no refusal as a value
+        raise DoesNotFit(str(error)) from error
+    return _Answered(table, table[target].combine_chunks(), prediction, answer[0])
 
 
 def serving_code(code: Path) -> ModuleType:
@@ -231,7 +238,7 @@ def batches(test: Path) -> Iterator[pa.Table]:
         raise InputError(f"there is no Parquet file in {test}. Give the preprocessing step's test part")
     for path in paths:
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(path, buffer_size=_READ_BYTES) as file:
                 rows = _BATCH_CELLS // max(1, file.metadata.num_columns)
                 for batch in file.iter_batches(min(max(rows, _FEWEST_BATCH_ROWS), _BATCH_ROWS)):
                     yield pa.Table.from_batches([batch])

@@ -131,7 +131,7 @@ def _by_normal_approximation(ranked: Ranked, counts: np.ndarray) -> float:
         counts: how many rows have each score.
     """
     positives, negatives = int(ranked.true[-1]), int(ranked.false[-1])
-    own, equal = (np.diff(found, prepend=0) for found in (ranked.true, ranked.false))
+    own, equal = (np.diff(found, prepend=0).astype(np.int64) for found in (ranked.true, ranked.false))
     wins = int(own @ (negatives - ranked.false)) + int(own @ equal) / 2
     ties = counts.astype(np.float64)
     rows = positives + negatives

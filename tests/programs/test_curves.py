@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -49,6 +50,23 @@ def test_the_curves_of_several_classes_are_those_of_each_against_the_rest() -> N
         assert area == pytest.approx(scikit.roc_auc_score(actual == place, probabilities[:, place]))
         assert np.trapezoid(true_rates, false_rates) == pytest.approx(area, abs=0.01)
     assert math.isnan(found[3][1]), "a class without rows has no area"
+
+
+def test_a_curve_needs_forty_bytes_for_each_row_and_leaves_nothing() -> None:
+    import curves
+
+    rows = 400_000
+    draw = np.random.default_rng(4)
+    actual = draw.integers(0, 2, rows).astype(np.uint8)
+    probabilities = draw.random((2, rows), np.float32).T
+    tracemalloc.start()
+    try:
+        curves.one_against_rest(actual, probabilities)
+        left, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most / rows < 42
+    assert left / rows < 1
 
 
 SHAPES = ("noise", "good", "inverse", "perfect", "ten scores", "thousand scores", "a lump", "one score")

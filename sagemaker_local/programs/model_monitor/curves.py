@@ -1,8 +1,8 @@
 """ROC and precision-recall curves of a binary task, the area under them, and the points that are written.
 
 The scores are sorted once and counted at each distinct one. What follows has an entry for each of these and
-needs some 60 bytes a row at most, half of what scikit-learn takes for a curve of ten million rows. Tests hold
-curves and areas to scikit-learn's.
+needs some 40 bytes a row at most, a third of what scikit-learn takes for a curve of ten million rows: hence
+the short integers, and sums that are made in place. Tests hold curves and areas to scikit-learn's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ Curve = tuple[list[list[float]], float]
 MOVED = 1e-4
 """By how much the area under a thinned curve may differ from that under the whole one."""
 _POINTS = 200
+_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Ranked:
     """How many rows have a score at or above each distinct one, from the highest score on.
 
     Attributes:
-        false, true: int64, of negative and of positive rows.
+        false, true: of negative and of positive rows; int32, or int64 where that cannot hold all rows.
     """
 
     false: np.ndarray
@@ -39,13 +40,16 @@ class Ranked:
             actual: 0 or 1 for each row.
             scores: of the positive class, finite.
         """
-        positive, negative = np.sort(scores[actual == 1]), np.sort(scores[actual == 0])
-        distinct = np.sort(np.concatenate((positive, negative)))
+        positive, negative = scores[actual == 1], scores[actual == 0]
+        positive.sort()
+        negative.sort()
+        distinct = np.concatenate((positive, negative))
+        distinct.sort()
         new = np.ones(len(distinct), bool)
         np.not_equal(distinct[1:], distinct[:-1], out=new[1:])
         distinct = distinct[new]
-        false, true = (len(own) - np.searchsorted(own, distinct)[::-1] for own in (negative, positive))
-        return cls(false, true)
+        kind = np.int32 if len(scores) <= np.iinfo(np.int32).max else np.int64
+        return cls(*(_at_or_above(own, distinct, kind) for own in (negative, positive)))
 
     @property
     def area(self) -> float:
@@ -88,6 +92,15 @@ def one_against_rest(actual: np.ndarray, probabilities: np.ndarray) -> list[Curv
     return curves
 
 
+def _at_or_above(own: np.ndarray, distinct: np.ndarray, kind: type[np.signedinteger]) -> np.ndarray:
+    """How many of some sorted scores are at or above each distinct one, from the highest on."""
+    counts = np.empty(len(distinct), kind)
+    for begin in range(0, len(distinct), _AT_ONCE):
+        end = begin + _AT_ONCE
+        counts[begin:end] = len(own) - np.searchsorted(own, distinct[begin:end])
+    return counts[::-1]
+
+
 def _rates(counts: np.ndarray) -> np.ndarray:
     """Shares of the last count, after a 0."""
     rates = np.zeros(len(counts) + 1)
@@ -95,9 +108,12 @@ def _rates(counts: np.ndarray) -> np.ndarray:
     return rates
 
 
-def _areas(across: np.ndarray, up: np.ndarray) -> np.ndarray:
+def _areas(across: np.ndarray, up: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Between each two points the area below the straight line."""
-    return np.diff(across) * (up[1:] + up[:-1]) / 2.0
+    areas = np.add(up[1:], up[:-1], out=out)
+    areas *= np.diff(across)
+    areas /= 2.0
+    return areas
 
 
 def thinned(across: np.ndarray, up: np.ndarray) -> list[list[float]]:
@@ -114,10 +130,15 @@ def thinned(across: np.ndarray, up: np.ndarray) -> list[list[float]]:
     last = len(across) - 1
     if last < _POINTS:
         return [across.tolist(), up.tolist()]
-    length, area = np.zeros(last + 1), np.zeros(last + 1)
-    np.cumsum(np.diff(across) + np.abs(np.diff(up)), out=length[1:])
-    np.cumsum(_areas(across, up), out=area[1:])
+    length = np.zeros(last + 1)
+    np.subtract(up[1:], up[:-1], out=length[1:])
+    np.abs(length, out=length)
+    length[1:] += np.diff(across)
+    np.cumsum(length, out=length)
     even = np.searchsorted(length, np.linspace(0.0, length[-1], _POINTS)).clip(0, last)
+    area = length  # in its place
+    _areas(across, up, out=area[1:])
+    np.cumsum(area, out=area)
     places = np.unique(np.concatenate(([0], even, [last])))
     while True:
         moved = np.abs(_areas(across[places], up[places]) - np.diff(area[places]))
