@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import multiprocessing
 import shutil
 import subprocess
 import sys
@@ -51,9 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
         _prepare(folder, options.task)
         for millions in options.millions:
             rows = round(1_000_000 * millions)
-            # In a process of its own: a program's peak memory counts what the one that started it had.
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                pool.apply(_write_test_part, (folder, rows))
+            _write_test_part(folder, rows)
             ways = {name: _evaluation(folder, program) for name, program in programs.items()}
             report(f"{options.task}, {rows:,} rows", in_turn(ways, options.rounds), "evaluate.py", {})
 
