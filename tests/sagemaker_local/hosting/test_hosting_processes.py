@@ -12,7 +12,7 @@ from wire_clients import server_process, wait_for
 
 from sagemaker_local import endpoint
 
-SLOW = "import time\ntime.sleep(60)\n" + ECHO
+SLOW = "import time\ntime.sleep(600)\n" + ECHO
 
 
 def test_endpoints_come_back_when_the_local_sagemaker_was_killed_and_is_kept_up_again(tmp_path: Path) -> None:
