@@ -241,7 +241,7 @@ def test_an_interrupted_command_stops_the_execution_and_its_job_first(
     command = started("start", "--wait")
     wait_for((workplace / "runs").exists, command)
     command.send_signal(number)
-    _, told = command.communicate(timeout=30)
+    _, told = command.communicate(timeout=120)
     assert command.returncode == 130
     assert "The execution is Stopped" in told
     assert "gatehouse retry arn:aws:sagemaker:" in told
@@ -283,7 +283,7 @@ def test_executions_are_watched_line_by_line_in_a_pipe(local: Any, workplace: Pa
     while "  Succeeded" not in command.stdout.readline():  # a look in between may see another step
         assert command.poll() is None
     command.send_signal(signal.SIGINT)
-    rest, told = command.communicate(timeout=30)
+    rest, told = command.communicate(timeout=120)
     assert (command.returncode, rest, told) == (130, "", "\nInterrupted.\n")
 
 
@@ -304,7 +304,7 @@ def test_executions_are_watched_in_place_on_a_narrow_terminal(local: Any) -> Non
     while seen.count("Failed") < 2:  # drawn and drawn again
         seen += os.read(shown, 4096).decode()
     command.send_signal(signal.SIGINT)
-    assert command.wait(timeout=30) == 130
+    assert command.wait(timeout=120) == 130
     os.close(shown)
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen).replace("\r", "\n").split("\n")
     assert max(map(len, lines)) <= 40
@@ -333,7 +333,7 @@ def test_what_a_killed_command_left_under_way_is_told_once_and_can_be_retried(
     command = started("start", "--wait")
     wait_for((workplace / "runs").exists, command)
     command.kill()
-    command.communicate(timeout=30)
+    command.communicate(timeout=120)
     told = started("executions").communicate(timeout=60)
     assert "An earlier execution did not end by itself" in told[1]
     assert "EvaluateModel" in told[1]
