@@ -1,5 +1,5 @@
-"""What all test processes share: their environment, how often they look for garbage, and the descriptions of
-AWS's services, read once each.
+"""What all test processes share: their environment, how often they look for garbage, how long an example of
+Hypothesis's may take, and the descriptions of AWS's services, read once each.
 
 A session of boto3's reads the description of every service that it makes a client for, EC2's in a third of a
 second, after it has looked at the folders of all 400 services; the tests make hundreds of sessions. A session
@@ -21,6 +21,7 @@ from typing import Any
 
 import botocore
 from botocore.loaders import JSONFileLoader, Loader
+from hypothesis import settings
 
 # Containers often have this set. It would have each of some thousand processes compile every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -28,6 +29,9 @@ sys.dont_write_bytecode = False
 # Thousands of tests and the descriptions stay to the end: by Python's own thresholds a fifth of the processor
 # time went into looking at them again.
 gc.set_threshold(10_000, 10, 10)
+# On a busy machine an example may take longer than Hypothesis's 200 ms.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 # As for the jobs of the local SageMaker: tests run beside each other, and XGBoost's threads would spin.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 # Environments that were built for images on this machine would run the jobs of the tests.
