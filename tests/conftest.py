@@ -1,26 +1,37 @@
-"""What all test processes share: their environment, and the descriptions of AWS's services, read once each.
+"""What all test processes share: their environment, how often they look for garbage, how long an example of
+Hypothesis's may take, and the descriptions of AWS's services, read once each.
 
 A session of boto3's reads the description of every service that it makes a client for, EC2's in a third of a
-second, and the tests make hundreds of sessions. A session hands the same object to all of its clients, so
-nothing changes it, and sessions can share it, too. moto's loader is of a class of its own and shares nothing,
-because moto merges error codes of its own into what it has read.
+second, after it has looked at the folders of all 400 services; the tests make hundreds of sessions. A session
+hands the same object to all of its clients, so nothing changes it, and sessions that look in the same folders
+can share it, and what they found there. moto's loader is of a class of its own and shares nothing, because
+moto merges error codes of its own into what it has read.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import botocore
 from botocore.loaders import JSONFileLoader, Loader
+from hypothesis import settings
 
 # Containers often have this set. It would have each of some thousand processes compile every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Thousands of tests and the descriptions stay to the end: by Python's own thresholds a fifth of the processor
+# time went into looking at them again.
+gc.set_threshold(10_000, 10, 10)
+# On a busy machine an example may take longer than Hypothesis's 200 ms.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 # As for the jobs of the local SageMaker: tests run beside each other, and XGBoost's threads would spin.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 # Environments that were built for images on this machine would run the jobs of the tests.
@@ -42,3 +53,16 @@ def _description(path: str) -> Any:
 Loader.FILE_LOADER_CLASS = property(
     lambda loader: _SharedFileLoader if type(loader) is Loader else JSONFileLoader
 )
+
+_found: defaultdict[tuple[str, ...], dict[Any, Any]] = defaultdict(dict)
+"""By the folders that a loader looks in: what all of its kind found there."""
+
+
+def _found_by(loader: Loader) -> dict[Any, Any]:
+    """What ``instance_cache`` of ``botocore.loaders`` keeps; boto3 adds a folder after a loader is made."""
+    if type(loader) is Loader:
+        return _found[tuple(loader.search_paths)]
+    return loader.__dict__.setdefault("own", {})
+
+
+Loader._cache = property(_found_by, lambda *_: None)

@@ -404,7 +404,7 @@ def test_a_lease_that_a_killed_function_left_behind_is_taken_over(
     with pytest.raises(GatehouseError, match="another function"):
         automated.changed("dev")
     monkeypatch.setattr(lease, "PATIENCE", 60)
-    monkeypatch.setattr(lease, "LIFETIME", 0.5)
+    monkeypatch.setattr(lease, "LIFETIME", 3.0)
     at_work: list[int] = []
 
     def work() -> None:
@@ -424,8 +424,8 @@ def test_a_lease_is_not_taken_from_a_function_at_work(automated: AutomatedProjec
     clients = read_context().clients
     name = f"/gatehouse/{automated.registry.project}/dev/lease"
     monkeypatch.setattr(lease, "RENEWAL", 0.1)
-    monkeypatch.setattr(lease, "LIFETIME", 1.0)
-    monkeypatch.setattr(lease, "PATIENCE", 3.0)
+    monkeypatch.setattr(lease, "LIFETIME", 3.0)
+    monkeypatch.setattr(lease, "PATIENCE", 4.5)
     with lease.lease(clients, name), pytest.raises(GatehouseError, match="another function"):
         automated.changed("dev")
     assert "nothing is wanted" in automated.changed("dev")

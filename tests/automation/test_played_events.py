@@ -70,7 +70,7 @@ class Inbox:
         return self.subjects
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 120) -> Any:
     """What the condition gives, once it gives something."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -135,7 +135,7 @@ FIELDS = st.builds(
 )
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=250, derandomize=True)
 @given(FIELDS, st.sampled_from(PLACES))
 def test_an_expression_is_due_in_every_minute_that_fits_it_and_in_no_other(
     fields: tuple[str, ...], place: tuple[str, datetime]

@@ -194,7 +194,7 @@ def watch_to_the_end(page: Page) -> None:
             seen.update(re.findall(r"\b(queued|running|done)\b", text))
         return page.locator(".headline").inner_text().startswith("Succeeded")
 
-    until(look, what="the end of the execution on its page", seconds=120)
+    until(look, what="the end of the execution on its page")
     assert seen == {"queued", "running", "done"}
     assert page.evaluate("window.wasLoadedOnce") is True
 

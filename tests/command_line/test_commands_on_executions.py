@@ -133,7 +133,7 @@ def test_executions_are_listed_for_people_and_machines(local: Any, capsys: Print
 def test_stop_ends_a_running_execution_and_retry_runs_it_on(
     local: Any, workplace: Path, capsys: Printed
 ) -> None:
-    local.upsert(local.gated(f"test -e {workplace}/go || exec sleep 60\n{local.scores(0.75)}"))
+    local.upsert(local.gated(f"test -e {workplace}/go || exec sleep 600\n{local.scores(0.75)}"))
     assert main(["start", "--json"]) == 0
     arn = json.loads(capsys.readouterr().out)["execution_arn"]
     assert main(["stop", arn, "--json"]) == 0
@@ -226,7 +226,7 @@ def started(*arguments: str) -> subprocess.Popen[str]:
 
 
 def wait_for(what: Callable[[], bool], command: subprocess.Popen[str] | None = None) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not what():
         assert time.monotonic() < deadline
         assert command is None or command.poll() is None, command.communicate()[1]
@@ -237,11 +237,11 @@ def wait_for(what: Callable[[], bool], command: subprocess.Popen[str] | None = N
 def test_an_interrupted_command_stops_the_execution_and_its_job_first(
     local: Any, workplace: Path, number: signal.Signals, capsys: Printed
 ) -> None:
-    local.upsert(local.gated(f"touch {workplace}/runs\nexec sleep 60"))
+    local.upsert(local.gated(f"touch {workplace}/runs\nexec sleep 600"))
     command = started("start", "--wait")
     wait_for((workplace / "runs").exists, command)
     command.send_signal(number)
-    _, told = command.communicate(timeout=30)
+    _, told = command.communicate(timeout=120)
     assert command.returncode == 130
     assert "The execution is Stopped" in told
     assert "gatehouse retry arn:aws:sagemaker:" in told
@@ -253,7 +253,7 @@ def test_an_interrupted_command_stops_the_execution_and_its_job_first(
 def test_a_second_interrupt_leaves_at_once_and_the_job_ends_with_the_command(
     local: Any, capsys: Printed
 ) -> None:
-    seconds = f"60.{os.getpid()}"  # tells this job's process from any other
+    seconds = f"600.{os.getpid()}"  # tells this job's process from any other
     local.upsert(local.gated(f"trap '' TERM\nexec sleep {seconds}"))
     local.close()  # so that the command runs the execution inside its own process
     command = started("start", "--wait")
@@ -283,7 +283,7 @@ def test_executions_are_watched_line_by_line_in_a_pipe(local: Any, workplace: Pa
     while "  Succeeded" not in command.stdout.readline():  # a look in between may see another step
         assert command.poll() is None
     command.send_signal(signal.SIGINT)
-    rest, told = command.communicate(timeout=30)
+    rest, told = command.communicate(timeout=120)
     assert (command.returncode, rest, told) == (130, "", "\nInterrupted.\n")
 
 
@@ -304,7 +304,7 @@ def test_executions_are_watched_in_place_on_a_narrow_terminal(local: Any) -> Non
     while seen.count("Failed") < 2:  # drawn and drawn again
         seen += os.read(shown, 4096).decode()
     command.send_signal(signal.SIGINT)
-    assert command.wait(timeout=30) == 130
+    assert command.wait(timeout=120) == 130
     os.close(shown)
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen).replace("\r", "\n").split("\n")
     assert max(map(len, lines)) <= 40
@@ -326,14 +326,14 @@ def test_what_a_killed_command_left_under_way_is_told_once_and_can_be_retried(
 ) -> None:
     local.upsert(
         local.gated(
-            f"test -e {workplace}/runs || (touch {workplace}/runs; exec sleep 60)\n{local.scores(0.75)}"
+            f"test -e {workplace}/runs || (touch {workplace}/runs; exec sleep 600)\n{local.scores(0.75)}"
         )
     )
     local.close()
     command = started("start", "--wait")
     wait_for((workplace / "runs").exists, command)
     command.kill()
-    command.communicate(timeout=30)
+    command.communicate(timeout=120)
     told = started("executions").communicate(timeout=60)
     assert "An earlier execution did not end by itself" in told[1]
     assert "EvaluateModel" in told[1]

@@ -30,7 +30,7 @@ def test_documents_about_executions_have_the_promised_keys(
         main([*words, "--json"])
         return json.loads(capsys.readouterr().out)
 
-    waiting = f"test -e {workplace}/go || exec sleep 60\n{local.scores(0.75)}"
+    waiting = f"test -e {workplace}/go || exec sleep 600\n{local.scores(0.75)}"
     local.upsert(local.gated(waiting))
     assert kept(printed("start"), "start")
     assert kept(printed("stop"), "stop")

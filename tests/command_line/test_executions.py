@@ -98,7 +98,7 @@ def test_a_second_run_says_which_results_came_from_the_cache(local: Any) -> None
 
 
 def test_a_running_step_shows_the_newest_line_of_its_log(local: Any) -> None:
-    local.upsert(local.gated("echo round 1; echo round 2; exec sleep 60"))
+    local.upsert(local.gated("echo round 1; echo round 2; exec sleep 600"))
     arn = executions.start(local.target, NAME, {})
     seen = None
     for snapshot in watching.follow(local.target, arn):
@@ -116,7 +116,7 @@ def test_a_running_step_shows_the_newest_line_of_its_log(local: Any) -> None:
 def test_how_long_a_step_takes_is_what_passed_when_the_clock_jumps(
     local: Any, jump: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    local.upsert(local.gated("echo runs; exec sleep 60"))
+    local.upsert(local.gated("echo runs; exec sleep 600"))
     arn = executions.start(local.target, NAME, {})
     snapshots = watching.follow(local.target, arn)
     running = next(snapshot for snapshot in snapshots if snapshot.steps[0].latest == "runs")

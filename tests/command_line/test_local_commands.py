@@ -71,7 +71,7 @@ def test_its_variables_can_be_evaluated_by_a_shell(gatehouse: Command, up: dict[
         env={**os.environ, "AWS_PROFILE": "work"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
     assert done.stdout.split() == [up["url"], "eu-west-1", "unset"]
 

@@ -100,7 +100,7 @@ def test_a_better_champion_keeps_a_scheduled_challenger_out_until_a_rollback(
     url = json.loads(shell.run("local", "status", "--json").out)["url"]
     sagemaker, scheduler = client_of(url, "sagemaker"), client_of(url, "scheduler")
     known = len(listed(sagemaker))
-    soon = datetime.now(UTC) + timedelta(seconds=4)  # a time that is over starts nothing
+    soon = datetime.now(UTC) + timedelta(seconds=8)  # a time that is over starts nothing
     scheduler.create_schedule(
         Name="soon",
         ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})",
@@ -113,7 +113,7 @@ def test_a_better_champion_keeps_a_scheduled_challenger_out_until_a_rollback(
     )
     until(lambda: len(listed(sagemaker)) > known, what="the scheduled start")
     arn = listed(sagemaker)[0]["PipelineExecutionArn"]
-    until(lambda: listed(sagemaker)[0]["PipelineExecutionStatus"] != "Executing", what="its end", seconds=120)
+    until(lambda: listed(sagemaker)[0]["PipelineExecutionStatus"] != "Executing", what="its end")
     described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
     assert described["PipelineExecutionStatus"] == "Failed"
     reasons = json.dumps(sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn), default=str)

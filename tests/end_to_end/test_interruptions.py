@@ -36,7 +36,7 @@ def test_after_kill_9_the_next_start_says_what_was_under_way_and_a_retry_complet
     until(lambda: _training(shell), what="the training job to run")
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate()
-    until(lambda: not jobs_of(shell.home), what="the jobs to end with the program that ran them", seconds=10)
+    until(lambda: not jobs_of(shell.home), what="the jobs to end with the program that ran them")
     assert _statuses(shell) == ["Executing"], "nobody was left to write the end"
     listed = shell.run("executions", "--json")
     newest = listed.document[0]

@@ -57,7 +57,7 @@ def test_a_change_is_told_once_and_worse_answers_start_a_training(shell: Shell, 
     nothing = shell.run("monitor", "--env", "dev", "--now")
     assert (nothing.code, nothing.err.splitlines()[-1]) == (1, f"Error: {PROJECT}: no version serves in dev.")
     assert shell.run("approve", "1", "--note", "good").code == 0
-    until(lambda: "serves in dev" in shell.run("inbox").out, what="the deployment", seconds=120)
+    until(lambda: "serves in dev" in shell.run("inbox").out, what="the deployment")
 
     sent(shell, tmp_path, "first", payments(300, 2))
     plain = compared(shell)

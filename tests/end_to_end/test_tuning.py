@@ -90,7 +90,7 @@ def test_killed_in_the_middle_and_retried_it_goes_on_to_a_registered_version(
     until(lambda: _trials(shell) > 0, what="a trial to run")
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate()
-    until(lambda: not jobs_of(shell.home), what="the jobs to end with the program that ran them", seconds=10)
+    until(lambda: not jobs_of(shell.home), what="the jobs to end with the program that ran them")
     newest = shell.run("executions", "--json").document[0]
     assert newest["status"] == "Failed"
     retried = shell.run("retry", newest["execution_arn"], "--wait", "--json")

@@ -20,7 +20,7 @@ TIME = "2026-01-01T00:00:00Z"
         lambda rows: len({label for label, _ in rows}) == 2
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_auc_and_curves_agree_with_scikit_learn_with_ties(rows: list[tuple[bool, int]]) -> None:
     import curves
     import metrics

@@ -152,7 +152,7 @@ def test_an_artifact_without_origins_is_served_as_before(tmp_path: Path) -> None
     values=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=5),
     kind=st.sampled_from(["number", "timestamp"]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_one_value_has_the_place_that_a_column_of_them_has(
     origin: int | float, unit: int, values: list[int], kind: str
 ) -> None:

@@ -35,7 +35,7 @@ import time
 
 def model_fn(folder):
     print("waiting", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 

@@ -135,7 +135,7 @@ days = st.one_of(
 
 
 @given(st.lists(st.tuples(numbers, categories, booleans, days), min_size=1, max_size=6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_few_rows_by_hand_and_many_by_arrow_give_the_same_numbers(
     schema: Any, rows: list[tuple[str, ...]]
 ) -> None:
@@ -512,7 +512,7 @@ _requests = st.one_of(
 
 
 @given(_requests, st.sampled_from(["text/csv", "application/json", "image/png"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_is_sent_is_answered_or_refused(
     shops: Finished, request_: tuple[str | bytes, str], accept: str
 ) -> None:

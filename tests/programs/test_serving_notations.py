@@ -143,7 +143,7 @@ def test_both_programs_read_by_the_same_code(name: str) -> None:
     st.sampled_from([(".", ""), (",", ""), (".", ","), (",", "."), (".", "'"), (",", " ")]),
     st.booleans(),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_one_text_is_read_as_many_are(text: str, marks: tuple[str, str], amounts: bool) -> None:
     from notation import Notation, number, numbers
 
@@ -165,7 +165,7 @@ FORMATS = [
 @given(
     st.datetimes(), st.sampled_from(FORMATS), st.sampled_from(FORMATS), st.sampled_from(["", "Z", "-0330"])
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_one_date_is_read_as_many_are(moment: Any, written: str, read: str, zone: str) -> None:
     from dates import microseconds, timestamps
 

@@ -59,7 +59,7 @@ def same_parts(one: Prepared, other: Prepared) -> None:
 
 
 @given(st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=40), st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_neither_the_order_of_rows_nor_of_columns_changes_a_hash(
     rows: list[tuple[Any, ...]], shuffler: random.Random
 ) -> None:
@@ -74,14 +74,14 @@ def test_neither_the_order_of_rows_nor_of_columns_changes_a_hash(
 
 
 @given(st.lists(st.integers(-(2**53), 2**53), min_size=1, max_size=40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_an_integer_and_an_equal_double_hash_the_same(values: list[int]) -> None:
     whole = hashes({"a": pa.array(values, pa.int64())})
     assert whole.tolist() == hashes({"a": pa.array([float(value) for value in values])}).tolist()
 
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=40, unique=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_different_texts_hash_differently_and_slices_hash_alike(texts: list[str]) -> None:
     from splitting import text_hashes
 
@@ -294,7 +294,7 @@ def test_a_late_value_counts_as_much_as_an_early_one(
         max_size=4,
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_type_fits_exactly_when_arrows_reader_takes_every_value(texts: list[str]) -> None:
     import column_types
 

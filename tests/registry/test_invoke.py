@@ -176,7 +176,7 @@ def test_a_wrong_header_flag_is_found_out_by_the_number_of_answers(asked: Regist
 # --- Cutting files into payloads -------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     rows=st.lists(
         st.lists(st.text(st.sampled_from('ab ,"\n\r;é'), min_size=1, max_size=6), min_size=2, max_size=2),

@@ -15,7 +15,7 @@ from studio.access import COOKIE, Access
 def exchange(studio: Any, request: bytes) -> str:
     """The first line of the answer to what is sent as it is."""
     place = urllib.parse.urlsplit(studio.url)
-    with socket.create_connection((place.hostname, place.port), timeout=20) as connection:
+    with socket.create_connection((place.hostname, place.port), timeout=120) as connection:
         connection.sendall(request)
         return connection.makefile("rb").readline().decode("latin-1").strip()
 

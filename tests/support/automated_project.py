@@ -79,7 +79,7 @@ class AutomatedProject:
 
     def status(self, environment: str) -> str | None:
         """The endpoint's status once it stays; None without one."""
-        sagemaker, deadline = self.registry.client("sagemaker"), time.monotonic() + 30
+        sagemaker, deadline = self.registry.client("sagemaker"), time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
                 found = sagemaker.describe_endpoint(EndpointName=f"{self.registry.project}-{environment}")

@@ -124,7 +124,7 @@ def prepare(place: Place) -> Prepared:
     for project in (CLASSES, NUMBERS):
         place.done("run", project)
     place.done("schedule", BINARY, "--cron", "0 3 * * ? *", "--timezone", "Europe/Paris")
-    until(lambda: place.serving(BINARY)["test"] == 1, what="version 1 in test", seconds=120)
+    until(lambda: place.serving(BINARY)["test"] == 1, what="version 1 in test")
     place.done("promote", BINARY, "--from", "test", "--to", "prod", "--note", "Agreed on Tuesday")
     rows = (ROOT / "examples/tumor-diagnosis/wdbc.csv").read_text().splitlines()[:20]
     (place.shell.settings.parent / "rows.csv").write_text("\n".join(rows))

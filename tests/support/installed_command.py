@@ -105,14 +105,19 @@ class ShellHere(Shell):
             return type_here(*arguments)
 
 
-def until(condition: Callable[[], object], *, what: str, seconds: float = 60.0) -> Any:
-    """Wait for something to become true and return it; fail with its name if it does not."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def until(condition: Callable[[], object], *, what: str, seconds: float = 120.0) -> Any:
+    """Wait for something to become true and return it; fail with its name if it does not.
+
+    A condition that is itself a command is asked for a third of the time at most: what it waits for needs the
+    processor.
+    """
+    began = asked = time.monotonic()
+    while asked < began + seconds:
         found = condition()
         if found:
             return found
-        time.sleep(0.05)
+        time.sleep(max(0.05, 2 * (time.monotonic() - asked)))
+        asked = time.monotonic()
     raise AssertionError(f"waited {seconds:.0f} s in vain for: {what}")
 
 

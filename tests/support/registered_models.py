@@ -11,6 +11,7 @@ import sys
 import tarfile
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -298,7 +299,9 @@ def program(path: str, opt_ml: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@cache
 def client_of(url: str, service: str) -> Any:
+    """One for all tests of an endpoint: to make one takes longer than most of its requests."""
     return boto3.client(
         service,
         endpoint_url=url,

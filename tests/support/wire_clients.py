@@ -73,7 +73,7 @@ def advertised_by(home: Path, process: subprocess.Popen[bytes]) -> str | None:
     return found.url if found and found.pid == process.pid else None
 
 
-def wait_for(probe: Callable[[], Found | None], seconds: float = 30.0) -> Found:
+def wait_for(probe: Callable[[], Found | None], seconds: float = 120.0) -> Found:
     deadline = time.monotonic() + seconds
     while (found := probe()) is None:
         assert time.monotonic() < deadline, "what was waited for did not happen"

@@ -46,7 +46,7 @@ def exchange(local: endpoint.Endpoint) -> Callable[[bytes], bytes]:
     address = ("127.0.0.1", int(local.url.rpartition(":")[2]))
 
     def send(request: bytes) -> bytes:
-        with socket.create_connection(address, timeout=10) as connection:
+        with socket.create_connection(address, timeout=120) as connection:
             line, _, rest = request.partition(b"\r\n")
             connection.sendall(line + b"\r\nConnection: close\r\n" + rest)
             answer = b""

@@ -213,7 +213,7 @@ def test_an_endpoint_that_is_not_advertised_is_not_found_and_stands_beside_one_t
 def test_a_signal_ends_a_kept_up_endpoint_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with server_process(tmp_path) as (process, _):
         process.send_signal(number)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=120) == 0
     assert advertisement.running(tmp_path) is None
     assert list(Home(tmp_path).owners.iterdir()) == []
 
@@ -227,7 +227,9 @@ def test_closing_twice_does_nothing_more(tmp_path: Path) -> None:
 def test_a_request_under_way_is_answered_before_the_endpoint_closes(tmp_path: Path) -> None:
     with endpoint.start(tmp_path) as started:
         client_of(started.url, "s3").create_bucket(Bucket="bucket")
-        with socket.create_connection(("127.0.0.1", int(started.url.rpartition(":")[2])), timeout=10) as wire:
+        with socket.create_connection(
+            ("127.0.0.1", int(started.url.rpartition(":")[2])), timeout=120
+        ) as wire:
             host = started.url.removeprefix("http://")
             head = f"PUT /bucket/k HTTP/1.1\r\nHost: {host}\r\nAuthorization: {SIGNED}\r\nContent-Length: 2"
             wire.sendall(f"{head}\r\n\r\na".encode())
@@ -244,7 +246,7 @@ def test_a_request_under_way_is_answered_before_the_endpoint_closes(tmp_path: Pa
 def failing(*arguments: str) -> str:
     """What `python -m sagemaker_local` says when it cannot start: one line."""
     command = [sys.executable, "-m", "sagemaker_local", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
     return ended.stderr

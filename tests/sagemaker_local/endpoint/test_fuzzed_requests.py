@@ -423,7 +423,7 @@ class Wire:
     def ask(self, service: str, serialized: dict[str, Any]) -> tuple[int, bytes]:
         """Status and body of the answer. Raises OSError or http.client.HTTPException if there is none."""
         if self._socket is None:
-            self._socket = socket.create_connection(self._address, timeout=30)
+            self._socket = socket.create_connection(self._address, timeout=120)
         self._socket.sendall(self._bytes(service, serialized))
         answer = http.client.HTTPResponse(self._socket, method=serialized["method"])
         try:

@@ -42,7 +42,7 @@ def test_headers_without_end_are_refused_and_fill_no_memory(
 ) -> None:
     with server_process(tmp_path) as (process, url):
         before = peak_memory(process.pid)
-        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=30) as client:
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=120) as client:
             client.sendall(beginning)
             sent = 0
             try:

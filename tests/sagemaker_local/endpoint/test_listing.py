@@ -119,7 +119,7 @@ def test_what_few_meet_is_found_without_reading_the_documents_of_the_others(
 Moments = st.lists(st.integers(0, 5), max_size=25)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(moments=Moments, added=Moments, size=st.integers(1, 7), descending=st.booleans(), data=st.data())
 def test_pages_hold_every_document_once_and_in_order_while_others_come_and_go(
     tmp_path_factory: pytest.TempPathFactory,

@@ -64,7 +64,7 @@ def files_outside(store: ObjectStore) -> list[Path]:
     return [path for path in store.root.iterdir() if path.name not in ("keys", ".keys", ".incoming")]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(KEYS, st.binary(max_size=8))
 def test_any_key_is_stored_found_and_listed_and_stays_in_the_folder(
     store: ObjectStore, key: str, body: bytes
@@ -78,7 +78,7 @@ def test_any_key_is_stored_found_and_listed_and_stays_in_the_folder(
     assert {path.name for path in store.root.parent.iterdir()} == beside
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(KEYS, st.sampled_from(["put", "put", "delete"])), max_size=12))
 def test_a_history_of_writes_and_deletes_leaves_exactly_the_last_values(
     store: ObjectStore, history: list[tuple[str, str]]

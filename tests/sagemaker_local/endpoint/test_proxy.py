@@ -46,7 +46,7 @@ def at_aws(proxy: Proxy, service: str, host: str, **members: object) -> Client:
 
 
 def connect(proxy: Proxy, line: bytes) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", int(proxy.url.rpartition(":")[2])), timeout=10)
+    connection = socket.create_connection(("127.0.0.1", int(proxy.url.rpartition(":")[2])), timeout=120)
     connection.sendall(line + b"\r\n\r\n")
     return connection
 

@@ -142,7 +142,7 @@ EVENTS = st.dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(PATTERNS, EVENTS)
 def test_matching_agrees_with_the_definition(pattern: dict[str, Any], event: dict[str, Any]) -> None:
     assert matches(pattern, event) is oracle(pattern, event)

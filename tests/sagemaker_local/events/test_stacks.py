@@ -142,7 +142,7 @@ def test_a_stack_takes_events_to_handlers_and_their_messages_to_the_inbox(
         assert json.loads(take(sqs, inbox)["Body"])["Subject"].startswith("ALARM")
     finally:
         process.terminate()
-        told = process.communicate(timeout=30)[1]
+        told = process.communicate(timeout=120)[1]
     assert "Role (AWS::IAM::Role), Permission (AWS::Lambda::Permission)" in told
 
 

@@ -46,7 +46,7 @@ def send(started: endpoint.Endpoint) -> Iterator[Send]:
     with ExitStack() as opened:
 
         def request(target: str, members: dict[str, Any]) -> socket.socket:
-            wire = opened.enter_context(socket.create_connection(address, timeout=30))
+            wire = opened.enter_context(socket.create_connection(address, timeout=120))
             body = json.dumps(members)
             service = "sqs" if target.startswith("AmazonSQS") else "sagemaker"
             wire.sendall(
@@ -76,7 +76,7 @@ def is_unanswered(wire: socket.socket) -> bool:
     except BlockingIOError:
         return True
     finally:
-        wire.settimeout(30)
+        wire.settimeout(120)
     return False
 
 
@@ -111,7 +111,7 @@ def test_a_poll_is_answered_when_the_visibility_of_a_message_runs_out(
 ) -> None:
     sqs = client_of(started.url, "sqs")
     sqs.send_message(QueueUrl=queue, MessageBody="again")
-    sqs.receive_message(QueueUrl=queue, VisibilityTimeout=1)
+    sqs.receive_message(QueueUrl=queue, VisibilityTimeout=4)
     (wire,) = polls(send, queue, arrivals, 1)
     assert answer(wire)["Messages"][0]["Body"] == "again"
 

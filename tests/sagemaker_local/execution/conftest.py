@@ -18,7 +18,7 @@ from sagemaker_local import endpoint
 
 ROLE = "arn:aws:iam::000000000000:role/local"
 BUCKET = "workshop"
-DEADLINE = 30.0
+DEADLINE = 120.0
 ENDED = ("Succeeded", "Failed", "Stopped", "CompletedWithFailures")
 
 

@@ -25,7 +25,7 @@ mark.unlink()
 """
 HOLD = """
 (SHARED / "holding").touch()
-end = time.monotonic() + 60
+end = time.monotonic() + 600
 while not (SHARED / "go").exists() and time.monotonic() < end:
     time.sleep(0.005)
 """

@@ -19,7 +19,7 @@ def transform_fn(model, body, content_type, accept):
     if "break" in body:
         raise ValueError("it broke")
     if "wait" in body:
-        time.sleep(60)
+        time.sleep(600)
     return body.upper(), accept
 """
 

@@ -17,7 +17,7 @@ from sagemaker_local import advertisement, endpoint
 
 HOLD = """
 (SHARED / "holding").touch()
-end = time.monotonic() + 60
+end = time.monotonic() + 600
 while not (SHARED / "go").exists() and time.monotonic() < end:
     time.sleep(0.005)
 """
@@ -29,7 +29,7 @@ with (SHARED / "runs").open("a") as runs:
 
 def url_of(home: Path) -> str:
     """Where the server of this home listens, once it does."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         found = advertisement.running(home)
         if found is not None:

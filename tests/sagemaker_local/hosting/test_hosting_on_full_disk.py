@@ -38,7 +38,7 @@ def model_fn(folder):
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     threading.Thread(target=fill_when_stopped, daemon=True).start()
 def transform_fn(model, body, content_type, accept):
-    time.sleep(60)
+    time.sleep(600)
 '''
 
 def transform_job(place):

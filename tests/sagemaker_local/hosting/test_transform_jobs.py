@@ -28,7 +28,7 @@ def transform_fn(model, body, content_type, accept):
     if "break" in body:
         raise ValueError("it broke")
     if "wait" in body:
-        time.sleep(60)
+        time.sleep(600)
     return "|".join(line.upper() for line in body.splitlines()), accept
 """
 

@@ -24,7 +24,7 @@ ROLE = "arn:aws:iam::000000000000:role/local"
 SKLEARN = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.8-0-cpu-py3"
 XGBOOST = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0"
 FOREIGN = "example.com/team/image:1"
-DEADLINE = 20.0
+DEADLINE = 120.0
 ENDPOINT_URL = "http://127.0.0.1:1"
 
 

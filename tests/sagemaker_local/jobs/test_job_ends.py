@@ -93,7 +93,7 @@ def test_a_job_that_gets_no_thread_has_failed(bench: Any) -> None:
 
 
 def test_closing_the_runner_stops_what_runs(bench: Any, wait_until: Any) -> None:
-    jobs = [bench.processing("echo ready; sleep 60") for _ in range(2)]
+    jobs = [bench.processing("echo ready; sleep 600") for _ in range(2)]
     for job in jobs:
         wait_until(says(bench, job, "ready"), "the job is ready")
     bench.runner.close(grace=5)

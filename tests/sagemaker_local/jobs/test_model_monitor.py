@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
+from monitored_rows import BINARY, CSV, capture, csv
 from sklearn.metrics import f1_score, recall_score, roc_auc_score
 
 from sagemaker_local.errors import AwsError
@@ -18,7 +19,6 @@ IMAGE = "468650794304.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-model-monitor-an
 ROLE = "arn:aws:iam::000000000000:role/local"
 DATA, OUT = "/opt/ml/processing/input/data", "/opt/ml/processing/output"
 BASELINE = "/opt/ml/processing/baseline"
-CSV = {"csv": {"header": True, "output_columns_position": "START"}}
 
 
 def analyze(
@@ -105,28 +105,6 @@ def violations(bench: Any, job: str) -> dict[tuple[str, str], str]:
     return {(one["feature_name"], one["constraint_check_type"]): one["description"] for one in found}
 
 
-def csv(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    return "".join(",".join(map(str, row)) + "\n" for row in ([names] if names else []) + list(rows))
-
-
-def capture(event: int, asked: str, answer: str, kind: str = "CSV", **more: Any) -> str:
-    content_type = {"CSV": "text/csv", "JSON": "application/json", "BASE64": "text/csv"}[kind]
-
-    def part(text: str, mode: str) -> dict[str, str]:
-        return {"observedContentType": content_type, "mode": mode, "data": text, "encoding": kind}
-
-    return json.dumps(
-        {
-            "captureData": {
-                "endpointInput": part(asked, "INPUT"),
-                "endpointOutput": part(answer, "OUTPUT"),
-            },
-            "eventMetadata": {"eventId": f"event-{event}", "inferenceTime": "2026-11-20T15:30:00Z", **more},
-            "eventVersion": "0",
-        }
-    )
-
-
 def test_a_baseline_says_what_each_column_is_and_how_it_is_spread(bench: Any) -> None:
     rows = [[n, n / 4 - 5, "ab"[n % 2], f"id-{n}", "" if n % 4 == 0 else n] for n in range(100)]
     bench.put("data/rows", csv(["whole", "part", "letter", "name", "gaps"], rows))
@@ -200,97 +178,6 @@ def test_the_same_rows_violate_nothing_and_each_check_finds_what_it_is_for(bench
     assert said == "CompletedWithViolations: Job completed successfully with 7 violations."
 
 
-def test_the_baselines_settings_decide_for_all_columns_and_for_one(bench: Any) -> None:
-    rows = [[n % 50, n % 50, "abc"[n % 3]] for n in range(400)]
-    bench.put("data/rows", csv(["one", "two", "letter"], rows))
-    _, constraints = baseline(bench, CSV)
-    moved = csv(["one", "two", "letter"], [[n % 50 + 10, n % 50 + 10, "abcd"[n % 4]] for n in range(400)])
-
-    def checked(**settings: Any) -> set[tuple[str, str]]:
-        config = {**constraints["monitoring_config"], **settings}
-        bench.put("baseline/constraints.json", json.dumps({**constraints, "monitoring_config": config}))
-        bench.put("data/rows", moved)
-        return set(violations(bench, analyze(bench, CSV)))
-
-    drift = {(name, "baseline_drift_check") for name in ("one", "two")}
-    letters = {("letter", "categorical_values_check"), ("letter", "baseline_drift_check")}
-    shape = constraints["monitoring_config"]["distribution_constraints"]
-    assert checked(distribution_constraints={**shape, "comparison_threshold": 0.15}) == letters
-    assert checked(distribution_constraints={**shape, "comparison_method": "Simple"}) == {*drift, *letters}
-    assert (
-        checked(
-            domain_content_threshold=0.7, distribution_constraints={**shape, "perform_comparison": "Disabled"}
-        )
-        == set()
-    )
-    assert checked(evaluate_constraints="Disabled") == set()
-    own = {"distribution_constraints": {"comparison_threshold": 0.01}}
-    constraints["features"][0]["monitoringConfigOverrides"] = own
-    assert checked(distribution_constraints={**shape, "comparison_threshold": 0.15}) == {
-        ("one", "baseline_drift_check"),
-        *letters,
-    }
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_the_distance_is_kolmogorovs_and_a_sketch_of_many_values_keeps_it(bench: Any, seed: int) -> None:
-    from scipy import stats
-
-    generator = np.random.default_rng(seed)
-    before, now = generator.normal(size=9000), generator.normal(0.4, 1.2, size=5000)
-    bench.put("data/rows", csv(["x"], [[f"{value:.6f}"] for value in before]))
-    statistics, constraints = baseline(bench, CSV)
-    sketch = statistics["features"][0]["numerical_statistics"]["distribution"]["kll"]["sketch"]
-    assert sketch["data"][:-1] == [[]] * (len(sketch["data"]) - 1)
-    assert len(sketch["data"][-1]) <= 2048
-    constraints["monitoring_config"]["distribution_constraints"]["comparison_method"] = "Simple"
-    bench.put("baseline/constraints.json", json.dumps(constraints))
-    bench.put("data/rows", csv(["x"], [[f"{value:.6f}"] for value in now]))
-    sentence = violations(bench, analyze(bench, CSV))["x", "baseline_drift_check"]
-    distance = float(sentence.split()[3])
-    assert distance == pytest.approx(stats.ks_2samp(before, now).statistic, abs=1 / 1024)
-
-
-def test_a_document_with_buckets_alone_is_compared_at_their_bounds(bench: Any) -> None:
-    bench.put("data/rows", csv(["x"], [[n] for n in range(100)]))
-    statistics, _ = baseline(bench, CSV)
-    del statistics["features"][0]["numerical_statistics"]["distribution"]["kll"]["sketch"]
-    bench.put("baseline/statistics.json", json.dumps(statistics))
-    bench.put("data/rows", csv(["x"], [[n] for n in range(100)]))
-    assert violations(bench, analyze(bench, CSV)) == {}
-    bench.put("data/rows", csv(["x"], [[n / 2] for n in range(0, 200, 2)] + [[0]] * 200))
-    assert ("x", "baseline_drift_check") in violations(bench, analyze(bench, CSV))
-
-
-@pytest.mark.parametrize(
-    ("form", "text"),
-    [
-        ({"csv": {"header": False}}, csv([], [[n, "ab"[n % 2]] for n in range(20)])),
-        ({"json": {"lines": True}}, "".join(f'{{"_c0": {n}, "_c1": "{"ab"[n % 2]}"}}\n' for n in range(20))),
-        (
-            {"json": {"line": "false"}},
-            json.dumps([{"_c0": n, "_c1": "ab"[n % 2]} for n in range(20)]),
-        ),
-        ({"Parquet": {}}, None),
-    ],
-)
-def test_the_form_of_a_file_makes_no_difference(bench: Any, form: Any, text: str | None) -> None:
-    if text is None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.table({"_c0": list(range(20)), "_c1": ["ab"[n % 2] for n in range(20)]}), sink)
-        bench.put("data/rows", sink.getvalue().to_pybytes())
-    else:
-        bench.put("data/rows", text)
-    statistics = document(bench, analyze(bench, form), "statistics")
-    first, second = statistics["features"]
-    assert (first["name"], first["inferred_type"]) == ("_c0", "Integral")
-    assert first["numerical_statistics"]["sum"] == 190
-    assert second["string_statistics"]["common"] == {"num_present": 20, "num_missing": 0}
-
-
 def test_captured_requests_of_the_window_are_answers_and_what_was_asked_under_the_baselines_names(
     bench: Any,
 ) -> None:
@@ -314,49 +201,6 @@ def test_captured_requests_of_the_window_are_answers_and_what_was_asked_under_th
     assert [feature["name"] for feature in statistics["features"]] == names
 
 
-@pytest.mark.parametrize(
-    ("constraints", "statistics", "reason"),
-    [
-        (
-            {"features": [{"inferred_type": "String"}]},
-            {},
-            "the baseline is not of Model Monitor's form",
-        ),
-        ({"features": 3}, {}, "the baseline is not of Model Monitor's form"),
-        ([], {}, "the baseline's constraints.json is no JSON object"),
-        ({"features": [{"name": "x", "completeness": "all"}]}, {}, "the baseline of 'x' is not of Model"),
-        (
-            {"features": [{"name": "x"}], "monitoring_config": {"datatype_check_threshold": None}},
-            {},
-            "the baseline of 'x' is not of Model Monitor's form",
-        ),
-        (
-            {"features": [{"name": "x"}]},
-            {"features": [{"name": "x", "numerical_statistics": {}}]},
-            "KeyError",
-        ),
-        (
-            {
-                "features": [{"name": "x"}],
-                "monitoring_config": {"distribution_constraints": {"comparison_method": "Best"}},
-            },
-            {"features": [{"name": "x"}]},
-            "comparison_method is Best; there are Simple and Robust",
-        ),
-    ],
-)
-def test_a_baseline_that_is_wrong_is_said_in_one_line(
-    bench: Any, constraints: Any, statistics: Any, reason: str
-) -> None:
-    bench.put("data/rows", csv(["x"], [[1], [2]]))
-    bench.put("baseline/constraints.json", json.dumps(constraints))
-    bench.put("baseline/statistics.json", json.dumps(statistics))
-    ended = bench.ended(analyze(bench, CSV))
-    assert ended["ProcessingJobStatus"] == "Failed"
-    assert reason in ended["FailureReason"]
-    assert ended["ExitMessage"].startswith("Error: ")
-
-
 def answers(count: int, right: float, seed: int = 0) -> list[list[object]]:
     generator = random.Random(seed)
     rows: list[list[object]] = []
@@ -366,15 +210,6 @@ def answers(count: int, right: float, seed: int = 0) -> list[list[object]]:
         score = round(generator.uniform(0.5, 1) if label == hit else generator.uniform(0, 0.499), 3)
         rows.append([int(label), int(score >= 0.5), score])
     return rows
-
-
-BINARY = {
-    "analysis_type": "MODEL_QUALITY",
-    "problem_type": "BinaryClassification",
-    "inference_attribute": "prediction",
-    "probability_attribute": "probability",
-    "ground_truth_attribute": "label",
-}
 
 
 def test_model_quality_suggests_its_metrics_as_thresholds_and_finds_what_fell_below(bench: Any) -> None:
@@ -401,49 +236,6 @@ def test_model_quality_suggests_its_metrics_as_thresholds_and_finds_what_fell_be
     assert {"recall", "accuracy", "auc", "false_positive_rate"} <= worse.keys()
     assert worse["recall"]["constraint_check_type"] == "LessThanThreshold"
     assert worse["false_positive_rate"]["constraint_check_type"] == "GreaterThanThreshold"
-
-
-@pytest.mark.parametrize(
-    ("variables", "rows", "section", "metric"),
-    [
-        (
-            {"problem_type": "Regression", "inference_attribute": "1", "ground_truth_attribute": "0"},
-            [[n, n + 1] for n in range(10)],
-            "regression",
-            ("mae", 1.0),
-        ),
-        (
-            {
-                "problem_type": "MulticlassClassification",
-                "inference_attribute": "_c1",
-                "ground_truth_attribute": "_c0",
-            },
-            [["abc"[n % 3], "abc"[n % 3] if n < 9 else "a"] for n in range(12)],
-            "multiclass_classification",
-            ("accuracy", 10 / 12),
-        ),
-        (
-            {
-                "problem_type": "BinaryClassification",
-                "probability_attribute": "1",
-                "probability_threshold_attribute": "0.3",
-                "ground_truth_attribute": "0",
-            },
-            [[n % 2, 0.4 if n % 2 else 0.1] for n in range(10)],
-            "binary_classification",
-            ("recall", 1.0),
-        ),
-    ],
-)
-def test_model_quality_of_each_problem_type(
-    bench: Any, variables: dict[str, str], rows: Any, section: str, metric: tuple[str, float]
-) -> None:
-    bench.put("data/rows", csv([], rows))
-    job = analyze(bench, {"csv": {"header": False}}, analysis_type="MODEL_QUALITY", **variables)
-    name, value = metric
-    found = document(bench, job, "statistics")[f"{section}_metrics"]
-    assert found[name]["value"] == pytest.approx(value)
-    assert name in document(bench, job, "constraints")[f"{section}_constraints"]
 
 
 def test_answers_are_joined_with_their_labels_whatever_was_asked(bench: Any) -> None:
@@ -477,48 +269,14 @@ def test_answers_are_joined_with_their_labels_whatever_was_asked(bench: Any) -> 
     assert "19 answers have a label, 1 have none" in bench.log(job)
 
 
-@pytest.mark.parametrize(
-    ("form", "text", "variables", "reason"),
-    [
-        (CSV, "", {}, "holds no data"),
-        (CSV, "a,b\n1,2\n3\n", {}, "rows cannot be read as csv"),
-        (CSV, "a,a\n1,2\n", {}, "two columns of one name"),
-        ({"json": {"lines": True}}, '{"a": [1]}\n', {}, "takes flat JSON objects only"),
-        ({"json": {"lines": True}}, '{"a": \n', {}, "line 1 is not JSON"),
-        ({"xml": {}}, "<a/>", {}, "names none of csv, json, parquet"),
-        ({"sagemakerCaptureJson": {}}, "{}", {}, "is no line of a data capture"),
-        (
-            {"sagemakerCaptureJson": {}},
-            capture(1, "[1, 2]", "{}", "JSON"),
-            {},
-            "is no JSON object",
-        ),
-        (CSV, "a,b\n1,2\n", {**BINARY}, "ground_truth_attribute is 'label'; the dataset has: a, b"),
-        (
-            CSV,
-            "label,prediction,probability\n2,1,1\n",
-            {**BINARY},
-            "has to be 0 or 1, not '2'",
-        ),
-        (CSV, "a\n1\n", {"analysis_type": "MODEL_QUALITY"}, "problem_type is ''"),
-    ],
-)
-def test_what_cannot_be_analysed_is_said_in_one_line(
-    bench: Any, form: Any, text: str, variables: dict[str, str], reason: str
-) -> None:
-    bench.put("data/rows", text)
-    ended = bench.ended(analyze(bench, form, **variables))
-    assert ended["ProcessingJobStatus"] == "Failed"
-    assert reason in ended["FailureReason"]
-    assert "Traceback" not in ended["FailureReason"]
-    assert ended["ExitMessage"].startswith("Error: ")
-
-
 def test_answers_of_another_encoding_than_the_requests_end_it_as_on_aws(bench: Any) -> None:
     line = json.loads(capture(1, "1,2", "0"))
     line["captureData"]["endpointOutput"] |= {"encoding": "JSON", "data": '{"answer": 0}'}
     bench.put("data/rows", json.dumps(line))
     ended = bench.ended(analyze(bench, {"sagemakerCaptureJson": {}}))
+    assert ended["ProcessingJobStatus"] == "Failed"
+    assert "Traceback" not in ended["FailureReason"]
+    assert ended["ExitMessage"].startswith("Error: ")
     assert (
         "Encoding mismatch: Encoding is CSV for endpointInput, but Encoding is JSON for endpointOutput"
         in (ended["FailureReason"])
@@ -545,16 +303,6 @@ def test_what_only_awss_image_does_is_refused_by_name(
         analyze(bench, CSV, instances=2)
     with pytest.raises(AwsError, match="needs the variable output_path"):
         analyze(bench, CSV, output_path="")
-
-
-def test_chi_squared_is_refused_by_name(bench: Any) -> None:
-    bench.put("data/rows", csv(["x"], [["ab"[n % 2]] for n in range(30)]))
-    _, constraints = baseline(bench, CSV, categorical_drift_method="ChiSquared")
-    shape = constraints["monitoring_config"]["distribution_constraints"]
-    assert shape["categorical_drift_method"] == "ChiSquared"
-    bench.put("data/rows", csv(["x"], [["ab"[n % 2]] for n in range(30)]))
-    ended = bench.ended(analyze(bench, CSV))
-    assert "categorical_drift_method ChiSquared is not implemented" in ended["FailureReason"]
 
 
 SCRIPTS = "/opt/ml/processing/scripts"
@@ -626,25 +374,6 @@ def preprocess_handler(csv_line):
     first, second = document(bench, job, "statistics")["features"]
     assert first["name"] == "0" * 20
     assert second["numerical_statistics"]["sum"] == 6.0
-
-
-@pytest.mark.parametrize(
-    ("script", "reason"),
-    [
-        ("def preprocess_handler(record):\n    raise KeyError('x')", "failed at rows, line 1: KeyError('x')"),
-        (
-            "def preprocess_handler(record):\n    return 3",
-            "preprocess_handler made of rows, line 1 is no",
-        ),
-        ("def other(record):\n    return {}", "has no function preprocess_handler"),
-        ("import nobody_has_it", "cannot be run: ModuleNotFoundError"),
-    ],
-)
-def test_a_script_that_fails_ends_the_job_with_its_reason(bench: Any, script: str, reason: str) -> None:
-    bench.put("data/rows", capture(1, "1,2", "0"))
-    ended = bench.ended(scripted(bench, {"sagemakerCaptureJson": {}}, script))
-    assert ended["ProcessingJobStatus"] == "Failed"
-    assert reason in ended["FailureReason"]
 
 
 def test_a_script_after_the_analysis_sees_its_documents(bench: Any) -> None:

@@ -96,7 +96,7 @@ def test_the_link_that_a_killed_launcher_left_is_replaced(
         assert opt_ml.why_not()["symlink"]
         return
     monkeypatch.setenv(opt_ml.VARIABLE, "symlink")
-    job = bench.processing("echo launcher $PPID; sleep 60")
+    job = bench.processing("echo launcher $PPID; sleep 600")
     log = bench.home.jobs / "processing-job" / job / "algo-1" / "log"
     wait_until(lambda: log.exists() and "launcher " in log.read_text(), "the job is ready")
     os.kill(int(bench.log(job).split()[-1]), signal.SIGKILL)

@@ -265,7 +265,7 @@ def test_one_failing_instance_fails_the_job_and_stops_the_others(bench: Any) -> 
     code = (
         "import json, sys, time;"
         "host = json.load(open('/opt/ml/config/resourceconfig.json'))['current_host'];"
-        "sys.exit('broken') if host == 'algo-2' else time.sleep(60)"
+        "sys.exit('broken') if host == 'algo-2' else time.sleep(600)"
     )
     ended = bench.ended(bench.processing(["python3", "-S", "-c", code], instances=2))
     assert ended["ProcessingJobStatus"] == "Failed"

@@ -195,7 +195,7 @@ def test_an_object_that_is_overwritten_or_deleted_meanwhile_stays_for_the_job(
     assert bench.log(job) == "ready\nab"
 
 
-@pytest.mark.parametrize("how", ["exit 3", "kill -9 $$", "sleep 60"])
+@pytest.mark.parametrize("how", ["exit 3", "kill -9 $$", "sleep 600"])
 def test_nothing_is_left_of_what_was_shared_however_the_job_ends(
     bench: Any, wait_until: Any, how: str
 ) -> None:
@@ -204,7 +204,7 @@ def test_nothing_is_left_of_what_was_shared_however_the_job_ends(
         f"rm {IN}/f; echo mine > {IN}/f; echo ready; {how}", inputs={"i": ("s3://bucket/data/", IN)}
     )
     folder = bench.ml(job).parent
-    if how == "sleep 60":
+    if how == "sleep 600":
         wait_until(lambda: (folder / "log").exists() and "ready" in bench.log(job), "the job runs")
         bench.call("StopProcessingJob", ProcessingJobName=job)
     assert bench.ended(job)["ProcessingJobStatus"] in ("Failed", "Stopped")
@@ -217,7 +217,7 @@ def test_nothing_is_left_of_what_was_shared_however_the_job_ends(
 
 def test_a_killed_launcher_leaves_nothing_of_what_was_shared(bench: Any, wait_until: Any) -> None:
     bench.put("data/f", "kept")
-    job = bench.processing(f"cat {IN}/f; sleep 60", inputs={"i": ("s3://bucket/data/", IN)})
+    job = bench.processing(f"cat {IN}/f; sleep 600", inputs={"i": ("s3://bucket/data/", IN)})
     folder = bench.ml(job).parent
     wait_until(lambda: (folder / "log").exists() and "kept" in bench.log(job), "the job runs")
     launchers = [
