@@ -139,8 +139,10 @@ def prepare_window(
             " deploy again"
         )
     captured_in = state.endpoint.capture.destination + "/"
-    # What was answered before the endpoint was last changed may be another version's.
-    window = Window(max(window.start, described["LastModifiedTime"]), window.end)
+    # What was answered before the endpoint was last changed may be another version's. Captures say the full
+    # second of an answer: one of the second of the change counts as coming after it.
+    changed = described["LastModifiedTime"].replace(microsecond=0)
+    window = Window(max(window.start, changed), window.end)
     if window.start >= window.end:
         return f"the endpoint {environment.endpoint} was changed after the window's end"
     arn = state.deployed.arn

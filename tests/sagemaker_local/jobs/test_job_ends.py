@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -47,12 +48,21 @@ def test_a_job_that_handles_sigterm_ends_in_its_own_way(bench: Any, wait_until: 
 
 
 def test_a_job_that_cannot_be_prepared_leaves_no_launcher_behind(bench: Any) -> None:
+    before = own_launchers()  # of what other tests have left to their files' ends
     nothing = {"in": ("s3://bucket/no-such-prefix/", "/opt/ml/processing/input/in")}
     job = bench.processing("true", inputs=nothing, instances=2)
     assert "No S3 objects found" in bench.ended(job)["FailureReason"]
-    launchers = processes_with(opt_ml.launcher_command("run")[-1])
-    parents = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1] for pid in launchers]
-    assert str(os.getpid()) not in parents
+    assert own_launchers() <= before
+
+
+def own_launchers() -> set[int]:
+    """The launchers that this process has started and that live."""
+    found = set()
+    for pid in processes_with(opt_ml.launcher_command("run")[-1]):
+        with contextlib.suppress(OSError):  # it has ended
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1] == str(os.getpid()):
+                found.add(pid)
+    return found
 
 
 def test_a_job_that_ignores_sigterm_is_killed_after_the_grace(bench: Any, wait_until: Any) -> None:
