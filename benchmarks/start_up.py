@@ -4,11 +4,11 @@
 runs. All are run as installed programs are, with their modules compiled; the first round, which does not
 count, sees to that.
 
-The goal, 1.6 of the processor time with a SageMaker that is kept up, is met: 1.58, the median of 25 rounds on
-two cores that had other work as well (2.3 to 2.5 without one). Most of what `gatehouse models` needs beyond
-boto3 is pydantic, which checks the settings, its import twice as much as its work; without a SageMaker it is
-the import of the local one. Copies of botocore's descriptions without their documentation, in a cache folder,
-would save another 0.07, which is not worth their keeping.
+The goal, 1.6 of the processor time with a SageMaker that is kept up, is missed by a little: 1.69 (2.3 to 2.5
+without one). Most of what `gatehouse models` needs beyond boto3 is pydantic, which checks the settings, its
+import twice as much as its work; without a SageMaker it is the import of the local one. Left out on purpose:
+copies of botocore's descriptions without their documentation, in a cache folder, would save 0.08, and clients
+without AWS's list of hosts, which only a private name of botocore's allows, 0.06.
 
 And a Lambda function of the local SageMaker: an invocation that finds it warm, against one that loads code.
 """
