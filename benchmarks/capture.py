@@ -41,6 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="benchmarks capture", description=__doc__)
     parser.add_argument("--pairs", type=int, default=8000, help="pairs of requests with one row")
     options = parser.parse_args(arguments)
+    if options.pairs < 20 * _BLOCK:
+        parser.error(f"--pairs: a tenth of them are sent with 1,000 rows, and {2 * _BLOCK} are the least")
     with ExitStack() as open_things:
         folder = Path(open_things.enter_context(tempfile.TemporaryDirectory()))
         source = mixed_csv.write(folder / "mixed.csv", TRAINED_ON)

@@ -35,7 +35,7 @@ _SHORT = {
     "training": "--gigabytes 0.005 --rounds 2",
     "throughput": "--gigabytes 0.02 --rounds 1",
     "serving": "--requests 80",
-    "capture": "--pairs 400",
+    "capture": "--pairs 1000",
     "studio": "--executions 50 --versions 20",
     "whole_run": "--gigabytes 0",
     "scale": "--executions 50 --steps 20 --objects 1000 --megabytes 200",
