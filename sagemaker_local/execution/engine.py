@@ -331,9 +331,9 @@ class _Run:
             threading.Thread(
                 target=self._run_step, args=(run,), name=f"step {step.name} of {self.record.arn}", daemon=True
             ).start()
-        for step in schedule.imminent():
-            if step.type == "Lambda" and step.name not in self._prepared:
-                self._prepared.add(step.name)
+        for name, step in schedule.graph.steps.items():
+            if step.type == "Lambda" and name not in self._prepared and schedule.is_imminent(step):
+                self._prepared.add(name)
                 self.prepare(step.function)
 
     def _run_step(self, run: StepRun) -> None:

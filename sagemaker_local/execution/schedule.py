@@ -85,17 +85,15 @@ class Schedule:
             if self.states[name] == WAITING and all(self._met(step, needed) for needed in step.needs)
         ]
 
-    def imminent(self) -> list[Step]:
-        """The steps that wait for what is running alone, with conditions in between, which take no time."""
+    def is_imminent(self, step: Step) -> bool:
+        """Whether it waits for what is running alone, with conditions in between, which take no time."""
 
         def is_awaited(name: str) -> bool:
             return self.states[name] == WAITING and self.graph.steps[name].type != "Condition"
 
-        return [
-            step
-            for name, step in self.graph.steps.items()
-            if self.states[name] == WAITING and not any(map(is_awaited, self.graph.ancestors([name])))
-        ]
+        return self.states[step.name] == WAITING and not any(
+            map(is_awaited, self.graph.ancestors([step.name]))
+        )
 
     def running(self) -> int:
         return sum(state == RUNNING for state in self.states.values())
