@@ -53,6 +53,7 @@ _BACKLOG = 512
 _KEEP_ALIVE_SECONDS = 75
 _GRACE_SECONDS = 5
 """For requests that are being answered when the endpoint closes."""
+_LOOK_FOR_A_SIGNAL_SECONDS = 1.0
 
 
 class Endpoint:
@@ -211,7 +212,9 @@ def serve(
             for path, left_out in endpoint.left_out.items():
                 named = ", ".join(f"{logical} ({kind})" for logical, kind in left_out.items())
                 _say(f"Not created of {path}: {named}")
-            asked_to_stop.wait()
+            # A signal that the kernel gives to another thread does not wake this one, which its handler runs in.
+            while not asked_to_stop.wait(_LOOK_FOR_A_SIGNAL_SECONDS):
+                pass
             for number in signals:
                 signal.signal(number, signal.SIG_DFL)
             _say("Stopping: running jobs end first.")

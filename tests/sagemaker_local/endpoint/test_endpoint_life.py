@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import signal
 import socket
@@ -216,6 +217,15 @@ def test_a_signal_ends_a_kept_up_endpoint_cleanly(tmp_path: Path, number: signal
         assert process.wait(timeout=120) == 0
     assert advertisement.running(tmp_path) is None
     assert list(Home(tmp_path).owners.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says which threads a process has")
+def test_a_signal_that_another_thread_is_given_ends_a_kept_up_endpoint(tmp_path: Path) -> None:
+    with server_process(tmp_path / "home") as (process, _):
+        threads = {int(path.name) for path in Path(f"/proc/{process.pid}/task").iterdir()}
+        other = max(threads - {process.pid})
+        assert ctypes.CDLL(None).tgkill(process.pid, other, signal.SIGTERM) == 0
+        assert process.wait(120) == 0
 
 
 def test_closing_twice_does_nothing_more(tmp_path: Path) -> None:
