@@ -212,7 +212,7 @@ def serve(
             for path, left_out in endpoint.left_out.items():
                 named = ", ".join(f"{logical} ({kind})" for logical, kind in left_out.items())
                 _say(f"Not created of {path}: {named}")
-            # A signal that the kernel gives to another thread does not wake this one, which its handler runs in.
+            # A signal that the kernel gives to another thread does not wake this one, where its handler runs.
             while not asked_to_stop.wait(_LOOK_FOR_A_SIGNAL_SECONDS):
                 pass
             for number in signals:
