@@ -59,11 +59,13 @@ def find_files(
         shown = ", ".join(list(names.values())[:3])
         raise InputError("the file is empty", where=shown, remedy="Give a file with rows in it")
     data = [path for path in full if not is_stray(names[path])] or ([] if share else full)
-    findings = []
+    findings, read, with_content = [], set(data), set(full)
     for path in paths:
-        if path not in data:
+        if path not in read:
             kind, why = (
-                ("stray_file", "is no data by its name") if path in full else ("empty_file", "is empty")
+                ("stray_file", "is no data by its name")
+                if path in with_content
+                else ("empty_file", "is empty")
             )
             findings.append(Finding(kind, f"{names[path]} {why} and is passed over", level="note"))
     files: list[SourceFile] = []

@@ -30,6 +30,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_denied
+from aws_formats.sizes import size_in_words
 from aws_formats.times import duration, moment
 from aws_formats.visible_text import visible
 from registry.model_quality import metric_kind
@@ -125,7 +126,7 @@ class Studio:
             "approval": words.approval,
             "duration": duration,
             "moment": moment,
-            "size": words.size,
+            "size": size_in_words,
             "visible": visible,
         }
         self._templates.globals |= {

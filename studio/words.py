@@ -18,15 +18,6 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
     return "yesterday" if days == 1 else f"{days} days ago"
 
 
-def size(count: int) -> str:
-    """Bytes: `512 B`, `3.2 KB`, `18.0 MB`."""
-    value, units = float(count), ["B", "KB", "MB", "GB", "TB"]
-    while value >= 1000 and len(units) > 1:
-        value /= 1000
-        units.pop(0)
-    return f"{value:.0f} B" if units[0] == "B" else f"{value:.1f} {units[0]}"
-
-
 def approval(status: str) -> str:
     """SageMaker's word for an approval, as people say it."""
     known = {"PendingManualApproval": "waits for a decision", "Approved": "approved", "Rejected": "rejected"}

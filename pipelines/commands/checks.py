@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
+from aws_formats.sizes import size_in_words
 from pipelines.commands.aws_errors import explain
 from pipelines.commands.local_endpoint import home_folder, opt_ml_of_jobs
 from pipelines.commands.looking import doubts_of
@@ -147,7 +148,7 @@ def _disk(settings: Settings) -> Check:
     return Check(
         "disk",
         free >= FREE_BYTES,
-        f"{free / 1e9:.1f} GB free at {home}",
+        f"{size_in_words(free)} free at {home}",
         remedy if free < FREE_BYTES else None,
     )
 

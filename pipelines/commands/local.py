@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from aws_formats.errors import GatehouseError
+from aws_formats.sizes import size_in_words
 from pipelines.commands import local_endpoint, local_images
 from pipelines.commands.output import Document, Output, Remark, confirm, notice, with_json
 from pipelines.settings.project import DEFAULT_REGION
@@ -73,18 +74,18 @@ def status() -> Output:
     settings = load_settings_if_any()
     found = local_endpoint.advertised(settings)
     home = local_endpoint.home_folder(settings)
-    size = _bytes_below(home)
+    taken = _bytes_below(home)
     yield Document(
         {
             "up": found is not None,
             "url": found.url if found else None,
             "pid": found.pid if found else None,
             "home": str(home),
-            "bytes": size,
+            "bytes": taken,
         }
     )
     yield f"Up     {f'{found.url} (process {found.pid})' if found else 'no; `gatehouse local up` starts it'}"
-    yield f"State  {home} ({size / 1e6:.1f} MB)"
+    yield f"State  {home} ({size_in_words(taken)})"
 
 
 @command.command("env")
@@ -132,7 +133,7 @@ def reset(yes: bool) -> Output:
         notice(f"There is nothing to delete at {home}.")
     else:
         if not yes:
-            confirm(f"Delete {home} ({_bytes_below(home) / 1e6:.1f} MB) with everything in it?")
+            confirm(f"Delete {home} ({size_in_words(_bytes_below(home))}) with everything in it?")
         local_endpoint.remove_home(settings)
         notice(f"Deleted {home}")
     return [Document({"home": str(home)})]

@@ -17,7 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from aws_formats.sizes import size_in_words
 from pipelines.definition.dataset import DataFile
+
+_BYTES_OF_A_FILE = 128 << 10
+"""As which a smaller file counts: to open it takes as long as reading so many, and much longer in S3."""
 
 PART_BYTES = 1 << 20
 """Read at most of a file that is not read as a whole."""
@@ -78,10 +82,10 @@ def lay_out(files: Sequence[Stored], folder: Path, *, most_bytes: int | None, qu
         quote: the character around CSV fields that hold line ends; empty where there is none.
     """
     total = sum(file.size for file in files)
-    if most_bytes is None or total <= most_bytes:
+    if most_bytes is None or sum(max(file.size, _BYTES_OF_A_FILE) for file in files) <= most_bytes:
         for file in files:
             _place(folder, file)
-        return Sample(f"all of {_files(len(files))}, {_size(total)}", True)
+        return Sample(f"all of {_files(len(files))}, {size_in_words(total)}", True)
     chosen = files[:MOST_FILES]
     for file in chosen:
         start = file.read(0, min(4, file.size))
@@ -91,10 +95,10 @@ def lay_out(files: Sequence[Stored], folder: Path, *, most_bytes: int | None, qu
             _place(folder, file)
         else:
             _write(folder, file, _first_rows(beginning(file), quote))
-    of = (
-        f"the first {_files(len(chosen))} of {len(files)}" if len(chosen) < len(files) else _files(len(files))
-    )
-    return Sample(f"the first {_size(PART_BYTES)} of {of}, {_size(total)} in all", False)
+    is_cut = any(file.size > PART_BYTES for file in chosen)
+    parts = f"the first {size_in_words(PART_BYTES)} of " if is_cut else ""
+    some = f"the first {len(chosen)} of " if len(chosen) < len(files) else ""
+    return Sample(f"{parts}{some}{_files(len(files))}, {size_in_words(total)} in all", False)
 
 
 def _place(folder: Path, file: Stored) -> None:
@@ -204,11 +208,3 @@ class _Ranged(io.RawIOBase):
 
 def _files(count: int) -> str:
     return "1 file" if count == 1 else f"{count:,} files"
-
-
-def _size(size: int) -> str:
-    """`812 bytes`, `1 MB`, `2.5 GB`."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= factor:
-            return f"{size / factor:.1f}".removesuffix(".0") + f" {unit}"
-    return f"{size} bytes"

@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from aws_formats.errors import GatehouseError
+from aws_formats.sizes import size_in_words
 from pipelines import ROOT
 from pipelines.definition.bundles import dataset_settings
-from pipelines.definition.look import Look, look_at, require
+from pipelines.definition.look import THOROUGH_BYTES, Look, look_at, require
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
 
@@ -271,6 +272,20 @@ def test_of_large_data_the_beginning_is_looked_at_up_to_the_end_of_a_row(
     assert found.document["rows"] == ((1 << 20) - len("amount,shop,fraud\n")) // len(row)
     assert any("has one class only" in finding["text"] for finding in found.findings)
     assert look(content, most_bytes=None).whole
+
+
+def test_of_many_small_files_the_first_are_looked_at(
+    tmp_path: Path, make_project: MakeProject, local: Target
+) -> None:
+    """To open each takes longer than to read what is in it."""
+    (tmp_path / "parts").mkdir()
+    for number in range(100):
+        (tmp_path / "parts" / f"{number:03}.csv").write_text(ROWS)
+    project = make_project(tmp_path, ('source = "payments.csv"', 'source = "parts"'))
+    found = look_at(project, local)
+    assert (found.whole, len(found.document["files"])) == (False, 8)
+    assert found.said == f"the first 8 of 100 files, {size_in_words(100 * len(ROWS))} in all"
+    assert look_at(project, local, most_bytes=THOROUGH_BYTES).whole
 
 
 def zipped(content: bytes) -> bytes:

@@ -217,13 +217,13 @@ def test_the_graph_says_what_each_step_did(studio: Any) -> None:
 
 def test_a_step_tells_what_went_in_and_came_out(studio: Any) -> None:
     text = text_of(step_page(studio, "succeeded", "TrainModel"))
-    assert "train 1 600 B s3://tests/data " in text  # and not what lies in data-of-others
+    assert "train 1 600 bytes s3://tests/data " in text  # and not what lies in data-of-others
     assert "1 x ml.m5.large" in text
     assert "max_depth 7" in text
     assert "it has not run yet" in text
     evaluated = text_of(step_page(studio, "succeeded", "EvaluateModel"))
     assert "model from TrainModel 1 " in evaluated
-    assert re.search(r"evaluation 1 \d+ B s3://tests/", evaluated)
+    assert re.search(r"evaluation 1 \d+ bytes s3://tests/", evaluated)
     assert "It ran because it uses what TrainModel made, which ran as well." in evaluated
 
 
