@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aws_formats.markdown import escaped
+from aws_formats.sizes import size_in_words
 from aws_formats.visible_text import visible
+from pipelines.definition.dataset import DataFile
 from pipelines.upsert.plan import UpsertPlan
 from pipelines.upsert.step_cache import StepForecast
 
@@ -19,14 +21,17 @@ PLANNED = {
 }
 DONE = {"create": "created", "update": "updated", "none": "up to date", "upload": "uploaded"}
 
+_FILES_NAMED = 3
+"""Of more data files, their number is said."""
+
 
 def plan_in_words(plan: UpsertPlan, words: Mapping[str, str]) -> Iterator[str]:
     """The plan line by line; `words` is `PLANNED` before it is carried out, `DONE` after."""
     yield f"Pipeline {plan.compiled.name}: {words[plan.action]}"
     for change in plan.changes:
         yield f"  {change}"
-    if plan.missing:
-        yield f"  {words['upload']}: {', '.join(plan.missing)}"
+    if missing := _missing(plan):
+        yield f"  {words['upload']}: {', '.join(missing)}"
     if plan.missing_bucket:
         yield f"  {_no_bucket(plan.missing_bucket)}"
 
@@ -49,7 +54,7 @@ def plan_document(plan: UpsertPlan, forecasts: Sequence[StepForecast]) -> dict[s
         "action": plan.action,
         "changes": list(plan.changes),
         "missing_bundles": list(plan.missing_bundles),
-        "missing_data": list(plan.missing_data),
+        "missing_data": [_name(plan, file) for file in plan.missing_data],
         "missing_bucket": plan.missing_bucket,
         "next_start": [
             {"step": forecast.step, "cached_from": forecast.cached_from, "reason": forecast.reason or None}
@@ -64,11 +69,12 @@ def plan_in_markdown(plan: UpsertPlan, forecasts: Sequence[StepForecast]) -> Ite
     yield ""
     for change in plan.changes:
         yield f"- {_code(change)}"
-    if plan.missing:
-        yield f"- {PLANNED['upload']}: {', '.join(map(_code, plan.missing))}"
+    missing = _missing(plan)
+    if missing:
+        yield f"- {PLANNED['upload']}: {', '.join(map(_code, missing))}"
     if plan.missing_bucket:
         yield f"- {_no_bucket(plan.missing_bucket)}"
-    if plan.changes or plan.missing:
+    if plan.changes or missing:
         yield ""
     yield "| step | next start | why |"
     yield "| --- | --- | --- |"
@@ -77,6 +83,20 @@ def plan_in_markdown(plan: UpsertPlan, forecasts: Sequence[StepForecast]) -> Ite
             yield f"| {_code(forecast.step)} | runs | {escaped(forecast.reason)} |"
         else:
             yield f"| {_code(forecast.step)} | step cache | execution {_code(_id(forecast))} |"
+
+
+def _missing(plan: UpsertPlan) -> list[str]:
+    """What would be uploaded; of much data how much, not each file."""
+    files = [_name(plan, file) for file in plan.missing_data]
+    if len(files) > _FILES_NAMED:
+        total = sum(file.size for file in plan.missing_data)
+        files = [f"{len(files):,} data files, {size_in_words(total)}"]
+    return [*plan.missing_bundles, *files]
+
+
+def _name(plan: UpsertPlan, file: DataFile) -> str:
+    """Below the data's source."""
+    return file.key.removeprefix(plan.compiled.dataset.prefix)
 
 
 def _no_bucket(name: str) -> str:

@@ -16,6 +16,7 @@ from pipelines.commands.options import (
 from pipelines.commands.output import Output, notice, with_json
 from pipelines.commands.plan_report import DONE, plan_in_words
 from pipelines.commands.project_context import find_context
+from pipelines.commands.uploading import UploadProgress
 from pipelines.definition.compile import begin_imports, compile_pipeline
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.functions import require_functions
@@ -58,7 +59,7 @@ def command(project: str | None, parameters: dict[str, str], register_again: boo
         live = connect()
         require_functions(outline, name, live)
         plan = plan_upsert(compiled, live)
-        apply_upsert(plan, live)
+        apply_upsert(plan, live, UploadProgress())
         for line in plan_in_words(plan, DONE):
             notice(line)
         say_what_is_not_tracked(outline, live)

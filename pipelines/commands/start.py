@@ -19,6 +19,7 @@ from pipelines.commands.options import (
 )
 from pipelines.commands.output import Document, Output, with_json
 from pipelines.commands.project_context import ProjectContext, find_context
+from pipelines.commands.uploading import UploadProgress
 from pipelines.definition.dataset import find_dataset, publish
 from pipelines.executions import lifecycle as executions
 from pipelines.executions.functions import require_functions
@@ -109,7 +110,7 @@ def command(options: StartOptions) -> Output:
         dataset = find_dataset(context.project, live)
         if "InputDataUri" not in overrides:
             look_first(context.project, lambda: live, live)
-            publish(context.project, live)
+            publish(context.project, live, UploadProgress())
         execution_arn = executions.start(
             live,
             name,

@@ -10,6 +10,7 @@ from pipelines.commands.output import Document, Lines, Output, with_json
 from pipelines.commands.plan import compile_and_plan
 from pipelines.commands.plan_report import plan_document, preview_in_words
 from pipelines.commands.project_context import find_context
+from pipelines.commands.uploading import UploadProgress
 from pipelines.upsert.apply import apply_upsert
 from pipelines.upsert.plan import forecast_next_start
 
@@ -29,7 +30,7 @@ def command(project: str | None, target: str) -> Output:
         plan, live = compile_and_plan(context, connect)
         forecasts = forecast_next_start(plan, live)
         yield Lines(preview_in_words(plan, forecasts))
-        pipeline_arn = apply_upsert(plan, live)
+        pipeline_arn = apply_upsert(plan, live, UploadProgress())
     yield Document({**plan_document(plan, forecasts), "pipeline_arn": pipeline_arn})
     done = {"create": "Created", "update": "Updated", "none": "Left alone"}[plan.action]
     yield f"{done}: {pipeline_arn}"

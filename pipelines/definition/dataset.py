@@ -6,10 +6,14 @@ that a model was trained on can be told from the model. What already lies in S3 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +30,11 @@ UNVERSIONED = "unversioned"
 
 _DIGEST_BLOCK = 8 << 20
 
-_MOST_AT_ONCE = 5 << 30
+_LARGEST_PUT = 5 << 30
 """Bytes of one PutObject; S3's own cap."""
+
+Told = Callable[[int, int], None]
+"""Is given how many bytes were sent so far, and how many there are in all."""
 
 NOT_READ = (
     "files whose name, or whose folder's name, begins with _ or . are passed over, and there is no other"
@@ -74,9 +81,9 @@ def find_dataset(project: Project, target: Target) -> Dataset:
         return Dataset(uri=source, version=version or UNVERSIONED)
     files = local_files(project)
     total = hashlib.sha256()
-    for file in files:
+    for file, digest_of_file in zip(files, _digests(files), strict=True):
         # The name counts: its ending says how the file is read.
-        total.update(file.key.encode() + b"\0" + _file_digest(file.path, file.size, file.modified_ns))
+        total.update(file.key.encode() + b"\0" + digest_of_file)
     digest = total.hexdigest()[:DIGEST_LENGTH]
     prefix = f"{project.name}/data/{digest}/"
     return Dataset(
@@ -214,10 +221,14 @@ def missing_data(dataset: Dataset, bucket: str, s3: Any) -> tuple[DataFile, ...]
     return tuple(file for file in dataset.files if there.get(file.key) != file.size)
 
 
-def publish_data(dataset: Dataset, target: Target, s3: Any) -> None:
-    """Upload the files that are missing to the target's bucket, which exists; large ones to AWS in parts.
+def publish_data(dataset: Dataset, target: Target, s3: Any, told: Told | None = None) -> None:
+    """Upload the files that are missing to the target's bucket, which exists: several at once, large ones to
+    AWS in parts.
 
     To this machine as many bytes go in one request as S3 takes: each further one would cost processor time.
+
+    Args:
+        told: is told of each piece that was sent, by several threads.
 
     Raises:
         GatehouseError: a file changed after its digest was taken; what was uploaded of it is removed.
@@ -225,23 +236,75 @@ def publish_data(dataset: Dataset, target: Target, s3: Any) -> None:
     missing = missing_data(dataset, target.bucket, s3)
     if not missing:
         return
-    from boto3.s3.transfer import S3Transfer, TransferConfig
+    from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
 
-    config = TransferConfig(multipart_threshold=_MOST_AT_ONCE) if target.name == "local" else None
-    with S3Transfer(s3, config) as transfer:
+    config = TransferConfig(multipart_threshold=_LARGEST_PUT) if target.name == "local" else TransferConfig()
+    watching = [ProgressCallbackInvoker(_adding_up(told, missing))] if told is not None else []
+    try:
+        with create_transfer_manager(s3, config) as transfers:
+            uploads = [
+                (file, transfers.upload(str(file.path), target.bucket, file.key, subscribers=watching))
+                for file in missing
+            ]
+            for file, upload in uploads:
+                with _reading(file.path):
+                    upload.result()
+                if not _is_unchanged(file):
+                    raise _changed(file.path)
+    except BaseException:
+        # A file that was uploaded beside the one that is told of may have changed as well: the next upload
+        # would take it for what it was.
         for file in missing:
-            transfer.upload_file(str(file.path), target.bucket, file.key)
-            stat = file.path.stat()
-            if (stat.st_size, stat.st_mtime_ns) != (file.size, file.modified_ns):
+            if not _is_unchanged(file):
                 s3.delete_object(Bucket=target.bucket, Key=file.key)
-                raise GatehouseError(
-                    "the data changed while it was uploaded",
-                    where=str(file.path),
-                    remedy="Start again when nothing writes to it any more",
-                )
+        raise
 
 
-def publish(project: Project, target: Target) -> str:
+def _adding_up(told: Told, files: Sequence[DataFile]) -> Callable[[int], None]:
+    """What is told of each piece, tells of all of them; called by several threads."""
+    total, sent, turn = sum(file.size for file in files), 0, threading.Lock()
+
+    def add(count: int) -> None:
+        nonlocal sent
+        with turn:
+            sent += count
+            told(sent, total)
+
+    return add
+
+
+def _is_unchanged(file: DataFile) -> bool:
+    try:
+        stat = file.path.stat()
+    except OSError:
+        return False
+    return (stat.st_size, stat.st_mtime_ns) == (file.size, file.modified_ns)
+
+
+def _changed(path: Path) -> GatehouseError:
+    return GatehouseError(
+        "the data changed while it was read",
+        where=str(path),
+        remedy="Start again when nothing writes to it any more",
+    )
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """A file that was there a moment ago is read."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise _changed(path) from None
+    except OSError as error:
+        raise GatehouseError(
+            f"the data cannot be read: {error.strerror or error}",
+            where=str(path),
+            remedy="Restore the file, or move it away",
+        ) from error
+
+
+def publish(project: Project, target: Target, told: Told | None = None) -> str:
     """Bring the project's data to S3, if it is not there, and give its URI.
 
     Raises:
@@ -251,7 +314,7 @@ def publish(project: Project, target: Target) -> str:
     if dataset.files:
         s3 = target.client("s3")
         ensure_bucket(target, s3)
-        publish_data(dataset, target, s3)
+        publish_data(dataset, target, s3, told)
     return dataset.uri
 
 
@@ -263,12 +326,30 @@ def _source_error(project: Project, path: Path, what: str) -> GatehouseError:
     )
 
 
-@functools.lru_cache(maxsize=4096)
+def _digests(files: Sequence[DataFile]) -> Iterable[bytes]:
+    """Of the files' contents; each core takes one file after another."""
+    cores = min(len(files), os.cpu_count() or 1)
+    if cores == 1:
+        return [_file_digest(file.path, file.size, file.modified_ns) for file in files]
+    with ThreadPoolExecutor(cores, thread_name_prefix="digest") as threads:
+        taken = [threads.submit(_file_digest, file.path, file.size, file.modified_ns) for file in files]
+        try:
+            return [one.result() for one in taken]
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+@functools.lru_cache(maxsize=1 << 16)
 def _file_digest(path: Path, size: int, modified_ns: int) -> bytes:
-    """Of a file's content, taken once per process for one size and time of change."""
+    """Of a file's content, taken once per process for one size and time of change.
+
+    Raises:
+        GatehouseError: it cannot be read any more.
+    """
     del modified_ns  # it only tells one state of the file from the next
     digest = hashlib.blake2b()
-    with path.open("rb", buffering=0) as file:
+    with _reading(path), path.open("rb", buffering=0) as file:
         # In large blocks, since each takes Python's lock twice, which another thread may hold for long.
         block = memoryview(bytearray(min(_DIGEST_BLOCK, size) or 1))
         while count := file.readinto(block):

@@ -14,7 +14,7 @@ from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_denied
 from pipelines.definition.bucket import ensure_bucket
 from pipelines.definition.bundles import publish_bundles
-from pipelines.definition.dataset import publish_data
+from pipelines.definition.dataset import Told, publish_data
 from pipelines.settings.target import Target
 from pipelines.upsert.plan import UpsertPlan, missing_tags, read_live_pipeline
 
@@ -24,8 +24,11 @@ INLINE_LIMIT = 100 * 1024
 """Bytes; a longer definition is handed over as an S3 object, as the SDK does."""
 
 
-def apply_upsert(plan: UpsertPlan, target: Target) -> str:
+def apply_upsert(plan: UpsertPlan, target: Target, told: Told | None = None) -> str:
     """Do what the plan says, and nothing where it says nothing.
+
+    Args:
+        told: is told how much of the data was uploaded, by several threads, one at a time.
 
     Returns:
         The pipeline's ARN.
@@ -40,7 +43,7 @@ def apply_upsert(plan: UpsertPlan, target: Target) -> str:
         missing = [bundle for bundle in compiled.bundles if bundle.name in plan.missing_bundles]
         publish_bundles(missing, target.bucket, s3)
         if plan.missing_data:
-            publish_data(compiled.dataset, target, s3)
+            publish_data(compiled.dataset, target, s3, told)
     if plan.action == "none":
         assert plan.live is not None
         return plan.live.arn

@@ -16,7 +16,7 @@ from aws_formats.errors import GatehouseError
 from pipelines.definition.bucket import bucket_exists
 from pipelines.definition.bundles import missing_files
 from pipelines.definition.compile import Compiled
-from pipelines.definition.dataset import missing_data
+from pipelines.definition.dataset import DataFile, missing_data
 from pipelines.executions import lifecycle as executions
 from pipelines.settings.tags import PROJECT_TAG, TEAM_TAG
 from pipelines.settings.target import Target
@@ -44,7 +44,7 @@ class UpsertPlan:
         action: what happens to the pipeline; files may be missing even where it stays as it is.
         changes: one line each, by step and argument; empty for ``create`` and ``none``.
         missing_bundles: names of bundles that are not wholly in the bucket.
-        missing_data: names of data files that are not in the bucket.
+        missing_data: the data files that are not in the bucket.
         missing_bucket: the bucket's name, if it is not there and an upsert would not make it.
         live: what was compared with; None for ``create``.
     """
@@ -52,20 +52,15 @@ class UpsertPlan:
     action: Literal["create", "update", "none"]
     changes: tuple[str, ...]
     missing_bundles: tuple[str, ...]
-    missing_data: tuple[str, ...]
+    missing_data: tuple[DataFile, ...]
     missing_bucket: str | None
     compiled: Compiled
     live: LivePipeline | None
 
     @property
-    def missing(self) -> tuple[str, ...]:
-        """Names of everything that would be uploaded."""
-        return (*self.missing_bundles, *self.missing_data)
-
-    @property
     def changes_something(self) -> bool:
         """Whether applying it would write anything at all."""
-        return self.action != "none" or bool(self.missing)
+        return self.action != "none" or bool(self.missing_bundles or self.missing_data)
 
 
 def plan_upsert(compiled: Compiled, target: Target) -> UpsertPlan:
@@ -80,7 +75,7 @@ def plan_upsert(compiled: Compiled, target: Target) -> UpsertPlan:
     s3 = target.client("s3")
     changes = () if live is None else _changes(live, compiled, target)
     bundles = tuple(bundle.name for bundle in compiled.bundles if missing_files(bundle, target.bucket, s3))
-    data = tuple(file.path.name for file in missing_data(compiled.dataset, target.bucket, s3))
+    data = missing_data(compiled.dataset, target.bucket, s3)
     no_bucket = target.name == "aws" and bool(bundles or data) and not bucket_exists(target.bucket, s3)
     return UpsertPlan(
         action="create" if live is None else "update" if changes else "none",

@@ -27,6 +27,7 @@ from pipelines.commands.output import (
     with_json,
     with_json_excluding,
 )
+from pipelines.commands.uploading import UploadProgress
 
 Printed = pytest.CaptureFixture[str]
 
@@ -190,3 +191,13 @@ def test_what_a_command_holds_open_is_closed_where_printing_fails(monkeypatch: p
         run(command)
     assert failed.value.__traceback__ is not None  # which keeps the command's frames, so only closing ends it
     assert ended == [True]
+
+
+def test_a_long_upload_says_how_far_it_is(capsys: Printed) -> None:
+    told = UploadProgress(silence=0)
+    told(1_500_000, 3_000_000_000)
+    told(3_000_000_000, 3_000_000_000)
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "  uploading the data: 1.5 MB of 3 GB\n")
+    UploadProgress()(1, 2)
+    assert capsys.readouterr().err == ""

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.plan_report import PLANNED, plan_in_words
+from pipelines.commands.plan_report import PLANNED, plan_document, plan_in_words
 from pipelines.definition.bucket import ensure_bucket, stored_sizes
 from pipelines.definition.bundles import code_bundle, missing_files, publish_bundles
-from pipelines.definition.compile import Compiled
-from pipelines.definition.dataset import find_dataset, publish, publish_data
+from pipelines.definition.compile import Compiled, compile_pipeline
+from pipelines.definition.dataset import find_dataset, missing_data, publish, publish_data
 from pipelines.definition.sources import Sources
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
@@ -67,7 +68,7 @@ def test_a_new_pipeline_is_created_with_all_that_it_refers_to(target: Target, mi
     assert (plan.action, plan.changes, plan.live) == ("create", (), None)
     code = ("processing code", "training code", "evaluation code")
     assert plan.missing_bundles == (*code, "data settings", "gate settings")
-    assert plan.missing_data == ("payments.csv",)
+    assert [file.path.name for file in plan.missing_data] == ["payments.csv"]
     assert [(one.step, one.cached_from) for one in forecast_next_start(plan, target)] == [
         ("PreprocessData", None),
         ("TrainModel", None),
@@ -233,9 +234,72 @@ def test_data_that_changes_while_it_is_uploaded_is_not_taken_for_what_it_was(
     dataset, s3 = find_dataset(project, target), target.client("s3")
     ensure_bucket(target, s3)
     (tmp_path / "payments.csv").write_text("amount,fraud\n1,yes\n2,no\n3,no\n")
-    with pytest.raises(GatehouseError, match="the data changed while it was uploaded"):
+    with pytest.raises(GatehouseError, match="the data changed while it was read"):
         publish_data(dataset, target, s3)
     assert stored_sizes(target.bucket, "", s3) == {}
+
+
+def folder_of_files(make_project: Callable[..., Project], tmp_path: Path, count: int) -> Project:
+    """A project whose data is a folder of Hive folders with a file of the same name in each."""
+    for number in range(count):
+        place = tmp_path / "rows" / f"day={number}"
+        place.mkdir(parents=True)
+        (place / "part.csv").write_text(f"amount,fraud\n{number},yes\n{number}.5,no\n")
+    project = make_project(tmp_path)
+    return project.model_copy(update={"data": project.data.model_copy(update={"source": "rows"})})
+
+
+def test_of_many_data_files_a_plan_says_how_many_and_its_document_names_each(
+    target: Target, tmp_path: Path, make_project: Callable[..., Project]
+) -> None:
+    project = folder_of_files(make_project, tmp_path, 5)
+    plan = plan_upsert(replace(compile_pipeline(project, target), name="many-files"), target)
+    (line,) = [line for line in plan_in_words(plan, PLANNED) if "would be uploaded" in line]
+    assert line.endswith("gate settings, 5 data files, 130 bytes")
+    assert plan_document(plan, ())["missing_data"] == [f"day={number}/part.csv" for number in range(5)]
+    told: list[tuple[int, int]] = []
+    apply_upsert(plan, target, lambda sent, total: told.append((sent, total)))
+    assert told[-1] == (130, 130)
+    assert not missing_data(plan.compiled.dataset, target.bucket, target.client("s3"))
+
+
+def test_of_files_that_change_while_they_are_uploaded_none_stays(
+    target: Target, tmp_path: Path, make_project: Callable[..., Project]
+) -> None:
+    """The one that is told of is not the only one: the next upload would take the other as it is."""
+    dataset = find_dataset(folder_of_files(make_project, tmp_path, 4), target)
+    s3 = target.client("s3")
+    ensure_bucket(target, s3)
+    for number in (1, 3):
+        (tmp_path / "rows" / f"day={number}" / "part.csv").write_text("amount,fraud\n7,yes\n7.5,no\n")
+    with pytest.raises(GatehouseError, match=r"the data changed while it was read") as refused:
+        publish_data(dataset, target, s3)
+    assert refused.value.where == str(tmp_path / "rows" / "day=1" / "part.csv")
+    left = {key.removeprefix(dataset.prefix) for key in stored_sizes(target.bucket, "", s3)}
+    assert left <= {"day=0/part.csv", "day=2/part.csv"}
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_is_named(
+    target: Target, tmp_path: Path, make_project: Callable[..., Project]
+) -> None:
+    project = folder_of_files(make_project, tmp_path, 3)
+    dataset, s3 = find_dataset(project, target), target.client("s3")
+    ensure_bucket(target, s3)
+    gone = tmp_path / "rows" / "day=2" / "part.csv"
+    gone.unlink()
+    with pytest.raises(GatehouseError, match="the data changed while it was read") as refused:
+        publish_data(dataset, target, s3)
+    assert refused.value.where == str(gone)
+
+
+def test_an_upload_that_s3_refuses_is_an_error_of_aws(
+    target: Target, tmp_path: Path, make_project: Callable[..., Project]
+) -> None:
+    """boto3's own upload_file would make an exception of it that says nothing of permissions."""
+    dataset = find_dataset(folder_of_files(make_project, tmp_path, 2), target)
+    with pytest.raises(ClientError) as refused:
+        publish_data(dataset, replace(target, bucket="no-such-bucket"), target.client("s3"))
+    assert refused.value.response["Error"]["Code"] == "NoSuchBucket"
 
 
 def test_in_aws_a_missing_bucket_is_told_by_the_plan_and_none_is_made(
