@@ -103,7 +103,7 @@ def tables_with_margins(
     """
     tables = np.zeros((count, len(rows), len(columns)), np.int64)
     left = np.tile(np.asarray(columns, np.int64), (count, 1))  # of each column, for the rows that follow
-    for row, to_place in enumerate(rows):
+    for row, to_place in enumerate(rows[:-1]):
         missing = np.full(count, to_place, np.int64)
         others = left.sum(axis=1)
         for column in range(len(columns)):
@@ -112,4 +112,5 @@ def tables_with_margins(
             tables[:, row, column] = taken
             missing -= taken
         left -= tables[:, row]
+    tables[:, -1] = left
     return tables

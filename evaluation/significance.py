@@ -9,7 +9,7 @@ against a constant answer lets up to half of them pass for F1 and all of them fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from curves import Ranked
@@ -36,23 +36,35 @@ def association(matrix: np.ndarray) -> float:
     return draws_without_replacement(int(right), int(matrix.sum()), int(rows[0]), int(columns[0]))
 
 
-def better_than_shuffled(
-    matrix: np.ndarray, measure: Callable[[ClassCounts], np.ndarray], seed: int = 0
-) -> float:
-    """Whether a metric is higher than with the same answers shuffled over the rows (several classes).
+class Shuffled:
+    """Answers to several classes, shuffled over the rows: drawn when they are needed, once for all metrics.
 
     Args:
         matrix: classes x classes, actual by predicted.
-        measure: the metric of many matrices at once; higher is better.
+        measure: the metrics of many matrices at once, by name; higher is better.
     """
-    generator = np.random.default_rng(seed)
-    draw = _shuffled_tables if matrix.size <= matrix.sum() else _shuffled_rows
-    observed = float(measure(ClassCounts.of(matrix[np.newaxis]))[0]) - 1e-12
 
-    def reached(count: int) -> int:
-        return int(np.count_nonzero(measure(draw(matrix, count, generator)) >= observed))
+    def __init__(
+        self, matrix: np.ndarray, measure: Callable[[ClassCounts], Mapping[str, np.ndarray]], seed: int = 0
+    ) -> None:
+        self._matrix, self._measure = matrix, measure
+        self._generator = np.random.default_rng(seed)
+        self._draw = _shuffled_tables if matrix.size <= matrix.sum() else _shuffled_rows
+        self._observed = measure(ClassCounts.of(matrix[np.newaxis]))
+        self._drawn: list[Mapping[str, np.ndarray]] = []
 
-    return _by_chance(reached, min(matrix.size, int(matrix.sum())))
+    def chance(self, metric: str) -> float:
+        """The p-value of "the metric is no higher than with shuffled answers"."""
+        observed, used = float(self._observed[metric][0]) - 1e-12, 0
+
+        def reached(count: int) -> int:
+            nonlocal used
+            if used == len(self._drawn):
+                self._drawn.append(self._measure(self._draw(self._matrix, count, self._generator)))
+            used += 1
+            return int(np.count_nonzero(self._drawn[used - 1][metric] >= observed))
+
+        return _by_chance(reached, min(self._matrix.size, int(self._matrix.sum())))
 
 
 def _shuffled_tables(matrix: np.ndarray, count: int, generator: np.random.Generator) -> ClassCounts:

@@ -29,6 +29,7 @@ import significance
 from intervals import Interval
 from metric_table import METRICS, MetricKind
 from metrics import F_SCORES, binary_values, confusion, constant_answers, multiclass_values
+from significance import Shuffled
 from slices import Slices
 
 PASSED, REFUSED = "passed", "refused"
@@ -120,6 +121,11 @@ class Answers:
         """The intervals of metrics that have no method of their own, by name, from one set of draws."""
         measure = binary_values if len(self.classes) == 2 else multiclass_values
         return intervals.of_confusion(self.matrix, measure)
+
+    @cached_property
+    def shuffled(self) -> Shuffled:
+        """The same answers shuffled over the rows, of several classes."""
+        return Shuffled(self.matrix, multiclass_values)
 
     @property
     def rows(self) -> int:
@@ -280,9 +286,7 @@ def _chance(gate: Gate, answers: Answers) -> float:
         return significance.ranks_positives_higher(answers.actual, answers.scores)
     if len(answers.classes) == 2:
         return significance.association(answers.matrix)
-    return significance.better_than_shuffled(
-        answers.matrix, lambda counts: multiclass_values(counts)[gate.metric]
-    )
+    return answers.shuffled.chance(gate.metric)
 
 
 def _constant(metric: str, answers: Answers) -> float | None:
