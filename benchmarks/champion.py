@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -102,7 +103,7 @@ class _Two:
         second = np.where(generator.random(self.rows) < self.shared, first, generator.random(self.rows))
         recall, false = self.rates
         champion = first < np.where(actual == 1, recall, false)
-        other_recall, other_false = self._challengers_rates()
+        other_recall, other_false = self._challengers_rates
         challenger = second < np.where(actual == 1, other_recall, other_false)
         sign = 1 if METRICS[self.metric].higher_is_better else -1
         return of_answers(
@@ -113,6 +114,7 @@ class _Two:
             lambda counts: sign * binary_values(counts)[self.metric],
         )
 
+    @cached_property
     def _challengers_rates(self) -> tuple[float, float]:
         recall, false = self.rates
         if self.metric == "false_positive_rate":
@@ -170,15 +172,18 @@ class _Several:
         second = np.where(same, first, generator.random(rows))
         wrong = (actual + generator.integers(1, classes, rows)) % classes
         other_wrong = np.where(same, wrong, (actual + generator.integers(1, classes, rows)) % classes)
-        wanted = self._true(self.right) - self.behind
-        rate = float(optimize.brentq(lambda one: self._true(one) - wanted, 0.01, 1.0))
         return of_answers(
             actual,
             np.where(first < self.right, actual, wrong),
-            np.where(second < rate, actual, other_wrong),
+            np.where(second < self._challengers_right, actual, other_wrong),
             classes,
             lambda counts: multiclass_values(counts)[self.metric],
         )
+
+    @cached_property
+    def _challengers_right(self) -> float:
+        wanted = self._true(self.right) - self.behind
+        return float(optimize.brentq(lambda right: self._true(right) - wanted, 0.01, 1.0))
 
     def _true(self, right: float) -> float:
         classes = len(self.mix)
