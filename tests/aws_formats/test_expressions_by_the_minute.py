@@ -57,10 +57,11 @@ def month_day_fits(field: str, day: datetime) -> bool:
     )
 
 
+@lru_cache(maxsize=100_000)
 def is_nearest_weekday(day: datetime, number: int) -> bool:
     month = [day + timedelta(days=shift) for shift in range(-31, 32)]
     month = [other for other in month if (other.year, other.month) == (day.year, day.month)]
-    weekdays = [other.day for other in month if other.strftime("%a") not in ("Sat", "Sun")]
+    weekdays = [other.day for other in month if other.isoweekday() <= 5]
     return number <= len(month) and day.day == min(weekdays, key=lambda other: abs(other - number))
 
 
@@ -94,6 +95,8 @@ def minutes_by_day(zone_name: str, begin: datetime) -> dict[datetime, list[datet
 
 def reference(fields: tuple[str, ...], zone_name: str, begin: datetime) -> list[datetime]:
     minutes, hours, month_day, month, week_day, year = fields
+    in_hours = {hour for hour in range(24) if fits(hours, hour, 0)}
+    in_minutes = {minute for minute in range(60) if fits(minutes, minute, 0)}
     found = []
     for day, clock in minutes_by_day(zone_name, begin).items():
         in_month = week_day_fits(week_day, day) if month_day == "?" else month_day_fits(month_day, day)
@@ -101,7 +104,7 @@ def reference(fields: tuple[str, ...], zone_name: str, begin: datetime) -> list[
             found += [
                 there.astimezone(UTC)
                 for there in clock
-                if fits(hours, there.hour, 0) and fits(minutes, there.minute, 0)
+                if there.hour in in_hours and there.minute in in_minutes
             ]
     return found
 
