@@ -30,9 +30,10 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
-    from unneeded_libraries import keep_out
+    from unneeded_libraries import keep_out, keep_out_parts_of_numpy
 
     keep_out("pandas", "sklearn")  # before Arrow makes an array and the artifact's code imports XGBoost
+    keep_out_parts_of_numpy()
 
 import numpy as np
 from artifact import unpack

@@ -23,9 +23,10 @@ from types import ModuleType
 from typing import Any
 
 if __name__ == "__main__":
-    from unneeded_libraries import keep_out
+    from unneeded_libraries import keep_out, keep_out_parts_of_numpy
 
     keep_out("pandas")
+    keep_out_parts_of_numpy()
 
 import numpy as np
 from artifact import unpack

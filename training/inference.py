@@ -29,9 +29,12 @@ from feature_encoding import Schema, read_schema
 from request_rows import CSV, JSON, BadRequest, Payload, parse, to_matrix
 
 try:
+    _names = np.__all__
     sys.modules.setdefault("sklearn", None)  # XGBoost would import it, which takes a second and 80 MB
+    np.__all__ = [name for name in _names if name in vars(np)]  # SciPy would import all parts of NumPy
     import xgboost as xgb
 finally:
+    np.__all__ = _names
     if sys.modules["sklearn"] is None:
         del sys.modules["sklearn"]
 

@@ -31,9 +31,10 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
-    from unneeded_libraries import keep_out
+    from unneeded_libraries import keep_out, keep_out_parts_of_numpy
 
     keep_out("pandas", "sklearn")  # before XGBoost is imported
+    keep_out_parts_of_numpy()
 
 import numpy as np
 import xgboost as xgb

@@ -13,9 +13,10 @@ import os
 from pathlib import Path
 
 if __name__ == "__main__":
-    from unneeded_libraries import keep_out
+    from unneeded_libraries import keep_out, keep_out_parts_of_numpy
 
     keep_out("pandas", "sklearn")  # before XGBoost is imported
+    keep_out_parts_of_numpy()
 
 from process_exit import run_and_exit
 from train import main
