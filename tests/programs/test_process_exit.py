@@ -30,6 +30,8 @@ class Witness:
 sys.witness = Witness()
 """
 
+FOREVER = '{"num_round": "1000000", "early_stopping_rounds": "0"}'  # without early stopping, which takes milliseconds
+
 WAITING = """\
 import time
 
@@ -83,6 +85,18 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 )
 def test_every_folder_holds_the_same_file(file: str, folders: tuple[str, ...]) -> None:
     assert len({(ROOT / name / file).read_bytes() for name in folders}) == 1
+
+
+def test_scipy_does_not_bring_in_the_parts_of_numpy_that_nobody_asked_for() -> None:
+    code = """
+import sys
+from unneeded_libraries import keep_out_parts_of_numpy
+keep_out_parts_of_numpy()
+import numpy, scipy.special
+assert not {"numpy.f2py", "numpy.testing"} & sys.modules.keys()
+numpy.f2py, numpy.random.default_rng
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT / "evaluation", check=True, timeout=60)
 
 
 def test_the_witness_tells_of_an_interpreter_that_is_taken_down(folder: Path) -> None:
@@ -154,7 +168,7 @@ def signalled(program: str, folder: Path, number: int) -> tuple[int, str]:
             code, _, err = ended(process)
         return code, err
     if program == TRAIN:
-        (folder / "input/config/hyperparameters.json").write_text('{"num_round": "1000000"}')
+        (folder / "input/config/hyperparameters.json").write_text(FOREVER)
     else:
         (folder / "model/code").mkdir(parents=True, exist_ok=True)
         (folder / "model/code/inference.py").write_text(WAITING)
