@@ -30,7 +30,7 @@ class Witness:
 sys.witness = Witness()
 """
 
-FOREVER = '{"num_round": "1000000", "early_stopping_rounds": "0"}'  # without early stopping, which takes milliseconds
+FOREVER = '{"num_round": "1000000", "early_stopping_rounds": "0"}'  # early stopping would take milliseconds
 
 WAITING = """\
 import time
