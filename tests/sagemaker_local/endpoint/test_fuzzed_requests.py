@@ -20,6 +20,7 @@ import time
 import urllib.parse
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -309,6 +310,12 @@ ODD_VALUES = (None, True, [], {}, [None], {"a": None}, [[]], "x", 7)
 _LINE_ENDS = re.compile(r"[\r\n\0]")
 
 
+@cache
+def fitting_texts(shape: Shape) -> list[str]:
+    """Of TEXTS those that a shape allows."""
+    return [text for text in TEXTS if not shapes.check(shape, text)[1]]
+
+
 class Requests:
     """Requests to one operation, the same for the same seed."""
 
@@ -365,7 +372,7 @@ class Requests:
             case "string" | "character":
                 if enum := shape.metadata.get("enum"):
                     return draw.choice(enum)
-                fitting = [text for text in TEXTS if not shapes.check(shape, text)[1]]
+                fitting = fitting_texts(shape)
                 return draw.choice([*fitting, *fitting[:1] * len(fitting)]) if fitting else "a"
             case "blob":
                 return draw.choice((b"", b"a,b\n", b"{}", b"PK\x03\x04", b"\xff\xfe"))
