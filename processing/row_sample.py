@@ -122,13 +122,11 @@ class RowSample:
         self.rows, self.distinct = rows, distinct
         self._kept: list[pa.Table] = []
         self._priorities = self._contents = np.empty(0, np.uint64)
+        self._limit = np.uint64(2**64 - 1)  # no row above it is among the smallest
 
     def add(self, batch: pa.RecordBatch, priorities: np.ndarray, contents: np.ndarray) -> None:
         """Add a batch with the uint64 priority, and the uint64 hash of the content, of each row."""
-        if len(self._priorities) >= self.rows:
-            places = np.flatnonzero(priorities < self._priorities[self.rows - 1])
-        else:
-            places = np.arange(len(priorities))
+        places = np.flatnonzero(priorities <= self._limit)
         if self.distinct and len(places):
             wanted, first = np.unique(priorities[places], return_index=True)
             places = places[first[~np.isin(wanted, self._priorities)]]
@@ -137,7 +135,7 @@ class RowSample:
         if not len(places):
             return
         self._kept.append(plain(pa.Table.from_batches([batch.take(pa.array(places))])))
-        # The first `rows` entries are sorted; later ones wait until there are as many again, or many tables.
+        # Rows wait until there are twice as many as are kept, or many tables.
         self._priorities = np.append(self._priorities, priorities[places])
         self._contents = np.append(self._contents, contents[places])
         tables = len(self._kept)
@@ -205,6 +203,8 @@ class RowSample:
         order = np.argsort(self._priorities, kind="stable")[: self.rows]
         self._kept = [pa.concat_tables(self._kept).take(pa.array(order)).combine_chunks()]
         self._priorities, self._contents = self._priorities[order], self._contents[order]
+        if len(order) == self.rows:
+            self._limit = self._priorities[-1]
 
 
 def plain(table: pa.Table) -> pa.Table:

@@ -101,12 +101,13 @@ def test_buckets_of_many_rows_are_near_and_add_up() -> None:
     assert len(found["sketch"]["data"][level]) * 2**level == pytest.approx(60_000, rel=0.1)
 
 
-def test_a_sample_does_not_depend_on_the_order_of_the_rows() -> None:
+@pytest.mark.parametrize("rows", [20_000, 700], ids=["the first batch fills it", "it fills slowly"])
+def test_a_sample_does_not_depend_on_the_order_of_the_rows(rows: int) -> None:
     from quality import RowSample
 
     generator = np.random.default_rng(1)
-    values = np.arange(20_000)
-    hashes = generator.integers(0, 2**63, 20_000).astype(np.uint64)
+    values = np.arange(rows)
+    hashes = generator.integers(0, 2**63, rows).astype(np.uint64)
     samples = []
     for order in (values, values[::-1], generator.permutation(values)):
         sample = RowSample(500)
