@@ -1,12 +1,12 @@
 """What the training part holds, column by column: the data-quality report, and the counts behind the schema.
 
-One pass over batches in bounded memory. Exact: counts, missing values, mean, sum, standard deviation,
-minimum and maximum, and the counts of texts as long as a column has at most :data:`_MOST_TEXTS` distinct
-ones; beyond that the rarest are dropped now and then and the counts are lower bounds. Estimated: the
-buckets and the sketch of a numeric column with more than :data:`SAMPLE_ROWS` rows, which come from the
-uniform sample of the rows that ``row_sample`` draws, and
-the number of distinct texts above :data:`_SKETCH_VALUES`, from the smallest hashes of values (k minimum
-values, standard error 1.6 %).
+One pass over batches in bounded memory. Exact: counts, missing values, mean, sum and standard deviation (to
+the eleventh digit of the latter, so that no order of rows or hosts shows), minimum and maximum, and the
+counts of texts as long as a column has at most :data:`_MOST_TEXTS` distinct ones; beyond that the rarest are
+dropped now and then and the counts are lower bounds. Estimated: the buckets and the sketch of a numeric
+column with more than :data:`SAMPLE_ROWS` rows, which come from the uniform sample of the rows that
+``row_sample`` draws, and the number of distinct texts above :data:`_SKETCH_VALUES`, from the smallest hashes
+of values (k minimum values, standard error 1.6 %).
 
 The report has the form of Model Monitor's ``statistics.json`` for data quality:
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-statistics.html
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ _DISTINCT_KEPT = 4096
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _BUCKETS = 10
 _TEXT_BUCKETS = 100
-_DIGITS, _DIGITS_OF_A_DEVIATION = 14, 13  # later ones depend on the order of the rows
+_DIGITS = 11  # of the deviation, and as far of mean and sum; later ones depend on the order of the rows
 _LARGEST_ROUNDED = 1e300
 _OF_NUMBERS = ("present", "missing", "infinite", "lowest", "highest")
 
@@ -44,7 +45,7 @@ class NumberColumn:
     def __init__(self, integral: bool) -> None:
         self.integral = integral
         self.present = self.missing = self.infinite = 0
-        self._mean = self._squares = 0.0
+        self._near = self._offset = self._squares = 0.0  # the mean is the sum of the first two
         self.lowest, self.highest = math.inf, -math.inf
 
     def add(self, values: np.ndarray) -> None:
@@ -60,27 +61,33 @@ class NumberColumn:
         count = len(values)
         if not count:
             return
-        self.lowest = min(self.lowest, float(values.min()))
-        self.highest = max(self.highest, float(values.max()))
-        mean = total / count
-        distances = values - mean
-        squares = float(np.square(distances).sum())
-        self._join(count, mean, squares)
+        self.lowest = min(self.lowest, float(values.min()) + 0.0)  # -0.0 is 0.0
+        self.highest = max(self.highest, float(values.max()) + 0.0)
+        near = float(values[0])
+        with np.errstate(over="ignore", invalid="ignore"):
+            distances = values - near  # a sum of these has the digits that one of large values would lose
+            offset = float(distances.sum()) / count
+            distances -= offset
+            squares = float(np.square(distances).sum())
+        self._join(count, near, offset, squares)
 
-    def _join(self, count: int, mean: float, squares: float) -> None:
+    def _join(self, count: int, near: float, offset: float, squares: float) -> None:
         """Chan, Golub and LeVeque's merge of the moments of two sets of values: stable where sums of squares
         are not."""
-        step = mean - self._mean
+        if not self.present:
+            self._near = near
+        step = (near - self._near) + (offset - self._offset)
         joint = self.present + count
         self._squares += squares + step * step * self.present * count / joint
-        self._mean += step * count / joint
+        self._offset += step * count / joint
         self.present = joint
 
     def state(self) -> State:
         """What ``absorb`` takes."""
         return {
             **{name: getattr(self, name) for name in _OF_NUMBERS},
-            "mean": self._mean,
+            "near": self._near,
+            "offset": self._offset,
             "squares": self._squares,
         }
 
@@ -91,15 +98,24 @@ class NumberColumn:
         self.lowest = min(self.lowest, state["lowest"])
         self.highest = max(self.highest, state["highest"])
         if state["present"]:
-            self._join(state["present"], state["mean"], state["squares"])
+            self._join(state["present"], state["near"], state["offset"], state["squares"])
 
     @property
     def mean(self) -> float:
         """The mean of the values that are present."""
-        return min(max(_rounded(self._mean, self._largest(), _DIGITS), self.lowest), self.highest)
+        return min(max(_rounded(self._near + self._offset, self._deviation), self.lowest), self.highest)
 
-    def _largest(self) -> float:
-        return max(abs(self.lowest), abs(self.highest))
+    @property
+    def _deviation(self) -> float:
+        return math.sqrt(self._squares / self.present)
+
+    @property
+    def _sum(self) -> float:
+        try:
+            total = float((Fraction(self._near) + Fraction(self._offset)) * self.present)
+        except (OverflowError, ValueError):  # as of an infinite number
+            return math.inf
+        return _rounded(total, self._deviation * self.present)
 
     def statistics(self, sample: np.ndarray) -> dict[str, Any]:
         """``numerical_statistics``; ``sample`` holds the column's values in the sampled rows, NaN
@@ -107,21 +123,20 @@ class NumberColumn:
         report: dict[str, Any] = {"common": {"num_present": self.present, "num_missing": self.missing}}
         if not self.present:
             return report
-        deviation = math.sqrt(self._squares / self.present)
         report |= {
             "mean": self.mean,
-            "sum": _rounded(self._mean * self.present, self._largest() * self.present, _DIGITS),
-            "std_dev": _rounded(deviation, deviation, _DIGITS_OF_A_DEVIATION),
+            "sum": self._sum,
+            "std_dev": _rounded(self._deviation, self._deviation),
             "min": self.lowest,
             "max": self.highest,
-            "distribution": {"kll": self._distribution(np.sort(sample[np.isfinite(sample)]))},
+            "distribution": {"kll": self._distribution(np.sort(sample[np.isfinite(sample)]) + 0.0)},
         }
         # Numbers near the limits of a double can overflow a sum; the format has no infinity.
         return {name: value for name, value in report.items() if not _is_infinite(value)}
 
     def _distribution(self, sample: np.ndarray) -> dict[str, Any]:
         width = self.highest / _BUCKETS - self.lowest / _BUCKETS
-        edges = [self.lowest + place * width for place in range(_BUCKETS)] + [self.highest]
+        edges = [2 * (self.lowest / 2 + place * (width / 2)) for place in range(_BUCKETS)] + [self.highest]
         counts = np.diff(np.searchsorted(sample, edges[1:-1], side="left"), prepend=0, append=len(sample))
         level = max(0, math.ceil(math.log2(self.present / max(1, len(sample)))))
         return {
@@ -380,11 +395,11 @@ def _scaled(counts: Sequence[int] | np.ndarray, total: int) -> list[int]:
     return whole.tolist()
 
 
-def _rounded(value: float, largest: float, digits: int) -> float:
-    """``value`` to that many digits of a number as large as ``largest``."""
-    if not 0 < largest < _LARGEST_ROUNDED:
+def _rounded(value: float, like: float) -> float:
+    """``value`` without the digits that would be beyond the last one of a number such as ``like``."""
+    if not 0 < like < _LARGEST_ROUNDED:
         return value
-    return round(value, digits - math.ceil(math.log10(largest)))
+    return round(value, _DIGITS - math.ceil(math.log10(like))) + 0.0  # -0.0 is 0.0
 
 
 def _is_infinite(value: Any) -> bool:
