@@ -2,7 +2,8 @@
 
 Where a block ends between the two bytes of a ``\\r\\n``, Arrow's reader leaves out the ``\\n``, also inside
 a quoted field (https://github.com/apache/arrow/issues/51368). So no block here ends with ``\\r``: that byte
-comes with the next one, and what is read does not depend on where blocks end.
+comes with the next one, and what is read does not depend on where blocks end. A last line without an end is
+given one, because to Arrow's reader a file of one such line is empty.
 """
 
 from __future__ import annotations
@@ -144,10 +145,14 @@ class _WholeLineEnds(_File):
         """The next bytes, the last of them no ``\\r`` unless the file ends or only one byte is asked for."""
         if self._ahead is not None:
             self._ahead.before_read()
-        found = self._source.read_buffer(size - len(self._held))
-        if self._held:
-            found = pa.py_buffer(self._held + found.to_pybytes())
-            self._held = b""
+        pieces, wanted = [pa.py_buffer(self._held)], size - len(self._held)
+        while wanted and (piece := self._source.read_buffer(wanted)).size:
+            pieces.append(piece)
+            wanted -= piece.size
+        found = pieces[1] if len(pieces) == 2 and not self._held else pa.py_buffer(b"".join(pieces))
+        self._held = b""
+        if wanted and found.size and found[found.size - 1] not in _LINE_ENDS:
+            return pa.py_buffer(found.to_pybytes() + b"\n")
         if found.size > 1 and found[found.size - 1] == _RETURN:
             self._held = b"\r"
             found = found.slice(0, found.size - 1)
@@ -158,4 +163,5 @@ class _WholeLineEnds(_File):
         return self.read_buffer(size).to_pybytes()
 
 
-_RETURN = ord("\r")
+_LINE_ENDS = b"\r\n"
+_RETURN = _LINE_ENDS[0]

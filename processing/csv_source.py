@@ -18,7 +18,7 @@ from byte_stream import ReadAhead, open_bytes
 from dataset_settings import BLANKS, DatasetSettings, InputError
 from notation import stripped
 from settings_lines import toml_text
-from source_file import SourceFile, TypesContradicted
+from source_file import EmptyFile, SourceFile, TypesContradicted
 
 FIRST_BLOCK_BYTES = 1 << 20
 _BROKEN_PACKING = (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
@@ -270,10 +270,8 @@ def _csv_error(error: Exception, file: SourceFile, settings: DatasetSettings) ->
         if column:
             text = text.replace(column[0], f"column {file.stored[int(column[1])]!r}", 1)
         return TypesContradicted(f"{file.name}: {text}")
-    if "Empty CSV file" in text:  # also where one line is all that there is
-        header = faults.first_row(file, settings)
-        what = "there are no rows, only a header" if header else "the file is empty"
-        return InputError(what, where=file.name, remedy="Give a file with rows in it")
+    if "Empty CSV file" in text and not faults.first_row(file, settings):
+        return EmptyFile(file.name)
     if isinstance(error, InputError):
         return error
     unpacking = isinstance(error, _BROKEN_PACKING) or re.search("zlib|Truncated|decompress", text)

@@ -9,11 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from column_types import ANY
+from dataset_settings import InputError
 from file_kind import FileKind
 
 
 class TypesContradicted(Exception):
     """A value does not fit the type that the first block of its column suggested."""
+
+
+class EmptyFile(InputError):
+    """A file holds nothing, or only blank lines; among others it is passed over."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__("the file is empty", where=where, remedy="Give a file with rows in it")
 
 
 @dataclass(frozen=True)

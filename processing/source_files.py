@@ -24,7 +24,7 @@ from evidence import evidence_of
 from file_kind import is_stray, kind_of
 from findings import Finding
 from recognition import is_finite
-from source_file import ANYTHING, Evidence, SourceFile
+from source_file import ANYTHING, EmptyFile, Evidence, SourceFile
 
 _FIRST_BLOCK_BYTES = 1 << 20
 _SHARE_OF_VALUES = 0.5  # of the columns: one of several may well hold its own name
@@ -54,27 +54,20 @@ def find_files(
             "there is no data: no file was given", where=str(folder), remedy="Check the data's URI or path"
         )
     names = {path: path.relative_to(folder).as_posix() for path in paths}
-    full = [path for path in paths if path.stat().st_size]
-    if not full and not share:
-        shown = ", ".join(list(names.values())[:3])
-        raise InputError("the file is empty", where=shown, remedy="Give a file with rows in it")
+    empty = {path for path in paths if not path.stat().st_size}
+    full = [path for path in paths if path not in empty]
     data = [path for path in full if not is_stray(names[path])] or ([] if share else full)
-    findings, read, with_content = [], set(data), set(full)
-    for path in paths:
-        if path not in read:
-            kind, why = (
-                ("stray_file", "is no data by its name")
-                if path in with_content
-                else ("empty_file", "is empty")
-            )
-            findings.append(Finding(kind, f"{names[path]} {why} and is passed over", level="note"))
     files: list[SourceFile] = []
+    findings = []
     for path in data:
         try:
             files.append(_describe(path, names[path], settings))
+        except EmptyFile:
+            empty.add(path)
+            continue
         except InputError as error:
             remedy = f"{_steps_before(error, path)}{error.remedy}"
-            if len(data) > 1 and _HIDDEN not in remedy:
+            if (len(data) > 1 or share) and _HIDDEN not in remedy:
                 remedy += f"; {_HIDDEN}"
             if remedy == error.remedy:
                 raise
@@ -88,6 +81,15 @@ def find_files(
             ) from None
         if settings.columns is not None and files[-1].values_in_header:
             findings.append(_header_of_values(files[-1]))
+    if not files and not share:
+        raise EmptyFile(", ".join([names[path] for path in paths if path in empty][:3]))
+    strays = set(paths).difference(data)
+    for path in paths:
+        if path in empty:
+            findings.append(Finding("empty_file", f"{names[path]} is empty and is passed over", level="note"))
+        elif path in strays:
+            text = f"{names[path]} is no data by its name and is passed over"
+            findings.append(Finding("stray_file", text, level="note"))
     model = next((file for file in files if settings.target in file.columns), files[0] if files else None)
     for file in files if model else ():
         check_same_columns(model.name, model.columns, file.name, file.columns)

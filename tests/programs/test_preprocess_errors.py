@@ -272,6 +272,36 @@ def test_rows_without_a_target_are_left_out_and_counted(prepare: Callable[..., P
     assert "3 rows have no value in the target 'y' and were left out" in prepared.out
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"\n\r\n", b"\xef\xbb\xbf", gzip.compress(b""), gzip.compress(b"\n")],
+    ids=["blank lines", "a mark of Unicode alone", "nothing, packed", "a blank line, packed"],
+)
+def test_a_file_that_holds_nothing_is_empty_however_many_bytes_it_has(
+    prepare: Callable[..., Prepared], content: bytes
+) -> None:
+    header, rows = mixed_rows(300)
+    prepared = prepare({"a.csv": as_csv(header, rows), "b.csv": content})
+    assert prepared.code == 0, prepared.err
+    assert prepared.finding("empty_file")["text"] == "b.csv is empty and is passed over"
+    alone = prepare({"b.csv": content})
+    assert alone.message == "b.csv: the file is empty. Give a file with rows in it"
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "packed"])
+def test_a_file_of_one_line_without_an_end_is_read_as_one_with_it(
+    prepare: Callable[..., Prepared], pack: Callable[[bytes], bytes]
+) -> None:
+    header, rows = mixed_rows(300)
+    names = as_csv(header, []).encode()
+    prepared = prepare({"a.csv": as_csv(header, rows), "b.csv": pack(names.rstrip())})
+    assert prepared.message.startswith("300 rows: "), prepared.err
+    text = as_csv(None, rows[1:])
+    first = as_csv(None, rows[:1]).rstrip().encode()
+    prepared = prepare({"a.csv": text, "b.csv": pack(first)}, header=False, columns=header)
+    assert prepared.message.startswith("300 rows: "), prepared.err
+
+
 def test_an_empty_file_among_others_is_passed_over_and_named(prepare: Callable[..., Prepared]) -> None:
     prepared = prepare({"a.csv": GOOD, "b.csv": ""})
     assert prepared.code == 0
