@@ -75,6 +75,8 @@ def convert(array: pa.Array, reading: ColumnReading, noticed: Noticed) -> pa.Arr
     Raises:
         Unfitting: a text is not of the column's type.
     """
+    if array.null_count == len(array):
+        return pa.nulls(len(array), TYPES[reading.type])
     if reading.type == "text":
         return _category(_encoded(array), reading, noticed)
     if is_text(array.type) or reading.notation.date_format is not None:

@@ -30,7 +30,8 @@ def describe(file: SourceFile, settings: DatasetSettings) -> SourceFile:
         InputError: this is no Parquet file, or a column's name is there twice.
     """
     try:
-        schema = pq.read_schema(file.path)
+        metadata = pq.read_metadata(file.path)
+        schema = metadata.schema.to_arrow_schema()
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(
@@ -39,7 +40,10 @@ def describe(file: SourceFile, settings: DatasetSettings) -> SourceFile:
             remedy="Fetch it or write it again",
         ) from None
     columns = unique_names(schema.names, file.name)
-    types = {column: fitting_type(schema.field(column).type) for column in columns}
+    valueless = _without_values(metadata) if metadata.num_rows else set(columns)
+    types = {
+        column: ANY if column in valueless else fitting_type(schema.field(column).type) for column in columns
+    }
     evidence = {column: Evidence(fitting, fitting) for column, fitting in types.items()}
     file = replace(file, stored=columns, evidence=evidence)
     judged = judged_by_values(file, settings)
@@ -50,6 +54,24 @@ def describe(file: SourceFile, settings: DatasetSettings) -> SourceFile:
         }
         break
     return file
+
+
+def _without_values(metadata: pq.FileMetaData) -> set[str]:
+    """The columns that are null in every row, as far as the file says so: their types say nothing."""
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    found = set()
+    for place in range(metadata.num_columns):
+        chunks = [group.column(place) for group in groups if group.num_rows]
+        if all(_is_null(chunk) for chunk in chunks):
+            found.add(metadata.schema.column(place).path)
+    return found
+
+
+def _is_null(chunk: pq.ColumnChunkMetaData) -> bool:
+    statistics = chunk.statistics
+    return bool(
+        statistics is not None and statistics.has_null_count and statistics.null_count == chunk.num_values
+    )
 
 
 def judged_by_values(file: SourceFile, settings: DatasetSettings) -> set[str]:

@@ -131,6 +131,37 @@ def test_a_host_without_files_does_no_harm(tmp_path: Path) -> None:
     assert together.finding("stray_file")
 
 
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [
+        *((kind, 40) for kind in (pa.string(), pa.binary(), pa.bool_(), pa.timestamp("us"))),
+        *((kind, 0) for kind in (pa.string(), pa.list_(pa.int8()))),
+    ],
+    ids=str,
+)
+def test_the_type_of_a_column_without_values_says_nothing(
+    tmp_path: Path, kind: pa.DataType, rows: int
+) -> None:
+    """As programs write a share in which a column is empty: as texts, say."""
+    amounts = pa.table(
+        {"x": range(300), "n": [n * 7919 % 1009 for n in range(300)], "y": ["no", "yes", "no"] * 100}
+    )
+    empty = amounts.slice(0, rows).set_column(0, "x", pa.nulls(rows, kind))
+    data = {"0.parquet": empty, "1.parquet": amounts, "2.parquet": empty.slice(0, rows // 2)}
+    expected = alone(tmp_path / "alone", data, BINARY)
+    assert expected.schema["features"][0]["kind"] == "number"
+    assert expected.part("train")["x"].type == pa.int64()
+    for hosts in (2, 3):
+        same(prepare_shares(tmp_path / str(hosts), data, BINARY, hosts)[0], expected)
+
+
+def test_a_faults_remedy_is_the_same_where_its_host_has_no_other_file(tmp_path: Path) -> None:
+    header, rows = mixed_rows(300)
+    data = {"0.csv": as_csv(header, rows), "1.csv": as_csv(header, rows[:9]) + "1,2\n"}
+    expected = alone(tmp_path / "alone", data, BINARY)
+    assert prepare_shares(tmp_path, data, BINARY, 2)[0].message == expected.message
+
+
 @pytest.mark.parametrize(("rare", "stratify"), [(5, None), (70, True), (300, None)])
 def test_a_class_that_one_host_alone_has_is_in_every_part(
     tmp_path: Path, rare: int, stratify: bool | None
