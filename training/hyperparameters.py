@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -42,6 +42,10 @@ TUNING_METRICS: dict[str, dict[str, bool]] = {
 
 The first of each is the loss that stops a training, and the default."""
 
+ONLY_ON_THE_PROCESSOR = (
+    "external_memory = always is for the processor: what a GPU trains on is in its own memory"
+)
+
 
 @dataclass(frozen=True)
 class _Range:
@@ -64,7 +68,7 @@ class _Range:
 
     def __str__(self) -> str:
         limits = [
-            f"{word} {limit:g}"
+            f"{word} {limit:.10g}"
             for word, limit in (
                 ("at least", self.at_least),
                 ("above", self.above),
@@ -101,15 +105,16 @@ class _Parameter:
 
 _FRACTION = _Range(float, above=0, at_most=1)
 _NOT_NEGATIVE = _Range(float, at_least=0, below=math.inf)
-_COUNT = _Range(int, at_least=1)
+_LARGEST = 2**31 - 1  # XGBoost's whole numbers have 32 bits
+_COUNT = _Range(int, at_least=1, at_most=_LARGEST)
 PARAMETERS: dict[str, _Parameter] = {
     "max_depth": _Parameter(_Range(int, at_least=1, at_most=64), "6"),
     "eta": _Parameter(_FRACTION, "0.3"),
     "num_round": _Parameter(_COUNT, "100"),
     "subsample": _Parameter(_FRACTION, "1"),
     "min_child_weight": _Parameter(_NOT_NEGATIVE, "1"),
-    "early_stopping_rounds": _Parameter(_Range(int, at_least=0), "10"),
-    "seed": _Parameter(_Range(int, at_least=0, at_most=2**31 - 1), "0"),
+    "early_stopping_rounds": _Parameter(_Range(int, at_least=0, at_most=_LARGEST), "10"),
+    "seed": _Parameter(_Range(int, at_least=0, at_most=_LARGEST), "0"),
     "class_weights": _Parameter(_one_of("none", "balanced"), "none"),
     "device": _Parameter(_one_of("auto", "cpu", "cuda"), "auto"),
     "external_memory": _Parameter(_one_of("auto", "always", "never"), "auto"),
@@ -121,11 +126,11 @@ PARAMETERS: dict[str, _Parameter] = {
     "gamma": _Parameter(_NOT_NEGATIVE),
     "grow_policy": _Parameter(_one_of("depthwise", "lossguide")),
     "lambda": _Parameter(_NOT_NEGATIVE),
-    "max_bin": _Parameter(_Range(int, at_least=2)),
+    "max_bin": _Parameter(_Range(int, at_least=2, at_most=_LARGEST)),
     "max_cat_threshold": _Parameter(_COUNT),
     "max_cat_to_onehot": _Parameter(_COUNT),
     "max_delta_step": _Parameter(_NOT_NEGATIVE),
-    "max_leaves": _Parameter(_Range(int, at_least=0)),
+    "max_leaves": _Parameter(_Range(int, at_least=0, at_most=_LARGEST)),
     "num_parallel_tree": _Parameter(_COUNT),
     "scale_pos_weight": _Parameter(_Range(float, above=0, below=math.inf)),
     "tuning_metric": _Parameter(_one_of(*{name: None for of in TUNING_METRICS.values() for name in of})),
@@ -163,3 +168,21 @@ def parse(texts: Mapping[str, Any]) -> Hyperparameters:
             raise InputError(f"hyperparameters: {name} is {text!r}; {error}. Correct it") from None
     own = {entry.name: values.pop(entry.name) for entry in fields(Hyperparameters) if entry.name in values}
     return Hyperparameters(**own, booster=values)
+
+
+def unfit(given: Hyperparameters, task: str) -> Iterator[tuple[str, str, str]]:
+    """What does not go with the task, or with another one: its name, what is wrong, and what to do."""
+    if task == "regression" and given.class_weights != "none":
+        yield "class_weights", "class_weights is for classes, which a regression has not", "Take it out"
+    if task != "binary" and "scale_pos_weight" in given.booster:
+        instead = "Take it out" if task == "regression" else "Use class_weights = balanced instead"
+        yield "scale_pos_weight", "scale_pos_weight is for binary tasks", instead
+    if given.tuning_metric not in (None, *TUNING_METRICS[task]):
+        what = f"a {task} task has no tuning_metric {given.tuning_metric}"
+        yield "tuning_metric", what, f"Use one of: {', '.join(TUNING_METRICS[task])}"
+    base_score = given.booster.get("base_score")
+    if task != "regression" and base_score is not None and not 0 < base_score < 1:
+        what = f"base_score is {base_score}; of classes it is a probability, above 0 and below 1"
+        yield "base_score", what, "Correct it"
+    if given.device == "cuda" and given.external_memory == "always":
+        yield "external_memory", ONLY_ON_THE_PROCESSOR, "Set device = cpu, or external_memory = auto"

@@ -42,7 +42,7 @@ from boosting import Boosted, boost
 from checkpoints import Checkpoints, origin
 from devices import device
 from feature_encoding import Schema, read_schema
-from hyperparameters import TUNING_METRICS, Hyperparameters, InputError, parse
+from hyperparameters import ONLY_ON_THE_PROCESSOR, Hyperparameters, InputError, parse, unfit
 from memory import Plan, at_hand, plan
 from parts import OnDisk, Part, can_be_sorted, check_there_are_rows, class_counts, find_part, quantised
 from process_exit import run_and_exit
@@ -87,7 +87,8 @@ def train(opt_ml: Path, checkpoint_seconds: float) -> None:
             f"channel schema: there is no {schema_path}. Give the output of the preprocessing step"
         )
     schema = read_schema(schema_path)
-    _check_for_task(settings, schema.task)
+    for _, what, remedy in unfit(settings, schema.task):
+        raise InputError(f"hyperparameters: {what}. {remedy}")
     _check_distribution(resources, _read_json(config / "inputdataconfig.json"))
     parts = _Parts(schema, *(find_part(channels / name, name, schema) for name in ("train", "validation")))
     chosen, words = device(settings.device, resources.get("current_instance_type", ""))
@@ -123,28 +124,6 @@ def _without_rows(parts: _Parts, worker: Worker, resources: Mapping[str, Any]) -
         return ""
     host = resources["current_host"]
     return f"{host} has no rows of channel train: it has fewer files than there are instances"
-
-
-def _check_for_task(settings: Hyperparameters, task: str) -> None:
-    """Raises InputError for a hyperparameter that means nothing, or another thing, for this task."""
-    if task == "regression" and settings.class_weights != "none":
-        raise InputError(
-            "hyperparameters: class_weights is for classes, which a regression has not. Take it out"
-        )
-    if task != "binary" and "scale_pos_weight" in settings.booster:
-        instead = "Take it out" if task == "regression" else "Use class_weights = balanced instead"
-        raise InputError(f"hyperparameters: scale_pos_weight is for binary tasks. {instead}")
-    if settings.tuning_metric not in (None, *TUNING_METRICS[task]):
-        raise InputError(
-            f"hyperparameters: a {task} task has no tuning_metric {settings.tuning_metric}. Use one of:"
-            f" {', '.join(TUNING_METRICS[task])}"
-        )
-    base_score = settings.booster.get("base_score")
-    if task != "regression" and base_score is not None and not 0 < base_score < 1:
-        raise InputError(
-            f"hyperparameters: base_score is {base_score}; of classes it is a probability, above 0 and below"
-            " 1. Correct it"
-        )
 
 
 def _fit(
@@ -211,8 +190,7 @@ def _plan(parts: _Parts, settings: Hyperparameters, device: str) -> Plan:
     """
     if device != "cpu" and settings.external_memory == "always":
         raise InputError(
-            "hyperparameters: external_memory = always is for the processor: what a GPU trains on is in its"
-            " own memory. Set device = cpu, or external_memory = auto"
+            f"hyperparameters: {ONLY_ON_THE_PROCESSOR}. Set device = cpu, or external_memory = auto"
         )
     schema, own = parts.schema, (parts.train, parts.validation)
     return plan(

@@ -33,6 +33,7 @@ from pipelines.definition.model_card import model_card
 from pipelines.definition.query import query_step
 from pipelines.definition.sources import Sources, gather_sources
 from pipelines.definition.tuning import tuning_step
+from pipelines.settings.hyperparameters import Value, as_text
 from pipelines.settings.project import AtStart, Network, Project, Training, camel_case
 from pipelines.settings.tables import Table
 from pipelines.settings.tags import resource_tags
@@ -266,11 +267,9 @@ def _at_start(table: Table) -> dict[str, Any]:
     }
 
 
-def _fixed(values: Mapping[str, bool | int | float | str]) -> dict[str, str]:
+def _fixed(values: Mapping[str, Value]) -> dict[str, str]:
     """Hyperparameters from the settings, as the strings that SageMaker hands over."""
-    return {
-        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()
-    }
+    return {name: as_text(value) for name, value in values.items()}
 
 
 # --- The data --------------------------------------------------------------------------------------

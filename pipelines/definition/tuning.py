@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.definition import sagemaker_sdk as sdk
+from pipelines.settings.hyperparameters import as_text
 from pipelines.settings.project import Project
-from pipelines.settings.tuning import Tuning, as_text, is_whole, job_prefix
+from pipelines.settings.tuning import Tuning, is_whole, job_prefix
 
 _CODE = "/opt/ml/input/data/code"
 _SCALES = {"linear": "Linear", "log": "Logarithmic"}

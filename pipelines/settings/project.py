@@ -15,6 +15,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from aws_formats.step_cache import parse_duration
 from pipelines.settings.gate import Gate, Problem, problems
+from pipelines.settings.hyperparameters import problems_of_training
 from pipelines.settings.query import Query, problems_of_names
 from pipelines.settings.tables import S3_PREFIX, Description, Listed, Names, Table, Text, which_one
 from pipelines.settings.tuning import Tuning, problems_of_tuning
@@ -195,15 +196,15 @@ class Data(Table):
 class Training(Table):
     """XGBoost's hyperparameters, and what its job runs on.
 
-    ``training/hyperparameters.py`` checks the former again where they are used.
+    ``training/hyperparameters.py`` knows what the former may be; those of ``extra`` are checked by it alone.
     """
 
     max_depth: Annotated[int, Field(ge=1, le=64), AtStart] = 4
     eta: Annotated[float, Field(gt=0, le=1), AtStart] = 0.1
-    num_round: Annotated[int, Field(ge=1), AtStart] = 300
+    num_round: Annotated[int, Field(ge=1, le=2**31 - 1), AtStart] = 300
     subsample: Annotated[float, Field(gt=0, le=1), AtStart] = 0.9
-    min_child_weight: Annotated[float, Field(ge=0), AtStart] = 1.0
-    early_stopping_rounds: Annotated[int, Field(ge=0), AtStart] = 20
+    min_child_weight: Annotated[float, Field(ge=0, allow_inf_nan=False), AtStart] = 1.0
+    early_stopping_rounds: Annotated[int, Field(ge=0, le=2**31 - 1), AtStart] = 20
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     class_weights: Literal["none", "balanced"] = "none"
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -431,9 +432,7 @@ class Project(Table):
         if self.task != "binary" and self.data.positive_class is not None:
             what = f"positive_class belongs to task = 'binary'; a {self.task} task has none"
             yield Problem(("data", "positive_class"), what, "Take it out")
-        if self.task == "regression" and self.training.class_weights != "none":
-            what = "class_weights are for classes, which a regression task has not"
-            yield Problem(("training", "class_weights"), what, "Take it out")
+        yield from problems_of_training(dict(self.training), self.training.extra, self.task)
         waits = self.max_wait_hours
         if waits is not None and waits < self.max_runtime_hours:
             what = f"{waits} is less than max_runtime_hours, {self.max_runtime_hours}, which is a part of it"

@@ -7,22 +7,22 @@ here, before anything runs, and not by every training job by itself.
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
 from pipelines.settings.gate import Problem
+from pipelines.settings.hyperparameters import OF_TUNING, Value, as_text, problems_of_value
 from pipelines.settings.tables import Listed, Table, Text, which_one
 from training.hyperparameters import PARAMETERS, TUNING_METRICS
 
-Value = bool | int | float | str
 _MOST_VALUES = 30
 """Of a categorical range: the shape CategoricalParameterRange."""
 
 _NOT_TUNED = {
     "seed": "the best of several seeds is luck, which does not come again",
-    "tuning_metric": "it is what models are compared by: tuning.metric",
+    OF_TUNING: "it is what models are compared by: tuning.metric",
     "device": "it says where a training runs, not what comes of it",
     "external_memory": "it says where the rows are kept, not what comes of them",
 }
@@ -35,11 +35,6 @@ def job_prefix(project_name: str) -> str:
     own name does not fit; policies tell the jobs of different projects apart by these 8.
     """
     return hashlib.sha256(project_name.encode()).hexdigest()[:8]
-
-
-def as_text(value: Value) -> str:
-    """A value as SageMaker hands it to the training program."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Range(Table):
@@ -169,17 +164,13 @@ def _of_range(name: str, given: Range, task: str) -> Iterator[Problem]:
     elif name not in PARAMETERS:
         remedy = which_one(name, PARAMETERS.keys() - _NOT_TUNED.keys(), "hyperparameters")
         yield Problem(path, f"there is no hyperparameter {name!r}", remedy)
-    elif name == "class_weights" and task == "regression":
-        yield Problem(path, "class_weights are for classes, which a regression task has not", "Take it out")
-    elif name == "scale_pos_weight" and task != "binary":
-        yield Problem(path, "scale_pos_weight is for binary tasks", "Take it out")
     elif given.values or (given.low is None and given.high is None):
-        yield from _of_values(path, given)
+        yield from _of_values(path, given, task)
     else:
-        yield from _of_numbers(path, given)
+        yield from _of_numbers(path, given, task)
 
 
-def _of_values(path: tuple[str, ...], given: Range) -> Iterator[Problem]:
+def _of_values(path: tuple[str, ...], given: Range, task: str) -> Iterator[Problem]:
     texts = [as_text(value) for value in given.values]
     twice = [text for text in dict.fromkeys(texts) if texts.count(text) > 1]
     if given.low is not None or given.high is not None:
@@ -194,11 +185,10 @@ def _of_values(path: tuple[str, ...], given: Range) -> Iterator[Problem]:
         yield Problem(path, f"{texts[0]} is its only value", remedy)
     elif len(texts) > _MOST_VALUES:
         yield Problem(path, f"it has {len(texts)} values, of {_MOST_VALUES} that AWS allows", "Give fewer")
-    for text in texts:
-        yield from _of_value(path, text)
+    yield from _of_texts(path, texts, task)
 
 
-def _of_numbers(path: tuple[str, ...], given: Range) -> Iterator[Problem]:
+def _of_numbers(path: tuple[str, ...], given: Range, task: str) -> Iterator[Problem]:
     name, low, high = path[-1], given.low, given.high
     if PARAMETERS[name].number is None:
         yield Problem(path, f"{name} is a word and has no range of numbers", "Give a list of values")
@@ -206,7 +196,7 @@ def _of_numbers(path: tuple[str, ...], given: Range) -> Iterator[Problem]:
         absent = "low" if low is None else "high"
         yield Problem(path, f"the range has no {absent}", f"Add {absent}")
     else:
-        wrong = [*_of_value(path, as_text(low)), *_of_value(path, as_text(high))]
+        wrong = _of_texts(path, [as_text(low), as_text(high)], task)
         yield from wrong
         if not wrong and low >= high:
             yield Problem(path, f"low = {low:g} is not below high = {high:g}", "Write the smaller one as low")
@@ -215,8 +205,6 @@ def _of_numbers(path: tuple[str, ...], given: Range) -> Iterator[Problem]:
             yield Problem(path, what, 'Raise low, or write scale = "linear"')
 
 
-def _of_value(path: tuple[str, ...], text: str) -> Iterator[Problem]:
-    try:
-        PARAMETERS[path[-1]].check(text)
-    except ValueError as error:
-        yield Problem(path, f"{text} is no {path[-1]}: {error}", "Correct it")
+def _of_texts(path: tuple[str, ...], texts: Iterable[str], task: str) -> list[Problem]:
+    """What is wrong with the values; once, where it is the same of several."""
+    return list(dict.fromkeys(found for text in texts for found in problems_of_value(path, text, task)))

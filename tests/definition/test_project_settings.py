@@ -109,6 +109,7 @@ TASK, THRESHOLD, TARGET, WEIGHTS = (
 PROJECT = "[projects.rc.fraud-detection]"
 DATA = "[projects.rc.fraud-detection.data]"
 TRAINING = "[projects.rc.fraud-detection.training]"
+EXTRA = "[projects.rc.fraud-detection.training.extra]"
 GATE = "[projects.rc.fraud-detection.gate]"
 MISTAKES = [
     ('owner = "rc-ml"\n' + TASK, TASK, PROJECT, "owner: this key is missing. Add it here or in [defaults]."),
@@ -312,6 +313,51 @@ MISTAKES = [
     (WEIGHTS, "eta = 0", TRAINING, "eta: 0 is wrong. It must be greater than 0."),
     (WEIGHTS, "max_depth = 2.5", TRAINING, "max_depth: 2.5 is wrong. It must be a valid integer."),
     ("lambda = 2.0", "eta = 2.0", TRAINING, "extra names 'eta', which has a key of its own"),
+    (
+        "lambda = 2.0",
+        "lambd = 2.0",
+        EXTRA,
+        "lambd: there is no hyperparameter 'lambd'. Did you mean 'lambda'?",
+    ),
+    ("lambda = 2.0", "tuning_metric = 'auc'", EXTRA, "there is no hyperparameter 'tuning_metric'. The"),
+    (
+        "lambda = 2.0",
+        "lambda = -2.0",
+        EXTRA,
+        "lambda: -2.0 is no lambda: it must be a number at least 0. Correct",
+    ),
+    (
+        "lambda = 2.0",
+        "lambda = true",
+        EXTRA,
+        "lambda: true is no lambda: it must be a number at least 0. Corr",
+    ),
+    ("lambda = 2.0", "gamma = nan", EXTRA, "gamma: nan is no gamma: it must be a number at least 0. Correct"),
+    (
+        "lambda = 2.0",
+        "max_bin = 9999999999",
+        EXTRA,
+        "it must be a whole number at least 2 and at most 2147483647",
+    ),
+    (
+        "lambda = 2.0",
+        "base_score = 2",
+        EXTRA,
+        "base_score is 2.0; of classes it is a probability, above 0 and",
+    ),
+    (
+        WEIGHTS,
+        "min_child_weight = inf",
+        TRAINING,
+        "min_child_weight: inf is wrong. It must be a finite number.",
+    ),
+    (WEIGHTS, "num_round = 3_000_000_000", TRAINING, "It must be less than or equal to 2147483647."),
+    (
+        WEIGHTS,
+        'device = "cuda"\nexternal_memory = "always"',
+        TRAINING,
+        "external_memory = always is for the processor: what a GPU trains on is in its own memory. Set",
+    ),
     ('risk = "medium"', 'risk = "none"', "fraud-detection.card] risk", "'none' is wrong"),
     ('version = "2026-10"', 'positive_class = "x"', "card-types.data]", "a multiclass task has none"),
     ("[projects.rc.card-types", "[projects.rc.'card types'", "card types]", "cannot be part of a pipeline"),
@@ -363,7 +409,7 @@ def test_a_mistake_is_named_with_its_place_and_remedy(
         ),
         (
             "metric = 'rmse', threshold = 9",
-            f"{TRAINING} class_weights: class_weights are for classes, which a regression task has n",
+            f"{TRAINING} class_weights: class_weights is for classes, which a regression has not. Take",
         ),
     ],
 )

@@ -80,6 +80,13 @@ def steps(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "2 is no eta: it must be a number above 0",
         ),
         ("jobs = 2", "max_depth = { low = 1.5, high = 4 }", "ranges.max_depth]", "must be a whole number"),
+        (
+            "jobs = 2",
+            "base_score = { low = 0.1, high = 5 }",
+            "ranges.base_score]",
+            "of classes it is a probability, above",
+        ),
+        ("jobs = 2", "max_bin = [64, 9999999999]", "ranges] max_bin", "at most 2147483647"),
         ("jobs = 2", "eta = { low = 0.1 }", "ranges.eta]", "the range has no high"),
         ("jobs = 2", "eta = { min = 0.1, high = 1 }", "ranges.eta] min", "unknown key"),
         ("jobs = 2", "max_depth = []", "ranges] max_depth", "the range is empty"),
