@@ -76,7 +76,8 @@ def convert(array: pa.Array, reading: ColumnReading, noticed: Noticed) -> pa.Arr
         Unfitting: a text is not of the column's type.
     """
     if array.null_count == len(array):
-        return pa.nulls(len(array), TYPES[reading.type])
+        without_zone = reading.type.removesuffix(" with zone")
+        return pa.nulls(len(array), TYPES[without_zone])
     if reading.type == "text":
         return _category(_encoded(array), reading, noticed)
     if is_text(array.type) or reading.notation.date_format is not None:

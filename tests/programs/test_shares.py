@@ -155,6 +155,20 @@ def test_the_type_of_a_column_without_values_says_nothing(
         same(prepare_shares(tmp_path / str(hosts), data, BINARY, hosts)[0], expected)
 
 
+def test_a_batch_without_values_has_the_type_of_the_others(tmp_path: Path) -> None:
+    header = ["x", "n", "y"]
+    rows = [
+        [f"2024-01-{n % 28 + 1:02d}T10:00:00Z", n * 7919 % 1009, "no" if n % 3 else "yes"] for n in range(300)
+    ]
+    data = {
+        "0.csv": as_csv(header, [["", *row[1:]] for row in rows[:50]]),
+        "1.csv": as_csv(header, rows[50:]),
+    }
+    expected = alone(tmp_path / "alone", data, BINARY)
+    assert expected.part("train")["x"].null_count > 10
+    same(prepare_shares(tmp_path, data, BINARY, 2)[0], expected)
+
+
 def test_a_faults_remedy_is_the_same_where_its_host_has_no_other_file(tmp_path: Path) -> None:
     header, rows = mixed_rows(300)
     data = {"0.csv": as_csv(header, rows), "1.csv": as_csv(header, rows[:9]) + "1,2\n"}
