@@ -8,12 +8,14 @@ jobs or of training jobs.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sagemaker_local.errors import validation_error
 from sagemaker_local.jobs import images
 from sagemaker_local.jobs.images import Interpreter
 from sagemaker_local.jobs.places import Host, rewritten
@@ -187,3 +189,16 @@ class JobKind:
     @property
     def status_member(self) -> str:
         return f"{self.prefix}Status"
+
+
+def check_names(member: str, names: Iterable[str]) -> None:
+    """Refuse a request of which two inputs, outputs or channels have one name.
+
+    Args:
+        member: that holds the names.
+    """
+    counted = Counter(names)
+    if twice := [name for name, count in counted.items() if count > 1]:
+        raise validation_error(
+            f"{member} has to be unique within a job: '{twice[0]}' is there more than once."
+        )

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from sagemaker_local.errors import not_implemented, validation_error
 from sagemaker_local.jobs import images, model_monitor, transfer
-from sagemaker_local.jobs.job import Command, Document, JobKind, JobRun
+from sagemaker_local.jobs.job import Command, Document, JobKind, JobRun, check_names
 from sagemaker_local.jobs.places import Host, OutputFile, first_kilobyte
 
 _CONFIG = "/opt/ml/config"
@@ -49,6 +49,8 @@ def _instances(document: Document) -> int:
 
 def _check(request: Document) -> None:
     """Refuse what is not done here before anything is created."""
+    check_names("InputName", (item["InputName"] for item in _inputs(request)))
+    check_names("OutputName", (item["OutputName"] for item in _outputs(request)))
     for item in _inputs(request):
         name, source = item["InputName"], item.get("S3Input")
         if "DatasetDefinition" in item:

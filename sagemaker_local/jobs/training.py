@@ -24,7 +24,7 @@ from sagemaker_local.jobs import (
 )
 from sagemaker_local.jobs.failure import client_error, disk_failure
 from sagemaker_local.jobs.images import Interpreter
-from sagemaker_local.jobs.job import DEFAULT_RUNTIME, Command, Document, JobKind, JobRun
+from sagemaker_local.jobs.job import DEFAULT_RUNTIME, Command, Document, JobKind, JobRun, check_names
 from sagemaker_local.jobs.job_log import LogReader
 from sagemaker_local.jobs.places import Host, OutputFile, first_kilobyte, regular_files
 
@@ -61,6 +61,8 @@ def _check(request: Document) -> None:
         raise not_implemented("ResourceConfig.InstanceGroups (heterogeneous clusters)")
     if "InstanceCount" not in resources or "InstanceType" not in resources:
         raise validation_error("ResourceConfig needs InstanceType and InstanceCount.")
+    if resources["InstanceCount"] == 0:
+        raise validation_error("ResourceConfig needs an InstanceCount of 1 at least.")
     _check_spot_and_warm_pool(request)
     specification = request.get("AlgorithmSpecification") or {}
     image = specification.get("TrainingImage")
@@ -85,6 +87,7 @@ def _check(request: Document) -> None:
                 f"MetricDefinition '{definition['Name']}': {definition['Regex']!r} is no regular"
                 f" expression: {problem}."
             ) from problem
+    check_names("ChannelName", (channel["ChannelName"] for channel in _channels(request)))
     for channel in _channels(request):
         _check_channel(channel, specification["TrainingInputMode"])
 

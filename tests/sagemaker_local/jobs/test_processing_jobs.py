@@ -314,6 +314,28 @@ def test_a_job_that_does_not_exist_is_said_with_the_code_that_the_service_really
     assert caught.value.code == "ValidationException"
 
 
+@pytest.mark.parametrize("kind", ["Input", "Output"])
+def test_two_inputs_or_outputs_of_one_name_are_refused_at_creation(bench: Any, kind: str) -> None:
+    place = {"S3Uri": "s3://bucket/x", "LocalPath": "/opt/ml/processing/x"}
+    inputs = [{"InputName": "x", "S3Input": place | {"S3DataType": "S3Prefix", "S3InputMode": "File"}}]
+    outputs = [{"OutputName": "x", "S3Output": place | {"S3UploadMode": "EndOfJob"}}]
+    twice = {
+        "Input": {"ProcessingInputs": inputs * 2},
+        "Output": {"ProcessingOutputConfig": {"Outputs": outputs * 2}},
+    }
+    cluster = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
+    with pytest.raises(AwsError, match=f"{kind}Name has to be unique within a job: 'x'") as refused:
+        bench.call(
+            "CreateProcessingJob",
+            ProcessingJobName="twice",
+            RoleArn="arn:aws:iam::111122223333:role/Jobs",
+            ProcessingResources={"ClusterConfig": cluster},
+            AppSpecification={"ImageUri": "example.com/any:1", "ContainerEntrypoint": ["true"]},
+            **twice[kind],
+        )
+    assert refused.value.code == "ValidationException"
+
+
 def test_what_is_not_done_here_is_refused_at_creation(bench: Any) -> None:
     with pytest.raises(AwsError, match="entry point of the image") as refused:
         bench.call(

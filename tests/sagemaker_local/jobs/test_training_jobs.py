@@ -241,6 +241,17 @@ def test_what_training_does_not_do_here_is_refused_at_creation(bench: Any, membe
     assert refused.value.status == 501
 
 
+def test_no_instance_and_two_channels_of_one_name_are_refused_at_creation(bench: Any) -> None:
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/x"}}
+    channels = [{"ChannelName": "train", "DataSource": source}] * 2
+    with pytest.raises(AwsError, match="needs an InstanceCount of 1 at least") as refused:
+        bench.training("true", instances=0)
+    assert refused.value.code == "ValidationException"
+    with pytest.raises(AwsError, match="ChannelName has to be unique within a job: 'train'") as refused:
+        bench.training("true", InputDataConfig=channels)
+    assert refused.value.code == "ValidationException"
+
+
 def test_a_foreign_image_runs_here_with_a_warning_or_in_the_interpreter_named_for_it(
     bench: Any, tmp_path: Path
 ) -> None:
