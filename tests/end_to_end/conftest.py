@@ -1,21 +1,14 @@
-"""Shells over a home folder: one that the whole session shares, and ones that a test may spoil; and a local
-SageMaker for programs that know nothing of this project.
-"""
+"""Shells over a home folder: one that the whole session shares, and ones that a test may spoil."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from installed_command import GATEHOUSE, ROOT, TUMORS, Finished, Shell, ShellHere, jobs_of
+from installed_command import ROOT, TUMORS, Finished, Shell, ShellHere, jobs_of
+from kept_up import kept_up as kept_up
 
 
 @pytest.fixture(scope="session")
@@ -70,40 +63,3 @@ def own_shell(tmp_path: Path) -> Iterator[Callable[..., Shell]]:
 
     yield make
     assert not jobs_of(tmp_path / "home"), "a test left jobs running"
-
-
-@dataclass(frozen=True)
-class KeptUp:
-    """A local SageMaker as other tools than this project's find it: by its variables."""
-
-    folder: Path
-    variables: Mapping[str, str]
-
-    def run(self, program: str) -> Any:
-        """Run a Python program; the JSON document that it prints last."""
-        command = [sys.executable, "-c", program]
-        environment = {**_without_ours(), **self.variables}
-        done = subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(done.stdout.splitlines()[-1])
-
-
-@pytest.fixture(scope="module")
-def kept_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptUp]:
-    """By `gatehouse local up`, in a folder without settings."""
-    folder = tmp_path_factory.mktemp("kept-up")
-    environment = {**_without_ours(), "GATEHOUSE_HOME": str(folder / "home")}
-
-    def local(*words: str) -> str:
-        command = [str(GATEHOUSE), "local", *words]
-        done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    local("up")
-    yield KeptUp(folder, json.loads(local("env", "--json")))
-    local("down")
-
-
-def _without_ours() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "GATEHOUSE_"))}
