@@ -35,8 +35,9 @@ def command(project: str | None, read_all: bool, target: str) -> Output:
 
     A row for each column: its kind, its part in the training, missing and distinct values, examples. Then
     the classes of the target, the split to be expected, what is in doubt, with the setting that would
-    decide it, and what is wrong, all of it. Data on this machine is read as a whole up to 200 MB; beyond
-    that, and in S3, the first MB of the first files. The output says which. A query of Athena is not run.
+    decide it, and what is wrong, all of it. Data on this machine is read as a whole up to 200 MB, where a
+    file counts as 128 kB at least; beyond that, and in S3, the first MB of the first files. The output
+    says which. A query of Athena is not run.
 
     Exit code 1 if preprocessing would refuse the data.
 
