@@ -198,12 +198,14 @@ def against_threshold(gate: Gate, value: float, interval: Interval | None, rows:
     passed = better and not math.isnan(value)
     side = "above" if kind.higher_is_better else "below"
     shown = f"{kind.label} {kind.shown(value)}"
+    edge = "lower" if kind.higher_is_better else "upper"
     if gate.evidence == "bound":
-        edge = "lower" if kind.higher_is_better else "upper"
         shown = (
             f"the {edge} 95 % bound of {kind.label}, {kind.shown(decides)} (measured {kind.shown(value)}),"
         )
     sentence = f"{shown} is {'' if passed else 'not '}{side} the threshold {limit:g}"
+    if math.isnan(decides) and not math.isnan(value):
+        sentence = f"{rows:,} rows give no {edge} 95 % bound of {kind.label} (measured {kind.shown(value)})"
     if passed and interval and interval.low <= limit <= interval.high:
         sentence += (
             f"; {rows:,} rows cannot show {limit:g}: the {'approximate ' if interval.approximate else ''}"

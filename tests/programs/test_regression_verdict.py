@@ -218,6 +218,23 @@ def test_of_very_many_rows_the_intervals_are_those_that_drawing_would_give(
             assert getattr(other, end) == pytest.approx(getattr(one, end), abs=0.08 * width), end
 
 
+@pytest.mark.parametrize("errors", [[1.0, 3.0], [1.0, 2.0, 3.0], [0.0, 1.0], [0.0, 0.0, 1.0]])
+def test_a_mean_error_of_two_or_three_rows_has_no_interval(errors: list[float]) -> None:
+    """So many draws are of one row, which has no deviation, that they say nothing of the upper end."""
+    import intervals
+
+    assert intervals.mean_error(np.array(errors)) is None
+
+
+def test_a_regression_of_three_test_rows_is_judged() -> None:
+    actual = np.array([50.0, 40.0, 61.0])
+    verdict = verdict_of(actual, actual + np.array([1.0, -2.0, 0.5]))
+    assert check_named(verdict, "threshold")["passed"]
+    (threshold, *_) = verdict_of(actual, actual + np.array([1.0, -2.0, 0.5]), evidence="bound")["checks"]
+    assert not threshold["passed"]
+    assert threshold["sentence"] == "3 rows give no upper 95 % bound of RMSE (measured 1.32288)"
+
+
 def test_r2_has_no_interval_where_it_has_no_value() -> None:
     import intervals
 
