@@ -15,8 +15,8 @@ from sagemaker_local.tuning.ranges import CATEGORICAL, Parameter, read_ranges
 from sagemaker_local.tuning.strategies import Strategy, make_strategy
 
 STRATEGIES = ("Bayesian", "Random", "Grid")
-MOST_PARALLEL = 10
-"""AWS's own quota."""
+MOST_JOBS, MOST_PARALLEL = 750, 10
+"""AWS's own quotas."""
 
 OBJECTIVE_PARAMETER = "_tuning_objective_metric"
 """The hyperparameter by which the service tells a built-in algorithm what is tuned for."""
@@ -154,6 +154,11 @@ def check(request: Document) -> None:
         _check_grid(found, bounds)
     elif bounds.jobs is None:
         raise validation_error("ResourceLimits needs MaxNumberOfTrainingJobs, except for Strategy Grid.")
+    if bounds.jobs is not None and bounds.jobs > MOST_JOBS:
+        raise AwsError(
+            "ResourceLimitExceeded",
+            f"A tuning job runs at most {MOST_JOBS} training jobs, not {bounds.jobs}.",
+        )
     if bounds.parallel > MOST_PARALLEL:
         raise AwsError(
             "ResourceLimitExceeded",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from event_places import ROLE, make_function, make_queue, make_rule, put_event, received
+from hosting_place import BUCKET, Place
 from jumping_clock import DAY, endpoint_with_clock
 from wire_clients import Client, client_of, wait_for
 
@@ -257,3 +258,41 @@ def counts(sqs: Client, queue: str) -> tuple[int, int, int]:
     found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
     ready, hidden, delayed = (int(found[name]) for name in names)
     return ready, hidden, delayed
+
+
+@JUMPS
+def test_captures_go_on_when_the_clock_is_set(tmp_path: Path, before: float, after: float) -> None:
+    with endpoint_with_clock(tmp_path, before) as (_, url, clock):
+        place = Place(url)
+        place.model("m", place.echo("m"))
+        variant = {
+            "VariantName": "m",
+            "ModelName": "m",
+            "InitialInstanceCount": 1,
+            "InstanceType": "ml.m5.large",
+        }
+        place.sagemaker.create_endpoint_config(
+            EndpointConfigName="e",
+            ProductionVariants=[variant],
+            DataCaptureConfig={
+                "EnableCapture": True,
+                "InitialSamplingPercentage": 100,
+                "DestinationS3Uri": f"s3://{BUCKET}/captured/",
+                "CaptureOptions": [{"CaptureMode": "Input"}],
+            },
+        )
+        place.sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="e")
+        assert place.after_change("e")["EndpointStatus"] == "InService"
+
+        def objects(count: int) -> list[str] | None:
+            found = place.s3.list_objects_v2(Bucket=BUCKET, Prefix="captured/")
+            keys = [item["Key"] for item in found.get("Contents", ())]
+            return keys if len(keys) >= count else None
+
+        place.invoke("e", b"1")
+        wait_for(lambda: objects(1))
+        place.invoke("e", b"2")
+        clock.set_ahead(after)
+        place.invoke("e", b"3")
+        days = {key.split("/")[-3] for key in wait_for(lambda: objects(3))}
+    assert len(days) == 2

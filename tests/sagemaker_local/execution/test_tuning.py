@@ -213,6 +213,10 @@ def test_a_stop_ends_the_training_jobs_too(workshop: Any, name: str) -> None:
             {"ResourceLimits": {"MaxNumberOfTrainingJobs": 99, "MaxParallelTrainingJobs": 11}},
             "at most 10 training jobs",
         ),
+        (
+            {"ResourceLimits": {"MaxNumberOfTrainingJobs": 751, "MaxParallelTrainingJobs": 1}},
+            "at most 750 training jobs",
+        ),
         ({"Strategy": "Grid"}, "CategoricalParameterRanges only"),
         (
             {"ParameterRanges": {"CategoricalParameterRanges": [{"Name": "base", "Values": ["1"]}]}},
