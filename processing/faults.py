@@ -19,6 +19,12 @@ from dataset_settings import BLANKS, DatasetSettings, InputError
 from notation import single_spaces
 from source_file import SourceFile
 
+_SAID = {
+    "unexpected end": "a quote is opened and never closed",
+    "expected after": "text follows the quote that ends a field",
+}
+"""What Python's reader finds wrong, in words."""
+
 _TEXT_SHOWN = 60
 _ROWS_ABOVE_HEADER = 10
 _FIELD_LIMIT = 1 << 30
@@ -37,7 +43,7 @@ def malformed_line(file: SourceFile, settings: DatasetSettings, expected: int) -
             except StopIteration:
                 return None
             except csv.Error as error:
-                what = "a quote is opened and never closed" if "unexpected end" in str(error) else str(error)
+                what = next((said for part, said in _SAID.items() if part in str(error)), str(error))
                 return InputError(
                     what, where=f"{file.name}, line {start}", remedy="Correct or remove that line"
                 )
@@ -204,5 +210,13 @@ def _dialect(settings: DatasetSettings, delimiter: str | None = None) -> dict[st
 
 
 def _decoded(lines: IO[bytes]) -> Iterator[str]:
+    """Lines that end where Arrow ends them: a carriage return by itself does it, too."""
     for number, line in enumerate(lines):
-        yield line.decode("utf-8" if number else "utf-8-sig", errors="replace")
+        text = line.decode("utf-8" if number else "utf-8-sig", errors="replace")
+        if "\r" in text.removesuffix("\r\n"):
+            yield from filter(None, _AFTER_RETURN.split(text))
+        else:
+            yield text
+
+
+_AFTER_RETURN = re.compile(r"(?<=\r)(?!\n)")

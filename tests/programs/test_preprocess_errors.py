@@ -125,6 +125,18 @@ def check(prepared: Prepared, *texts: str) -> None:
             id="line number after quoted line breaks",
         ),
         pytest.param(
+            "a,b,y\r1,2,no\r3,4,no\r5,6\r7,8,no\r",
+            {},
+            ["data.csv, line 4: expected 3 fields, found 2: '5,6'"],
+            id="lines that end with a carriage return",
+        ),
+        pytest.param(
+            "a,b,y\n1,2,no\n3,4\r5,no\n",
+            {},
+            ["data.csv, line 3: expected 3 fields, found 2: '3,4'"],
+            id="a carriage return in a line",
+        ),
+        pytest.param(
             GOOD + '1,2,"x,true,2024-01-01 00:00:00,no\n' + GOOD.partition("\n")[2],
             {},
             ["data.csv, line 122: a quote is opened and never closed"],
