@@ -175,6 +175,8 @@ def _of_values(path: tuple[str, ...], given: Range, task: str) -> Iterator[Probl
     twice = [text for text in dict.fromkeys(texts) if texts.count(text) > 1]
     if given.low is not None or given.high is not None:
         yield Problem(path, "it has values, and low or high as well", "Give the one or the other")
+    elif given.scale != "linear":
+        yield Problem(path, f"a list of values has no scale, and it says {given.scale!r}", "Take scale out")
     elif not texts:
         remedy = "Write { low = 1, high = 9 }, or a list of values"
         yield Problem(path, "the range is empty", remedy)

@@ -91,6 +91,12 @@ def steps(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
         ("jobs = 2", "eta = { min = 0.1, high = 1 }", "ranges.eta] min", "unknown key"),
         ("jobs = 2", "max_depth = []", "ranges] max_depth", "the range is empty"),
         ("jobs = 2", "max_depth = [3]", "ranges] max_depth", "3 is its only value"),
+        (
+            "jobs = 2",
+            'eta = { values = [0.1, 0.2], scale = "log" }',
+            "ranges.eta]",
+            "a list of values has no scale, and it says 'log'",
+        ),
         ("jobs = 2", "max_depth = [3, 4, 3]", "ranges] max_depth", "it names 3 more than once"),
         ("jobs = 2", "max_depth = 3", "ranges] max_depth", "3 is no range"),
         ("jobs = 2", "max_dept = [3, 4]", "ranges] max_dept", "Did you mean 'max_depth'?"),
