@@ -12,12 +12,12 @@ IMAGE_VENV   := .venv-image
 IMAGE_PYTHON ?= $(shell for found in python3.12 $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) $(PYTHON); \
                   do "$$found" -c '' 2>/dev/null && { echo "$$found"; break; }; done)
 
-.PHONY: help run test test-deployed test-image test-browser screenshots lint types imports stress bench guard format clean
+.PHONY: help run test test-long test-image test-browser screenshots lint types imports stress bench guard format clean
 
 help:
 	@echo "make run           the whole pipeline on real data, to a registered version (project health-tumor-diagnosis)"
 	@echo "make test          lint, types, import contracts and every test but those of the next three"
-	@echo "make test-deployed days of deployed versions: rehearsals, monitoring, Model Monitor (two minutes)"
+	@echo "make test-long     days of deployed versions, and thousands of simulated models at the gate (two minutes)"
 	@echo "make test-image    programs and serving code with the Python, libraries and serving software of AWS's image"
 	@echo "make test-browser  the pages in a real Chromium, which must be installed already"
 	@echo "make screenshots   the pictures of README and docs, by the same tests"
@@ -35,8 +35,8 @@ run: $(VENV)/.runtime
 test: lint types imports
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
-test-deployed: $(VENV)/.development
-	$(BIN)/python -m pytest -n 3 --dist loadfile tests/deployed
+test-long: $(VENV)/.development
+	$(BIN)/python -m pytest -n 3 --dist loadfile tests/deployed tests/simulations
 
 test-image: $(VENV)/.development $(IMAGE_VENV)/.installed
 	$(BIN)/python -m pytest tests/image
