@@ -8,7 +8,9 @@ Data that cannot be reached, for want of rights or of a network, is not looked a
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -127,9 +129,19 @@ def _describe(raw: Path, settings: Mapping[str, Any], *options: str) -> dict[str
     place = raw.with_name("dataset.json")
     place.write_text(json.dumps(settings), encoding="utf-8")
     command = [sys.executable, str(PROGRAM), "--raw", str(raw), "--settings", str(place), *options]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, env=_environment(), stdout=subprocess.PIPE, check=True, stdin=subprocess.DEVNULL
+    )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def _environment() -> dict[str, str]:
+    """A copy: the system reads the environment of this process itself while an import in another thread
+    changes it, as NumPy's does, and then refuses the program (EFAULT)."""
+    while True:
+        with contextlib.suppress(KeyError):  # one that was taken away meanwhile
+            return dict(os.environ)
 
 
 def _look_in_s3(project: Project, target: Target) -> Look:
