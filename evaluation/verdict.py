@@ -29,7 +29,6 @@ import significance
 from intervals import Interval
 from metric_table import METRICS, MetricKind
 from metrics import F_SCORES, binary_values, confusion, constant_answers, multiclass_values
-from significance import Shuffled
 from slices import Slices
 
 PASSED, REFUSED = "passed", "refused"
@@ -123,9 +122,9 @@ class Answers:
         return intervals.of_confusion(self.matrix, measure)
 
     @cached_property
-    def shuffled(self) -> Shuffled:
+    def shuffled(self) -> significance.Shuffled:
         """The same answers shuffled over the rows, of several classes."""
-        return Shuffled(self.matrix, multiclass_values)
+        return significance.Shuffled(self.matrix, multiclass_values)
 
     @property
     def rows(self) -> int:

@@ -43,8 +43,10 @@ TUNING_METRICS: dict[str, dict[str, bool]] = {
 The first of each is the loss that stops a training, and the default."""
 
 ONLY_ON_THE_PROCESSOR = (
-    "external_memory = always is for the processor: what a GPU trains on is in its own memory"
+    "external_memory = always is for the processor: what a GPU trains on is in its own memory",
+    "Set device = cpu, or external_memory = auto",
 )
+"""What is wrong where a GPU is asked for, or found, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -185,4 +187,4 @@ def unfit(given: Hyperparameters, task: str) -> Iterator[tuple[str, str, str]]:
         what = f"base_score is {base_score}; of classes it is a probability, above 0 and below 1"
         yield "base_score", what, "Correct it"
     if given.device == "cuda" and given.external_memory == "always":
-        yield "external_memory", ONLY_ON_THE_PROCESSOR, "Set device = cpu, or external_memory = auto"
+        yield "external_memory", *ONLY_ON_THE_PROCESSOR

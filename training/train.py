@@ -189,9 +189,7 @@ def _plan(parts: _Parts, settings: Hyperparameters, device: str) -> Plan:
         InputError: they are to be on disk, and the GPU is to train on them.
     """
     if device != "cpu" and settings.external_memory == "always":
-        raise InputError(
-            f"hyperparameters: {ONLY_ON_THE_PROCESSOR}. Set device = cpu, or external_memory = auto"
-        )
+        raise InputError(f"hyperparameters: {'. '.join(ONLY_ON_THE_PROCESSOR)}")
     schema, own = parts.schema, (parts.train, parts.validation)
     return plan(
         sum(part.rows for part in own),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from aws_formats.sizes import size_in_words
 from pipelines.commands.output import notice
-from pipelines.definition.dataset import is_queried, local_files, number_of_files
+from pipelines.definition.dataset import is_queried, number_of_files
 from pipelines.definition.look import Look, look_at, require
 from pipelines.settings.project import Project
 from pipelines.settings.target import Target
@@ -28,9 +28,10 @@ def look_first(project: Project, connect: Callable[[], Target], target: Target) 
     at = connect() if in_s3 else target
     if instead := what_is_read_instead(project, target):
         notice(f"Data: {instead}")
-    _say_what_takes_long(project, at)
     look = look_at(project, at)
     require(project, look)
+    if not in_s3 and look.size > _LONG_TO_READ:
+        notice(f"Data: {size_in_words(look.size)} are read first, since data in S3 is named by its content")
     _say_what_is_not_shared(project, at)
     if look.whole is None:
         notice(f"Data: {look.said}")
@@ -45,15 +46,6 @@ def what_is_read_instead(project: Project, target: Target) -> str | None:
     if query is None or is_queried(project, target):
         return None
     return f"{query.in_words} is not run on this machine, which reads {project.data.source} instead"
-
-
-def _say_what_takes_long(project: Project, target: Target) -> None:
-    """Much data on this machine is read as a whole before it has a name in S3."""
-    if project.data.source.startswith("s3://") or is_queried(project, target):
-        return
-    total = sum(file.size for file in local_files(project))
-    if total > _LONG_TO_READ:
-        notice(f"Data: {size_in_words(total)} are read first, since data in S3 is named by its content")
 
 
 def _say_what_is_not_shared(project: Project, target: Target) -> None:

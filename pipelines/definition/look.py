@@ -51,12 +51,14 @@ class Look:
         whole: whether that is all of the data; None where nothing was looked at.
         document: what ``describe.py`` printed; empty where nothing was looked at.
         errors: why preprocessing would refuse the data, all of it, by table and key of the settings.
+        size: of all of the data, in bytes; 0 where nothing was looked at.
     """
 
     said: str
     whole: bool | None
     document: Mapping[str, Any]
     errors: tuple[GatehouseError, ...] = ()
+    size: int = 0
 
     @property
     def findings(self) -> list[dict[str, Any]]:
@@ -117,7 +119,9 @@ def _look_at_files(project: Project, files: list[Stored], most_bytes: int | None
         sample = lay_out(files, raw, most_bytes=most_bytes, quote=project.data.quote) if files else None
         whole = sample is None or sample.whole
         document = _describe(raw, dataset_settings(project), *(() if whole else ("--first-parts",)))
-    return Look(sample.said if sample else "no file", whole, document, tuple(_errors(project, document)))
+    size = sum(file.size for file in files)
+    said = sample.said if sample else "no file"
+    return Look(said, whole, document, tuple(_errors(project, document)), size)
 
 
 def _describe(raw: Path, settings: Mapping[str, Any], *options: str) -> dict[str, Any]:
@@ -137,8 +141,8 @@ def _describe(raw: Path, settings: Mapping[str, Any], *options: str) -> dict[str
 
 
 def _environment() -> dict[str, str]:
-    """A copy: the system reads the environment of this process itself while an import in another thread
-    changes it, as NumPy's does, and then refuses the program (EFAULT)."""
+    """A copy that nothing changes. An import in another thread, as NumPy's, changes the environment itself,
+    and the system has refused to start a program with that one (EFAULT, seen twice, cause not proven)."""
     while True:
         with contextlib.suppress(KeyError):  # one that was taken away meanwhile
             return dict(os.environ)
