@@ -11,7 +11,9 @@ bytes wherever it is compiled, offline and without credentials. So:
 - compiling makes no client, neither our session's nor those of the local mode that each processing step
   would set up to look at one function's name (1 s altogether);
 - importing it would make two clients (0.1 s), which nobody uses;
-- importing it makes 400 000 objects that stay: the garbage collector, which would go through them again and
+- importing it would load pandas, SciPy, Docker's client and a GraphQL library, and build validators of all of
+  SageMaker's shapes (half of its time): these come when they are used (``deferred_imports``);
+- importing it makes 200 000 objects that stay: the garbage collector, which would go through them again and
   again (0.6 s), is off meanwhile and leaves them alone afterwards;
 - code is named by content (``bundles``) and never given to the SDK, which would upload it under a
   new key each time, and so defeat the step cache.
@@ -33,6 +35,7 @@ from typing import Any
 import boto3
 
 from aws_formats.errors import GatehouseError
+from pipelines.definition.deferred_imports import deferred, models_built_when_used
 
 _ENVIRONMENT = {
     "SAGEMAKER_VALIDATE_ROLE": "false",
@@ -98,9 +101,19 @@ def _no_clients() -> Iterator[None]:
         boto3.client = make
 
 
+_UNUSED = {
+    "docker": ("DockerClient",),
+    "docker.types": ("DeviceRequest",),
+    "graphene": (),
+    "pandas": ("DataFrame",),
+    "scipy": (),
+    "scipy.sparse": (),
+}
+"""What the SDK imports and no definition uses: modules, and what it takes from them by name."""
+
 _collects = gc.isenabled()
 gc.disable()
-with undisturbed("us-east-1"), _no_clients():
+with undisturbed("us-east-1"), _no_clients(), deferred(_UNUSED), models_built_when_used():
     from sagemaker.core import _studio, image_uris
     from sagemaker.core.helper import session_helper
     from sagemaker.core.lambda_helper import Lambda
