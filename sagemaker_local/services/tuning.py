@@ -58,6 +58,7 @@ def describe_tuning_job(call: Call, parameters: dict[str, Any]) -> dict[str, Any
 def list_tuning_jobs(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """ListHyperParameterTuningJobs, newest first unless asked otherwise."""
     call.components.tuning.recover()
+    call.components.jobs.recover()
     found, token = paging.named_page(call, _JOBS, parameters)
     shown = [
         {
@@ -142,4 +143,5 @@ def _load(call: Call, name: str) -> Document:
     document = call.store.get(TUNING_JOB, call.region, name)
     if document is None:
         raise not_found(name)
+    call.components.jobs.recover()  # its training jobs, which are read beside it
     return call.components.tuning.up_to_date(document)

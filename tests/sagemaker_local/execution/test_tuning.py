@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import uuid
 from pathlib import Path
 from typing import Any
@@ -252,7 +253,12 @@ def test_one_whose_process_was_killed_is_failed_with_its_training_jobs(
         shop.until(lambda: trained(shop, name), "a training job")
         process.kill()
         process.wait()
-    with endpoint.start(tmp_path / "home") as again:
+    # As a process does that it was just starting, and that has its descriptors for a moment longer.
+    (owner,) = (tmp_path / "home" / "owners").iterdir()
+    with owner.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        again = endpoint.start(tmp_path / "home")
+    with again:
         shop = open_workshop(again.url, tmp_path / "home")
         found = described(shop, name)
         assert found["HyperParameterTuningJobStatus"] == "Failed"
