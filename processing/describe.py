@@ -1,19 +1,22 @@
 """What the preprocessing program makes of some data, before anybody runs it: one JSON document.
 
-    python describe.py --raw FOLDER --settings dataset.json [--first-parts] [--columns-only]
+    python describe.py
+
+It answers each line of standard input, ``{"raw": FOLDER, "settings": {...}, "first_parts": false,
+"columns_only": false}``, by one line, the document: what to start costs is paid once for several looks.
 
 It goes the way of ``preprocess`` with the same functions, so kinds, errors and findings are the same, and
 writes no parts. An error does not end it: what is wrong is left out of the settings and the rest is looked at
-again, so that all mistakes are known at once. The folder is laid out as the job's input is.
+again, so that all mistakes are known at once. The folder is laid out as the job's input is, and the settings
+are those of ``dataset.json``.
 
-With ``--first-parts`` each file may be the beginning of a longer one; what is then wrong with the counts,
-such as a class that is too rare, is a finding, because the rest of the data may mend it. ``--columns-only``
+With ``first_parts`` each file may be the beginning of a longer one; what is then wrong with the counts,
+such as a class that is too rare, is a finding, because the rest of the data may mend it. ``columns_only``
 does not look for the target. Progress goes to standard error. :func:`describe` says what is in the document.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import sys
@@ -39,7 +42,7 @@ from process_exit import run_and_exit
 from reading import batches, evidence_of_all_values, types_by
 from row_numbers import find_row_numbers, numbering_of, row_number_findings
 from rows import Counts, Instances, Plan, split_rows
-from settings_file import read_settings
+from settings_file import checked
 from source_file import SourceFile, TypesContradicted, joint
 from source_files import find_files
 from source_profile import Profile, joined, profile_of
@@ -257,24 +260,23 @@ def _without(settings: DatasetSettings, key: str, value: str | None) -> DatasetS
     return replace(settings, **{key: rest})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the document; 0, also where it has errors."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--raw", type=Path, required=True, help="the folder of the data's files")
-    parser.add_argument("--settings", type=Path, required=True, help="dataset.json")
-    parser.add_argument("--first-parts", action="store_true", help="files may be beginnings of longer ones")
-    parser.add_argument("--columns-only", action="store_true", help="do not look for the target")
-    given = parser.parse_args(arguments)
-    with contextlib.redirect_stdout(sys.stderr):
-        try:
-            settings = read_settings(given.settings)
-        except InputError as error:
-            document: dict[str, Any] = {"errors": [{"what": str(error)}]}
-        else:
-            document = describe(
-                given.raw, settings, first_parts=given.first_parts, columns_only=given.columns_only
-            )
-    print(json.dumps(document))
+def main() -> int:
+    """Answer the questions on standard input until there are no more; 0, also where a document has errors."""
+    for line in sys.stdin:
+        question = json.loads(line)
+        with contextlib.redirect_stdout(sys.stderr):
+            try:
+                settings = checked(question["settings"])
+            except InputError as error:
+                document: dict[str, Any] = {"errors": [{"what": str(error)}]}
+            else:
+                document = describe(
+                    Path(question["raw"]),
+                    settings,
+                    first_parts=question["first_parts"],
+                    columns_only=question["columns_only"],
+                )
+        print(json.dumps(document), flush=True)
     return 0
 
 

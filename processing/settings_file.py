@@ -31,7 +31,6 @@ def read_settings(path: Path) -> DatasetSettings:
     Raises:
         InputError: the file is missing, is no JSON object, or a key or value in it is wrong.
     """
-    where = path.name
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -40,8 +39,17 @@ def read_settings(path: Path) -> DatasetSettings:
         ) from None
     except json.JSONDecodeError as error:
         raise InputError(
-            f"this is no JSON: {error}", where=where, remedy="Correct it at that place"
+            f"this is no JSON: {error}", where=path.name, remedy="Correct it at that place"
         ) from None
+    return checked(document, path.name)
+
+
+def checked(document: Any, where: str = SETTINGS_FILE) -> DatasetSettings:
+    """The settings that a JSON value holds.
+
+    Raises:
+        InputError: it is no object, or a key or value in it is wrong.
+    """
     if not isinstance(document, dict):
         raise InputError("this is no JSON object", where=where, remedy='Write {"task": ..., "target": ...}')
     for name in document:

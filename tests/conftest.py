@@ -1,5 +1,5 @@
 """What all test processes share: their environment, how often they look for garbage, how long an example of
-Hypothesis's may take, and the descriptions of AWS's services, read once each.
+Hypothesis's may take, the process that looks at data, and the descriptions of AWS's services, read once each.
 
 A session of boto3's reads the description of every service that it makes a client for, EC2's in a third of a
 second, after it has looked at the folders of all 400 services; the tests make hundreds of sessions. A session
@@ -15,13 +15,17 @@ import os
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import botocore
+import pytest
 from botocore.loaders import JSONFileLoader, Loader
 from hypothesis import settings
+
+from pipelines.definition.describing import in_one_process
 
 # Containers often have this set. It would have each of some thousand processes compile every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -66,3 +70,11 @@ def _found_by(loader: Loader) -> dict[Any, Any]:
 
 
 Loader._cache = property(_found_by, lambda *_: None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _looks_in_one_process() -> Iterator[None]:
+    """Commands that run in a test's process look some 500 times at data: most of it would be the program's
+    start. Commands in processes of their own start it as ever."""
+    with in_one_process():
+        yield

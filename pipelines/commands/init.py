@@ -18,6 +18,7 @@ from pipelines.commands.data import columns_table
 from pipelines.commands.options import gathered
 from pipelines.commands.output import Document, Lines, Output, with_json
 from pipelines.definition.dataset import NOT_READ, files_below
+from pipelines.definition.describing import in_one_process
 from pipelines.definition.first_parts import beginning
 from pipelines.definition.first_settings import (
     Draft,
@@ -87,6 +88,11 @@ def command(options: InitOptions) -> Output:
         if wrong := why_no_name(part):
             raise GatehouseError(wrong[0], where=part, remedy=wrong[1])
     _check_places(options)
+    with in_one_process():
+        yield from _settings_for(options, team, name)
+
+
+def _settings_for(options: InitOptions, team: str, name: str) -> Output:
     source, columns = _look_at_columns(options)
     if options.target_column is None:
         yield from _suggestions(options.file, columns)

@@ -8,11 +8,6 @@ Data that cannot be reached, for want of rights or of a network, is not looked a
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,16 +16,14 @@ from typing import Any
 
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
-from pipelines import ROOT
 from pipelines.definition.bundles import dataset_settings
 from pipelines.definition.dataset import DataFile, is_queried, is_read, local_files, source_in_words
+from pipelines.definition.describing import describe
 from pipelines.definition.first_parts import Stored, lay_out, stored_here, stored_in_s3
 from pipelines.settings.complaints import all_wrong
 from pipelines.settings.project import Project
 from pipelines.settings.tables import which_one
 from pipelines.settings.target import Target, boto_session
-
-PROGRAM = ROOT / "processing" / "describe.py"
 
 QUICK_BYTES = 8 << 20
 """Data of this size is looked at as a whole before every run; it takes a fraction of a second."""
@@ -109,7 +102,7 @@ def describe_files(
         raw = Path(folder) / "raw"
         raw.mkdir()
         lay_out(files, raw, most_bytes=most_bytes, quote=settings.get("quote", '"'))
-        return _describe(raw, settings, "--columns-only")
+        return describe(raw, settings, columns_only=True)
 
 
 def _look_at_files(project: Project, files: list[Stored], most_bytes: int | None) -> Look:
@@ -118,34 +111,10 @@ def _look_at_files(project: Project, files: list[Stored], most_bytes: int | None
         raw.mkdir()
         sample = lay_out(files, raw, most_bytes=most_bytes, quote=project.data.quote) if files else None
         whole = sample is None or sample.whole
-        document = _describe(raw, dataset_settings(project), *(() if whole else ("--first-parts",)))
+        document = describe(raw, dataset_settings(project), first_parts=not whole)
     size = sum(file.size for file in files)
     said = sample.said if sample else "no file"
     return Look(said, whole, document, tuple(_errors(project, document)), size)
-
-
-def _describe(raw: Path, settings: Mapping[str, Any], *options: str) -> dict[str, Any]:
-    """The document of ``describe.py`` about the files in a folder.
-
-    Args:
-        settings: the content of ``dataset.json``.
-    """
-    place = raw.with_name("dataset.json")
-    place.write_text(json.dumps(settings), encoding="utf-8")
-    command = [sys.executable, str(PROGRAM), "--raw", str(raw), "--settings", str(place), *options]
-    done = subprocess.run(
-        command, env=_environment(), stdout=subprocess.PIPE, check=True, stdin=subprocess.DEVNULL
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def _environment() -> dict[str, str]:
-    """A copy that nothing changes. An import in another thread, as NumPy's, changes the environment itself,
-    and the system has refused to start a program with that one (EFAULT, seen twice, cause not proven)."""
-    while True:
-        with contextlib.suppress(KeyError):  # one that was taken away meanwhile
-            return dict(os.environ)
 
 
 def _look_in_s3(project: Project, target: Target) -> Look:
