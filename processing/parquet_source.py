@@ -21,6 +21,7 @@ from source_file import Evidence, SourceFile
 
 _BATCH_ROWS = 32_768
 _READ_BYTES = 1 << 18  # of a column at a time; else those of a whole row group
+_OF_INT96 = "us"  # Spark's and Hive's times: Arrow counts them in ns by itself, and 9999-12-31 became 1816
 
 
 def describe(file: SourceFile, settings: DatasetSettings) -> SourceFile:
@@ -106,7 +107,10 @@ def parquet_batches(
     """
     try:
         with pq.ParquetFile(
-            file.path, read_dictionary=list(dictionaries), buffer_size=_READ_BYTES
+            file.path,
+            read_dictionary=list(dictionaries),
+            buffer_size=_READ_BYTES,
+            coerce_int96_timestamp_unit=_OF_INT96,
         ) as parquet:
             yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=list(names))
     except (pa.ArrowInvalid, OSError) as error:

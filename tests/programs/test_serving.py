@@ -261,6 +261,15 @@ def test_parquet_equals_csv_whatever_its_types(schema: Any) -> None:
         assert same(matrix(schema, sink.getvalue(), "application/x-parquet"), expected)
 
 
+def test_a_time_as_spark_writes_it_is_that_time_however_far_it_is(schema: Any) -> None:
+    days = pa.array([datetime(9999, 12, 31), datetime(2024, 1, 1)], pa.timestamp("us"))
+    table = pa.table({"size": [2, 2], "colour": ["1", "1"], "open": [True, True], "day": days})
+    sink = io.BytesIO()
+    pq.write_table(table, sink, use_deprecated_int96_timestamps=True)
+    expected = matrix(schema, "2,1,true,9999-12-31\n2,1,true,2024-01-01\n")
+    assert same(matrix(schema, sink.getvalue(), "application/x-parquet"), expected)
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "text"),
     [

@@ -158,7 +158,7 @@ def _csv(file: Path, header: bool) -> pa.Table:
 
 
 def _parquet(file: Path) -> pa.Table:
-    table = pq.read_table(file, partitioning=None)
+    table = pq.read_table(file, partitioning=None, coerce_int96_timestamp_unit="us")
     nested = [entry.name for entry in table.schema if pa.types.is_nested(entry.type)]
     if nested:
         raise InputError(f"{file.name}: the column '{nested[0]}' holds other values; flat columns only")
