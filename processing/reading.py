@@ -92,7 +92,8 @@ def batches(
     for file in files:
         stored = _stored(file, names)
         if file.is_parquet:
-            source = parquet_source.parquet_batches(file, stored, [n for n in stored if types[n] == "text"])
+            texts = [name for name in stored if types[name] == "text"]
+            source = parquet_source.parquet_batches(file, stored, texts, settings.drop)
         else:
             arrow = {name: column_types.TYPES[types[name]] for name in stored}
             arrow |= {name: column_types.TYPES["text"] for name in file.as_text if name in arrow}
