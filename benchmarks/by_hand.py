@@ -18,14 +18,14 @@ from benchmarks.measure import Cost, process
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def preprocess(folder: Path, source: Path, dataset: Mapping[str, Any]) -> Cost:
+def preprocess(folder: Path, source: Path, dataset: Mapping[str, Any], *options: str) -> Cost:
     """Run preprocess.py over `source` in `folder`, laid out as a container's /opt/ml."""
     for name in ("raw", "settings"):
         (folder / "processing/input" / name).mkdir(parents=True)
     (folder / "processing/input/raw" / source.name).symlink_to(source.resolve())
     (folder / "processing/input/settings/dataset.json").write_text(json.dumps(dataset))
     program = ROOT / "processing" / "preprocess.py"
-    return process([sys.executable, str(program), "--opt-ml", str(folder)])
+    return process([sys.executable, str(program), "--opt-ml", str(folder), *options])
 
 
 def train(folder: Path, hyperparameters: Mapping[str, str]) -> Cost:

@@ -67,6 +67,13 @@ def _measured(folder: Path) -> Iterator[tuple[str, Ways]]:
             "the pyarrow loop": partial(preprocessing.rival, folder, source, "pyarrow_loop.py"),
         },
     )
+    yield (
+        "profile",
+        {
+            "preprocess.py --step profile": partial(preprocessing.ours, folder, source, "--step", "profile"),
+            "preprocess.py": partial(preprocessing.ours, folder, source),
+        },
+    )
     parts = training.prepared(folder, _TRAINED_ROWS)
     yield (
         "train",

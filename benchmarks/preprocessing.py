@@ -82,11 +82,11 @@ def main(arguments: list[str] | None = None) -> None:
         report(title, in_turn(template, 1), OURS, {})
 
 
-def ours(folder: Path, source: Path) -> Cost:
+def ours(folder: Path, source: Path, *options: str) -> Cost:
     """Run preprocess.py; its output is below ``folder/ours`` until it runs again."""
     work = folder / "ours"
     shutil.rmtree(work, ignore_errors=True)
-    return by_hand.preprocess(work, source, _DATASET)
+    return by_hand.preprocess(work, source, _DATASET, *options)
 
 
 def rival(folder: Path, source: Path, program: str) -> Cost:

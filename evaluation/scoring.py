@@ -272,9 +272,11 @@ def as_parquet(table: pa.Table) -> bytes:
 
 def _read_classes(body: str, classes: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """``(classes as indices, probabilities)`` from the lines ``class,probability``."""
+    content = body.encode()
     table = pa_csv.read_csv(
-        pa.BufferReader(body.encode()),
-        pa_csv.ReadOptions(column_names=["class", "probability"]),
+        pa.BufferReader(content),
+        # One block: at its end Arrow would lose the \n of a \r\n in a class (apache/arrow#51368).
+        pa_csv.ReadOptions(column_names=["class", "probability"], block_size=len(content) + 1),
         pa_csv.ParseOptions(newlines_in_values=True),
         pa_csv.ConvertOptions(column_types={"class": pa.string(), "probability": pa.float64()}),
     )

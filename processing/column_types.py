@@ -39,6 +39,7 @@ ANY = frozenset(TYPES)
 UNSUPPORTED = "unsupported"
 
 _WORDS = pa.array([*TRUE, *FALSE])
+LOOKED_AT_FIRST = 16  # values
 
 
 def fitting_texts(texts: pa.Array, notation: Notation = PLAIN) -> frozenset[str]:
@@ -114,8 +115,10 @@ def choose(fitting: Mapping[str, frozenset[str]], kinds: Mapping[str, str]) -> d
 
 
 def _casts(values: pa.Array, kind: pa.DataType) -> bool:
-    try:
-        values.cast(kind)
-    except pa.ArrowInvalid:
-        return False
+    # A few first: Arrow goes on after a value that does not fit, and writes an error for each of the others.
+    for some in (values[:LOOKED_AT_FIRST], values):
+        try:
+            some.cast(kind)
+        except pa.ArrowInvalid:
+            return False
     return True

@@ -19,7 +19,7 @@ from date_doubts import notable_dates
 from dates import timestamps
 from evidence import UNKNOWN
 from findings import Finding
-from marks import FEW_ROWS, WORDS_OF_PEOPLE, is_mark, is_sum, kept_line, missing_line
+from marks import FEW_ROWS, MOST_MARKS, WORDS_OF_PEOPLE, is_mark, is_sum, kept_line, missing_line
 from notation import numbers
 from number_doubts import notable_numbers
 from origins import close_values
@@ -39,6 +39,7 @@ _SHARE_OF_AN_IDENTIFIER, _SHARE_TO_NOTE = 0.9, 0.5
 _FREQUENT_IN_CATEGORY = 0.05
 _COLUMNS_SHOWN = 8
 _MOST_OTHERS = 1000
+_OTHERS_SHOWN = 3
 _ALSO_CLOSE = frozenset({"days_as_numbers", "large_whole_numbers"})
 """Findings with a remedy for values that are too close to each other, too."""
 
@@ -138,7 +139,7 @@ def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findin
     if found is None and name in texts:
         found = recognise([text for text in texts if text != name], notation)
     if found:
-        found = replace(found, others=_others(plan, name, found, texts))
+        found = replace(found, others=_others(plan, counts, name, found))
         _check_lines(name, found)
         others = [text for text in found.others if not is_mark(text)]
         if others and recognise(others, notation):
@@ -210,9 +211,8 @@ def _unread_finding(name: str, quantity: Unread, texts: Sequence[str]) -> Findin
     )
 
 
-def _others(plan: Plan, name: str, found: Recognised, known: Sequence[str]) -> tuple[str, ...]:
-    """All texts of the column, in every part, that the settings which are recommended do not read; only those
-    of the training part where the rows are not here."""
+def _others(plan: Plan, counts: Counts, name: str, found: Recognised) -> tuple[str, ...]:
+    """All texts of the column, in every part, that the settings which are recommended do not read."""
     wanted = found.readings[0].settings
     notation = plan.settings.notation(name)
     notation = replace(
@@ -222,8 +222,7 @@ def _others(plan: Plan, name: str, found: Recognised, known: Sequence[str]) -> t
         amounts="kinds" in wanted,
     )
     others: dict[str, None] = {}
-    counted = (pa.array(known, pa.string()),)
-    for texts in counted if plan.is_share else texts_of(plan.files, name, plan.settings):
+    for texts in _all_texts(plan, counts, name):
         distinct = texts.unique().drop_null()
         if "date_format" in wanted:
             values = timestamps(distinct, wanted["date_format"])
@@ -233,6 +232,13 @@ def _others(plan: Plan, name: str, found: Recognised, known: Sequence[str]) -> t
         if len(others) > _MOST_OTHERS:
             break
     return tuple(sorted(others))
+
+
+def _all_texts(plan: Plan, counts: Counts, name: str) -> Iterable[pa.StringArray]:
+    """The column's texts in every part, whether a row has a target or not."""
+    if plan.is_share:
+        return (pa.array(counts.texts[name].most_frequent(_MOST_TEXTS)[0], pa.string()),)
+    return texts_of(plan.files, name, plan.settings)
 
 
 def _is_sure(found: Recognised, distinct: int) -> bool:
@@ -262,11 +268,13 @@ def _doubt(name: str, found: Recognised, plan: Plan) -> _Doubt:
             del settings["kinds"]  # without the marks the column is one of numbers
         readings.append(settings)
     known = [text for text in found.others if text.strip() in (*plan.settings.missing_values, UNKNOWN)]
-    marks = found.others[:FEWEST]
+    marks = found.others[:MOST_MARKS]
     if found.others and len(known) == len(found.others):
         readings = [{**settings, "strip": "true"} for settings in readings]
         marks = tuple(sorted({text.strip() for text in known} - {*plan.settings.missing_values, UNKNOWN}))
-    what = found.what + (f" and {', '.join(map(repr, found.others[:3]))}" if found.others else "")
+    more = len(found.others) - _OTHERS_SHOWN
+    what = found.what + (f" and {', '.join(map(repr, found.others[:_OTHERS_SHOWN]))}" if found.others else "")
+    what += f" and {more:,} more" if more > 0 else ""
     return _Doubt(
         name, what, found.fits, tuple(readings), tuple(one.example for one in found.readings), marks
     )

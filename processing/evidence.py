@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from column_types import fitting_texts
+from column_types import LOOKED_AT_FIRST, fitting_texts
 from dataset_settings import DatasetSettings
 from notation import PLAIN, stripped
 from source_file import Evidence
@@ -44,10 +44,12 @@ def evidence_of(texts: pa.Array, name: str, settings: DatasetSettings) -> Eviden
 
 
 def _grouped(values: pa.StringArray) -> str | None:
-    fits = pc.match_substring_regex(values, r"^[+-]?([1-9][0-9]{0,2}\.[0-9]{3}|0|[1-9][0-9]{0,2})$")
+    for some in (values[:LOOKED_AT_FIRST], values):  # most columns of numbers say no by the first few
+        fits = pc.match_substring_regex(some, r"^[+-]?([1-9][0-9]{0,2}\.[0-9]{3}|0|[1-9][0-9]{0,2})$")
+        if not pc.all(fits).as_py():
+            return None
     dotted = values.filter(pc.match_substring(values, "."))
-    several = len(dotted.unique()) >= _FEWEST_GROUPED
-    return pc.max(dotted).as_py() if several and pc.all(fits).as_py() else None
+    return pc.max(dotted).as_py() if len(dotted.unique()) >= _FEWEST_GROUPED else None
 
 
 def _codes(values: pa.StringArray) -> dict[str, str]:

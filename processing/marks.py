@@ -10,6 +10,7 @@ from dataset_settings import MISSING_VALUES, DatasetSettings
 from settings_lines import list_line
 
 FEW_ROWS = 5  # with a mark: fewer are no doubt
+MOST_MARKS = 20  # in a line of settings that a remedy gives
 WORDS_OF_PEOPLE = frozenset({"None", "NA", "N/A"})  # unlike NaN and null, which programs write
 _SIGNS = "# #div/0! #n/a #na #null! #value! (null) * - -- --- -inf . .. ... <na> ? ?? [null] \\n _"
 _WORDS = "blank empty inf missing n.a n.a. n/a na nan nat nd nil none null undefined unk unknown x"

@@ -21,6 +21,7 @@ from source_file import Evidence, SourceFile
 
 _BATCH_ROWS = 32_768
 _READ_BYTES = 1 << 18  # of a column at a time; else those of a whole row group
+_OF_INT96 = "us"  # Spark's and Hive's times: Arrow counts them in ns by itself, and 9999-12-31 became 1816
 
 
 def describe(file: SourceFile, settings: DatasetSettings) -> SourceFile:
@@ -97,21 +98,41 @@ def texts(array: pa.Array, settings: DatasetSettings) -> pa.Array:
 
 
 def parquet_batches(
-    file: SourceFile, names: Sequence[str], dictionaries: Sequence[str] = ()
+    file: SourceFile, names: Sequence[str], dictionaries: Sequence[str] = (), dropped: Sequence[str] = ()
 ) -> Iterator[pa.RecordBatch]:
     """The file's rows with some of its columns.
 
     Raises:
-        InputError: the file is broken.
+        InputError: the file is broken, or a column that is not dropped holds texts that are no UTF-8.
     """
     try:
         with pq.ParquetFile(
-            file.path, read_dictionary=list(dictionaries), buffer_size=_READ_BYTES
+            file.path,
+            read_dictionary=list(dictionaries),
+            buffer_size=_READ_BYTES,
+            coerce_int96_timestamp_unit=_OF_INT96,
         ) as parquet:
-            yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=list(names))
+            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=list(names)):
+                _check_texts(batch, file, dropped)
+                yield batch
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"the Parquet file is broken: {str(error).splitlines()[0]}",
             where=file.name,
             remedy="Write it again",
         ) from error
+
+
+def _check_texts(batch: pa.RecordBatch, file: SourceFile, dropped: Sequence[str]) -> None:
+    """Refuse texts that are no UTF-8, as some programs write them: whatever reads them later would fail."""
+    for entry, column in zip(batch.schema, batch.columns, strict=True):
+        if entry.name in dropped or not is_text(entry.type):
+            continue
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            raise InputError(
+                f"column {entry.name!r} holds texts that are not UTF-8",
+                where=file.name,
+                remedy="Write them in UTF-8, or add the column to drop",
+            ) from None

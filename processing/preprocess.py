@@ -236,7 +236,7 @@ def check_supported(types: Mapping[str, str], settings: DatasetSettings, feature
     for name in (settings.target, *([settings.key] if settings.key else []), *settings.slices, *features):
         if types[name] == UNSUPPORTED:
             raise InputError(
-                f"column {name!r} holds lists, structures, bytes or times of day",
+                f"column {name!r} holds lists, structures, bytes, durations or times of day",
                 remedy="Convert it to numbers, texts, booleans or timestamps, or add it to drop",
             )
     if KIND_OF[types[settings.target]] == "timestamp":

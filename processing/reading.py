@@ -8,8 +8,9 @@ starts again, so there is at most one restart and the types are those of the who
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import column_types
 import faults
@@ -20,10 +21,12 @@ from conversion import ColumnReading, Noticed, Unfitting, convert, times_among
 from csv_source import csv_batches, settings_of
 from dataset_settings import DatasetSettings, InputError
 from evidence import evidence_of
+from marks import MOST_MARKS
 from recognition import is_finite, recognise
-from settings_lines import toml_key, toml_text
+from settings_lines import list_line, toml_key, toml_text
 from source_file import Evidence, SourceFile, TypesContradicted, joint
 
+_MOST_ODD = 200  # texts of a file that are looked at for the remedy of an error
 _BLOCK_BYTES = 3 << 20  # what Arrow parses at a time; several are in memory at once
 
 
@@ -89,7 +92,8 @@ def batches(
     for file in files:
         stored = _stored(file, names)
         if file.is_parquet:
-            source = parquet_source.parquet_batches(file, stored, [n for n in stored if types[n] == "text"])
+            texts = [name for name in stored if types[name] == "text"]
+            source = parquet_source.parquet_batches(file, stored, texts, settings.drop)
         else:
             arrow = {name: column_types.TYPES[types[name]] for name in stored}
             arrow |= {name: column_types.TYPES["text"] for name in file.as_text if name in arrow}
@@ -155,24 +159,39 @@ def _unfitting_kind(
         if not fits.isdisjoint(fitting[name]):
             continue
 
-        def is_of_kind(text: str, name: str = name, fits: set[str] = fits) -> bool:
-            value = None if text in settings.missing_values else text
-            return not fits.isdisjoint(evidence_of(pa.array([value], pa.string()), name, settings).fitting)
+        def are_of_kind(texts: pa.StringArray, name: str = name, fits: set[str] = fits) -> bool:
+            return not fits.isdisjoint(evidence_of(texts, name, settings).fitting)
 
-        for file in files:
-            if file.is_parquet or name in file.partition:
-                continue
-            place = file.stored.index(name)
-            found = faults.unfitting_value(file, settings_of(file, settings), place, is_of_kind)
-            if found:
-                where, value = found
-                remedy = _written_otherwise(name, kind, value, settings)
-                remedy = remedy or _no_value(name, value, settings)
-                return _of_other_kind(name, kind, f"this is {value!r}", where, settings, remedy)
+        def is_of_kind(text: str) -> bool:
+            value = None if text in settings.missing_values else text
+            return are_of_kind(pa.array([value], pa.string()))
+
+        places = (
+            faults.unfitting_value(file, settings_of(file, settings), file.stored.index(name), is_of_kind)
+            for file in files
+            if not file.is_parquet and name in file.stored
+        )
+        odd = [
+            (file.name, text)
+            for file in files
+            if _is_written(file, name, settings)
+            for text in islice(_odd_texts(texts_of([file], name, settings), are_of_kind), _MOST_ODD)
+        ]
+        found = next(filter(None, places), None) or next(iter(odd), None)
+        if found:
+            where, value = found
+            remedy = _written_otherwise(name, kind, value, settings)
+            remedy = remedy or _no_value(name, kind, value, {text for _, text in odd}, settings)
+            return _of_other_kind(name, kind, f"this is {value!r}", where, settings, remedy)
         if name == settings.target:
             where = files[0].name if files else None
             return _of_other_kind(name, kind, "its values are not", where, settings)
     return None
+
+
+def _is_written(file: SourceFile, name: str, settings: DatasetSettings) -> bool:
+    """Whether the column's values are texts in the file, which may hold marks of missing values."""
+    return not file.is_parquet or name in parquet_source.judged_by_values(file, settings)
 
 
 def _written_otherwise(name: str, kind: str, value: str, settings: DatasetSettings) -> str | None:
@@ -187,12 +206,37 @@ def _written_otherwise(name: str, kind: str, value: str, settings: DatasetSettin
     return f"Set {', or '.join(lines)}" if lines else None
 
 
-def _no_value(name: str, value: str, settings: DatasetSettings) -> str:
-    """The settings for a text that means a missing value, and what to do where it does not."""
-    marks = ", ".join(map(toml_text, [*settings.also_missing, value.strip()]))
-    line = f"also_missing = [{marks}]" if value.strip() else "strip = true"
+def _odd_texts(
+    blocks: Iterable[pa.StringArray], are_of_kind: Callable[[pa.StringArray], bool]
+) -> Iterator[str]:
+    """The texts that are not of the kind, in the order of the files; each at least once."""
+    for texts in blocks:
+        waiting = [texts.unique().drop_null()]
+        while waiting:
+            some = waiting.pop()
+            if are_of_kind(some):
+                continue
+            if len(some) == 1:
+                yield some[0].as_py()
+                continue
+            half = len(some) // 2
+            waiting += [some[half:], some[:half]]
+
+
+def _no_value(name: str, kind: str, value: str, others: Iterable[str], settings: DatasetSettings) -> str:
+    """The settings for texts that mean a missing value, and what to do where they do not.
+
+    Args:
+        value: the one that the error shows.
+        others: that are not of the kind either; too many to be marks are left out.
+    """
+    alike = {text.strip() for text in others if not _written_otherwise(name, kind, text, settings)} - {""}
+    marks = sorted({value.strip(), *alike} if len(alike) <= MOST_MARKS else {value.strip()})
+    line = list_line("also_missing", settings.also_missing, marks) if value.strip() else "strip = true"
     otherwise = "set the task of a classification" if name == settings.target else "take the kind out"
-    return f"Set {line} if it means that there is no value; else correct it, or {otherwise}"
+    several = value.strip() and len(marks) > 1
+    means, them = ("they mean", "them") if several else ("it means", "it")
+    return f"Set {line} if {means} that there is no value; else correct {them}, or {otherwise}"
 
 
 def _of_other_kind(

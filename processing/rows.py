@@ -21,7 +21,7 @@ from conversion import Noticed
 from dataset_settings import PARTS, DatasetSettings, InputError
 from deciding_sums import DecidingSums
 from findings import Finding
-from quality import Quality
+from quality import Quality, TextColumn
 from reading import batches
 from small_classes import SmallClasses
 from source_file import SourceFile
@@ -75,12 +75,14 @@ class Counts:
     ``rows``, ``classes`` (of a classification) and ``quality`` are filled on the first instance only;
     ``written`` counts what this instance wrote, ``noticed`` what the reader noticed, ``ranked`` the rows of
     each class that was split by rank (``small_classes``). Until the small classes have their parts, ``small``
-    holds their rows. ``sums`` is what decides on the parts, of a share of the rows.
+    holds their rows. Of a share of the rows, ``sums`` is what decides on the parts, and ``texts`` counts the
+    texts of all rows, in every part and without a target, too: where doubts arise, no host has all files.
     """
 
     quality: Quality  # of the training part
     small: SmallClasses | None = None
     sums: DecidingSums | None = None
+    texts: dict[str, TextColumn] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
     classes: dict[str, dict[str, int]] = field(default_factory=lambda: {part: {} for part in PARTS})
     without_target: int = 0
@@ -98,6 +100,7 @@ class Counts:
             "quality": self.quality.state(),
             **({"small": self.small.state()} if self.small else {}),
             **({"sums": self.sums.state()} if self.sums else {}),
+            "texts": {name: column.state() for name, column in self.texts.items()},
         }
 
     def absorb(self, state: State) -> None:
@@ -113,6 +116,8 @@ class Counts:
             self.small.absorb(state["small"])
         if self.sums:
             self.sums.absorb(state["sums"])
+        for name, column in self.texts.items():
+            column.absorb(state["texts"][name])
 
     def absorb_samples(self, state: State) -> None:
         """Add its sampled rows; ``absorb`` was given the states of all hosts before."""
@@ -124,10 +129,14 @@ def no_counts(plan: Plan) -> Counts:
     settings = plan.settings
     types = {name: TYPES[plan.types[name]] for name in plan.features}
     types[settings.target] = TYPES["number" if settings.is_regression else "text"]
+    doubtful = [
+        name for name in plan.features if plan.types[name] == "text" and name not in settings.demanded_kinds
+    ]
     return Counts(
         Quality(pa.schema(types)),
         small=SmallClasses() if settings.is_stratified else None,
         sums=DecidingSums() if plan.is_share else None,
+        texts={name: TextColumn() for name in doubtful} if plan.is_share else {},
     )
 
 
@@ -222,7 +231,7 @@ def split_rows(plan: Plan) -> Counts:
                     class_labels(batch.column(settings.target).filter(has_target(batch, settings.target)))
                 )
             continue
-        rows = _hashed(batch, hasher, plan, counts.sums)
+        rows = _hashed(batch, hasher, plan, counts)
         counts.without_target += batch.num_rows - rows.batch.num_rows
         parts.open(rows)
         if small is not None:
@@ -308,12 +317,14 @@ def no_rows(plan: Plan) -> InputError:
     )
 
 
-def _hashed(batch: pa.RecordBatch, hasher: RowHasher, plan: Plan, kept: DecidingSums | None) -> _Rows:
-    """The rows with a target and their hashes; what decides on their parts is added to ``kept``."""
+def _hashed(batch: pa.RecordBatch, hasher: RowHasher, plan: Plan, counts: Counts) -> _Rows:
+    """The rows with a target and their hashes; to the counts of a share ``sums`` and ``texts`` are added."""
     target, texts = plan.settings.target, texts_hashed(batch, plan)
     content, deciding = hasher.sums(batch, texts)
-    if kept is not None:
-        kept.add(*with_target(batch, deciding, plan.settings))
+    if counts.sums is not None:
+        counts.sums.add(*with_target(batch, deciding, plan.settings))
+    for name, column in counts.texts.items():
+        column.add(batch.column(name), texts[name])
     content, deciding = hasher.seeded(content, deciding)
     mask = has_target(batch, target)
     if mask.false_count:

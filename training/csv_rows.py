@@ -225,10 +225,15 @@ def _csv_columns(lines: Lines, schema: Schema) -> dict[str, pa.ChunkedArray]:
         "boolean": pa.bool_(),
         "timestamp": pa.string(),
     }
+    content = lines.text.encode()
     table = pa_csv.read_csv(
-        pa.BufferReader(lines.text.encode()),
+        pa.BufferReader(content),
         pa_csv.ReadOptions(
-            column_names=list(names), skip_rows_after_names=int(lines.has_header), use_threads=False
+            column_names=list(names),
+            skip_rows_after_names=int(lines.has_header),
+            use_threads=False,
+            # One block: at its end Arrow would lose the \n of a \r\n, inside quotes too (apache/arrow#51368).
+            block_size=len(content) + 1,
         ),
         pa_csv.ParseOptions(
             delimiter=schema.delimiter,

@@ -61,7 +61,8 @@ def parse(body: str | bytes, content_type: str) -> Payload:
     if kind == PARQUET:
         data = body.encode() if isinstance(body, str) else bytes(body)
         try:
-            return Payload(kind, pq.read_table(pa.BufferReader(data)))
+            # As preprocessing reads times of Spark and Hive, which reach further than Arrow's ns.
+            return Payload(kind, pq.read_table(pa.BufferReader(data), coerce_int96_timestamp_unit="us"))
         except (pa.ArrowException, OSError) as error:
             raise BadRequest(f"the body is no Parquet file: {_first_line(error)}") from error
     if kind not in (CSV, JSON):

@@ -223,7 +223,8 @@ def _parquet_payloads(source: BinaryIO, name: str) -> Iterator[Payload]:
 
     try:
         # A pipe cannot seek, which Parquet needs.
-        file = pq.ParquetFile(source if source.seekable() else io.BytesIO(source.read()))
+        seekable = source if source.seekable() else io.BytesIO(source.read())
+        file = pq.ParquetFile(seekable, coerce_int96_timestamp_unit="us")
         first = 1
         for batch in file.iter_batches(batch_size=MOST_ROWS):
             if batch.num_rows:

@@ -49,7 +49,7 @@ def command(project: str | None, target: str, as_markdown: bool) -> Output:
     with connection(context.target, context.settings) as connect:
         plan, live = compile_and_plan(context, connect)
         forecasts = forecast_next_start(plan, live)
-        estimates = estimate_next_start(plan, forecasts, live, prices)
+        estimates = estimate_next_start(plan, forecasts, live, prices, context.project.data.split)
     document = plan_document(plan, forecasts)
     yield Document({**document, "estimates": [estimate_document(one) for one in estimates]})
     if as_markdown:

@@ -152,7 +152,9 @@ def _place_parquet(folder: Path, file: Stored) -> None:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(_Ranged(file), buffer_size=64 << 10, pre_buffer=False) as parquet:
+        with pq.ParquetFile(
+            _Ranged(file), buffer_size=64 << 10, pre_buffer=False, coerce_int96_timestamp_unit="us"
+        ) as parquet:
             schema = parquet.schema_arrow
             try:
                 rows = next(parquet.iter_batches(_PARQUET_ROWS, row_groups=[0]), None)

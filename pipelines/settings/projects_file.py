@@ -119,7 +119,7 @@ def settings_file() -> Path:
 
 def _read(file: Path) -> Settings:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise GatehouseError(
@@ -289,7 +289,7 @@ def _laid_over(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def place_of(project: Project, key: str) -> str:
     """Where a key of a project stands, as errors say it: in its own table, in [defaults], or nowhere yet."""
-    content = tomllib.loads(project.file.read_text(encoding="utf-8"))
+    content = tomllib.loads(project.file.read_text(encoding="utf-8-sig"))
     place: tuple[str, ...] = ("projects", project.team, project.short_name)
     if value_at(content, (*place, key)) is None and value_at(content, ("defaults", key)) is not None:
         place = ("defaults",)

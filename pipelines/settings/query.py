@@ -112,7 +112,7 @@ def query_text(query: Query, root: Path) -> str:
     assert query.file is not None
     place = root / query.file
     try:
-        return one_select(place.read_text(encoding="utf-8"))
+        return one_select(place.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         remedy = "Put the query there, or correct file in the table data.query"

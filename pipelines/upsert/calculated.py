@@ -17,13 +17,31 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.definition.dataset import is_read
+from pipelines.settings.project import Split
 
 FILE = Path(__file__).with_name("throughput.toml")
 
 Program = Literal["preprocess", "train", "evaluate"]
 
 _VCPUS = {"medium": 2, "large": 2}
-_PACKED = (".gz", ".bz2", ".zst", ".lz4", ".xz")
+_PACKED = (".gz", ".bz2", ".zst", ".lz4", ".xz", ".zip")
+MEASURED = Split()
+"""How the data of the measurements was split."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """A project's data.
+
+    Attributes:
+        gigabytes: of all of it, as CSV.
+        largest: of its largest file, which one instance reads; 0 if that is not known.
+        test: the share of the rows that evaluation reads, and training does not.
+    """
+
+    gigabytes: float
+    largest: float = 0.0
+    test: float = MEASURED.test
 
 
 @dataclass(frozen=True)
@@ -31,14 +49,14 @@ class Job:
     """What a job's time depends on.
 
     Attributes:
-        gigabytes: of the project's data, as CSV, wherever in the pipeline the job stands.
-        instances: that divide its rows among them.
+        data: the project's, wherever in the pipeline the job stands.
+        instances: that divide its rows among them; preprocessing, its files.
         whole: whether each instance reads everything nevertheless.
         rounds, max_depth: of a training, at most.
     """
 
     program: Program
-    gigabytes: float
+    data: Data
     cores: int
     instances: int = 1
     whole: bool = False
@@ -55,7 +73,7 @@ def figures() -> Mapping[str, Any]:
 def working_seconds(job: Job) -> float:
     """Of the program alone, with its data on the disk."""
     measured = figures()[job.program]
-    work = job.gigabytes * measured["seconds_per_gb"] / (1 if job.whole else job.instances)
+    work = _gigabytes_apiece(job) * measured["seconds_per_gb"]
     if job.program == "train":
         of = figures()["measured"]
         work *= job.rounds / of["rounds"] * job.max_depth / of["max_depth"]
@@ -66,8 +84,18 @@ def working_seconds(job: Job) -> float:
 def loading_seconds(job: Job) -> float:
     """In AWS, until an instance that runs has its image and its part of the data."""
     assumed = figures()["assumed"]
-    size = job.gigabytes * figures()[job.program]["reads"] / (1 if job.whole else job.instances)
+    size = _gigabytes_apiece(job) * figures()[job.program]["reads"]
     return float(assumed["image_seconds"] + size / assumed["download_gb_per_second"])
+
+
+def _gigabytes_apiece(job: Job) -> float:
+    """Of the data of the measurements, how much would give the instance with most to do as many rows."""
+    gigabytes = job.data.gigabytes / (1 if job.whole else job.instances)
+    if job.program == "train":
+        return gigabytes * (1 - job.data.test) / (1 - MEASURED.test)
+    if job.program == "evaluate":
+        return gigabytes * job.data.test / MEASURED.test
+    return max(gigabytes, job.data.largest)
 
 
 def start_seconds() -> float:
@@ -94,9 +122,10 @@ def cores_of(instance_type: str) -> int | None:
     return None if found is None else 4 * int(found[1] or 1)
 
 
-def csv_gigabytes(sizes: Mapping[str, int]) -> float:
+def csv_data(sizes: Mapping[str, int], test: float = MEASURED.test) -> Data:
     """How much CSV the files of a data source are about, by their names and sizes in bytes."""
-    return math.fsum(_expansion(name) * size for name, size in sizes.items() if is_read(name)) / 1e9
+    found = [_expansion(name.lower()) * size / 1e9 for name, size in sizes.items() if is_read(name)]
+    return Data(math.fsum(found), max(found, default=0.0), test)
 
 
 def _expansion(name: str) -> float:

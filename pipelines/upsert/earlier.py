@@ -17,6 +17,7 @@ from pipelines.executions import lifecycle as executions
 from pipelines.executions.job_records import billed_seconds, job_in
 from pipelines.settings.target import Target
 from pipelines.upsert import calculated
+from pipelines.upsert.calculated import Data
 from pipelines.upsert.step_cache import SEARCHED, PastExecution
 
 ENOUGH = 5
@@ -56,12 +57,12 @@ class Asked:
     trials: int = 1
     at_once: int = 1
 
-    def job(self, gigabytes: float, cores: int) -> calculated.Job | None:
+    def job(self, data: Data, cores: int) -> calculated.Job | None:
         program = _PROGRAMS.get(self.step)
         if program is None:
             return None
-        size = gigabytes if self.reads else 0.0
-        return calculated.Job(program, size, cores, self.instances, self.whole, self.rounds, self.max_depth)
+        read = data if self.reads else Data(0.0)
+        return calculated.Job(program, read, cores, self.instances, self.whole, self.rounds, self.max_depth)
 
 
 def jobs_of(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -127,13 +128,13 @@ class Past:
         self._target = target
         newest_first = executions.list_executions(target, pipeline, SEARCHED)
         self._executions = [PastExecution(one.execution_arn, target) for one in newest_first]
-        self._by_uri: dict[str | None, float | None] = {}
+        self._by_uri: dict[str | None, dict[str, int] | None] = {}
 
-    def samples(self, asked: Asked, gigabytes: float | None) -> list[Sample]:
+    def samples(self, asked: Asked, data: Data | None) -> list[Sample]:
         """Newest first; none where the jobs may not be read."""
-        return [*islice(self._samples(asked, gigabytes), ENOUGH)]
+        return [*islice(self._samples(asked, data), ENOUGH)]
 
-    def _samples(self, asked: Asked, gigabytes: float | None) -> Iterator[Sample]:
+    def _samples(self, asked: Asked, data: Data | None) -> Iterator[Sample]:
         from botocore.exceptions import ClientError
 
         for past in self._executions:
@@ -142,7 +143,7 @@ class Past:
                 continue
             written = next(one for one in jobs_of(past.definition) if one["Name"] == asked.step)
             then = asked_of(written, past.values)
-            same = ("instance_type", "instances", "whole", "trials", "at_once")
+            same = ("instance_type", "instances", "spot", "whole", "trials", "at_once")
             job = job_in(step.get("Metadata", {}))
             if job is None or any(getattr(then, name) != getattr(asked, name) for name in same):
                 continue
@@ -154,26 +155,29 @@ class Past:
                 raise
             if billed is not None:
                 passed = (step["EndTime"] - step["StartTime"]).total_seconds()
-                ratio = _proportion(asked, gigabytes, then, self._gigabytes(past.values.get("InputDataUri")))
+                ratio = _proportion(asked, data, then, self._data(past.values.get("InputDataUri"), data))
                 waited = max(0.0, passed - billed / asked.trials)
                 passed = passed * ratio if asked.trials > 1 else waited + billed * ratio
                 yield Sample(passed, billed * ratio, ratio != 1)
 
-    def _gigabytes(self, uri: str | None) -> float | None:
+    def _data(self, uri: str | None, now: Data | None) -> Data | None:
+        """What an earlier execution read; it does not say how its rows were split: as those of now."""
         if uri not in self._by_uri:
-            sizes = stored(uri, self._target) if uri and uri.startswith("s3://") else None
-            self._by_uri[uri] = calculated.csv_gigabytes(sizes) if sizes else None
-        return self._by_uri[uri]
+            self._by_uri[uri] = stored(uri, self._target) if uri and uri.startswith("s3://") else None
+        sizes = self._by_uri[uri]
+        if not sizes:
+            return None
+        return calculated.csv_data(sizes) if now is None else calculated.csv_data(sizes, now.test)
 
 
-def _proportion(asked: Asked, now: float | None, then: Asked, of_then: float | None) -> float:
+def _proportion(asked: Asked, now: Data | None, then: Asked, of_then: Data | None) -> float:
     """How many times as long the job would work now, by calculation; 1 where that cannot be said."""
-    size = now if now is not None else of_then
-    before = of_then if of_then is not None else size
-    if size is None or before is None:
+    data = now or of_then
+    before = of_then or data
+    if data is None or before is None:
         return 1.0
     cores = calculated.cores_of(asked.instance_type) or 1
-    jobs = asked.job(size, cores), then.job(before, cores)
+    jobs = asked.job(data, cores), then.job(before, cores)
     if jobs[0] is None or jobs[1] is None or jobs[0] == jobs[1]:
         return 1.0
     return calculated.working_seconds(jobs[0]) / calculated.working_seconds(jobs[1])

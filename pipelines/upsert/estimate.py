@@ -17,8 +17,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.definition.dataset import Dataset
+from pipelines.settings.project import Split
 from pipelines.settings.target import Target
 from pipelines.upsert import calculated
+from pipelines.upsert.calculated import Data
 from pipelines.upsert.earlier import Asked, Past, asked_of, jobs_of, stored
 from pipelines.upsert.plan import UpsertPlan
 from pipelines.upsert.prices import Prices
@@ -96,7 +98,7 @@ class Estimate:
 
 
 def estimate_next_start(
-    plan: UpsertPlan, forecasts: Sequence[StepForecast], target: Target, prices: Prices
+    plan: UpsertPlan, forecasts: Sequence[StepForecast], target: Target, prices: Prices, split: Split
 ) -> tuple[Estimate, ...]:
     """Estimate a start once the plan has been carried out, with the default parameters. Reads only.
 
@@ -105,7 +107,7 @@ def estimate_next_start(
     """
     compiled = plan.compiled
     pipeline = compiled.name if plan.live is not None else None
-    return estimate_start(compiled.definition, compiled.dataset, pipeline, forecasts, target, prices)
+    return estimate_start(compiled.definition, compiled.dataset, pipeline, forecasts, target, prices, split)
 
 
 def estimate_start(
@@ -115,6 +117,7 @@ def estimate_start(
     forecasts: Sequence[StepForecast],
     target: Target,
     prices: Prices,
+    split: Split = calculated.MEASURED,
 ) -> tuple[Estimate, ...]:
     """Estimate what a definition takes.
 
@@ -123,6 +126,7 @@ def estimate_start(
         dataset: what it reads.
         pipeline: whose earlier executions are looked at; None for none.
         forecasts: which steps the cache gives; they take no time and cost nothing.
+        split: of its rows.
 
     Returns:
         In AWS one estimate. On this machine two: what the start takes here, and what it would in AWS.
@@ -133,26 +137,25 @@ def estimate_start(
         asked_of(step, default_values(document)) for step in jobs_of(document) if step["Name"] not in cached
     ]
     sizes = {file.key: file.size for file in dataset.files} or stored(dataset.uri, target)
-    gigabytes = None if sizes is None else calculated.csv_gigabytes(sizes)
+    data = None if sizes is None else calculated.csv_data(sizes, split.test)
+    gigabytes = None if data is None else data.gigabytes
     past = Past(pipeline, target) if pipeline is not None else None
     spot = any(asked.spot for asked in wanted)
     everywhere = Estimate("aws", (), gigabytes, target.region, spot, prices)
     if target.name == "aws":
-        steps = (_estimate(asked, gigabytes, past, prices) for asked in wanted)
+        steps = (_estimate(asked, data, past, prices) for asked in wanted)
         return (replace(everywhere, steps=tuple(steps)),)
     here = replace(everywhere, place="local", spot=False, prices=None)
     return (
-        replace(here, steps=tuple(_estimate(asked, gigabytes, past, None) for asked in wanted)),
-        replace(everywhere, steps=tuple(_estimate(asked, gigabytes, None, prices) for asked in wanted)),
+        replace(here, steps=tuple(_estimate(asked, data, past, None) for asked in wanted)),
+        replace(everywhere, steps=tuple(_estimate(asked, data, None, prices) for asked in wanted)),
     )
 
 
-def _estimate(
-    asked: Asked, gigabytes: float | None, past: Past | None, prices: Prices | None
-) -> StepEstimate:
+def _estimate(asked: Asked, data: Data | None, past: Past | None, prices: Prices | None) -> StepEstimate:
     """`prices`: None for this machine."""
     blank = StepEstimate(asked.step, asked.instance_type, asked.instances, None, None, None, 0, "")
-    samples = past.samples(asked, gigabytes) if past else []
+    samples = past.samples(asked, data) if past else []
     if samples:
         seconds = _span([sample.seconds for sample in samples])
         billed = _span([sample.billed * asked.instances for sample in samples])
@@ -161,7 +164,7 @@ def _estimate(
         said += " of other data or rounds" if any(sample.scaled for sample in samples) else ""
         found = replace(blank, seconds=seconds, billed=billed, executions=count, why=said)
     else:
-        found = _calculate(blank, asked, gigabytes, in_aws=prices is not None)
+        found = _calculate(blank, asked, data, in_aws=prices is not None)
     if prices is None or found.billed is None:
         return found
     price = prices.per_hour.get(asked.instance_type)
@@ -171,13 +174,13 @@ def _estimate(
     return replace(found, cost=found.billed.times(price / 3600))
 
 
-def _calculate(blank: StepEstimate, asked: Asked, gigabytes: float | None, in_aws: bool) -> StepEstimate:
+def _calculate(blank: StepEstimate, asked: Asked, data: Data | None, in_aws: bool) -> StepEstimate:
     cores = calculated.cores_of(asked.instance_type) if in_aws else os.cpu_count() or 1
-    if gigabytes is None:
+    if data is None:
         return replace(blank, why="nothing is known of the size of the data")
     if cores is None:
         return replace(blank, why=f"nothing was measured that tells what {asked.instance_type} takes")
-    job = asked.job(gigabytes, cores)
+    job = asked.job(data, cores)
     if job is None:
         return replace(blank, why="nothing is known of this step's program")
     apiece = calculated.working_seconds(job)
@@ -190,7 +193,7 @@ def _calculate(blank: StepEstimate, asked: Asked, gigabytes: float | None, in_aw
         blank,
         seconds=_unsure(one_after_another * (waiting + apiece)),
         billed=_unsure(asked.trials * asked.instances * apiece),
-        why=f"calculated from {_size(gigabytes)}",
+        why=f"calculated from {_size(data.gigabytes)}",
     )
 
 
@@ -215,7 +218,7 @@ def _sureness(estimate: Estimate) -> Iterator[str]:
     yield f"prices: {prices.region}, {prices.date}, on demand, from {prices.file.name}"
     if estimate.region != prices.region:
         yield f"the list is of {prices.region}: {estimate.region} has prices of its own"
-    if estimate.spot:
+    if estimate.spot and any(not step.executions for step in known):
         yield "spot instances cost less than what is calculated"
 
 

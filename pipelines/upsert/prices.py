@@ -47,7 +47,7 @@ def read_prices(folder: Path) -> Prices:
     own = folder / OWN
     file = own if own.is_file() else FILE
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        found = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _wrong(file, f"this is no TOML: {error}") from None
     texts = {}

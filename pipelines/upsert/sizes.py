@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pipelines import ROOT
 from pipelines.settings.project import Split, Training
 from pipelines.upsert import calculated
-from pipelines.upsert.calculated import Job, Program
+from pipelines.upsert.calculated import Data, Job, Program
 from pipelines.upsert.prices import FILE as PRICES
 from pipelines.upsert.prices import Prices, read_prices
 from training.memory import plan
@@ -85,11 +85,11 @@ def _tables(prices: Prices) -> Iterator[str]:
 
 def _row(size: Size, prices: Prices) -> str:
     sharded = size.processing[0] > 1
-    reads = _seconds("preprocess", size.gigabytes, size.processing)
-    merges = _seconds("preprocess", 0, (1, size.processing[1]))
-    rest = (1 - size.test) / (1 - Split().test)
-    trains = _seconds("train", size.gigabytes * rest, size.training, Training())
-    tests = _seconds("evaluate", size.gigabytes * size.test / Split().test, (1, size.processing[1]))
+    data = Data(size.gigabytes, test=size.test)
+    reads = _seconds("preprocess", data, size.processing)
+    merges = _seconds("preprocess", Data(0), (1, size.processing[1]))
+    trains = _seconds("train", data, size.training, Training())
+    tests = _seconds("evaluate", data, (1, size.processing[1]))
     preprocesses = 2 * reads + merges if sharded else reads
     jobs = 5 if sharded else 3
     cost = sum(
@@ -107,13 +107,13 @@ def _row(size: Size, prices: Prices) -> str:
 
 
 def _seconds(
-    program: Program, gigabytes: float, instances: tuple[int, str], training: Training | None = None
+    program: Program, data: Data, instances: tuple[int, str], training: Training | None = None
 ) -> float:
     """What each instance is billed for."""
     count, kind = instances
     cores = calculated.cores_of(kind)
     assert cores is not None, kind
-    job = Job(program, gigabytes, cores, count)
+    job = Job(program, data, cores, count)
     if training is not None:
         job = replace(job, rounds=training.num_round, max_depth=training.max_depth)
     return calculated.working_seconds(job) + calculated.loading_seconds(job)

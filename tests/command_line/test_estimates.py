@@ -13,8 +13,9 @@ from aws_formats.errors import GatehouseError
 from pipelines.definition.dataset import DataFile, Dataset
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
-from pipelines.settings.target import Target
+from pipelines.settings.target import LOCAL_ROLE, Target
 from pipelines.upsert import calculated
+from pipelines.upsert.calculated import Data
 from pipelines.upsert.estimate import Estimate, Span, StepEstimate, estimate_start
 from pipelines.upsert.prices import FILE, read_prices
 from pipelines.upsert.step_cache import StepForecast
@@ -113,7 +114,7 @@ def test_an_execution_on_other_data_counts_in_proportion_to_the_calculation(loca
     billed = run(local, put(local, "small", 0.5))
     step = one_step(estimates(local, document, put(local, "large", 50))[0])
     small, large = (
-        calculated.working_seconds(calculated.Job("preprocess", gigabytes, 2, whole=True))
+        calculated.working_seconds(calculated.Job("preprocess", Data(gigabytes), 2, whole=True))
         for gigabytes in (0.0005, 0.05)
     )
     assert step.billed is not None
@@ -229,10 +230,10 @@ max_depth = [2, 4]
 
 
 def test_calculated_times_follow_data_cores_instances_rounds_and_depth() -> None:
-    job = calculated.Job("train", 10, 4, rounds=100, max_depth=6)
+    job = calculated.Job("train", Data(10), 4, rounds=100, max_depth=6)
     seconds = calculated.working_seconds(job)
     start = calculated.figures()["train"]["seconds"]
-    for more in (replace(job, gigabytes=20), replace(job, rounds=200), replace(job, max_depth=12)):
+    for more in (replace(job, data=Data(20)), replace(job, rounds=200), replace(job, max_depth=12)):
         assert calculated.working_seconds(more) - start == pytest.approx(2 * (seconds - start))
     assert calculated.working_seconds(replace(job, instances=2)) - start == pytest.approx(
         (seconds - start) / 2
@@ -252,6 +253,49 @@ def test_cores_are_read_off_an_instance_types_size() -> None:
 
 
 def test_packed_files_and_parquet_count_as_the_csv_in_them() -> None:
-    sizes = {"a.csv": 10**9, "b.csv.gz": 10**9, "c.parquet": 10**9, "_hidden.csv": 10**9}
+    sizes = dict.fromkeys(("a.csv", "b.csv.gz", "c.parquet", "_hidden.csv", "d.ZIP"), 10**9)
     assumed = calculated.figures()["assumed"]
-    assert calculated.csv_gigabytes(sizes) == 1 + assumed["packed"] + assumed["parquet"]
+    data = calculated.csv_data(sizes)
+    assert data.gigabytes == 1 + 2 * assumed["packed"] + assumed["parquet"]
+    assert data.largest == assumed["packed"]
+
+
+def test_one_file_is_read_by_one_instance_and_the_split_says_what_each_program_reads() -> None:
+    def seconds(program: calculated.Program, data: Data, instances: int = 1) -> float:
+        return calculated.working_seconds(calculated.Job(program, data, 4, instances, rounds=9, max_depth=4))
+
+    one_file, many = calculated.csv_data({"a.csv": 10**10}), Data(10, largest=1)
+    assert seconds("preprocess", one_file, 5) == seconds("preprocess", one_file)
+    assert seconds("preprocess", many, 5) < seconds("preprocess", many)
+    assert seconds("train", one_file, 5) == seconds("train", many, 5)
+    few = Data(10, test=0.01)
+    assert seconds("evaluate", few) == pytest.approx(seconds("evaluate", Data(10 * 0.01 / 0.15)))
+    assert seconds("train", few) == pytest.approx(seconds("train", Data(10 * 0.99 / 0.85)))
+
+
+def test_an_execution_on_demand_is_no_evidence_of_what_spot_instances_take(local: Any) -> None:
+    def upserted(spot: bool) -> str:
+        training = {
+            "AlgorithmSpecification": {
+                "TrainingImage": "000000000000.dkr.ecr.eu-west-1.amazonaws.com/shell:1",
+                "TrainingInputMode": "File",
+                "ContainerEntrypoint": ["/bin/sh", "-c", "true"],
+            },
+            "OutputDataConfig": {"S3OutputPath": "s3://tests/models"},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30},
+            "RoleArn": LOCAL_ROLE,
+            "StoppingCondition": {
+                "MaxRuntimeInSeconds": 60,
+                **({"MaxWaitTimeInSeconds": 60} if spot else {}),
+            },
+            "EnableManagedSpotTraining": spot,
+        }
+        local.upsert([{"Name": "TrainModel", "Type": "Training", "Arguments": training}])
+        return str(local.client("sagemaker").describe_pipeline(PipelineName=NAME)["PipelineDefinition"])
+
+    on_demand = upserted(spot=False)
+    uri = put(local, "data", 0.01)
+    *_, last = watching.follow(local.target, executions.start(local.target, NAME, {"InputDataUri": uri}))
+    assert last.status == "Succeeded"
+    assert one_step(estimates(local, on_demand, uri)[0]).executions == 1
+    assert one_step(estimates(local, upserted(spot=True), uri)[0]).executions == 0

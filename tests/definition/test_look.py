@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +305,16 @@ def test_of_a_large_packed_file_the_beginning_is_unpacked(
     found = look(pack(("amount,shop,fraud\n" + rows).encode()), most_bytes=1_000_000)
     assert (found.whole, found.errors) == (False, ())
     assert 50_000 < found.document["rows"] < 200_000
+
+
+def test_times_as_spark_writes_them_are_looked_at_as_they_are(look: Callable[..., Look]) -> None:
+    times = [datetime(9999, 12, 31) if n % 9 == 0 else datetime(2024, 1, 1 + n % 28) for n in range(5_000)]
+    table = pa.table({"t": pa.array(times, pa.timestamp("us")), "fraud": ["yes", "no"] * 2_500})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, use_deprecated_int96_timestamps=True)
+    found = look(sink.getvalue().to_pybytes(), most_bytes=1_000)
+    assert not found.whole
+    assert "9999-12-31" in json.dumps(found.document)
 
 
 def test_of_a_large_parquet_file_some_rows_are_looked_at(look: Callable[..., Look]) -> None:

@@ -11,6 +11,8 @@ from aws_formats.errors import GatehouseError
 from evaluation.metric_table import METRICS
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import load_settings
+from pipelines.upsert.prices import FILE as PRICES
+from pipelines.upsert.prices import read_prices
 
 MakeProject = Callable[..., Project]
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,6 +94,15 @@ def test_no_file_anywhere_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(GatehouseError, match=r"other\.toml: the settings cannot be read: No such file"):
         load_settings(tmp_path / "other.toml")
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(make_project: MakeProject, tmp_path: Path) -> None:
+    file = make_project(tmp_path).file
+    file.write_text(file.read_text(encoding="utf-8"), encoding="utf-8-sig")  # as editors of Windows write it
+    assert "rc-fraud-detection" in load_settings(file).projects
+    prices = tmp_path / "prices.toml"
+    prices.write_text(PRICES.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert read_prices(tmp_path).file == prices
 
 
 def test_broken_toml_is_located(tmp_path: Path) -> None:

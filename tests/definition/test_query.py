@@ -129,6 +129,9 @@ def test_a_file_beside_the_settings_holds_the_query(
     file.write_text("-- all of them\nSELECT amount, fraud FROM payments;\n")
     document, _ = compiled_for(project, "aws", sources)
     assert document["Steps"][0]["Arguments"]["Sql"] == "-- all of them\nSELECT amount, fraud FROM payments"
+    file.write_text("SELECT 1", encoding="utf-8-sig")  # as editors of Windows write it
+    document, _ = compiled_for(project, "aws", sources)
+    assert document["Steps"][0]["Arguments"]["Sql"] == "SELECT 1"
     file.write_text("SELECT 1; SELECT 2")
     with pytest.raises(GatehouseError, match=r"payments\.sql: the query holds several statements; give one"):
         gather_sources(project, resolve_target(project, "aws", AWS))

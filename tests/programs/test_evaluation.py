@@ -307,6 +307,17 @@ def test_an_answer_that_is_no_class_of_the_model_is_an_error_and_not_its_first_c
         scoring._read_classes("a,0.75\nzebra,0.5\n", classes)
 
 
+def test_a_class_with_a_line_end_is_that_class_wherever_among_many_answers_it_stands() -> None:
+    import scoring
+
+    row, at = '"a\r\nb",0.5\n', 1 << 20  # where Arrow's first block ends, unless it is told another size
+    before = "c,0.75\n" * ((at - 3) // 7)
+    body = before + "\n" * (at - 3 - len(before)) + row
+    assert body[at] == "\n"
+    chosen, _ = scoring._read_classes(body, pa.array(["a\r\nb", "c"]))
+    assert chosen[-1] == 0
+
+
 def test_scores_that_four_bytes_do_not_hold_stay_what_they_are() -> None:
     import scoring
 

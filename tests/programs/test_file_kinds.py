@@ -300,6 +300,16 @@ def test_letters_that_are_not_latin_ask_for_their_encoding(prepare: Callable[...
         assert "iconv -f ENCODING" in message
 
 
+def test_texts_in_parquet_that_are_no_utf8_are_refused_by_column(prepare: Callable[..., Prepared]) -> None:
+    for form in (pa.string(), pa.large_string()):
+        width = pa.binary() if form == pa.string() else pa.large_binary()
+        texts = pa.array([b"Z\xfcrich", b"Bern"] * 100, width).view(form)
+        table = pa.table({"a": range(200), "town": texts, "y": ["a", "b"] * 100})
+        found = prepare(table)
+        assert found.message.startswith("data.parquet: column 'town' holds texts that are not UTF-8. Write")
+        assert prepare(table, drop=["town"]).code == 0
+
+
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_folders_may_name_columns_as_hive_does(prepare: Callable[..., Prepared], form: str) -> None:
     rows = [[n % 97, 2020 + n % 3, ("N/A", "a b", "c")[n % 3], "yes" if n % 4 else "no"] for n in range(600)]

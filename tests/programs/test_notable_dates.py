@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from program_runs import PARTS, Prepared, as_csv
 
@@ -14,10 +15,13 @@ ROWS = 600
 DAYS = [datetime(2019, 1, 1) + timedelta(days=n * 7919 % 1500) for n in range(ROWS)]
 
 
-def table(days: list[datetime], form: str) -> str | pa.Table:
+def table(days: list[datetime], form: str) -> str | bytes | pa.Table:
     labels = [n * n % 7 % 2 for n in range(len(days))]
-    if form == "parquet":
-        return pa.table({"x": pa.array(days, pa.timestamp("us")), "y": labels})
+    if form in ("parquet", "int96"):
+        found = pa.table({"x": pa.array(days, pa.timestamp("us")), "y": labels})
+        sink = pa.BufferOutputStream()
+        pq.write_table(found, sink, use_deprecated_int96_timestamps=True)  # as Spark, Hive and Impala write
+        return sink.getvalue().to_pybytes() if form == "int96" else found
     texts = [day.strftime(form).zfill(10) for day in days]
     return as_csv(["x", "y"], list(zip(texts, labels, strict=True)))
 
@@ -27,6 +31,7 @@ def table(days: list[datetime], form: str) -> str | pa.Table:
     [
         ("9999-12-31", "%Y-%m-%d", {}),
         ("0001-01-01", "parquet", {}),
+        ("9999-12-31", "int96", {}),
         ("1900-01-01", "%d.%m.%Y", {"date_format": {"x": "%d.%m.%Y"}}),
         ("1970-01-01", "%Y-%m-%d %H:%M:%S", {}),
         ("2019-06-01", "%Y-%m-%d", None),

@@ -223,7 +223,7 @@ def check(prepared: Prepared, *texts: str) -> None:
         pytest.param(
             pa.table({"a": [1, 2], "y": ["one", "two"]}),
             {"task": "regression"},
-            ["data.parquet: the target 'y' of a regression must be a number, but its values are not"],
+            ["data.parquet: the target 'y' of a regression must be a number, but this is 'one'"],
             id="a Parquet column of texts as the target of a regression",
         ),
         *(
@@ -360,6 +360,25 @@ def test_another_mark_among_numbers_stops_the_run_with_the_line_that_reads_it(
     assert fixed.schema["features"] == [{"name": "n", "kind": "number"}]
     assert sum(fixed.part(part)["n"].null_count for part in PARTS) == 45
     assert prepare(data, kinds={"n": "category"}).code == 0
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_remedy_for_a_demanded_kind_names_all_texts_that_may_mean_no_value(
+    prepare: Callable[..., Prepared], form: str
+) -> None:
+    odd = ["-", "fehlt", "k.A."]
+    texts = [odd[n // 100] if n % 100 == 99 else f"{n / 4}" for n in range(300)]
+    table = pa.table({"n": texts, "y": ["a", "b"] * 150})
+    data: Any = (
+        table if form == "parquet" else as_csv(["n", "y"], zip(*table.to_pydict().values(), strict=True))
+    )
+    settings = {"kinds": {"n": "number"}}
+    found = prepare(data, **settings)
+    assert "kinds says that column 'n' is a number, but this is '-'. Set" in found.message
+    assert f"Set also_missing = {json.dumps(odd)} if they mean that there is no value; else" in found.message
+    assert prepare(data, **settings, also_missing=odd).code == 0
+    words = as_csv(["n", "y"], [[f"word {n}", n % 2] for n in range(300)])
+    assert 'Set also_missing = ["word 0"] if it means' in prepare(words, **settings).message
 
 
 def test_a_late_text_in_a_column_of_numbers_is_named(prepare: Callable[..., Prepared]) -> None:

@@ -98,6 +98,26 @@ def test_a_quoted_line_break_in_the_first_row_does_not_change_its_width(schema: 
         assert matrix(schema, row * count) == [[2.5, 1.0, 1.0, 100.0]] * count
 
 
+@pytest.mark.parametrize("beyond", [-1, 0, 1])
+def test_a_line_end_inside_quotes_is_the_same_wherever_in_a_long_body_it_stands(
+    tmp_path: Path, beyond: int
+) -> None:
+    from feature_encoding import read_schema
+
+    features = [{"name": "place", "kind": "category", "categories": ["a\r\nb", "a\rb"]}]
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps({**SCHEMA, "source_columns": ["n", "place", "y"], "features": features}))
+    row, at = (
+        '1,"a\r\nb",no\n',
+        (1 << 20) + beyond,
+    )  # the end of Arrow's first block, unless it is told another
+    before = "2,x,no\n" * ((at - 5) // 7)
+    body = before + "\n" * (at - 5 - len(before)) + row + "2,x,no\n" * 9
+    assert body[at] == "\n"
+    found = matrix(read_schema(path), body)
+    assert [value for (value,) in found if not math.isnan(value)] == [0.0]
+
+
 def test_a_category_that_spells_a_number_is_found_by_that_number(tmp_path: Path) -> None:
     from feature_encoding import read_schema
 
@@ -239,6 +259,15 @@ def test_parquet_equals_csv_whatever_its_types(schema: Any) -> None:
         sink = io.BytesIO()
         pq.write_table(pa.table(columns), sink)
         assert same(matrix(schema, sink.getvalue(), "application/x-parquet"), expected)
+
+
+def test_a_time_as_spark_writes_it_is_that_time_however_far_it_is(schema: Any) -> None:
+    days = pa.array([datetime(9999, 12, 31), datetime(2024, 1, 1)], pa.timestamp("us"))
+    table = pa.table({"size": [2, 2], "colour": ["1", "1"], "open": [True, True], "day": days})
+    sink = io.BytesIO()
+    pq.write_table(table, sink, use_deprecated_int96_timestamps=True)
+    expected = matrix(schema, "2,1,true,9999-12-31\n2,1,true,2024-01-01\n")
+    assert same(matrix(schema, sink.getvalue(), "application/x-parquet"), expected)
 
 
 @pytest.mark.parametrize(

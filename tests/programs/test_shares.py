@@ -253,6 +253,21 @@ def test_a_value_of_another_kind_than_demanded_is_named_with_its_file(tmp_path: 
     assert "kinds says that column 'member' is a boolean, but this is 'many'" in failed.message
 
 
+def test_a_remedy_names_the_odd_texts_of_all_parts_and_all_hosts(tmp_path: Path) -> None:
+    odd = ["#N/A", "-", "fehlt", "k.A.", "n/v", "unbekannt", "x"]
+    rows = [[f"{n},5", "yes" if n % 3 else "no"] for n in range(400)]
+    for place, text in enumerate(odd):  # in other files, in any part, and one beside no target
+        rows[place * 50 + place] = [text, "" if text == "x" else "yes"]
+    data = {f"{place}.csv": as_csv(["n", "y"], rows[place::5]) for place in range(5)}
+    expected = alone(tmp_path / "alone", data, BINARY)
+    assert "'#N/A', '-', 'fehlt' and 4 more" in expected.message
+    assert f"and also_missing = {json.dumps(odd)}" in expected.message
+    for hosts in (1, 2, 5):
+        assert prepare_shares(tmp_path / str(hosts), data, BINARY, hosts)[0].message == expected.message
+    right = {**BINARY, "decimal": {"n": ","}, "also_missing": odd}
+    same(prepare_shares(tmp_path, data, right, 2)[0], alone(tmp_path / "right", data, right))
+
+
 def test_files_with_other_columns_are_named(tmp_path: Path) -> None:
     header, rows = mixed_rows(300)
     data = {f"{place}.csv": as_csv(header, rows[place::2]) for place in range(2)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -249,6 +250,15 @@ def test_parquet_and_json_over_the_limit_are_halved_until_they_fit() -> None:
         assert len(payloads) > 1
         assert all(len(payload.body) <= BODY_LIMIT for payload in payloads)
         assert sum(payload.rows for payload in payloads) == 300
+
+
+def test_times_as_spark_writes_them_are_sent_as_they_are() -> None:
+    times = [datetime(9999, 12, 31), datetime(2024, 1, 1)]
+    file = io.BytesIO()
+    table = pa.table({"t": pa.array(times, pa.timestamp("us"))})
+    pq.write_table(table, file, use_deprecated_int96_timestamps=True)
+    (payload,) = read_payloads(io.BytesIO(file.getvalue()), "parquet", "rows")
+    assert pq.read_table(io.BytesIO(payload.body))["t"].to_pylist() == times
 
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"error": 1}', b"3", b"\xff\xfe"])
