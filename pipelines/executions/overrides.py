@@ -17,9 +17,11 @@ from aws_formats.errors import GatehouseError
 from pipelines.definition.dataset import UNVERSIONED, Dataset
 from pipelines.executions.outline import Outline, Parameter
 from pipelines.settings.complaints import explained
+from pipelines.settings.hyperparameters import problems_of_text
 from pipelines.settings.project import AtStart, Project, Training
 from pipelines.settings.tables import Table, which_one
 from registry.model_quality import metric_kind
+from training.hyperparameters import PARAMETERS
 
 _SETTINGS: dict[str, tuple[type[Table], str]] = {
     name: (table, key) for table in (Project, Training) for name, key in AtStart.keys(table).items()
@@ -164,6 +166,9 @@ def _check_bounds(parameter: Parameter, value: str, where: str) -> None:
             if detail["loc"] == (key,):
                 what, remedy = explained(detail, model)
                 raise GatehouseError(what, where=where, remedy=remedy) from error
+    if model is Training and key in PARAMETERS:
+        for problem in problems_of_text((key,), value):
+            raise GatehouseError(problem.what, where=where, remedy=problem.remedy)
 
 
 def _of_type(kind: str, value: str) -> str:

@@ -102,6 +102,7 @@ def test_a_value_of_the_declared_type_is_taken(name: str, given: str, taken: str
         ("MaxDepth", "0", "0 is wrong. It must be greater than or equal to 1"),
         ("Eta", "5", "It must be less than or equal to 1"),
         ("Eta", "0", "It must be greater than 0"),
+        ("Eta", "1e-46", "parameter Eta: 1e-46 is no eta: it is too near to 0 for XGBoost"),
         ("TrainingInstanceCount", "0", "It must be greater than or equal to 1"),
         ("TrainingInstanceType", "large", "Write a SageMaker instance type"),
         ("MaxDepth", "deep", "Its default is 4"),
