@@ -105,6 +105,7 @@ def test_a_value_of_the_declared_type_is_taken(name: str, given: str, taken: str
         ("Eta", "1e-46", "parameter Eta: 1e-46 is no eta: it is too near to 0 for XGBoost"),
         ("TrainingInstanceCount", "0", "It must be greater than or equal to 1"),
         ("TrainingInstanceType", "large", "Write a SageMaker instance type"),
+        ("TrainingInstanceType", "ml.m5.larg", "is not a value that AWS knows. Did you mean ml.m5.large?"),
         ("MaxDepth", "deep", "Its default is 4"),
         ("MaxDepth", "1_0", "not a whole number"),
         ("AccuracyThreshold", "0.9_5", "not a number"),
