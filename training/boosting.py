@@ -10,13 +10,14 @@ makes a new one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import xgboost as xgb
 from checkpoints import Checkpoints, Found
+from hyperparameters import InputError
 
 _DRAWS = ("subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode")
 
@@ -54,6 +55,9 @@ def boost(
         found: the checkpoint to go on from.
         checkpoints: where to keep the state; None on all hosts but the first.
         prints: whether this host prints the metrics.
+
+    Raises:
+        InputError: the metric that models are compared by is no number on these rows.
     """
     metrics = list(dict.fromkeys([loss, compared or loss]))
     parameters = {**parameters, "eval_metric": metrics, "seed_per_iteration": True}
@@ -72,13 +76,13 @@ def boost(
             return
         values = [f"{name}:{values[number]:.5f}" for name, values in history.items()]
         if compared is not None:
-            kept = int(np.argmin(scores[: number + 1])) if early_stopping_rounds else number
+            kept = _lowest(scores[: number + 1]) if early_stopping_rounds else number
             values.append(f"best-{compared}:{history[f'{last}-{compared}'][kept]:.8g}")
         print("\t".join([f"[{number}]", *values]), flush=True)
 
     for number in range(len(scores)):  # so that the job's log holds all rounds
         say(number)
-    best_round = int(np.argmin(scores)) if scores else 0
+    best_round = _lowest(scores)
     draws = any(parameters.get(name, 1) < 1 for name in _DRAWS)
     for number in range(len(scores), rounds):
         if draws:
@@ -87,6 +91,8 @@ def boost(
         for name, value in zip(names, _values(booster.eval_set(evaluated, number)), strict=True):
             history[name].append(value)
         say(number)
+        if compared is not None:
+            _check_comparable(compared, history[f"{last}-{compared}"][number])
         if scores[number] < scores[best_round]:
             best_round = number
         if early_stopping_rounds and number - best_round >= early_stopping_rounds:
@@ -96,6 +102,22 @@ def boost(
     if not early_stopping_rounds:
         best_round = len(scores) - 1
     return Boosted(booster[: best_round + 1], best_round, scores[best_round])
+
+
+def _lowest(scores: Sequence[float]) -> int:
+    """The first round with the smallest metric; one that is not a number is not smaller than any."""
+    return min(range(len(scores)), key=scores.__getitem__, default=0)
+
+
+def _check_comparable(metric: str, value: float) -> None:
+    """Raises InputError where models cannot be compared, before they are trained to the end."""
+    if math.isfinite(value):
+        return
+    reason = {"mape": ", as where the target of a row is 0", "auc": ", as where all rows are of one class"}
+    raise InputError(
+        f"models cannot be compared by {metric}: it is {value} on the validation part"
+        f"{reason.get(metric, '')}. Choose another metric for the tuning"
+    )
 
 
 def _forget_draws(booster: xgb.Booster) -> None:

@@ -9,6 +9,7 @@ combination has a file of its own, so that trainings that differ can have one fo
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -83,7 +84,7 @@ class Checkpoints:
                         model = archive.read("model.ubj")
                         print(f"checkpoint: goes on after {_rounds(state['history'])} rounds", flush=True)
                         return Found(model, state["history"])
-            except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            except Exception as error:  # zipfile has one of its own for nearly every byte that is wrong
                 print(f"checkpoint: {path.name} is damaged and is not used: {error!r}", flush=True)
                 continue
             others |= differing
@@ -94,16 +95,28 @@ class Checkpoints:
         return None
 
     def offer(self, booster: xgb.Booster, history: Mapping[str, list[float]]) -> None:
-        """Keep the state after a round if it is time to. The file is the old or the new one, never a part."""
+        """Keep the state after a round if it is time to. The file is the old or the new one, never a part.
+
+        Where it cannot be written, on a full disk for example, the training goes on without it.
+        """
         started = time.monotonic()
         if self._folder is None or started < self._due:
             return
         state = {"version": _VERSION, "origin": self._origin, "history": history}
         new = self._folder / f"{self._name}.new"
-        with zipfile.ZipFile(new, "w") as archive:  # stored: packing costs more than it saves
-            archive.writestr("state.json", json.dumps(state))
-            archive.writestr("model.ubj", bytes(booster.save_raw("ubj")))
-        new.replace(self._folder / self._name)
+        try:
+            with zipfile.ZipFile(new, "w") as archive:  # stored: packing costs more than it saves
+                archive.writestr("state.json", json.dumps(state))
+                archive.writestr("model.ubj", bytes(booster.save_raw("ubj")))
+            new.replace(self._folder / self._name)
+        except OSError as error:
+            print(
+                f"checkpoint: after {_rounds(history)} rounds none could be written: {error!r};"
+                " the training goes on",
+                flush=True,
+            )
+            with contextlib.suppress(OSError):
+                new.unlink()
         ended = time.monotonic()
         if self._seconds:
             self._due = ended + max(self._seconds, (ended - started) / _LARGEST_SHARE)

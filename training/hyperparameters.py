@@ -49,6 +49,10 @@ ONLY_ON_THE_PROCESSOR = (
 """What is wrong where a GPU is asked for, or found, and what to do."""
 
 
+_SMALLEST, _GREATEST = 1.2e-38, 3.4e38
+"""Of the numbers that XGBoost takes, which have 32 bits."""
+
+
 @dataclass(frozen=True)
 class _Range:
     """Which values a number may have: ``above`` and ``below`` are not themselves allowed."""
@@ -66,6 +70,9 @@ class _Range:
             raise ValueError(f"it must be {self}") from None
         if not (self.at_least <= value <= self.at_most and self.above < value < self.below):
             raise ValueError(f"it must be {self}")
+        if self.type is float and value and not _SMALLEST <= abs(value) <= _GREATEST:
+            size = "near to 0" if abs(value) < 1 else "far from 0"
+            raise ValueError(f"it is too {size} for XGBoost, whose numbers have 32 bits")
         return value
 
     def __str__(self) -> str:

@@ -14,17 +14,26 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_models import service_model
 from pipelines.definition.dataset import UNVERSIONED, Dataset
 from pipelines.executions.outline import Outline, Parameter
 from pipelines.settings.complaints import explained
+from pipelines.settings.hyperparameters import problems_of_text
 from pipelines.settings.project import AtStart, Project, Training
 from pipelines.settings.tables import Table, which_one
 from registry.model_quality import metric_kind
+from training.hyperparameters import PARAMETERS
 
 _SETTINGS: dict[str, tuple[type[Table], str]] = {
     name: (table, key) for table in (Project, Training) for name, key in AtStart.keys(table).items()
 }
 """The settings that parameters have as defaults, and so their bounds."""
+
+_INSTANCE_TYPES = {
+    "processing_instance_type": "ProcessingInstanceType",
+    "training_instance_type": "TrainingInstanceType",
+}
+"""Setting -> the shape whose values it may have."""
 
 REGISTER_AGAIN = "RegisterAgain"
 """The parameter; a pipeline whose settings say that it always registers has none."""
@@ -164,6 +173,15 @@ def _check_bounds(parameter: Parameter, value: str, where: str) -> None:
             if detail["loc"] == (key,):
                 what, remedy = explained(detail, model)
                 raise GatehouseError(what, where=where, remedy=remedy) from error
+    if key in _INSTANCE_TYPES:
+        known = service_model("sagemaker").shape_for(_INSTANCE_TYPES[key]).enum
+        if value not in known:
+            near = difflib.get_close_matches(value, known, n=1)
+            remedy = f"Did you mean {near[0]}?" if near else f"It knows: {', '.join(known[:12])}, ..."
+            raise GatehouseError(f"{value!r} is not a value that AWS knows", where=where, remedy=remedy)
+    if model is Training and key in PARAMETERS:
+        for problem in problems_of_text((key,), value):
+            raise GatehouseError(problem.what, where=where, remedy=problem.remedy)
 
 
 def _of_type(kind: str, value: str) -> str:

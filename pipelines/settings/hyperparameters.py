@@ -24,7 +24,7 @@ def as_text(value: Value) -> str:
 
 def problems_of_value(path: tuple[str, ...], text: str, task: str) -> Iterator[Problem]:
     """What is wrong with one value of the hyperparameter that the path ends with."""
-    wrong = [*_of_text(path, text)]
+    wrong = [*problems_of_text(path, text)]
     yield from wrong
     if not wrong:
         for _, what, remedy in unfit(parse({path[-1]: text}), task):
@@ -46,14 +46,15 @@ def problems_of_training(own: Mapping[str, Any], extra: Mapping[str, Value], tas
     paths: dict[str, tuple[str, ...]] = {name: ("training", name) for name in own if name in PARAMETERS}
     paths |= {name: ("training", "extra", name) for name in extra if name in known}
     texts = {name: as_text({**own, **extra}[name]) for name in paths}
-    wrong = [problem for name, path in paths.items() for problem in _of_text(path, texts[name])]
+    wrong = [problem for name, path in paths.items() for problem in problems_of_text(path, texts[name])]
     yield from wrong
     if not wrong:
         for name, what, remedy in unfit(parse(texts), task):
             yield Problem(paths[name], what, remedy)
 
 
-def _of_text(path: tuple[str, ...], text: str) -> Iterator[Problem]:
+def problems_of_text(path: tuple[str, ...], text: str) -> Iterator[Problem]:
+    """What the training program would refuse of one value, whatever the task."""
     try:
         PARAMETERS[path[-1]].check(text)
     except ValueError as error:

@@ -141,6 +141,10 @@ def _of_grid(tuning: Tuning) -> Iterator[Problem]:
             what = f"a grid tries every value, and {name} has no end of them between low and high"
             yield Problem(path, what, "Give a list of values, or take another strategy")
             return
+        if tuning.ranges[name].scale != "linear":
+            what = f"a grid tries every value, so the scale {tuning.ranges[name].scale!r} says nothing"
+            yield Problem(path, what, "Take scale out")
+            return
         if len(values) > _MOST_VALUES:
             what = f"a grid tries every value, and these are {len(values)}, of {_MOST_VALUES} that AWS allows"
             yield Problem(path, what, "Give a list of fewer values, or take another strategy")
@@ -172,7 +176,8 @@ def _of_range(name: str, given: Range, task: str) -> Iterator[Problem]:
 
 def _of_values(path: tuple[str, ...], given: Range, task: str) -> Iterator[Problem]:
     texts = [as_text(value) for value in given.values]
-    twice = [text for text in dict.fromkeys(texts) if texts.count(text) > 1]
+    meant = [_meant(path[-1], text) for text in texts]
+    twice = next((value for value in meant if meant.count(value) > 1), None)
     if given.low is not None or given.high is not None:
         yield Problem(path, "it has values, and low or high as well", "Give the one or the other")
     elif given.scale != "linear":
@@ -180,14 +185,30 @@ def _of_values(path: tuple[str, ...], given: Range, task: str) -> Iterator[Probl
     elif not texts:
         remedy = "Write { low = 1, high = 9 }, or a list of values"
         yield Problem(path, "the range is empty", remedy)
-    elif twice:
-        yield Problem(path, f"it names {twice[0]} more than once", "Name each value once")
+    elif twice is not None:
+        first, *others = dict.fromkeys(
+            text for text, value in zip(texts, meant, strict=True) if value == twice
+        )
+        what = (
+            f"{' and '.join([first, *others])} are the same value"
+            if others
+            else f"it names {first} more than once"
+        )
+        yield Problem(path, what, "Name each value once")
     elif len(texts) == 1:
         remedy = f"Add another, or write {path[-1]} in the table training"
         yield Problem(path, f"{texts[0]} is its only value", remedy)
     elif len(texts) > _MOST_VALUES:
         yield Problem(path, f"it has {len(texts)} values, of {_MOST_VALUES} that AWS allows", "Give fewer")
     yield from _of_texts(path, texts, task)
+
+
+def _meant(name: str, text: str) -> object:
+    """What the training program makes of a text: 1 and 1.0 may be the same."""
+    try:
+        return PARAMETERS[name].check(text)
+    except ValueError:
+        return text
 
 
 def _of_numbers(path: tuple[str, ...], given: Range, task: str) -> Iterator[Problem]:

@@ -139,11 +139,25 @@ def test_each_trial_is_a_line_once_it_has_ended_and_the_best_so_far_is_named(
     ]
 
 
-def test_a_trial_that_failed_says_why(capsys: pytest.CaptureFixture[str]) -> None:
-    failed = replace(TRIALS[1], status="Failed", result=None, failure_reason="no rows\nof it")
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("no rows\nof it", "no rows"),
+        (
+            "AlgorithmError: ...logloss:0.476\n[9]\tbest-logloss:0.475, killed by SIGKILL, exit code: 137",
+            "AlgorithmError: [9]\tbest-logloss:0.475, killed by SIGKILL, exit code: 137",
+        ),
+        (
+            "AlgorithmError: Traceback (most recent call last):\n  File\nValueError: no rows, exit code: 1",
+            "AlgorithmError: ValueError: no rows, exit code: 1",
+        ),
+    ],
+)
+def test_a_trial_that_failed_says_why(capsys: pytest.CaptureFixture[str], reason: str, said: str) -> None:
+    failed = replace(TRIALS[1], status="Failed", result=None, failure_reason=reason)
     with LineScreen("bank-churn", "title") as screen:
         screen.show(snapshot(replace(TUNES, trials=(failed,))))
-    assert "    trial 2 of 9: failed with eta 0.2235, max_depth 2: no rows" in capsys.readouterr().err
+    assert f"    trial 2 of 9: failed with eta 0.2235, max_depth 2: {said}\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("width", [20, 40, 71, 120])

@@ -98,6 +98,20 @@ def steps(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "a list of values has no scale, and it says 'log'",
         ),
         ("jobs = 2", "max_depth = [3, 4, 3]", "ranges] max_depth", "it names 3 more than once"),
+        ("jobs = 2", "lambda = [1, 2, 1.0]", "ranges] lambda", "1 and 1.0 are the same value"),
+        ("jobs = 2", 'max_depth = [4, "3", "+3"]', "ranges] max_depth", "3 and +3 are the same value"),
+        (
+            "jobs = 2",
+            "alpha = { low = 1e-300, high = 1 }",
+            "ranges.alpha]",
+            "1e-300 is no alpha: it is too near to 0",
+        ),
+        (
+            "jobs = 2",
+            "alpha = { low = 1, high = 1e300 }",
+            "ranges.alpha]",
+            "1e+300 is no alpha: it is too far",
+        ),
         ("jobs = 2", "max_depth = 3", "ranges] max_depth", "3 is no range"),
         ("jobs = 2", "max_dept = [3, 4]", "ranges] max_dept", "Did you mean 'max_depth'?"),
         ("jobs = 2", "seed = [1, 2]", "ranges] seed", "the best of several seeds is luck"),
@@ -118,6 +132,12 @@ def steps(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "every combination, which are 2",
         ),
         ('strategy = "grid"', "num_round = { low = 1, high = 99 }", "ranges.num_round]", "and these are 99"),
+        (
+            'strategy = "grid"',
+            'max_depth = { low = 2, high = 4, scale = "log" }',
+            "ranges.max_depth]",
+            "so the scale 'log' says nothing",
+        ),
         (
             'strategy = "grid"\nparallel = 4',
             "max_depth = [2, 4]",

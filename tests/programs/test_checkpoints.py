@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from program_runs import ROOT, Finished, run_program
+from small_disk import run_on_small_disk
 
 ROUNDS = 200
 _F_SETPIPE_SZ = 1031
@@ -174,7 +175,9 @@ def test_a_damaged_checkpoint_is_said_to_be_one_and_not_used(folder: Path, tmp_p
     kept = path.read_bytes()
     middle = len(kept) // 2
     flipped = kept[:middle] + bytes([kept[middle] ^ 1]) + kept[middle + 1 :]
-    for spoilt in (kept[:middle], flipped, b"nothing"):
+    entry = kept.index(b"PK\x01\x02")  # of the archive's directory: version needed, flags, compression
+    wrong = [kept[: entry + at] + bytes([99]) + kept[entry + at + 1 :] for at in (6, 8, 10)]
+    for spoilt in (kept[:middle], flipped, b"nothing", b"", *wrong):
         path.write_bytes(spoilt)
         lines = printed_by(folder)
         assert any(line.startswith(f"checkpoint: {path.name} is damaged and is not used") for line in lines)
@@ -192,3 +195,24 @@ def test_short_trainings_and_jobs_without_checkpoints_write_none(folder: Path) -
     assert process.wait() == 0
     process.stdout.close()
     assert not (folder / "checkpoints").exists()
+
+
+ON_A_SMALL_DISK = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import train
+sys.exit(train.main(["--opt-ml", sys.argv[2], "--checkpoint-seconds", "0"]))
+"""
+
+
+def test_a_full_disk_costs_the_checkpoints_and_not_the_training(folder: Path, tmp_path: Path) -> None:
+    ask_for(folder, num_round=ROUNDS, early_stopping_rounds=0)
+    model, _ = without_interruption(folder, tmp_path)
+    (folder / "checkpoints").rmdir()
+    arguments = [str(ROOT / "training"), str(folder)]
+    done = run_on_small_disk(folder / "checkpoints", "64k", ON_A_SMALL_DISK, *arguments)
+    if done is None:
+        pytest.skip("this machine gives no disk of its own")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " rounds none could be written: OSError(28, 'No space left on device')" in done.stdout
+    assert model_of(folder) == model

@@ -48,6 +48,8 @@ def folder(tmp_path: Path, tumors: Finished) -> Path:
         ("lambda", "inf", ["lambda is 'inf'"]),
         ("base_score", "1.5", ["base_score is 1.5; of classes it is a probability, above 0 and below 1"]),
         ("base_score", "inf", ["base_score is 'inf'"]),
+        ("gamma", "1e300", ["gamma is '1e300'; it is too far from 0 for XGBoost"]),
+        ("eta", "1e-46", ["eta is '1e-46'; it is too near to 0 for XGBoost"]),
     ],
 )
 def test_a_wrong_hyperparameter_is_one_clear_line(

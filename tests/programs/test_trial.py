@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import xgboost as xgb
@@ -82,3 +84,28 @@ def test_a_metric_that_the_task_has_not_is_one_clear_line(tmp_path: Path, tumors
     assert (tmp_path / "output/failure").read_text() == (
         "hyperparameters: a binary task has no tuning_metric rmse. Use one of: logloss, error, auc, aucpr"
     )
+
+
+def test_a_metric_that_is_no_number_ends_the_trial_in_its_first_round(
+    tmp_path: Path, tumors: Finished, progression: Finished
+) -> None:
+    of_one_class, with_a_zero = tmp_path / "of one class", tmp_path / "with a zero"
+    for folder, finished in ((of_one_class, tumors), (with_a_zero, progression)):
+        shutil.copytree(finished.folder / "input", folder / "all/input")
+    (path,) = (of_one_class / "all/input/data/validation").iterdir()
+    rows = pq.read_table(path)
+    pq.write_table(rows.filter(pc.equal(rows["diagnosis"].cast("string"), "benign")), path)
+    (path,) = (with_a_zero / "all/input/data/validation").iterdir()
+    rows = pq.read_table(path)
+    targets = pa.array([0, *rows["progression"].to_pylist()[1:]], rows["progression"].type)
+    pq.write_table(rows.set_column(rows.column_names.index("progression"), "progression", targets), path)
+    for folder, metric, reason in (
+        (of_one_class, "auc", "nan on the validation part, as where all rows are of one class"),
+        (with_a_zero, "mape", "inf on the validation part, as where the target of a row is 0"),
+    ):
+        done = run(folder, Finished(folder / "all", tumors.outputs), tuning_metric=metric)
+        assert done.returncode == 1
+        assert (folder / "output/failure").read_text() == (
+            f"models cannot be compared by {metric}: it is {reason}. Choose another metric for the tuning"
+        )
+        assert "\n[1]" not in done.stdout
