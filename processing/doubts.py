@@ -212,7 +212,8 @@ def _unread_finding(name: str, quantity: Unread, texts: Sequence[str]) -> Findin
 
 
 def _others(plan: Plan, counts: Counts, name: str, found: Recognised) -> tuple[str, ...]:
-    """All texts of the column, in every part, that the settings which are recommended do not read."""
+    """All texts of the column, in every part, that the settings which are recommended do not read; of very
+    many the first in order."""
     wanted = found.readings[0].settings
     notation = plan.settings.notation(name)
     notation = replace(
@@ -221,16 +222,16 @@ def _others(plan: Plan, counts: Counts, name: str, found: Recognised) -> tuple[s
         thousands=wanted.get("thousands", notation.thousands),
         amounts="kinds" in wanted,
     )
-    others: dict[str, None] = {}
+    others: set[str] = set()
     for texts in _all_texts(plan, counts, name):
         distinct = texts.unique().drop_null()
         if "date_format" in wanted:
             values = timestamps(distinct, wanted["date_format"])
         else:
             values = numbers(distinct, notation).plain
-        others |= dict.fromkeys(distinct.filter(pc.is_null(values)).to_pylist())
-        if len(others) > _MOST_OTHERS:
-            break
+        others |= {*distinct.filter(pc.is_null(values)).to_pylist()}
+        if len(others) > _MOST_OTHERS:  # the first in order, so that the order of the rows does not matter
+            others = {*sorted(others)[: _MOST_OTHERS + 1]}
     return tuple(sorted(others))
 
 
@@ -274,7 +275,8 @@ def _doubt(name: str, found: Recognised, plan: Plan) -> _Doubt:
         marks = tuple(sorted({text.strip() for text in known} - {*plan.settings.missing_values, UNKNOWN}))
     more = len(found.others) - _OTHERS_SHOWN
     what = found.what + (f" and {', '.join(map(repr, found.others[:_OTHERS_SHOWN]))}" if found.others else "")
-    what += f" and {more:,} more" if more > 0 else ""
+    many = len(found.others) > _MOST_OTHERS
+    what += " and many more" if many else f" and {more:,} more" if more > 0 else ""
     return _Doubt(
         name, what, found.fits, tuple(readings), tuple(one.example for one in found.readings), marks
     )

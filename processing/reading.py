@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 
 import column_types
 import faults
@@ -26,7 +25,7 @@ from recognition import is_finite, recognise
 from settings_lines import list_line, toml_key, toml_text
 from source_file import Evidence, SourceFile, TypesContradicted, joint
 
-_MOST_ODD = 200  # texts of a file that are looked at for the remedy of an error
+_MOST_ODD = 200  # texts that are found for the remedy of an error
 _BLOCK_BYTES = 3 << 20  # what Arrow parses at a time; several are in memory at once
 
 
@@ -171,17 +170,13 @@ def _unfitting_kind(
             for file in files
             if not file.is_parquet and name in file.stored
         )
-        odd = [
-            (file.name, text)
-            for file in files
-            if _is_written(file, name, settings)
-            for text in islice(_odd_texts(texts_of([file], name, settings), are_of_kind), _MOST_ODD)
-        ]
-        found = next(filter(None, places), None) or next(iter(odd), None)
+        odd, looked_at = _odd_texts(name, files, settings, are_of_kind)
+        found = next(filter(None, places), None) or next(((file, text) for text, file in odd.items()), None)
         if found:
             where, value = found
             remedy = _written_otherwise(name, kind, value, settings)
-            remedy = remedy or _no_value(name, kind, value, {text for _, text in odd}, settings)
+            some = odd if len(odd) <= looked_at / 2 else ()  # else this is no column of that kind
+            remedy = remedy or _no_value(name, kind, value, some, settings)
             return _of_other_kind(name, kind, f"this is {value!r}", where, settings, remedy)
         if name == settings.target:
             where = files[0].name if files else None
@@ -207,20 +202,29 @@ def _written_otherwise(name: str, kind: str, value: str, settings: DatasetSettin
 
 
 def _odd_texts(
-    blocks: Iterable[pa.StringArray], are_of_kind: Callable[[pa.StringArray], bool]
-) -> Iterator[str]:
-    """The texts that are not of the kind, in the order of the files; each at least once."""
-    for texts in blocks:
-        waiting = [texts.unique().drop_null()]
-        while waiting:
-            some = waiting.pop()
-            if are_of_kind(some):
-                continue
-            if len(some) == 1:
-                yield some[0].as_py()
-                continue
-            half = len(some) // 2
-            waiting += [some[half:], some[:half]]
+    name: str,
+    files: Sequence[SourceFile],
+    settings: DatasetSettings,
+    are_of_kind: Callable[[pa.StringArray], bool],
+) -> tuple[dict[str, str], int]:
+    """The column's texts that are not of the kind, each with the first file that it is in, or very many of
+    them; and how many texts were looked at."""
+    odd: dict[str, str] = {}
+    looked_at = 0
+    for file in files:
+        for texts in texts_of([file], name, settings) if _is_written(file, name, settings) else ():
+            waiting = [texts.unique().drop_null()]
+            looked_at += len(waiting[0])
+            while waiting and len(odd) < _MOST_ODD:
+                some = waiting.pop()
+                if are_of_kind(some):
+                    continue
+                if len(some) == 1:
+                    odd.setdefault(some[0].as_py(), file.name)
+                    continue
+                half = len(some) // 2
+                waiting += [some[half:], some[:half]]
+    return odd, looked_at
 
 
 def _no_value(name: str, kind: str, value: str, others: Iterable[str], settings: DatasetSettings) -> str:

@@ -44,6 +44,7 @@ class Asked:
         whole: whether each instance is given all of the data.
         reads: whether it is given any: what joins the counts of other instances is not.
         trials, at_once: of a tuning step, its trainings and how many of them run side by side; else 1.
+        kept_seconds: for how long its instances then wait for another job, in a warm pool.
     """
 
     step: str
@@ -56,6 +57,7 @@ class Asked:
     max_depth: int
     trials: int = 1
     at_once: int = 1
+    kept_seconds: int = 0
 
     def job(self, data: Data, cores: int) -> calculated.Job | None:
         program = _PROGRAMS.get(self.step)
@@ -104,6 +106,7 @@ def asked_of(step: Mapping[str, Any], values: Mapping[str, Any]) -> Asked:
         max_depth=_whole_number(given.get("max_depth"), 6),
         trials=int(limits.get("MaxNumberOfTrainingJobs", 1)),
         at_once=int(limits.get("MaxParallelTrainingJobs", 1)),
+        kept_seconds=int(cluster.get("KeepAlivePeriodInSeconds", 0)),
     )
 
 

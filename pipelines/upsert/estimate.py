@@ -165,6 +165,9 @@ def _estimate(asked: Asked, data: Data | None, past: Past | None, prices: Prices
         found = replace(blank, seconds=seconds, billed=billed, executions=count, why=said)
     else:
         found = _calculate(blank, asked, data, in_aws=prices is not None)
+    if prices is not None and asked.kept_seconds:
+        kept = f"not counted: its warm pool, up to {asked.kept_seconds / 60:g} minutes more"
+        found = replace(found, why=f"{found.why}; {kept}")
     if prices is None or found.billed is None:
         return found
     price = prices.per_hour.get(asked.instance_type)

@@ -218,6 +218,12 @@ max_depth = [2, 4]
         return {step["step"]: step["billed_seconds"]["expected"] for step in in_aws["steps"]}
 
     one = billed(plain)
+    warm = plain.replace(
+        "[projects.bank.fraud-detection]",
+        "[projects.bank.churn.training]\nkeep_alive_minutes = 30\n[projects.bank.fraud-detection]",
+    )
+    assert billed(warm) == one
+    assert "not counted: its warm pool, up to 30 minutes more" in gatehouse("plan").out
     shared = billed(plain.replace('description = "Who leaves"\n', f'description = "Who leaves"\n{fleet}'))
     assert set(shared) == {"ProfileData", "SplitData", "PreprocessData", "TrainModel", "EvaluateModel"}
     # So little data takes no time: each instance is billed for its start.

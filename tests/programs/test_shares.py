@@ -264,6 +264,11 @@ def test_a_remedy_names_the_odd_texts_of_all_parts_and_all_hosts(tmp_path: Path)
     assert f"and also_missing = {json.dumps(odd)}" in expected.message
     for hosts in (1, 2, 5):
         assert prepare_shares(tmp_path / str(hosts), data, BINARY, hosts)[0].message == expected.message
+    several = {name: text + "".join(f"o{name}{n},yes\n" for n in range(300)) for name, text in data.items()}
+    several["5.csv"] = as_csv(["n", "y"], [[f"{n},25", "no"] for n in range(60_000)])
+    expected = alone(tmp_path / "many alone", several, BINARY)
+    assert "'#N/A', '-', 'fehlt' and many more" in expected.message
+    assert prepare_shares(tmp_path / "many", several, BINARY, 2)[0].message == expected.message
     right = {**BINARY, "decimal": {"n": ","}, "also_missing": odd}
     same(prepare_shares(tmp_path, data, right, 2)[0], alone(tmp_path / "right", data, right))
 
