@@ -223,7 +223,8 @@ def _threads(parts: _Parts) -> int:
 
 def _save(folder: Path, booster: xgb.Booster, schema: Schema, schema_path: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    booster.save_model(folder / "model.ubj")
+    # Not save_model: it does not notice where the end of the file cannot be written.
+    (folder / "model.ubj").write_bytes(booster.save_raw("ubj"))
     shutil.copyfile(schema_path, folder / "schema.json")
     copy_serving_code(folder / "code")
     names = _booster_names(schema.names)
