@@ -85,6 +85,19 @@ def test_a_disk_too_small_for_the_rows_is_one_clear_line(folder: Path) -> None:
     assert done.stderr == f"error: {reason}\n"
 
 
+def test_a_model_whose_end_does_not_fit_on_the_disk_is_no_model(folder: Path) -> None:
+    run(folder, num_round=20)
+    pages, rest = divmod((folder / "model/model.ubj").stat().st_size, 4096)
+    assert rest
+    shutil.rmtree(folder / "model")
+    arguments = [str(ROOT / "training"), str(folder), str(folder)]
+    done = run_on_small_disk(folder / "model", f"{4 * pages}k", ON_A_SMALL_DISK, *arguments)
+    if done is None:
+        pytest.skip("this machine gives no disk of its own")
+    assert done.returncode == 1
+    assert (folder / "output/failure").read_text() == "OSError: [Errno 28] No space left on device"
+
+
 def test_rows_kept_on_disk_go_on_from_a_checkpoint(folder: Path) -> None:
     """The unbroken training's last checkpoint has all rounds: what follows makes the model out of it."""
     asked = {"num_round": 30, "subsample": 0.7, "early_stopping_rounds": 0, "external_memory": "always"}
