@@ -18,6 +18,7 @@ import selectors
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -113,7 +114,12 @@ def connected(resources: Mapping[str, Any], fail: Callable[[str], None]) -> Iter
             os._exit(1)
 
     try:
-        collective.init(**arguments)
+        if rank:
+            print(f"{current} connects with {hosts[0]}, {address}:{port}", flush=True)
+        with warnings.catch_warnings():
+            # XGBoost warns of each attempt until the first instance has started; the last one is an error.
+            warnings.filterwarnings("ignore", r"(?s).*(Failed to connect|Retrying connection)")
+            collective.init(**arguments)
         worker = Worker(collective.get_rank(), collective.get_world_size())
         others = _connections(worker, address)
         watch = threading.Thread(target=_watch, args=(others, end), name="watch", daemon=True)

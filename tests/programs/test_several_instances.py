@@ -71,6 +71,8 @@ def test_instances_train_one_model_together_each_on_its_own_rows(tmp_path: Path,
     printed = run(folders)
     assert "best_iteration=" in printed[0]
     assert "best_iteration=" not in printed[1]
+    assert "algo-2 connects with algo-1, 127.0.0.1:" in printed[1]
+    assert "Failed to connect" not in printed[1], "it starts before the first one"
     assert (folders[0] / "model/model.ubj").is_file()
     assert not (folders[1] / "model").exists()
     alone = float(tumors.outputs[1].rsplit("validation-logloss=", 1)[1])
