@@ -110,6 +110,8 @@ def _check_distribution(resources: Mapping[str, Any], channels: Mapping[str, Any
     if len(resources.get("hosts") or ()) < 2:
         return
     for name in ("train", "validation"):
+        if channels and name not in channels:
+            continue  # that there are no files is said later
         given = channels.get(name, {}).get("S3DistributionType", "FullyReplicated")
         if given != "ShardedByS3Key":
             raise InputError(

@@ -114,6 +114,17 @@ def test_instances_that_were_all_given_every_file_are_refused(tmp_path: Path, tu
     assert "Set the channel's S3DataDistributionType to ShardedByS3Key" in printed
 
 
+def test_a_channel_that_the_job_has_not_is_said_to_have_no_files(tmp_path: Path, tumors: Finished) -> None:
+    folders = instances(tmp_path, tumors, [range(3), range(3, 5)])
+    for folder in folders:
+        (folder / "input/config/inputdataconfig.json").write_text(json.dumps({"train": SHARDED["train"]}))
+        shutil.rmtree(folder / "input/data/validation")
+    running = [start(folder) for folder in folders]
+    for process in running:
+        assert "error: channel validation: no Parquet file in" in process.communicate(timeout=60)[0]
+        assert process.returncode == 1
+
+
 def test_instances_go_on_from_the_first_one_s_checkpoint(tmp_path: Path, tumors: Finished) -> None:
     asked = {"num_round": 100, "subsample": 0.7, "early_stopping_rounds": 0}
     whole = instances(tmp_path / "whole", tumors, [(0, 1, 2), (3, 4)], **asked)
