@@ -170,3 +170,31 @@ def test_an_instance_that_dies_ends_the_others_with_a_reason(
             lost = "has lost its connection with the other instances: one of them has ended."
             assert reason.startswith(f"algo-{number + 1} {lost}")
             assert f"error: {reason}" in printed
+
+
+IN_A_HURRY = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import workers
+workers._CONNECT_SECONDS = 3
+import train
+sys.exit(train.main(["--opt-ml", sys.argv[2]]))
+"""
+
+
+@pytest.mark.parametrize("present", [0, 1])
+def test_an_instance_does_not_wait_for_ever_for_one_that_never_connects(
+    tmp_path: Path, tumors: Finished, present: int
+) -> None:
+    folder = instances(tmp_path, tumors, [(0, 1, 2), (3, 4)])[present]
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_HURRY, str(ROOT / "training"), str(folder)],
+        env={"TRAINING_JOB_NAME": str(tmp_path), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    reason = (folder / "output/failure").read_text()
+    assert reason.startswith(f"algo-{present + 1} has waited 3 s for all 2 instances to connect with algo-1")
+    assert f"error: {reason}" in done.stderr
