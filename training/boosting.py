@@ -113,7 +113,8 @@ def _check_comparable(metric: str, value: float) -> None:
     """Raises InputError where models cannot be compared, before they are trained to the end."""
     if math.isfinite(value):
         return
-    reason = {"mape": ", as where the target of a row is 0", "auc": ", as where all rows are of one class"}
+    one_class = ", as where all rows of each instance are of one class"
+    reason = {"mape": ", as where the target of a row is 0", "auc": one_class, "aucpr": one_class}
     raise InputError(
         f"models cannot be compared by {metric}: it is {value} on the validation part"
         f"{reason.get(metric, '')}. Choose another metric for the tuning"

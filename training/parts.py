@@ -10,6 +10,7 @@ of several workers has files of its own.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from row_order import content_hashes
 
 _SORTED_BYTES = 1 << 30
 _BATCH_ROWS = 65_536
+_STORED_VALUE_BYTES = 8  # at most, of a matrix on disk: its bins by row (4) and by column (1 to 4)
+_STORED_ROW_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,21 @@ class OnDisk:
     folder: Path
     batch_rows: int
 
+    def check_there_is_room(self, rows: int, features: int) -> None:
+        """Check that what XGBoost makes of a batch fits: it aborts the process where a write fails.
+
+        Raises:
+            InputError: the disk is all but full.
+        """
+        needed = 2 * rows * (features * _STORED_VALUE_BYTES + _STORED_ROW_BYTES)  # one may still be written
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise InputError(
+                "the rows are trained on from the disk, and it is full:"
+                f" {free / 1e6:,.1f} MB are free, and the next {rows:,} rows may need {needed / 1e6:,.1f} MB."
+                " Set a larger volume_size_gb, or more instances"
+            )
+
 
 def quantised(
     part: Part,
@@ -148,7 +166,7 @@ class _Batches(xgb.DataIter):  # type: ignore[misc]
     ) -> None:
         super().__init__(cache_prefix=str(on_disk.folder / part.name) if on_disk else None)
         self.part, self.schema, self.names, self.weights = part, schema, names, weights
-        self.batch_rows = on_disk.batch_rows if on_disk else 1
+        self.on_disk = on_disk
         self.digest = hashlib.blake2b(digest_size=16)
         self.digested = False
         self.kept = None
@@ -166,6 +184,8 @@ class _Batches(xgb.DataIter):  # type: ignore[misc]
             return False
         if not self.digested:
             self.digest.update(content_hashes(rows.data, rows.label))
+        if self.on_disk:
+            self.on_disk.check_there_is_room(*rows.data.shape)
         weight = None if self.weights is None else self.weights[rows.label.astype(np.int64)]
         input_data(
             data=rows.data,
@@ -182,7 +202,8 @@ class _Batches(xgb.DataIter):  # type: ignore[misc]
             rows, order, _ = self.kept
             self.batches = _in_order(rows, order)
         else:
-            self.batches = _in_order_of_files(self.part, self.schema, self.batch_rows)
+            least_rows = self.on_disk.batch_rows if self.on_disk else 1
+            self.batches = _in_order_of_files(self.part, self.schema, least_rows)
 
 
 def _all_rows(part: Part, schema: Schema) -> tuple[_Rows, np.ndarray, np.ndarray]:

@@ -110,6 +110,8 @@ def _check_distribution(resources: Mapping[str, Any], channels: Mapping[str, Any
     if len(resources.get("hosts") or ()) < 2:
         return
     for name in ("train", "validation"):
+        if channels and name not in channels:
+            continue  # that there are no files is said later
         given = channels.get(name, {}).get("S3DistributionType", "FullyReplicated")
         if given != "ShardedByS3Key":
             raise InputError(
@@ -223,7 +225,8 @@ def _threads(parts: _Parts) -> int:
 
 def _save(folder: Path, booster: xgb.Booster, schema: Schema, schema_path: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    booster.save_model(folder / "model.ubj")
+    # Not save_model: it does not notice where the end of the file cannot be written.
+    (folder / "model.ubj").write_bytes(booster.save_raw("ubj"))
     shutil.copyfile(schema_path, folder / "schema.json")
     copy_serving_code(folder / "code")
     names = _booster_names(schema.names)

@@ -18,6 +18,7 @@ import selectors
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ from xgboost import collective
 from xgboost.tracker import RabitTracker
 
 _START_SECONDS = 600  # hosts of one job start minutes apart
+_CONNECT_SECONDS = 1800  # one may have more to download than another
 _OWN_REASON_SECONDS = 5  # the others' end may have a reason that this instance is about to find, too
 _GOODBYE = b"."  # what an instance sends that has done its part
 _Value = TypeVar("_Value")
@@ -112,10 +114,28 @@ def connected(resources: Mapping[str, Any], fail: Callable[[str], None]) -> Iter
             fail(reason)
             os._exit(1)
 
+    def give_up() -> None:
+        if ending.acquire(blocking=False):
+            fail(
+                f"{current} has waited {_CONNECT_SECONDS} s for all {len(hosts)} instances to connect with"
+                f" {hosts[0]}: one of them has ended before, or cannot reach it. Its log may say why;"
+                " in a VPC the security groups have to let the instances reach each other"
+            )
+            os._exit(1)
+
+    waits = threading.Timer(_CONNECT_SECONDS, give_up)
+    waits.daemon = True
     try:
-        collective.init(**arguments)
+        waits.start()
+        if rank:
+            print(f"{current} connects with {hosts[0]}, {address}:{port}", flush=True)
+        with warnings.catch_warnings():
+            # XGBoost warns of each attempt until the first instance has started; the last one is an error.
+            warnings.filterwarnings("ignore", r"(?s).*(Failed to connect|Retrying connection)")
+            collective.init(**arguments)
         worker = Worker(collective.get_rank(), collective.get_world_size())
         others = _connections(worker, address)
+        waits.cancel()
         watch = threading.Thread(target=_watch, args=(others, end), name="watch", daemon=True)
         watch.start()
         yield worker

@@ -6,6 +6,7 @@ Used once, where the command ends: commands let botocore's exceptions pass.
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from botocore import exceptions
 
@@ -25,6 +26,11 @@ _INVALID = {
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
 }
+
+_ON_THIS_MACHINE = (
+    "The local SageMaker behind it has ended, or is stuck: `gatehouse local up` starts it again, and"
+    " `gatehouse retry` goes on with an execution that was under way"
+)
 
 
 def explain(error: Exception) -> GatehouseError | None:
@@ -46,7 +52,9 @@ def explain(error: Exception) -> GatehouseError | None:
         return GatehouseError(
             "the endpoint could not be reached",
             where=str(url) if url else None,
-            remedy=f"Check the network, the proxy and the region ({_first_line(str(error))})",
+            remedy=_ON_THIS_MACHINE
+            if url and urlsplit(str(url)).hostname == "127.0.0.1"
+            else f"Check the network, the proxy and the region ({_first_line(str(error))})",
         )
     if isinstance(error, exceptions.ParamValidationError):
         return GatehouseError(" ".join(str(error).split()))

@@ -38,7 +38,7 @@ def restore(job: JobRun) -> None:
     config = job.document.get("CheckpointConfig")
     if not config:
         return
-    transfer.require_bucket(job.objects, config["S3Uri"], "checkpoints")
+    transfer.require_bucket(job.objects, config["S3Uri"], "a checkpoint")
     found = transfer.listed(job.objects, _prefix(config))
     for host in job.hosts:
         transfer.stage(found, _folder(config, host), job.check)

@@ -29,8 +29,9 @@ class GaussianProcess:
     def __init__(self, points: Sequence[Point], results: Sequence[float]) -> None:
         """`results`: as many as points, one at least."""
         self._points = points
-        self._mean = math.fsum(results) / len(results)
-        spread = math.sqrt(math.fsum((one - self._mean) ** 2 for one in results) / len(results))
+        # A training that diverged may have any float as its result: no sum or square of them is taken.
+        self._mean = math.fsum(one / len(results) for one in results)
+        spread = math.hypot(*((one - self._mean) / math.sqrt(len(results)) for one in results))
         self._scale = spread or 1.0
         targets = [(one - self._mean) / self._scale for one in results]
         self.best = max(targets)

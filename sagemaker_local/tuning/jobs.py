@@ -191,9 +191,18 @@ def _fruitless(tried: list[Trained]) -> str | None:
     """Why an end without a result is a failure."""
     if any(one.goodness is not None for one in tried):
         return None
-    failed = [one for one in tried if one.status == "Failed"]
-    if failed and not any(one.status == "Completed" for one in tried):
-        return _no_success(failed)
+    by_status = {
+        status: [one for one in tried if one.status == status]
+        for status in ("Completed", "Failed", "Stopped")
+    }
+    if not by_status["Completed"]:
+        if failed := by_status["Failed"]:
+            return _no_success(failed)
+        if stopped := by_status["Stopped"]:
+            return (
+                f"No training job was completed after {len(stopped)} attempts: each was stopped, by its own"
+                " MaxRuntimeInSeconds or that of the tuning job."
+            )
     metric = tried[0].definition.metric if tried else "the objective"
     return (
         f"No objective metrics found after running {len(tried)} training jobs. The regular expression of"

@@ -89,7 +89,7 @@ def test_an_endpoint_that_does_not_answer_is_named() -> None:
     explained = explain(failed.value)
     assert explained is not None
     assert url in str(explained)
-    assert "could not be reached" in str(explained)
+    assert "could not be reached. The local SageMaker behind it has ended" in str(explained)
 
 
 def test_an_error_of_the_program_is_not_explained_away() -> None:

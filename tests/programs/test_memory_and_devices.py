@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from program_runs import Finished, run_program
+from program_runs import ROOT, Finished, run_program
+from small_disk import run_on_small_disk
 
 GIGABYTE = 1 << 30
 
@@ -60,6 +61,41 @@ def test_rows_kept_on_disk_give_the_same_metric(folder: Path) -> None:
         assert said.endswith(f": trained on {where}; external_memory = {external}")
         best[external] = float(lines[-1].rpartition("=")[2])
     assert best["always"] == pytest.approx(best["never"], abs=0.002)
+
+
+ON_A_SMALL_DISK = """
+import sys, tempfile
+sys.path.insert(0, sys.argv[1])
+tempfile.tempdir = sys.argv[3]
+import train
+sys.exit(train.main(["--opt-ml", sys.argv[2]]))
+"""
+
+
+def test_a_disk_too_small_for_the_rows_is_one_clear_line(folder: Path) -> None:
+    """XGBoost alone would abort, and leave no reason but a trace of its own."""
+    (folder / "input/config/hyperparameters.json").write_text('{"external_memory": "always"}')
+    arguments = [str(ROOT / "training"), str(folder), str(folder / "disk")]
+    done = run_on_small_disk(folder / "disk", "32k", ON_A_SMALL_DISK, *arguments)
+    if done is None:
+        pytest.skip("this machine gives no disk of its own")
+    assert done.returncode == 1, done.stderr
+    reason = (folder / "output/failure").read_text()
+    assert reason.startswith("the rows are trained on from the disk, and it is full: 0.0 MB are free")
+    assert done.stderr == f"error: {reason}\n"
+
+
+def test_a_model_whose_end_does_not_fit_on_the_disk_is_no_model(folder: Path) -> None:
+    run(folder, num_round=20)
+    pages, rest = divmod((folder / "model/model.ubj").stat().st_size, 4096)
+    assert rest
+    shutil.rmtree(folder / "model")
+    arguments = [str(ROOT / "training"), str(folder), str(folder)]
+    done = run_on_small_disk(folder / "model", f"{4 * pages}k", ON_A_SMALL_DISK, *arguments)
+    if done is None:
+        pytest.skip("this machine gives no disk of its own")
+    assert done.returncode == 1
+    assert (folder / "output/failure").read_text() == "OSError: [Errno 28] No space left on device"
 
 
 def test_rows_kept_on_disk_go_on_from_a_checkpoint(folder: Path) -> None:

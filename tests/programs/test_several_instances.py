@@ -71,6 +71,8 @@ def test_instances_train_one_model_together_each_on_its_own_rows(tmp_path: Path,
     printed = run(folders)
     assert "best_iteration=" in printed[0]
     assert "best_iteration=" not in printed[1]
+    assert "algo-2 connects with algo-1, 127.0.0.1:" in printed[1]
+    assert "Failed to connect" not in printed[1], "it starts before the first one"
     assert (folders[0] / "model/model.ubj").is_file()
     assert not (folders[1] / "model").exists()
     alone = float(tumors.outputs[1].rsplit("validation-logloss=", 1)[1])
@@ -110,6 +112,17 @@ def test_instances_that_were_all_given_every_file_are_refused(tmp_path: Path, tu
     printed = process.communicate(timeout=60)[0]
     assert process.returncode == 1
     assert "Set the channel's S3DataDistributionType to ShardedByS3Key" in printed
+
+
+def test_a_channel_that_the_job_has_not_is_said_to_have_no_files(tmp_path: Path, tumors: Finished) -> None:
+    folders = instances(tmp_path, tumors, [range(3), range(3, 5)])
+    for folder in folders:
+        (folder / "input/config/inputdataconfig.json").write_text(json.dumps({"train": SHARDED["train"]}))
+        shutil.rmtree(folder / "input/data/validation")
+    running = [start(folder) for folder in folders]
+    for process in running:
+        assert "error: channel validation: no Parquet file in" in process.communicate(timeout=60)[0]
+        assert process.returncode == 1
 
 
 def test_instances_go_on_from_the_first_one_s_checkpoint(tmp_path: Path, tumors: Finished) -> None:
@@ -157,3 +170,31 @@ def test_an_instance_that_dies_ends_the_others_with_a_reason(
             lost = "has lost its connection with the other instances: one of them has ended."
             assert reason.startswith(f"algo-{number + 1} {lost}")
             assert f"error: {reason}" in printed
+
+
+IN_A_HURRY = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import workers
+workers._CONNECT_SECONDS = 3
+import train
+sys.exit(train.main(["--opt-ml", sys.argv[2]]))
+"""
+
+
+@pytest.mark.parametrize("present", [0, 1])
+def test_an_instance_does_not_wait_for_ever_for_one_that_never_connects(
+    tmp_path: Path, tumors: Finished, present: int
+) -> None:
+    folder = instances(tmp_path, tumors, [(0, 1, 2), (3, 4)])[present]
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_HURRY, str(ROOT / "training"), str(folder)],
+        env={"TRAINING_JOB_NAME": str(tmp_path), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    reason = (folder / "output/failure").read_text()
+    assert reason.startswith(f"algo-{present + 1} has waited 3 s for all 2 instances to connect with algo-1")
+    assert f"error: {reason}" in done.stderr

@@ -100,7 +100,11 @@ def test_a_metric_that_is_no_number_ends_the_trial_in_its_first_round(
     targets = pa.array([0, *rows["progression"].to_pylist()[1:]], rows["progression"].type)
     pq.write_table(rows.set_column(rows.column_names.index("progression"), "progression", targets), path)
     for folder, metric, reason in (
-        (of_one_class, "auc", "nan on the validation part, as where all rows are of one class"),
+        (
+            of_one_class,
+            "auc",
+            "nan on the validation part, as where all rows of each instance are of one class",
+        ),
         (with_a_zero, "mape", "inf on the validation part, as where the target of a row is 0"),
     ):
         done = run(folder, Finished(folder / "all", tumors.outputs), tuning_metric=metric)

@@ -184,6 +184,19 @@ def test_an_objective_that_is_not_in_the_log_is_said_to_be_missing(workshop: Any
     assert "No objective metrics found after running 1 training jobs" in found["FailureReason"]
 
 
+def test_training_jobs_that_were_all_stopped_at_their_limit_are_said_to_be(workshop: Any, name: str) -> None:
+    asked = request(workshop, jobs=2)
+    definition = asked["TrainingJobDefinition"]
+    definition["StaticHyperParameters"]["kind"] = "wait"
+    definition["StoppingCondition"] = {"MaxRuntimeInSeconds": 1}
+    start(workshop, name, asked)
+    found = ended(workshop, name)
+    assert found["HyperParameterTuningJobStatus"] == "Failed"
+    assert found["FailureReason"].startswith(
+        "No training job was completed after 2 attempts: each was stopped"
+    )
+
+
 def test_a_stop_ends_the_training_jobs_too(workshop: Any, name: str) -> None:
     asked = request(workshop, strategy="Grid", jobs=None, **of_kind("wait", "a"))
     asked["TrainingJobDefinition"]["StaticHyperParameters"]["place"] = "1"

@@ -57,7 +57,7 @@ def test_the_folder_may_lie_elsewhere_below_opt_ml(bench: Any) -> None:
 def test_a_bucket_that_is_not_there_fails_the_job_before_it_runs(bench: Any) -> None:
     job = bench.training("touch /opt/ml/model/ran", CheckpointConfig={"S3Uri": "s3://nowhere/x"})
     ended = bench.trained(job)
-    assert ended["FailureReason"].startswith("ClientError: checkpoints goes to s3://nowhere/x")
+    assert ended["FailureReason"].startswith("ClientError: a checkpoint goes to s3://nowhere/x")
 
 
 def test_a_program_that_is_killed_leaves_its_checkpoints(bench: Any) -> None:

@@ -124,6 +124,13 @@ def test_a_gaussian_process_goes_through_its_results_and_doubts_what_is_far_from
     assert model.predict((3.0,))[1] > 0.9
 
 
+def test_a_training_that_diverged_does_not_end_the_search() -> None:
+    """Its result may be as great as a float can be."""
+    found = tried_by("Bayesian", [ETA, KIND], 3, 8, lambda values: -1e300 if values["kind"] == "a" else -0.5)
+    assert len(found) == 8
+    assert {one.values["kind"] for one in found} == {"a", "b"}
+
+
 def test_bayesian_comes_nearer_to_the_best_than_drawing_does() -> None:
     """The median, over 20 seeds, of what the best of 16 jobs lacks to the best of a smooth function."""
 
