@@ -4,7 +4,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Modules are compiled when they are first imported: compiling all of them takes half of an installation. Where
+# Python is told to write nothing, as in many containers, each process would do it anew.
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check $(if $(PYTHONDONTWRITEBYTECODE),,--no-compile)
+PIP    := $(BIN)/python $(PIP_INSTALL) --constraint constraints.txt
 CODE   := pipelines processing training evaluation registry automation studio aws_formats sagemaker_local benchmarks examples tests setup.py
 
 # The image's Python, where one is to be found; else the one that runs the rest, and a test says so.
@@ -12,7 +15,8 @@ IMAGE_VENV   := .venv-image
 IMAGE_PYTHON ?= $(shell for found in python3.12 $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) $(PYTHON); \
                   do "$$found" -c '' 2>/dev/null && { echo "$$found"; break; }; done)
 
-.PHONY: help run test test-long test-image test-browser screenshots lint types imports stress bench guard format clean
+.PHONY: help environments run test test-long test-image test-browser screenshots lint types imports stress bench guard \
+        format clean
 
 help:
 	@echo "make run           the whole pipeline on real data, to a registered version (project health-tumor-diagnosis)"
@@ -26,6 +30,9 @@ help:
 	@echo "make guard         the short run of CI: has one of five ratios become much worse? (under a minute)"
 	@echo "make format        rewrite the code in the project's format"
 	@echo "make clean         remove the environment and the local SageMaker's state"
+
+# What the tests need; CI makes both at once.
+environments: $(VENV)/.development $(IMAGE_VENV)/.installed
 
 run: $(VENV)/.runtime
 	@$(BIN)/gatehouse run
@@ -83,15 +90,14 @@ $(VENV)/.development: setup.py constraints.txt | $(VENV)/bin/python
 	@$(PIP) --editable '.[dev]' && touch $@ $(VENV)/.runtime
 
 $(VENV)/.benchmarks: benchmarks/requirements.txt $(VENV)/.development
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $< && touch $@
+	@$(BIN)/python $(PIP_INSTALL) --requirement $< && touch $@
 
 # pip and setuptools are the image's, too. The serving toolkit is a source package with a small C extension.
 $(IMAGE_VENV)/.installed: tests/image/requirements.txt
 	@echo "Installing what AWS's image holds into $(IMAGE_VENV): 0.9 GB, about a minute the first time."
 	@$(IMAGE_PYTHON) -m venv --clear $(IMAGE_VENV)
-	@$(IMAGE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check pip==26.1 setuptools==80.10.2
-	@$(IMAGE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --no-deps --no-build-isolation --requirement $< && touch $@
+	@$(IMAGE_VENV)/bin/python $(PIP_INSTALL) pip==26.1 setuptools==80.10.2
+	@$(IMAGE_VENV)/bin/python $(PIP_INSTALL) --no-deps --no-build-isolation --requirement $< && touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
