@@ -361,7 +361,8 @@ def _as_aws_error(error: Exception) -> AwsError:
     if isinstance(error, RecursionError):  # only a request's own lists and objects are ever that deep
         return AwsError("SerializationException", "The request holds JSON that is nested too deeply.")
     is_full = (isinstance(error, OSError) and error.errno in _FULL_DISK) or (
-        isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL
+        isinstance(error, sqlite3.OperationalError)
+        and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL  # not all errors have one
     )
     if is_full:
         return AwsError(

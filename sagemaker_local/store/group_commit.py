@@ -83,7 +83,7 @@ class WriteQueue:
         with self._lock:
             if turn in self._waiting:  # otherwise the turn has come in this very moment
                 self._waiting.remove(turn)
-                raise sqlite3.OperationalError("database is locked")
+                raise _busy()
 
     def _join_group(self) -> _Group:
         """The group whose commit this write will be in. Raises sqlite3.OperationalError."""
@@ -148,6 +148,13 @@ def savepoint(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK TO one_write")
             connection.execute("RELEASE one_write")
         raise
+
+
+def _busy() -> sqlite3.OperationalError:
+    """As SQLite says it of a lock that another process holds."""
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_BUSY, "SQLITE_BUSY"
+    return error
 
 
 def _same(problem: sqlite3.Error) -> sqlite3.Error:

@@ -16,7 +16,7 @@ from wire_clients import wait_for
 
 from sagemaker_local.services import table
 from sagemaker_local.shared_commits import SharedCommits
-from sagemaker_local.store import Store
+from sagemaker_local.store import Store, group_commit
 
 REGION = "eu-west-1"
 
@@ -161,6 +161,26 @@ def test_a_request_that_is_refused_among_others_undoes_what_it_wrote_and_nothing
     ]
 
 
+def test_a_writer_whose_turn_does_not_come_is_told_so_as_sqlite_tells_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "LONGEST_WAIT", 0.05)
+    outcomes: list[object] = []
+
+    def write() -> None:
+        try:
+            store.put("job", REGION, "late", {})
+        except sqlite3.OperationalError as error:
+            outcomes.append((error.sqlite_errorname, error.sqlite_errorcode, str(error)))
+
+    with store.transaction():
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+    assert outcomes == [("SQLITE_BUSY", sqlite3.SQLITE_BUSY, "database is locked")]
+    store.put("job", REGION, "late", {})
+
+
 def test_requests_whose_commit_is_not_possible_are_all_told_so_and_later_ones_are_carried_out(
     store: Store,
 ) -> None:
@@ -196,7 +216,7 @@ def test_nothing_is_written_past_the_queue(store: Store) -> None:
 _WRITERS = """
 import os, sys, threading
 from pathlib import Path
-from sagemaker_local.store import Store
+from sagemaker_local.store import Store, group_commit
 
 store = Store(Path(sys.argv[1]))
 
