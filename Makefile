@@ -38,9 +38,9 @@ run: $(VENV)/.runtime
 	@$(BIN)/gatehouse run
 	@command -v gatehouse >/dev/null || echo "            after: . $(BIN)/activate   (puts gatehouse on the PATH)"
 
-# Three at once on two cores: a third of the time tests wait, for processes that start and files that become durable.
+# Four at once on two cores: a third of the time tests wait, for processes that start and files that become durable.
 test: lint types imports
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 test-long: $(VENV)/.development
 	$(BIN)/python -m pytest -n 3 --dist loadfile tests/deployed tests/simulations
