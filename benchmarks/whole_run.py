@@ -1,6 +1,6 @@
 """What the local SageMaker costs: `gatehouse run` with a cold cache against its three programs run by hand.
 
-The SageMaker SDK's import (about two seconds that the real SageMaker costs as well) is measured in
+The SageMaker SDK's import (about a second that the real SageMaker costs as well) is measured in
 the same round and taken off; everything else counts: interpreter, endpoint, upload, upsert, staging,
 gate, registration.
 
