@@ -20,6 +20,7 @@ from aws_formats.definition_language import all_steps, fill_in, is_expression
 from aws_formats.errors import GatehouseError
 from aws_formats.service_models import service_model
 from aws_formats.shapes import Entry, Item, Member, Path, Problem, check
+from pipelines.settings.tables import nearest
 
 OPERATIONS = {
     "Processing": "CreateProcessingJob",
@@ -40,13 +41,13 @@ def check_definition(text: str) -> None:
         GatehouseError: for the first thing that AWS would refuse; it names the step, the argument and
             the limit.
     """
-    _check_text(text, "PipelineDefinition", "the definition")
+    check_text(text, "PipelineDefinition", "the definition")
     document = json.loads(text)
     parameters = document["Parameters"]
     if len(parameters) > _PARAMETERS:
         raise _too_many("the definition", len(parameters), "parameters", _PARAMETERS)
     for parameter in parameters:
-        _check_text(parameter["Name"], "PipelineParameterName", f"parameter {parameter['Name']}: its name")
+        check_text(parameter["Name"], "PipelineParameterName", f"parameter {parameter['Name']}: its name")
     if document["MlflowConfig"] is not None:
         _check(_shape("MLflowConfiguration"), document["MlflowConfig"], "MlflowConfig")
     steps = list(all_steps(document["Steps"]))
@@ -63,23 +64,28 @@ def check_pipeline(name: str, description: str, tags: Mapping[str, str]) -> None
     Raises:
         GatehouseError: as ``check_definition``.
     """
-    _check_text(name, "EntityName", f"the name {name}")
-    _check_text(description, "PipelineDescription", "the description")
+    check_text(name, "EntityName", f"the name {name}")
+    check_text(description, "PipelineDescription", "the description")
     _check(_shape("TagList"), [{"Key": key, "Value": value} for key, value in tags.items()], "tags")
 
 
 def _check_step(step: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     where = f"step {step['Name']}"
-    _check_text(step["Name"], "StepName", f"{where}: its name")
-    _check_text(step.get("DisplayName", ""), "StepDisplayName", f"{where}: DisplayName")
-    _check_text(step.get("Description", ""), "StepDescription", f"{where}: Description")
+    check_text(step["Name"], "StepName", f"{where}: its name")
+    check_text(step.get("DisplayName", ""), "StepDisplayName", f"{where}: DisplayName")
+    check_text(step.get("Description", ""), "StepDescription", f"{where}: Description")
     operation = OPERATIONS.get(step["Type"])
     if operation is not None:
         shape = service_model("sagemaker").operation_model(operation).input_shape
         _check(shape, fill_in(step["Arguments"], defaults), where)
 
 
-def _check_text(text: str, shape_name: str, where: str) -> None:
+def check_text(text: str, shape_name: str, where: str) -> None:
+    """Check a text against one of SageMaker's shapes, e.g. ``TrainingInstanceType``.
+
+    Raises:
+        GatehouseError: at `where`, as ``check_definition``.
+    """
     _check(_shape(shape_name), text, where)
 
 
@@ -120,7 +126,9 @@ def _sentences(problem: Problem) -> tuple[str, str]:
             return f"{shape.name} needs the member {name}", "Add it"
         case "enum":
             listed = ", ".join(shape.enum[:12]) + (", ..." if len(shape.enum) > 12 else "")
-            return f"{shown} is not a value that AWS knows", f"It knows: {listed}"
+            close = nearest(problem.value, shape.enum)
+            remedy = f"Did you mean {close[0]}?" if close else f"It knows: {listed}"
+            return f"{shown} is not a value that AWS knows", remedy
         case "pattern":
             wanted = f"It must match {shape.metadata['pattern']}"
             return f"{shown} has characters or a form that AWS refuses", wanted

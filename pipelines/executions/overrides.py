@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 
 from aws_formats.errors import GatehouseError
-from aws_formats.service_models import service_model
 from pipelines.definition.dataset import UNVERSIONED, Dataset
+from pipelines.definition.limits import check_text
 from pipelines.executions.outline import Outline, Parameter
 from pipelines.settings.complaints import explained
 from pipelines.settings.hyperparameters import problems_of_text
@@ -174,11 +174,7 @@ def _check_bounds(parameter: Parameter, value: str, where: str) -> None:
                 what, remedy = explained(detail, model)
                 raise GatehouseError(what, where=where, remedy=remedy) from error
     if key in _INSTANCE_TYPES:
-        known = service_model("sagemaker").shape_for(_INSTANCE_TYPES[key]).enum
-        if value not in known:
-            near = difflib.get_close_matches(value, known, n=1)
-            remedy = f"Did you mean {near[0]}?" if near else f"It knows: {', '.join(known[:12])}, ..."
-            raise GatehouseError(f"{value!r} is not a value that AWS knows", where=where, remedy=remedy)
+        check_text(value, _INSTANCE_TYPES[key], where)
     if model is Training and key in PARAMETERS:
         for problem in problems_of_text((key,), value):
             raise GatehouseError(problem.what, where=where, remedy=problem.remedy)

@@ -62,7 +62,8 @@ REFUSED: list[tuple[str, Change, str]] = [
     (
         "an instance type that does not exist, as a parameter's default",
         lambda d: default(d, "TrainingInstanceType", "ml.m5.huge"),
-        "step TrainModel: ResourceConfig.InstanceType: 'ml.m5.huge' is not a value that AWS knows",
+        "step TrainModel: ResourceConfig.InstanceType: 'ml.m5.huge' is not a value that AWS knows."
+        " Did you mean ml.m5.large?",
     ),
     (
         "a number where text belongs",
