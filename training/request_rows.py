@@ -61,8 +61,10 @@ def parse(body: str | bytes, content_type: str) -> Payload:
     if kind == PARQUET:
         data = body.encode() if isinstance(body, str) else bytes(body)
         try:
-            # As preprocessing reads times of Spark and Hive, which reach further than Arrow's ns.
-            return Payload(kind, pq.read_table(pa.BufferReader(data), coerce_int96_timestamp_unit="us"))
+            # Times of Spark and Hive in the unit that preprocessing reads them in: Arrow's ns end in 2262.
+            # Not ``read_table``: it is made for folders, takes a millisecond more, and imports them.
+            with pq.ParquetFile(pa.BufferReader(data), coerce_int96_timestamp_unit="us") as file:
+                return Payload(kind, file.read())
         except (pa.ArrowException, OSError) as error:
             raise BadRequest(f"the body is no Parquet file: {_first_line(error)}") from error
     if kind not in (CSV, JSON):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 NAN = math.nan
@@ -231,3 +234,10 @@ def test_a_boolean_is_a_word_or_a_digit(read: Read) -> None:
 def test_a_name_that_is_twice_in_a_json_object_is_refused(read: Read, body: str) -> None:
     found = read(["x", "y"], {"x": "number"}, body, "application/json")
     assert "is there more than once; send it once" in str(found)
+
+
+def test_a_name_that_is_twice_in_a_table_is_refused(read: Read) -> None:
+    body = BytesIO()
+    pq.write_table(pa.table([pa.array([1.0]), pa.array([2.0])], names=["x", "x"]), body)
+    found = read(["x", "y"], {"x": "number"}, body.getvalue(), "application/x-parquet")
+    assert found == "column 'x' is there more than once; send it once"
