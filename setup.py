@@ -66,6 +66,7 @@ setup(
         "training",
         "evaluation",
     ],
+    package_dir={"": "."},
     package_data={
         "automation": ["templates/*.yaml"],
         "pipelines": ["upsert/*.toml"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,9 @@ from pipelines.infra.handler_code import EVALUATION, FORMATS, ROOT, gather_handl
 
 IMPORTS = """
 import importlib, json, sys
-# An editable installation finds in the checkout what the zip file lacks.
-of_checkout = [one for one in sys.meta_path if str(getattr(one, "__module__", "")).startswith("__editable__")]
-sys.meta_path = [one for one in sys.meta_path if one not in of_checkout]
-sys.path.insert(0, sys.argv[1])
-for handler in json.loads(sys.argv[2]):
+code, checkout, handlers = sys.argv[1:]
+sys.path = [code, *(place for place in sys.path if place != checkout)]  # an editable installation names it
+for handler in json.loads(handlers):
     module, _, name = handler.rpartition(".")
     assert callable(vars(importlib.import_module(module))[name])
 others = ("pipelines", "pydantic", "sagemaker", "pandas")
@@ -29,11 +28,13 @@ print(json.dumps(sorted({name for name in sys.modules if name.split(".")[0] in o
 def test_every_handler_of_the_template_is_in_it_and_needs_no_more(tmp_path: Path) -> None:
     archive = tmp_path / "handlers.zip"
     archive.write_bytes(gather_handler_code().content)
+    code = tmp_path / "task"  # as Lambda lays it out
+    shutil.unpack_archive(archive, code)
     functions = of_type(resources("automation"), "AWS::Lambda::Function")
     handlers = [function["Handler"] for function in functions.values()]
     assert len(handlers) == 6
     done = subprocess.run(
-        [sys.executable, "-c", IMPORTS, str(archive), json.dumps(handlers)],
+        [sys.executable, "-c", IMPORTS, str(code), str(ROOT), json.dumps(handlers)],
         capture_output=True,
         text=True,
         cwd=tmp_path,
