@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from browser_place import Open, Place, Prepared, Watched, prepare
-from installed_command import ROOT, Shell
+from installed_command import ROOT, ShellHere
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -66,13 +66,13 @@ def open_page(browser: Browser) -> Iterator[Open]:
 @pytest.fixture(scope="session")
 def make_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Place]]:
     """Brings up a local SageMaker for the text of a ``projects.toml``."""
-    shells: list[Shell] = []
+    shells: list[ShellHere] = []
 
     def make(settings: str) -> Place:
         folder = tmp_path_factory.mktemp("place")
         (folder / "projects.toml").write_text(settings, encoding="utf-8")
         shutil.copytree(ROOT / "examples", folder / "examples")
-        shell = Shell(folder / "projects.toml", folder / "home")
+        shell = ShellHere(folder / "projects.toml", folder / "home")
         up = shell.run("local", "up", "--json")
         assert up.code == 0, up.err
         shells.append(shell)

@@ -1,6 +1,7 @@
-"""What a person does from the first execution to a rollback, in the pages: by mouse, then by keyboard.
+"""What a person does from the first execution to a rollback, in the pages: by mouse and by keyboard.
 
-Both do the same in a project of their own. A command only starts the executions, as CI or a schedule would.
+Each form is filled in by both, for one version or the other. A command only starts the executions, as CI or a
+schedule would.
 """
 
 from __future__ import annotations
@@ -24,19 +25,14 @@ owner = "tests"
 region = "eu-west-1"
 task = "binary"
 accuracy_threshold = 0.8
-[projects.by.mouse]
-description = "With the mouse"
-[projects.by.mouse.data]
-source = "examples/tumor-diagnosis/wdbc.csv"
-target = "diagnosis"
-positive_class = "malignant"
-[projects.by.keys]
-description = "With the keyboard"
-[projects.by.keys.data]
+[projects.by.hand]
+description = "With the mouse and with the keyboard"
+[projects.by.hand.data]
 source = "examples/tumor-diagnosis/wdbc.csv"
 target = "diagnosis"
 positive_class = "malignant"
 """
+PROJECT = "by-hand"
 
 
 @dataclass(frozen=True)
@@ -92,67 +88,58 @@ def place(make_place: Callable[[str], Place]) -> Place:
     return make_place(SETTINGS)
 
 
-@pytest.mark.parametrize("kind", [Mouse, Keys])
-def test_from_the_first_execution_to_a_rollback(
-    place: Place, open_page: Open, kind: Callable[[Page], Hand]
-) -> None:
-    project = "by-mouse" if kind is Mouse else "by-keys"
+def test_from_the_first_execution_to_a_rollback(place: Place, open_page: Open) -> None:
     page = open_page(place)
-    hand = kind(page)
+    mouse, keys = Mouse(page), Keys(page)
     assert "token" not in page.url
-    place.done("upsert", project)
-    first = place.start(project, *LONG)
-    hand.press(page.get_by_role("link", name=project, exact=True).first)
-    hand.press(page.get_by_role("link", name=first))
+    place.done("upsert", PROJECT)
+    first = place.start(PROJECT, *LONG)
+    keys.press(page.get_by_role("link", name=PROJECT, exact=True).first)
+    keys.press(page.get_by_role("link", name=first))
     page.wait_for_url(f"**/executions/{first}")
     watch_to_the_end(page)
     expect(page.locator(".headline")).to_contain_text("Succeeded")
 
-    hand.press(page.get_by_role("link", name=project, exact=True).first)
-    hand.press(page.get_by_role("link", name="Versions"))
-    hand.press(page.locator("#versions").get_by_role("link", name="1", exact=True))
+    show_version(mouse, page, "1")
     read_the_curves(page)
-    decide(hand, page, "Approve", NOTE)
+    decide(mouse, page, "Approve", NOTE)
     expect(page.locator(".headline")).to_contain_text("approved")
     expect(page.get_by_text(NOTE)).to_be_visible()  # as text: nothing of it became an element
     assert page.locator("img").count() == 0
     assert "broken" not in page.title()
 
-    hand.press(page.get_by_role("link", name=project, exact=True).first)
-    hand.press(page.get_by_role("link", name="Environments"))
-    deploy(hand, page, "prod", "1")
-    assert place.serving(project)["prod"] == 1
-    try_a_row(hand, page)
+    show_environments(keys, page)
+    deploy(keys, page, "prod", "1")
+    assert place.serving(PROJECT)["prod"] == 1
+    for hand in (keys, mouse):
+        try_a_row(hand, page)
 
-    second = place.start(project, "MaxDepth=2")
-    assert place.ended(project, second) == "Succeeded"
-    hand.press(page.get_by_role("link", name=project, exact=True).first)
-    hand.press(page.get_by_role("link", name="Versions"))
-    hand.press(page.locator("#versions").get_by_role("link", name="2", exact=True))
-    decide(hand, page, "Approve", "better")
-    hand.press(page.get_by_role("link", name=project, exact=True).first)
-    hand.press(page.get_by_role("link", name="Environments"))
-    deploy(hand, page, "prod", "2")
+    second = place.start(PROJECT, "MaxDepth=2")
+    assert place.ended(PROJECT, second) == "Succeeded"
+    show_version(keys, page, "2")
+    decide(keys, page, "Approve", "better")
+    expect(page.locator(".headline")).to_contain_text("approved")
+    show_environments(mouse, page)
+    deploy(mouse, page, "prod", "2")
     # The automation finishes a deployment by announcing it; a person who moves the endpoint before that
     # would meet it there.
-    until(lambda: place.was_told(project, "version 2 serves in prod"), what="the announcement")
-    hand.press(page.locator("#change").get_by_role("button", name=re.compile("Roll back")))
+    until(lambda: place.was_told(PROJECT, "version 2 serves in prod"), what="the announcement")
+    keys.press(page.locator("#change").get_by_role("button", name=re.compile("Roll back")))
     expect(page.get_by_role("heading", level=1)).to_contain_text("version 1")
-    hand.press(page.get_by_role("button", name="Roll back"))
+    mouse.press(page.get_by_role("button", name="Roll back"))
     expect(page.get_by_role("status")).to_have_text("It serves version 1, as it should.")
-    until(lambda: place.serving(project) == {"dev": 2, "test": 2, "prod": 1}, what="the automation")
+    until(lambda: place.serving(PROJECT) == {"dev": 2, "test": 2, "prod": 1}, what="the automation")
 
 
 @pytest.mark.parametrize("kind", [Mouse, Keys])
 def test_a_failing_execution_is_followed_to_the_line_of_its_log(
     place: Place, open_page: Open, kind: Callable[[Page], Hand]
 ) -> None:
-    project = "by-mouse" if kind is Mouse else "by-keys"
-    place.done("upsert", project)
-    execution = place.start_on_damaged_data(project)
+    place.done("upsert", PROJECT)
+    execution = place.start_on_damaged_data(PROJECT)
     page = open_page(place)
     hand = kind(page)
-    hand.press(page.get_by_role("link", name=project, exact=True).first)
+    hand.press(page.get_by_role("link", name=PROJECT, exact=True).first)
     hand.press(page.get_by_role("link", name=execution))
     expect(page.locator(".headline")).to_contain_text("Failed")
     expect(page.get_by_text("wdbc.csv, line 301").first).to_be_visible()
@@ -165,12 +152,12 @@ def test_a_failing_execution_is_followed_to_the_line_of_its_log(
 
 
 def test_two_executions_are_compared(place: Place, open_page: Open) -> None:
-    place.done("upsert", "by-keys")
-    executions = [place.start("by-keys", f"AccuracyThreshold={bound}") for bound in ("0.7", "0.999")]
-    assert [place.ended("by-keys", one) for one in executions] == ["Succeeded", "Failed"]
+    place.done("upsert", PROJECT)
+    executions = [place.start(PROJECT, f"AccuracyThreshold={bound}") for bound in ("0.7", "0.999")]
+    assert [place.ended(PROJECT, one) for one in executions] == ["Succeeded", "Failed"]
     page = open_page(place)
     hand = Keys(page)
-    hand.press(page.get_by_role("link", name="by-keys", exact=True).first)
+    hand.press(page.get_by_role("link", name=PROJECT, exact=True).first)
     hand.press(page.get_by_role("link", name=executions[1], exact=True))
     page.get_by_label("Beside").select_option(value=executions[0])
     hand.press(page.get_by_role("button", name="Compare"))
@@ -205,6 +192,17 @@ def read_the_curves(page: Page) -> None:
         expect(curve).to_be_visible()
         points = curve.locator("polyline").first.get_attribute("points") or ""
         assert len(points.split()) > 10, f"{name}: {points}"
+
+
+def show_version(hand: Hand, page: Page, version: str) -> None:
+    hand.press(page.get_by_role("link", name=PROJECT, exact=True).first)
+    hand.press(page.get_by_role("link", name="Versions"))
+    hand.press(page.locator("#versions").get_by_role("link", name=version, exact=True))
+
+
+def show_environments(hand: Hand, page: Page) -> None:
+    hand.press(page.get_by_role("link", name=PROJECT, exact=True).first)
+    hand.press(page.get_by_role("link", name="Environments"))
 
 
 def decide(hand: Hand, page: Page, decision: str, note: str) -> None:
