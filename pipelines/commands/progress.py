@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from aws_formats.visible_text import visible
 from pipelines.commands.output import duration, is_redrawable, notice
+from pipelines.executions.failure_reasons import in_one_line
 from pipelines.executions.job_records import StepJob
 from pipelines.executions.trials import Search, Trial, best_of, result_in_words, values_in_words
 from pipelines.executions.watching import NOT_STARTED, UNDER_WAY, Snapshot, Step
@@ -70,27 +71,17 @@ def state(step: Step) -> str:
 def details(step: Step) -> str:
     """Why the step failed, what it produced, or the newest line of its log, in one line."""
     if step.status in ("Failed", "Stopped"):
-        return _in_one_line(step.failure_reason)
+        return in_one_line(step.failure_reason)
     if step.status == "Starting" and step.failure_reason:
-        return f"will be tried again after: {_in_one_line(step.failure_reason)}"
+        return f"will be tried again after: {in_one_line(step.failure_reason)}"
     return step.produced or step.latest or ""
-
-
-def _in_one_line(reason: str | None) -> str:
-    """A failure's reason: its first line. Where it is the end of a job's log, in which the first line says
-    nothing of the cause, its last one."""
-    lines = (reason or "").strip().splitlines() or [""]
-    kind, _, text = lines[0].partition(": ")
-    if len(lines) > 1 and (text.startswith(("...", "Traceback (")) or ", killed by SIG" in lines[-1]):
-        return f"{kind}: {lines[-1].strip()}"
-    return lines[0]
 
 
 def trial_in_words(trial: Trial, search: Search, *, is_best: bool = False) -> str:
     """``trial 3 of 6, the best so far: logloss 0.0812 with max_depth 4, eta 0.1235``, in one line."""
     of = (f" of {search.jobs}" if search.jobs else "") + (", the best so far" if is_best else "")
     said = f"trial {trial.number}{of}: {result_in_words(trial, search)} with {values_in_words(trial)}"
-    reason = _in_one_line(trial.failure_reason)
+    reason = in_one_line(trial.failure_reason)
     return f"{said}: {reason}" if trial.status == "Failed" and reason else said
 
 

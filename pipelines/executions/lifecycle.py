@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from aws_formats.arns import parse_arn
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent
+from pipelines.executions.failure_reasons import in_one_line
 from pipelines.executions.outline import Outline, read_outline
 from registry.version_details import execution_steps
 
@@ -38,6 +39,11 @@ class ExecutionSummary:
     @property
     def id(self) -> str:
         return parse_arn(self.execution_arn).name
+
+    @property
+    def failed_because(self) -> str:
+        """Why it failed, in one line; empty if it did not."""
+        return in_one_line(self.failure_reason)
 
 
 def start(

@@ -28,8 +28,8 @@ class WatchedExecution:
 
     @property
     def note(self) -> str:
-        """The steps that are under way, or the first line of the reason why it failed."""
-        return ", ".join(self.steps) or (self.summary.failure_reason or "").partition("\n")[0]
+        """The steps that are under way, or why it failed."""
+        return ", ".join(self.steps) or self.summary.failed_because
 
 
 def follow_list(target: Target, name: str, limit: int) -> Iterator[tuple[WatchedExecution, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
@@ -12,7 +13,9 @@ from pipelines.commands.options import which_execution
 from pipelines.commands.output import duration
 from pipelines.commands.progress import LineScreen, LiveScreen
 from pipelines.executions.job_records import StepJob
+from pipelines.executions.lifecycle import ExecutionSummary
 from pipelines.executions.trials import Range, Search, Trial
+from pipelines.executions.watched_list import WatchedExecution
 from pipelines.executions.watching import NOT_STARTED, GateReading, Snapshot, Step, outcome_of
 from registry.model_quality import ACCURACY
 
@@ -153,11 +156,15 @@ def test_each_trial_is_a_line_once_it_has_ended_and_the_best_so_far_is_named(
         ),
     ],
 )
-def test_a_trial_that_failed_says_why(capsys: pytest.CaptureFixture[str], reason: str, said: str) -> None:
+def test_a_trial_and_an_execution_that_failed_say_why(
+    capsys: pytest.CaptureFixture[str], reason: str, said: str
+) -> None:
     failed = replace(TRIALS[1], status="Failed", result=None, failure_reason=reason)
     with LineScreen("bank-churn", "title") as screen:
         screen.show(snapshot(replace(TUNES, trials=(failed,))))
     assert f"    trial 2 of 9: failed with eta 0.2235, max_depth 2: {said}\n" in capsys.readouterr().err
+    summary = ExecutionSummary("arn", "Failed", datetime.now(UTC), None, reason)
+    assert WatchedExecution(summary, ()).note == said
 
 
 @pytest.mark.parametrize("width", [20, 40, 71, 120])
