@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
+from types import FrameType
 from typing import NoReturn
 
 from pipelines.process_exit import run_and_exit
@@ -19,11 +21,17 @@ def program() -> NoReturn:
     Where the SageMaker SDK was imported, taking the interpreter down would also cost a second.
     """
     _collect_late()
+    signal.signal(signal.SIGTERM, _interrupt)
     # In search of plugins pydantic would read what every package says of itself. No job inherits it.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from pipelines.commands import main  # now: the imports alone make thousands of objects
 
     run_and_exit(main)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """What CI systems end a command with does what Ctrl-C does: no temporary file, no execution is left."""
+    raise KeyboardInterrupt
 
 
 def _collect_late() -> None:

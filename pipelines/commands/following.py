@@ -7,11 +7,7 @@ execution and waits until its jobs have ended; a second Ctrl-C does not wait.
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -107,7 +103,7 @@ def follow_to_the_end(target: Target, project: str, execution_arn: str) -> Snaps
     where = "on this machine" if target.name == "local" else f"in AWS {target.region}"
     title = f"{project} {where}, execution {execution_arn.rpartition('/')[2]}"
     try:
-        with _terminated_like_interrupted(), open_screen(project, title) as screen:
+        with open_screen(project, title) as screen:
             try:
                 return _show_until_ended(target, execution_arn, screen)
             except KeyboardInterrupt:
@@ -130,23 +126,6 @@ def _show_until_ended(target: Target, execution_arn: str, screen: Screen) -> Sna
 
 class _SecondInterruptError(KeyboardInterrupt):
     """Ctrl-C while the first one is being carried out."""
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM, as a CI system sends it, ends an execution as orderly as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _stop(target: Target, execution_arn: str, screen: Screen) -> None:

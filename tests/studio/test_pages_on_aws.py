@@ -172,16 +172,20 @@ def test_the_first_page_says_which_project_cannot_be_read_and_why(aws: Recorded,
         assert "nowhere" not in text
 
 
-def test_the_link_can_be_opened_by_a_browser_that_returns_only_when_it_is_closed(
+def test_the_link_opens_in_a_browser_that_returns_only_when_it_is_closed_and_sigterm_leaves_nothing(
     environ: Environ, tmp_path: Path
 ) -> None:
     (tmp_path / "open_it.py").write_text(OPEN_IT)
     page = tmp_path / "page.html"
     browser = f"{sys.executable} {tmp_path / 'open_it.py'} {page} %s"
     command = [str(GATEHOUSE), "studio", PROJECT, "--target", "aws", "--json"]
-    with subprocess.Popen(command, env={**environ, "BROWSER": browser}, stdout=subprocess.PIPE) as process:
+    (tmp_path / "temporary").mkdir()
+    environment = {**environ, "BROWSER": browser, "TMPDIR": str(tmp_path / "temporary")}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
         try:
             text = wait_for(lambda: page.read_text() if page.exists() else None, seconds=60)
         finally:
             process.terminate()
     assert f"<h1>{PROJECT}</h1>" in text
+    assert process.returncode == 130
+    assert list((tmp_path / "temporary").iterdir()) == []
