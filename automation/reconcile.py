@@ -8,6 +8,7 @@
     the version does not serve, nobody tried yet         start its deployment
     the version does not serve though it was started     back to the one before, and say why
     the version serves, its sample is not answered       back to the one before, and say why
+    a deleted version of that number serves              start the deployment of the one that has it now
     the version serves and answers                       announce it, take it to the next environment
 
 So it does not matter which event called it, how often, or in which order; a ``lease`` keeps two calls at the
@@ -39,7 +40,7 @@ from registry.deployment_history import (
     read_history,
     record_deployment,
 )
-from registry.deployments import UNDER_WAY, CannotServe, plan_deployment
+from registry.deployments import UNDER_WAY, CannotServe, DeploymentPlan, plan_deployment
 from registry.endpoint_changes import start_deployment
 from registry.environment_state import Endpoint, State, read_state
 from registry.life_cycle import DEPLOYED, ROLLED_BACK, note_stage
@@ -86,6 +87,10 @@ def _reconcile(context: Context, stage: Stage) -> str:
         plan = plan_deployment(context.clients, stage.environment, record.arn, action=record.action)
     except (ArtifactChanged, CannotServe) as error:
         return _roll_back(context, stage, state, error.what)
+    return _start(stage, record, plan)
+
+
+def _start(stage: Stage, record: DeploymentRecord, plan: DeploymentPlan) -> str:
     start_deployment(plan)
     # Afterwards: if this function dies before it has asked for the endpoint, the next one starts again.
     add_labels(stage.environment, record, STARTED)
@@ -152,6 +157,10 @@ def _confirm(context: Context, stage: Stage, record: DeploymentRecord) -> str:
         plan = plan_deployment(context.clients, stage.environment, record.arn, action=record.action)
     except (ArtifactChanged, CannotServe) as error:
         return _roll_back(context, stage, read_state(stage.environment), error.what)
+    if plan.replaces_namesake:
+        if has_label(stage.environment, record, STARTED):
+            return _roll_back(context, stage, plan.state, "the endpoint serves what was deleted again")
+        return _start(stage, record, plan)
     try:
         prove_deployment(plan, context.clients)
     except GatehouseError as error:
