@@ -70,6 +70,16 @@ class State:
             and self.endpoint.packages == (self.deployed.arn,)
         )
 
+    @property
+    def not_serving(self) -> str:
+        """Of an environment that does not serve what it should: what is the matter, in words."""
+        if self.deployed is None:
+            return f"no version serves in {self.environment.name}"
+        found = f"is {self.endpoint.status}" if self.endpoint else "is not there"
+        if self.endpoint and self.endpoint.status == "InService":
+            found = "serves another version"
+        return f"{self.deployed.in_words} should serve in {self.environment.name}, and its endpoint {found}"
+
 
 def read_state(environment: Environment) -> State:
     """Read what an environment should serve, and its endpoint."""

@@ -139,7 +139,7 @@ def prepare_window(
     """
     state = read_state(environment)
     if state.deployed is None or not state.serves:
-        return f"no version serves in {environment.name}"
+        return state.not_serving
     described = environment.clients.client("sagemaker").describe_endpoint(EndpointName=environment.endpoint)
     if state.endpoint is None or state.endpoint.capture is None:
         return (

@@ -7,7 +7,6 @@ from registry.clients import Clients
 from registry.deployment_history import (
     PROMOTE,
     ROLLBACK,
-    DeploymentRecord,
     nothing_deployed,
     read_history,
     rollback_target,
@@ -69,22 +68,17 @@ def plan_promotion(registry: Clients, source: Environment, destination: Environm
     state = read_state(source)
     if state.deployed is None:
         raise nothing_deployed(source)
-    if not state.serves:
-        endpoint = f"is {state.endpoint.status}" if state.endpoint else "is not there"
-        if state.endpoint and state.endpoint.status == "InService":
-            endpoint = "serves another version"
-        raise _not_serving(source, state.deployed, endpoint)
-    if serves_namesake(source, state.endpoint, describe_arn(registry, state.deployed.arn)):
-        raise _not_serving(source, state.deployed, "serves one of that number that was deleted")
+    what = None if state.serves else state.not_serving
+    if what is None and serves_namesake(source, state.endpoint, describe_arn(registry, state.deployed.arn)):
+        version = state.deployed.in_words
+        what = f"{source.name} serves a {version} that was deleted, and another has its number now"
+    if what is not None:
+        raise GatehouseError(
+            what,
+            remedy=f"Deploy it there first: `gatehouse deploy {source.project} --env {source.name}"
+            f" --version {state.deployed.version or 'N'}`",
+        )
     return plan_deployment(registry, destination, state.deployed.arn, action=PROMOTE)
-
-
-def _not_serving(source: Environment, deployed: DeploymentRecord, endpoint: str) -> GatehouseError:
-    return GatehouseError(
-        f"{deployed.in_words} should serve in {source.name}, and its endpoint {endpoint}",
-        remedy=f"Deploy it there first: `gatehouse deploy {source.project} --env {source.name}"
-        f" --version {deployed.version or 'N'}`",
-    )
 
 
 def promotion_note(source: str, note: str) -> str:

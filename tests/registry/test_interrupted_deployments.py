@@ -291,10 +291,7 @@ def test_a_version_that_was_given_the_arn_of_a_deleted_one_is_not_taken_for_it(r
         registry.done("approve", version)
     refused = registry.gatehouse("promote", "--from", "dev", "--to", "prod")
     assert refused.code == 1
-    assert (
-        "version 2 should serve in dev, and its endpoint serves one of that number that was deleted"
-        in refused.err
-    )
+    assert "dev serves a version 2 that was deleted, and another has its number now" in refused.err
     planned = registry.done("deploy", "--env", "dev", "--version", 2, "--plan", "--json").document
     assert "from a version 2 that was deleted to version 2 as it is now" in planned["changes"][0]
     assert classes(registry) == set(YES_NO)
@@ -304,3 +301,15 @@ def test_a_version_that_was_given_the_arn_of_a_deleted_one_is_not_taken_for_it(r
     registry.done("promote", "--from", "dev", "--to", "prod")
     registry.done("rollback", "--env", "dev")
     assert registry.parameter("dev") == registry.arn(1)
+
+
+def test_a_replay_says_what_should_serve_and_does_not(registry: Registry) -> None:
+    for _ in range(2):
+        registry.register(approved=True)
+    registry.done("deploy", "--env", "dev", "--version", 1)
+    registry.client("ssm").put_parameter(
+        Name=f"/gatehouse/{registry.project}/dev/model-package", Value=registry.arn(2), Overwrite=True
+    )
+    refused = registry.gatehouse("replay", 2, "--env", "dev")
+    assert refused.code == 1
+    assert "version 2 should serve in dev, and its endpoint serves another version" in refused.err
