@@ -79,7 +79,7 @@ def _reconcile(context: Context, stage: Stage) -> str:
     if state.serves:
         return _confirm(context, stage, record)
     if record.served and endpoint is not None and endpoint.status == "InService":
-        return f"a person is at work: the endpoint has left {_named(record)}, which served in {stage.name}"
+        return _left_by_a_person(stage, record)
     if has_label(stage.environment, record, STARTED):
         reason = _why_not_serving(endpoint)
         return _roll_back(context, stage, state, (endpoint and endpoint.failure) or reason)
@@ -223,12 +223,20 @@ def _roll_back(context: Context, stage: Stage, state: State, reason: str) -> str
             messages.report_left_serving(context, stage, _named(current), reason)
             add_labels(environment, current, LEFT_SERVING)
         return f"{_named(current)} stays in {stage.name}: there is none before"
+    endpoint = state.endpoint
+    has_served = current.served or has_label(environment, current, ANNOUNCED)
+    if has_served and endpoint is not None and endpoint.status != "Failed":
+        return _left_by_a_person(stage, current)
     environment.clients.client("ssm").delete_parameter(Name=environment.parameter)
     messages.report_rollback(
         context, stage, _named(current), reason, f"Nothing serves in {stage.name}, as before."
     )
     _delete_unwanted_endpoint(context, stage, read_state(environment))
     return f"nothing serves in {stage.name}: there is none before"
+
+
+def _left_by_a_person(stage: Stage, record: DeploymentRecord) -> str:
+    return f"a person is at work: the endpoint has left {_named(record)}, which served in {stage.name}"
 
 
 def _delete_unwanted_endpoint(context: Context, stage: Stage, state: State) -> str:
