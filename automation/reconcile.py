@@ -82,7 +82,7 @@ def _reconcile(context: Context, stage: Stage) -> str:
         return _left_by_a_person(stage, record)
     if has_label(stage.environment, record, STARTED):
         reason = _why_not_serving(endpoint)
-        return _roll_back(context, stage, state, (endpoint and endpoint.failure) or reason)
+        return _roll_back(context, stage, state, (endpoint and endpoint.failure) or reason, may_pass=True)
     try:
         plan = plan_deployment(context.clients, stage.environment, record.arn, action=record.action)
     except (ArtifactChanged, CannotServe) as error:
@@ -159,7 +159,8 @@ def _confirm(context: Context, stage: Stage, record: DeploymentRecord) -> str:
         return _roll_back(context, stage, read_state(stage.environment), error.what)
     if plan.replaces_namesake:
         if has_label(stage.environment, record, STARTED):
-            return _roll_back(context, stage, plan.state, "the endpoint serves what was deleted again")
+            reason = "the endpoint serves what was deleted again"
+            return _roll_back(context, stage, plan.state, reason, may_pass=True)
         return _start(stage, record, plan)
     try:
         prove_deployment(plan, context.clients)
@@ -192,11 +193,16 @@ def _promote(context: Context, stage: Stage, record: DeploymentRecord, version: 
     return f"It goes on to {following.name} by itself."
 
 
-def _roll_back(context: Context, stage: Stage, state: State, reason: str) -> str:
+def _roll_back(context: Context, stage: Stage, state: State, reason: str, *, may_pass: bool = False) -> str:
     """To the newest version before that is approved, or the one of them that serves already; with none, to
-    nothing, unless people are served."""
+    nothing, unless people are served.
+
+    Args:
+        may_pass: whether the reason may be of the moment, as a lack of instances is.
+    """
     environment, current = stage.environment, state.deployed
     assert current is not None
+    again = current.version if may_pass else None
     history = read_history(environment)
     if not history or history[0].number != current.number:  # by a person, who needs no lease
         return f"{stage.name} changed meanwhile"
@@ -214,7 +220,7 @@ def _roll_back(context: Context, stage: Stage, state: State, reason: str) -> str
         if at_rest and now.deployed is not None and now.deployed.arn == candidate.arn:
             outcome = f"Version {candidate.version} serves there as before."
             mark_announced(environment, now.deployed)
-        messages.report_rollback(context, stage, _named(current), reason, outcome)
+        messages.report_rollback(context, stage, _named(current), reason, outcome, again=again)
         return f"{stage.name} goes back to version {candidate.version}"
     # A version that never answered is taken away. One that people use is not, whoever deployed it.
     in_use = has_label(environment, current, ANNOUNCED) or not has_label(environment, current, STARTED)
@@ -228,9 +234,8 @@ def _roll_back(context: Context, stage: Stage, state: State, reason: str) -> str
     if has_served and endpoint is not None and endpoint.status != "Failed":
         return _left_by_a_person(stage, current)
     environment.clients.client("ssm").delete_parameter(Name=environment.parameter)
-    messages.report_rollback(
-        context, stage, _named(current), reason, f"Nothing serves in {stage.name}, as before."
-    )
+    outcome = f"Nothing serves in {stage.name}, as before."
+    messages.report_rollback(context, stage, _named(current), reason, outcome, again=again)
     _delete_unwanted_endpoint(context, stage, read_state(environment))
     return f"nothing serves in {stage.name}: there is none before"
 

@@ -222,6 +222,8 @@ def test_a_version_that_does_not_come_up_or_answer_is_replaced_by_the_one_before
     [(subject, text)] = automated.messages()
     assert subject == f"version {broken} does not stay in dev"
     assert "Nothing serves in dev" in text
+    by_hand = f"gatehouse deploy {registry.project} --env dev --version {broken}"
+    assert f"To try it again: {by_hand}\n" in text, "a lack of instances passes"
     assert automated.status("dev") is None
 
     good = registry.register(approved=True)
@@ -234,6 +236,7 @@ def test_a_version_that_does_not_come_up_or_answer_is_replaced_by_the_one_before
     [(subject, text)] = automated.messages()
     assert subject == f"version {silent} does not stay in dev"
     assert "sample payload" in text
+    assert "again" not in text, "it would answer the same"
     assert registry.parameter("dev") == registry.arn(good)
     assert registry.parameter("test") == registry.arn(good)
     automated.deployed("dev")
