@@ -144,7 +144,7 @@ def _what_was_done(state: GroupState) -> str:
 
 
 def _list_versions(name: str, versions: tuple[str, ...], serving: Mapping[str, tuple[str, ...]]) -> None:
-    notice(f"Model package group {name} with {len(versions)} versions:")
+    notice(f"Model package group {name}, versions: {len(versions)}")
     for arn in versions:
         where = ", ".join(serving.get(arn, ()))
         notice(f"  version {group_and_version(arn)[1]}{f' (serves in {where})' if where else ''}")
