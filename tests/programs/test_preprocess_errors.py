@@ -254,10 +254,25 @@ def check(prepared: Prepared, *texts: str) -> None:
             id="a regression without targets",
         ),
         pytest.param(
-            pa.table({"a": [[1], [2]], "y": ["no", "yes"]}),
+            pa.table({"a": [[1], [2]], "b": [1, 2], "y": ["no", "yes"]}),
             {},
-            ["column 'a' holds lists"],
+            ["column 'a' holds lists", "Convert it to numbers,", ', or set drop = ["a"]'],
             id="nested column",
+        ),
+        pytest.param(
+            pa.table({"a": [[1], [2]], "b": [b"1", b"2"], "c": [{"d": 1}] * 2, "y": ["no", "yes"]}),
+            {"drop": ["c"]},
+            ["columns 'a', 'b' hold lists", "Convert them to numbers,", ', or set drop = ["c", "a", "b"]'],
+            id="nested columns",
+        ),
+        pytest.param(
+            as_csv(["a", *"bcdefghijk", "y"], [[n, *[""] * 10, "no" if n % 3 else "yes"] for n in range(99)]),
+            {},
+            [
+                "columns 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i' and 2 more have no value in any row of the",
+                'Set drop = ["b", "c", "d", "e", "f", "g", "h", "i", "j", "k"], or correct missing_values',
+            ],
+            id="features without a value",
         ),
         pytest.param(
             GOOD, {"target": "day"}, ["the target 'day' holds timestamps"], id="timestamps as the target"
@@ -268,6 +283,12 @@ def test_bad_input_is_one_clear_line(
     prepare: Callable[..., Prepared], data: Any, settings: dict[str, Any], texts: list[str]
 ) -> None:
     check(prepare(data, **settings), *texts)
+
+
+def test_a_target_that_no_model_reads_is_not_to_be_dropped(prepare: Callable[..., Prepared]) -> None:
+    prepared = prepare(pa.table({"a": [1, 2], "y": [["no"], ["yes"]]}))
+    check(prepared, "column 'y' holds lists")
+    assert prepared.message.endswith("Convert it to numbers, texts, booleans or timestamps")
 
 
 def test_a_malformed_line_far_down_is_found_too(prepare: Callable[..., Prepared]) -> None:
