@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from program_runs import PARTS, ROOT, Prepared, as_csv, lay_out, mixed_rows
+from program_runs import PARTS, ROOT, Prepared, as_csv, lay_out, mixed_rows, without_utf_8_in_a_name
 
 HEADER, ROWS = mixed_rows(120)
 GOOD = as_csv(HEADER, ROWS)
@@ -147,6 +147,12 @@ def check(prepared: Prepared, *texts: str) -> None:
         ),
         pytest.param(
             {"x.parquet": b"PAR1" + b"x" * 99}, {}, ["x.parquet: it begins as a Parquet"], id="cut Parquet"
+        ),
+        pytest.param(
+            {"x.parquet": without_utf_8_in_a_name("a")},
+            {},
+            ["x.parquet: it begins as a Parquet", "codec"],
+            id="a name in Parquet in another encoding",
         ),
         pytest.param(
             GOOD.replace("visits", "b\xe9suche", 1).encode("latin-1"),

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from program_runs import ROOT, Finished, as_csv
+from program_runs import ROOT, Finished, as_csv, without_utf_8_in_a_name
 
 SCHEMA = {
     "version": 1,
@@ -43,6 +43,9 @@ SCHEMA = {
         {"name": "day", "kind": "timestamp"},
     ],
 }
+
+
+NAMED_IN_LATIN_1 = without_utf_8_in_a_name("size")
 
 
 @pytest.fixture(scope="module")
@@ -309,6 +312,11 @@ def test_a_time_as_spark_writes_it_is_that_time_however_far_it_is(schema: Any) -
             "all of one length",
         ),
         (b"PAR1", "application/x-parquet", "the body is no Parquet file"),
+        (
+            NAMED_IN_LATIN_1,
+            "application/x-parquet",
+            "the body is no Parquet file: 'utf-8' codec can't decode",
+        ),
         (b"\xff", "text/csv", "the body is not UTF-8"),
         ("[" * 200_000, "application/json", "the JSON cannot be read: maximum recursion depth"),
         ("[" + "9" * 5000 + "]", "application/json", "the JSON cannot be read: Exceeds the limit"),
