@@ -386,6 +386,33 @@ def test_answers_come_as_csv_and_as_json(shops: Finished) -> None:
     assert refusal.reason == "cannot answer as 'image/png'; accept application/json or text/csv"
 
 
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("text/csv;q=0.4, application/json;q=0.9", "application/json"),
+        ("application/json;q=0.4, text/csv", "text/csv"),
+        ("*/*;q=0.1, text/csv;q=0.2", "text/csv"),
+        ("text/csv;q=0, */*", "application/json"),
+        ("application/json; q=0, */*;q=0.001", "text/csv"),
+        ("application/json;contributions=true;q=0.1, text/*;q=0.3", "text/csv"),
+        ("image/png, text/csv, application/json", "text/csv"),
+        ("image/png, application/*", "application/json"),
+        ("text/csv;q=high", "text/csv"),
+        ("text/csv,", "text/csv"),
+    ],
+)
+def test_of_two_forms_the_client_gets_the_one_that_it_likes_best(
+    shops: Finished, accept: str, form: str
+) -> None:
+    import inference
+
+    model = inference.model_fn(str(shops.folder / "model"))
+    prediction = inference.predict_fn(inference.input_fn(",,,,\n", "text/csv"), model)
+    assert inference.output_fn(prediction, accept)[1] == form
+    for neither in ("text/csv;q=0, application/json;q=0.0", "*/*;q=0"):
+        assert isinstance(inference.output_fn(prediction, neither), inference.Refusal)
+
+
 @pytest.mark.parametrize("program", ["shops", "wines", "progression"])
 def test_the_base_value_and_the_contributions_sum_to_the_margin_of_the_answer(
     request: pytest.FixtureRequest, program: str
