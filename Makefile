@@ -27,7 +27,7 @@ help:
 	@echo "make screenshots   the pictures of README and docs, by the same tests"
 	@echo "make stress        240 runs of the preprocessing program on busy cores: does one of them abort? (about 10 minutes)"
 	@echo "make bench         the benchmarks into benchmarks/results.md, each figure a ratio measured in one run (about an hour)"
-	@echo "make guard         the short run of CI: has one of five ratios become much worse? (under a minute)"
+	@echo "make guard         the short run of CI: has one of six ratios become much worse? (under a minute)"
 	@echo "make format        rewrite the code in the project's format"
 	@echo "make clean         remove the environment and the local SageMaker's state"
 

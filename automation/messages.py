@@ -100,12 +100,16 @@ def announce(context: Context, stage: Stage, record: DeploymentRecord, next_step
     )
 
 
-def report_rollback(context: Context, stage: Stage, version: str, reason: str, outcome: str) -> None:
+def report_rollback(
+    context: Context, stage: Stage, version: str, reason: str, outcome: str, *, again: int | None = None
+) -> None:
     """Say that an environment does not keep a version, why, and what serves there instead.
 
     Args:
         version: in words: ``version 3``.
+        again: its number, where the cause may pass and so a second try may help.
     """
+    by_hand = context.command("deploy", context.project, "--env", stage.name, "--version", again)
     publish(
         context,
         f"{version} does not stay in {stage.name}",
@@ -114,6 +118,7 @@ def report_rollback(context: Context, stage: Stage, version: str, reason: str, o
         "",
         outcome,
         "",
+        *([f"To try it again: {by_hand}"] if again is not None else []),
         f"State: {context.command('environments', context.project)}",
     )
 

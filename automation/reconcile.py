@@ -8,6 +8,7 @@
     the version does not serve, nobody tried yet         start its deployment
     the version does not serve though it was started     back to the one before, and say why
     the version serves, its sample is not answered       back to the one before, and say why
+    a deleted version of that number serves              start the deployment of the one that has it now
     the version serves and answers                       announce it, take it to the next environment
 
 So it does not matter which event called it, how often, or in which order; a ``lease`` keeps two calls at the
@@ -39,7 +40,7 @@ from registry.deployment_history import (
     read_history,
     record_deployment,
 )
-from registry.deployments import UNDER_WAY, CannotServe, plan_deployment
+from registry.deployments import UNDER_WAY, CannotServe, DeploymentPlan, plan_deployment
 from registry.endpoint_changes import start_deployment
 from registry.environment_state import Endpoint, State, read_state
 from registry.life_cycle import DEPLOYED, ROLLED_BACK, note_stage
@@ -78,14 +79,18 @@ def _reconcile(context: Context, stage: Stage) -> str:
     if state.serves:
         return _confirm(context, stage, record)
     if record.served and endpoint is not None and endpoint.status == "InService":
-        return f"a person is at work: the endpoint has left {_named(record)}, which served in {stage.name}"
+        return _left_by_a_person(stage, record)
     if has_label(stage.environment, record, STARTED):
         reason = _why_not_serving(endpoint)
-        return _roll_back(context, stage, state, (endpoint and endpoint.failure) or reason)
+        return _roll_back(context, stage, state, (endpoint and endpoint.failure) or reason, may_pass=True)
     try:
         plan = plan_deployment(context.clients, stage.environment, record.arn, action=record.action)
     except (ArtifactChanged, CannotServe) as error:
         return _roll_back(context, stage, state, error.what)
+    return _start(stage, record, plan)
+
+
+def _start(stage: Stage, record: DeploymentRecord, plan: DeploymentPlan) -> str:
     start_deployment(plan)
     # Afterwards: if this function dies before it has asked for the endpoint, the next one starts again.
     add_labels(stage.environment, record, STARTED)
@@ -152,6 +157,11 @@ def _confirm(context: Context, stage: Stage, record: DeploymentRecord) -> str:
         plan = plan_deployment(context.clients, stage.environment, record.arn, action=record.action)
     except (ArtifactChanged, CannotServe) as error:
         return _roll_back(context, stage, read_state(stage.environment), error.what)
+    if plan.replaces_namesake:
+        if has_label(stage.environment, record, STARTED):
+            reason = "the endpoint serves what was deleted again"
+            return _roll_back(context, stage, plan.state, reason, may_pass=True)
+        return _start(stage, record, plan)
     try:
         prove_deployment(plan, context.clients)
     except GatehouseError as error:
@@ -183,11 +193,16 @@ def _promote(context: Context, stage: Stage, record: DeploymentRecord, version: 
     return f"It goes on to {following.name} by itself."
 
 
-def _roll_back(context: Context, stage: Stage, state: State, reason: str) -> str:
+def _roll_back(context: Context, stage: Stage, state: State, reason: str, *, may_pass: bool = False) -> str:
     """To the newest version before that is approved, or the one of them that serves already; with none, to
-    nothing, unless people are served."""
+    nothing, unless people are served.
+
+    Args:
+        may_pass: whether the reason may be of the moment, as a lack of instances is.
+    """
     environment, current = stage.environment, state.deployed
     assert current is not None
+    again = current.version if may_pass else None
     history = read_history(environment)
     if not history or history[0].number != current.number:  # by a person, who needs no lease
         return f"{stage.name} changed meanwhile"
@@ -205,7 +220,7 @@ def _roll_back(context: Context, stage: Stage, state: State, reason: str) -> str
         if at_rest and now.deployed is not None and now.deployed.arn == candidate.arn:
             outcome = f"Version {candidate.version} serves there as before."
             mark_announced(environment, now.deployed)
-        messages.report_rollback(context, stage, _named(current), reason, outcome)
+        messages.report_rollback(context, stage, _named(current), reason, outcome, again=again)
         return f"{stage.name} goes back to version {candidate.version}"
     # A version that never answered is taken away. One that people use is not, whoever deployed it.
     in_use = has_label(environment, current, ANNOUNCED) or not has_label(environment, current, STARTED)
@@ -214,12 +229,19 @@ def _roll_back(context: Context, stage: Stage, state: State, reason: str) -> str
             messages.report_left_serving(context, stage, _named(current), reason)
             add_labels(environment, current, LEFT_SERVING)
         return f"{_named(current)} stays in {stage.name}: there is none before"
+    endpoint = state.endpoint
+    has_served = current.served or has_label(environment, current, ANNOUNCED)
+    if has_served and endpoint is not None and endpoint.status != "Failed":
+        return _left_by_a_person(stage, current)
     environment.clients.client("ssm").delete_parameter(Name=environment.parameter)
-    messages.report_rollback(
-        context, stage, _named(current), reason, f"Nothing serves in {stage.name}, as before."
-    )
+    outcome = f"Nothing serves in {stage.name}, as before."
+    messages.report_rollback(context, stage, _named(current), reason, outcome, again=again)
     _delete_unwanted_endpoint(context, stage, read_state(environment))
     return f"nothing serves in {stage.name}: there is none before"
+
+
+def _left_by_a_person(stage: Stage, record: DeploymentRecord) -> str:
+    return f"a person is at work: the endpoint has left {_named(record)}, which served in {stage.name}"
 
 
 def _delete_unwanted_endpoint(context: Context, stage: Stage, state: State) -> str:

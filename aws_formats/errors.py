@@ -68,4 +68,5 @@ class SeveralErrors(GatehouseError):
 
 
 def _sentence(text: str) -> str:
+    text = text.rstrip()  # what a service says may end with a space or a new line
     return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 from column_types import KIND_OF
-from dataset_settings import PARTS
+from dataset_settings import PARTS, columns_in_words
 from findings import Finding
 from quality import TextColumn
 from rows import Counts, Plan
@@ -21,7 +21,6 @@ from settings_lines import list_line
 _TEXTS_EXAMINED = 1000
 _SHARE_OF_REPEATED = 0.01
 _FAR = 0.02  # of the rows; less does not matter in a large table
-_COLUMNS_SHOWN = 8
 _LIKE_A_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
@@ -99,12 +98,9 @@ def _constant(plan: Plan, counts: Counts) -> Iterator[Finding]:
             found.append(name)
     if not found:
         return
-    columns = ", ".join(map(repr, found[:_COLUMNS_SHOWN]))
-    more = f" and {len(found) - _COLUMNS_SHOWN} more" if len(found) > _COLUMNS_SHOWN else ""
     yield Finding(
         "constant",
-        f"column{'s' if len(found) > 1 else ''} {columns}{more} {'have' if len(found) > 1 else 'has'} one "
-        "value in every row of the training part",
+        f"{columns_in_words(found, 'has', 'have')} one value in every row of the training part",
         column=found[0] if len(found) == 1 else None,
         count=len(found),
         remedy=f"Set {list_line('drop', plan.settings.drop, found)}: no model learns from it",

@@ -21,6 +21,8 @@ THOUSANDS = ("", ",", ".", "'", " ")
 BLANKS = " "
 """The delimiter that stands for any number of spaces and tabs."""
 
+_COLUMNS_SHOWN = 8
+
 EVERY_COLUMN = "*"
 """Stands for all columns that a notation does not name."""
 
@@ -134,6 +136,17 @@ class DatasetSettings:
             strip=self.strip,
             amounts=self.demanded_kinds.get(column) == "number",
         )
+
+
+def columns_in_words(names: Sequence[str], one: str, several: str) -> str:
+    """Subject and verb of a sentence about some columns: ``column 'a' holds``; of many, the first ones.
+
+    Args:
+        one, several: the verb, of one column and of several.
+    """
+    more = f" and {len(names) - _COLUMNS_SHOWN} more" if len(names) > _COLUMNS_SHOWN else ""
+    shown = ", ".join(map(repr, names[:_COLUMNS_SHOWN]))
+    return f"columns {shown}{more} {several}" if len(names) > 1 else f"column {shown} {one}"
 
 
 def which_one(name: str, names: Iterable[str]) -> str:

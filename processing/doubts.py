@@ -27,7 +27,7 @@ from quality import TextColumn
 from reading import texts_of
 from recognition import FEWEST, Recognised, recognise, surrounded
 from rows import Counts, Plan
-from settings_lines import column_lines, list_line, table_line, toml_key, toml_text
+from settings_lines import list_line, table_line, toml_key, toml_text
 from target_doubts import absent_targets, target_texts
 from text_edges import quotes, spaces
 from unread_notation import Unread, unread
@@ -160,6 +160,8 @@ def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findin
             return
     else:
         shown = ", ".join(map(repr, found.fits))
+        read = _doubt(name, found, plan)
+        lines = _lines([(name, read.readings[0], read.marks)], plan)
         findings.append(
             Finding(
                 "text_like_numbers",
@@ -167,7 +169,7 @@ def _look_at(name: str, plan: Plan, counts: Counts, doubts: list[_Doubt], findin
                 f"({shown})",
                 column=name,
                 count=len(texts),
-                remedy=f"If so, set {column_lines(_doubt(name, found, plan).readings[0], name)}",
+                remedy=f"If so, set {' and '.join(lines)}",
             )
         )
     quantity = unread(texts, notation) if found is None else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from column_types import KIND_OF
-from dataset_settings import PARTS, DatasetSettings, InputError, which_one
+from dataset_settings import PARTS, DatasetSettings, InputError, columns_in_words, which_one
 from rows import Counts, Plan
 from seeds import deciding_sums, seed_for_all
 from settings_lines import list_line, table_line
@@ -41,26 +41,29 @@ def check_counts(plan: Plan, counts: Counts) -> list[str]:
         classes = _class_names(settings, counts)
         _check_floors(settings, classes)
         _check_every_part(plan, counts, classes)
-    for name in plan.features:
-        if not counts.quality.present(name):
-            raise InputError(
-                f"column {name!r} has no value in any row of the training part",
-                remedy=f"Set {list_line('drop', settings.drop, [name])}, or correct missing_values",
-            )
-        _check_years(name, plan, counts)
+    valueless = [name for name in plan.features if not counts.quality.present(name)]
+    if valueless:
+        raise InputError(
+            f"{columns_in_words(valueless, 'has', 'have')} no value in any row of the training part",
+            remedy=f"Set {list_line('drop', settings.drop, valueless)}, or correct missing_values",
+        )
+    beyond = [name for name in plan.features if not _in_the_calendar(name, plan, counts)]
+    if beyond:
+        raise InputError(
+            f"{columns_in_words(beyond, 'holds', 'hold')} times outside the years 1 to 9999, probably "
+            "written in another unit",
+            remedy=f"Write {'them' if len(beyond) > 1 else 'it'} again, "
+            f"or set {list_line('drop', settings.drop, beyond)}",
+        )
     return classes
 
 
-def _check_years(name: str, plan: Plan, counts: Counts) -> None:
-    """Parquet's times reach further than any calendar; such a one was written in another unit."""
+def _in_the_calendar(name: str, plan: Plan, counts: Counts) -> bool:
+    """Parquet's times reach further than any calendar; one that does, too, was written in another unit."""
     if KIND_OF[plan.types[name]] != "timestamp":
-        return
+        return True
     column = counts.quality.numbers[name]
-    if not _YEAR_1 <= column.lowest <= column.highest <= _YEAR_9999:
-        raise InputError(
-            f"column {name!r} holds times outside the years 1 to 9999, probably written in another unit",
-            remedy=f"Write it again, or set {list_line('drop', plan.settings.drop, [name])}",
-        )
+    return _YEAR_1 <= column.lowest <= column.highest <= _YEAR_9999
 
 
 def _check_numbers(plan: Plan, counts: Counts) -> None:

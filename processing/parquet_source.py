@@ -33,7 +33,7 @@ def describe(file: SourceFile, settings: DatasetSettings) -> SourceFile:
     try:
         metadata = pq.read_metadata(file.path)
         schema = metadata.schema.to_arrow_schema()
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:  # the last of a column's name
         reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(
             f"it begins as a Parquet file, but is cut off or broken: {reason}",

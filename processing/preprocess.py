@@ -52,7 +52,7 @@ if __name__ == "__main__":
 from column_roles import check_columns
 from column_types import KIND_OF, UNSUPPORTED
 from count_findings import findings_of_counts
-from dataset_settings import DatasetSettings, InputError
+from dataset_settings import DatasetSettings, InputError, columns_in_words
 from doubts import examine
 from findings import Finding, print_findings
 from fitness import check_counts
@@ -63,6 +63,7 @@ from results import write_results
 from row_numbers import find_row_numbers, row_number_findings
 from rows import Counts, Instances, Plan, check_classes, no_counts, no_rows, place_small_classes, split_rows
 from settings_file import SETTINGS_FILE, read_settings
+from settings_lines import list_line
 from source_file import Evidence, SourceFile, TypesContradicted
 from source_files import find_files
 from source_profile import Profile, joined, profile_of, read_profile, write_profile
@@ -232,13 +233,17 @@ def make_plan(
 
 
 def check_supported(types: Mapping[str, str], settings: DatasetSettings, features: Sequence[str]) -> None:
-    """Refuse a column that cannot be used for what the settings want of it."""
-    for name in (settings.target, *([settings.key] if settings.key else []), *settings.slices, *features):
-        if types[name] == UNSUPPORTED:
-            raise InputError(
-                f"column {name!r} holds lists, structures, bytes, durations or times of day",
-                remedy="Convert it to numbers, texts, booleans or timestamps, or add it to drop",
-            )
+    """Refuse columns that cannot be used for what the settings want of them."""
+    needed = dict.fromkeys((settings.target, *([settings.key] if settings.key else []), *settings.slices))
+    found = [name for name in dict.fromkeys((*needed, *features)) if types[name] == UNSUPPORTED]
+    if found:
+        can_be_dropped = [name for name in found if name not in needed]
+        drop = f", or set {list_line('drop', settings.drop, can_be_dropped)}" if can_be_dropped else ""
+        raise InputError(
+            f"{columns_in_words(found, 'holds', 'hold')} lists, structures, bytes, durations or times of day",
+            remedy=f"Convert {'them' if len(found) > 1 else 'it'} to numbers, texts, booleans or timestamps"
+            f"{drop}",
+        )
     if KIND_OF[types[settings.target]] == "timestamp":
         raise InputError(
             f"the target {settings.target!r} holds timestamps", remedy="Name a column with classes"

@@ -35,6 +35,8 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 _BUCKETS = 10
 _TEXT_BUCKETS = 100
 _DIGITS = 11  # of the deviation, and as far of mean and sum; later ones depend on the order of the rows
+_MORE_PLACES = 2
+_ABOVE = 1e-9  # of a logarithm
 _LARGEST_ROUNDED = 1e300
 _OF_NUMBERS = ("present", "missing", "infinite", "lowest", "highest")
 
@@ -396,10 +398,15 @@ def _scaled(counts: Sequence[int] | np.ndarray, total: int) -> list[int]:
 
 
 def _rounded(value: float, like: float) -> float:
-    """``value`` without the digits that would be beyond the last one of a number such as ``like``."""
+    """``value`` without the digits that would be beyond the last one of a number such as ``like``.
+
+    The mean of decimals often lies in the middle between two such values, and their deviation at a power of
+    ten, a little above or below by the order of the rows: so both are taken without that little first.
+    """
     if not 0 < like < _LARGEST_ROUNDED:
         return value
-    return round(value, _DIGITS - math.ceil(math.log10(like))) + 0.0  # -0.0 is 0.0
+    places = _DIGITS - math.ceil(math.log10(like) - _ABOVE)
+    return round(round(value, places + _MORE_PLACES), places) + 0.0  # -0.0 is 0.0
 
 
 def _is_infinite(value: Any) -> bool:

@@ -16,10 +16,10 @@ from typing import Any
 from aws_formats.arns import group_and_version
 from aws_formats.errors import GatehouseError
 from registry.artifacts import check_artifacts
-from registry.clients import Clients, bucket_and_key, tag_list
+from registry.clients import Clients, bucket_and_key
 from registry.deployments import check_servable
 from registry.endpoint_changes import ensure_model
-from registry.endpoint_requests import named
+from registry.endpoint_requests import model_request
 from registry.invocations import CSV, Payload
 from registry.model_packages import APPROVED, describe, newest_approved
 from registry.network import Network
@@ -104,17 +104,11 @@ def plan_transform(
             f"version {number} of model {group} does not run on {chosen}",
             remedy=f"It was registered for: {', '.join(supported)}",
         )
-    listed = tag_list(tags or {})
-    content = {
-        "Containers": [{"ModelPackageName": arn}],
-        "ExecutionRoleArn": role_arn,
-        **network.of_model(),
-    }
     output = {"S3OutputPath": output_uri, "Accept": accept, "AssembleWith": "Line"}
     instances: dict[str, Any] = {"InstanceType": chosen, "InstanceCount": instance_count}
     if network.kms_key is not None:
         output["KmsKeyId"] = instances["VolumeKmsKeyId"] = network.kms_key
-    model = {"ModelName": named(f"{group}-{number}", content), **content, "Tags": listed}
+    model = model_request(described, role_arn, network, tags or {})
     job = {
         "TransformJobName": f"{group[:40]}-{number}-{time.strftime('%Y%m%d%H%M%S', time.gmtime())}",
         "ModelName": model["ModelName"],
@@ -128,7 +122,7 @@ def plan_transform(
         "TransformOutput": output,
         "TransformResources": instances,
         **({} if capture is None else {"DataCaptureConfig": _capture_config(capture, network.kms_key)}),
-        "Tags": listed,
+        "Tags": model["Tags"],
     }
     return TransformPlan(arn, model, job, input_uri, output_uri, checked.notes)
 

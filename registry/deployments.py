@@ -35,9 +35,12 @@ class DeploymentPlan:
         endpoint_action: create, replace (a failed one), update, await (a change to this version that is under
             way already), or none where it serves the version already.
         model, config: the requests that make them, used where they are not there yet.
+        config_before: the configuration that served before; None where it is the one that serves, or where
+            there was none.
         sample: the S3 URI of the sample payload; None if the version has none.
         accept: the content type in which the sample's answer is asked for.
         classes: those that the answer may name; none where they are not known.
+        replaces_namesake: the endpoint serves a version that was deleted, whose ARN this one was given since.
         changes: the plan in words; empty if there is nothing to do.
         notes: what is not known of the version's artifact, a sentence each.
     """
@@ -48,9 +51,11 @@ class DeploymentPlan:
     endpoint_action: str
     model: Mapping[str, Any]
     config: Mapping[str, Any]
+    config_before: str | None
     sample: str | None
     accept: str
     classes: tuple[str, ...]
+    replaces_namesake: bool
     changes: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
@@ -96,8 +101,9 @@ def plan_deployment(
     checked = check_artifacts(registry.client("s3"), described)
     state = read_state(environment)
     _check_endpoint(environment, state.endpoint)
-    model = model_request(environment, arn)
+    model = model_of(environment, described)
     config = config_request(environment, model["ModelName"])
+    namesake = serves_namesake(environment, state.endpoint, described)
     endpoint_action = _endpoint_action(state.endpoint, config["EndpointConfigName"])
     if endpoint_action == "busy":
         assert state.endpoint is not None
@@ -114,13 +120,37 @@ def plan_deployment(
         endpoint_action=endpoint_action,
         model=model,
         config=config,
+        config_before=_config_before(registry, state, arn, endpoint_action, config["EndpointConfigName"]),
         sample=described.get("SamplePayloadUrl"),
         accept=sample_payload.acceptable(
             described.get("InferenceSpecification", {}).get("SupportedResponseMIMETypes", ())
         ),
         classes=classes_in(read_statistics(registry.client("s3"), statistics_uri(described))),
-        changes=tuple(_changes(environment, state, arn, endpoint_action)),
+        replaces_namesake=namesake,
+        changes=tuple(_changes(environment, state, arn, endpoint_action, namesake=namesake)),
         notes=checked.notes,
+    )
+
+
+def model_of(environment: Environment, described: Mapping[str, Any]) -> dict[str, Any]:
+    """CreateModel's request of a described version for an environment."""
+    return model_request(described, environment.role_arn, environment.network, environment.tags)
+
+
+def serves_namesake(
+    environment: Environment, endpoint: Endpoint | None, described: Mapping[str, Any]
+) -> bool:
+    """Whether an endpoint serves another version than the described one under the same ARN.
+
+    A group that is deleted and made again numbers its versions from 1 again; what served goes on.
+    """
+    return (
+        endpoint is not None
+        and endpoint.packages == (described["ModelPackageArn"],)
+        and endpoint.made is not None
+        and endpoint.made < described["CreationTime"]
+        # A clock that was put back: it is the model that would be made.
+        and model_of(environment, described)["ModelName"] not in endpoint.models
     )
 
 
@@ -170,7 +200,27 @@ def _endpoint_action(endpoint: Endpoint | None, config: str) -> str:
     return "none" if endpoint.config == config and endpoint.status == "InService" else "update"
 
 
-def _changes(environment: Environment, state: State, arn: str, endpoint_action: str) -> list[str]:
+def _config_before(
+    registry: Clients, state: State, arn: str, endpoint_action: str, config: str
+) -> str | None:
+    endpoint, deployed, environment = state.endpoint, state.deployed, state.environment
+    if endpoint is None or endpoint_action in ("create", "replace"):
+        return None
+    if endpoint_action in ("update", "await") and endpoint.config != config:
+        return endpoint.config
+    if deployed is None or deployed.arn == arn or deployed.version is None:
+        return None
+    # An earlier deployment moved the endpoint and broke off before it had the answer.
+    try:
+        model = model_of(environment, describe_arn(registry, deployed.arn))
+    except GatehouseError:  # it was deleted since
+        return None
+    return str(config_request(environment, model["ModelName"])["EndpointConfigName"])
+
+
+def _changes(
+    environment: Environment, state: State, arn: str, endpoint_action: str, *, namesake: bool
+) -> list[str]:
     version = group_and_version(arn)[1]
     serving = state.endpoint.version if state.endpoint else None
     size = f"{environment.instance_count} x {environment.instance_type}"
@@ -183,6 +233,8 @@ def _changes(environment: Environment, state: State, arn: str, endpoint_action: 
     elif endpoint_action == "update":
         now = f"version {serving}" if serving is not None else "what it serves now"
         kind = "the new settings" if serving == version else f"version {version}"
+        if namesake:
+            now, kind = f"a version {serving} that was deleted", f"version {version} as it is now"
         found = [f"update endpoint {environment.endpoint} from {now} to {kind} on {size}"]
     else:
         found = []

@@ -2,8 +2,8 @@
 
     model_request -> config_request -> creation_request, or update_request where there is an endpoint
 
-Models and endpoint configurations are named after their content: the version's ARN, the role, the
-environment's settings. So what is there already is used again, and a deployment that broke off goes on
+Models and endpoint configurations are named after their content: the version, the role, the environment's
+settings. So what is there already is used again, and a deployment that broke off goes on
 where it stopped.
 """
 
@@ -12,30 +12,38 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 from aws_formats.arns import group_and_version
 from registry.clients import tag_list
 from registry.environments import Capture, Environment
 from registry.invocations import CSV, JSON
+from registry.network import Network
 
 VARIANT = "AllTraffic"
 NAME_LIMIT = 63
 
 
-def model_request(environment: Environment, arn: str) -> dict[str, Any]:
-    """CreateModel's request: all of the version's containers, in order, by the version's ARN.
+def model_request(
+    version: Mapping[str, Any], role_arn: str, network: Network, tags: Mapping[str, str]
+) -> dict[str, Any]:
+    """CreateModel's request: all of a described version's containers, in order, by the version's ARN.
 
-    Its tags name no environment: the same request from another environment is the same model.
+    Its tags name no environment: the same request from another environment is the same model. When the
+    version was registered is part of the name: a group that was deleted and made again gives its ARNs to
+    other versions.
     """
+    arn = version["ModelPackageArn"]
     content: dict[str, Any] = {
         "Containers": [{"ModelPackageName": arn}],
-        "ExecutionRoleArn": environment.role_arn,
-        **environment.network.of_model(),
+        "ExecutionRoleArn": role_arn,
+        **network.of_model(),
     }
-    _, version = group_and_version(arn)
-    name = named(f"{environment.project}-{version}", content)
-    return {"ModelName": name, **content, "Tags": tag_list(environment.tags)}
+    group, number = group_and_version(arn)
+    registered = version["CreationTime"].astimezone(UTC).isoformat()
+    name = named(f"{group}-{number}", {**content, "CreationTime": registered})
+    return {"ModelName": name, **content, "Tags": tag_list(tags)}
 
 
 def config_request(environment: Environment, model: str) -> dict[str, Any]:

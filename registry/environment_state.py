@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,6 +24,8 @@ class Endpoint:
         config: the endpoint configuration that it serves, or is being made from.
         pending: the one that an update under way brings; None without an update.
         packages: the ARNs of the model packages behind it; several if its containers come from several.
+        models: the names of the models that were made of these.
+        made: when the first of these models was made; None where that cannot be said.
         coming: the same of the pending configuration.
         capture: what it captures of its requests; None if nothing.
     """
@@ -35,6 +38,8 @@ class Endpoint:
     pending: str | None = None
     coming: tuple[str, ...] = ()
     capture: Capture | None = None
+    models: tuple[str, ...] = ()
+    made: datetime | None = None
 
     @property
     def version(self) -> int | None:
@@ -65,6 +70,16 @@ class State:
             and self.endpoint.packages == (self.deployed.arn,)
         )
 
+    @property
+    def not_serving(self) -> str:
+        """Of an environment that does not serve what it should: what is the matter, in words."""
+        if self.deployed is None:
+            return f"no version serves in {self.environment.name}"
+        found = f"is {self.endpoint.status}" if self.endpoint else "is not there"
+        if self.endpoint and self.endpoint.status == "InService":
+            found = "serves another version"
+        return f"{self.deployed.in_words} should serve in {self.environment.name}, and its endpoint {found}"
+
 
 def read_state(environment: Environment) -> State:
     """Read what an environment should serve, and its endpoint."""
@@ -83,15 +98,18 @@ def read_endpoint(environment: Environment) -> Endpoint | None:
         raise
     config = described.get("EndpointConfigName")
     pending = described.get("PendingDeploymentSummary", {}).get("EndpointConfigName")
+    models = _models(sagemaker, config) if config else ()
     return Endpoint(
         name=environment.endpoint,
         status=described["EndpointStatus"],
         config=config,
-        packages=_packages(sagemaker, config) if config else (),
+        packages=_packages(models),
         failure=described.get("FailureReason"),
         pending=pending,
-        coming=_packages(sagemaker, pending) if pending else (),
+        coming=_packages(_models(sagemaker, pending)) if pending else (),
         capture=_capture(described.get("DataCaptureConfig", {})),
+        models=tuple(model["ModelName"] for model in models),
+        made=min((model["CreationTime"] for model in models), default=None),
     )
 
 
@@ -106,19 +124,21 @@ def _only_version(packages: tuple[str, ...]) -> int | None:
     return found[1] if found else None
 
 
-def _packages(sagemaker: Any, config: str) -> tuple[str, ...]:
-    """The model packages behind an endpoint configuration, each once."""
-    found: dict[str, None] = {}
+def _models(sagemaker: Any, config: str) -> tuple[dict[str, Any], ...]:
+    """The models behind an endpoint configuration, described; none where one is gone."""
     try:
         variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
-        for variant in variants:
-            model = sagemaker.describe_model(ModelName=variant["ModelName"])
-            containers = model.get("Containers") or [model.get("PrimaryContainer", {})]
-            found.update(
-                (item["ModelPackageName"], None) for item in containers if "ModelPackageName" in item
-            )
+        return tuple(sagemaker.describe_model(ModelName=variant["ModelName"]) for variant in variants)
     except ClientError as error:
         # An endpoint outlives the configuration and the model that it was made from.
         if not is_absent(error):
             raise
-    return tuple(found)
+        return ()
+
+
+def _packages(models: tuple[dict[str, Any], ...]) -> tuple[str, ...]:
+    """The model packages that models were made of, each once."""
+    containers = [
+        item for model in models for item in model.get("Containers") or [model.get("PrimaryContainer", {})]
+    ]
+    return tuple(dict.fromkeys(item["ModelPackageName"] for item in containers if "ModelPackageName" in item))

@@ -36,6 +36,7 @@ _RECENT_DAYS = 14
 _PAST_WINDOWS = 60
 _ANSWER_WINDOWS = 35
 _LABEL_DAYS = 35
+_CLOCKS_DIFFER = timedelta(minutes=5)
 _INVOCATIONS = {"invocations": "Invocations", "refused": "Invocation4XXErrors"}
 
 
@@ -72,18 +73,25 @@ def window_of(hours: int, started: str, end: str = "") -> Window:
         end: another end, ISO 8601; empty for that one.
 
     Raises:
-        GatehouseError: ``end`` is no time.
+        GatehouseError: ``end`` is no time, or has not come yet: that window would stay the newest until then.
     """
     try:
-        moment = datetime.fromisoformat(end or started)
+        moment, now = (_in_utc(datetime.fromisoformat(text)) for text in (end or started, started))
     except ValueError as error:
         raise GatehouseError(
             f"{end or started!r} is not a time", remedy="Write it like 2030-01-31T03:00:00Z"
         ) from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment > now + _CLOCKS_DIFFER:
+        raise GatehouseError(
+            f"a window cannot end at {end}, which has not come yet", remedy="Name a time in the past"
+        )
     if not end:
         moment = moment.replace(minute=0, second=0, microsecond=0)
     return Window(moment - timedelta(hours=hours), moment)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def end_of_now() -> str:
@@ -131,7 +139,7 @@ def prepare_window(
     """
     state = read_state(environment)
     if state.deployed is None or not state.serves:
-        return f"no version serves in {environment.name}"
+        return state.not_serving
     described = environment.clients.client("sagemaker").describe_endpoint(EndpointName=environment.endpoint)
     if state.endpoint is None or state.endpoint.capture is None:
         return (

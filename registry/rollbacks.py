@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from aws_formats.errors import GatehouseError
 from registry.clients import Clients
-from registry.deployment_history import PROMOTE, ROLLBACK, nothing_deployed, read_history, rollback_target
-from registry.deployments import DeploymentPlan, plan_deployment
+from registry.deployment_history import (
+    PROMOTE,
+    ROLLBACK,
+    nothing_deployed,
+    read_history,
+    rollback_target,
+)
+from registry.deployments import DeploymentPlan, plan_deployment, serves_namesake
 from registry.environment_state import read_state
 from registry.environments import Environment
+from registry.model_packages import APPROVED, describe_arn
 
 
 def plan_rollback(registry: Clients, environment: Environment, version: int | None = None) -> DeploymentPlan:
@@ -17,7 +24,8 @@ def plan_rollback(registry: Clients, environment: Environment, version: int | No
         version: one that was deployed there; the one before the current one if None.
 
     Raises:
-        GatehouseError: there is nothing to go back to, or that version was never deployed there.
+        GatehouseError: there is nothing to go back to, that version was never deployed there, or it was
+            deleted and its number is now another one's that is not approved.
     """
     records = read_history(environment)
     if not records:
@@ -38,6 +46,16 @@ def plan_rollback(registry: Clients, environment: Environment, version: int | No
                 f"version {version} was never deployed in {environment.name}",
                 remedy=f"These were: {known}",
             )
+    described = describe_arn(registry, found.arn)
+    approval = described["ModelApprovalStatus"]
+    if approval != APPROVED and found.when < described["CreationTime"]:
+        number = found.version
+        raise GatehouseError(
+            f"the version {number} that served in {environment.name} was deleted, and the one of that number"
+            f" now is {approval}",
+            remedy=f"Review it: `gatehouse model {environment.project} {number}`,"
+            f" `gatehouse approve {environment.project} {number}`",
+        )
     return plan_deployment(registry, environment, found.arn, action=ROLLBACK)
 
 
@@ -50,12 +68,13 @@ def plan_promotion(registry: Clients, source: Environment, destination: Environm
     state = read_state(source)
     if state.deployed is None:
         raise nothing_deployed(source)
-    if not state.serves:
-        endpoint = f"is {state.endpoint.status}" if state.endpoint else "is not there"
-        if state.endpoint and state.endpoint.status == "InService":
-            endpoint = "serves another version"
+    what = None if state.serves else state.not_serving
+    if what is None and serves_namesake(source, state.endpoint, describe_arn(registry, state.deployed.arn)):
+        version = state.deployed.in_words
+        what = f"{source.name} serves a {version} that was deleted, and another has its number now"
+    if what is not None:
         raise GatehouseError(
-            f"{state.deployed.in_words} should serve in {source.name}, and its endpoint {endpoint}",
+            what,
             remedy=f"Deploy it there first: `gatehouse deploy {source.project} --env {source.name}"
             f" --version {state.deployed.version or 'N'}`",
         )

@@ -21,7 +21,6 @@ from registry.artifacts import check_artifacts
 from registry.clients import Clients
 from registry.deployments import DeploymentPlan
 from registry.endpoint_changes import Tell, start_deployment, tell_log_end, wait_for_endpoint
-from registry.endpoint_requests import config_request, model_request
 from registry.environment_state import Endpoint, read_endpoint
 from registry.life_cycle import DEPLOYED, ROLLED_BACK, note_stage
 from registry.model_packages import describe_arn
@@ -133,7 +132,7 @@ def _undo(plan: DeploymentPlan, tell: Tell) -> None:
         tell(f"deleting endpoint {environment.endpoint}: it never answered well")
         sagemaker.delete_endpoint(EndpointName=environment.endpoint)
         wait_for_endpoint(environment, tell)
-    elif (config := _config_before(plan)) is not None:
+    elif (config := plan.config_before) is not None:
         tell(f"going back to {config}")
         sagemaker.update_endpoint(EndpointName=environment.endpoint, EndpointConfigName=config)
         wait_for_endpoint(environment, tell)
@@ -163,19 +162,6 @@ def _tell_of_other_changes(plan: DeploymentPlan, tell: Tell) -> None:
         tell(f"{newest.by} set {plan.state.environment.parameter} to {newest.in_words} meanwhile")
 
 
-def _config_before(plan: DeploymentPlan) -> str | None:
-    """The configuration that served before; None if it is the one that serves."""
-    before, deployed, environment = plan.state.endpoint, plan.state.deployed, plan.state.environment
-    was = before.config if before is not None else None
-    if plan.endpoint_action in ("update", "await") and was != plan.config["EndpointConfigName"]:
-        return was
-    if deployed is None or deployed.arn == plan.arn or deployed.version is None:
-        return None
-    # An earlier deployment moved the endpoint and broke off before it had the answer.
-    model = model_request(environment, deployed.arn)["ModelName"]
-    return str(config_request(environment, model)["EndpointConfigName"])
-
-
 def _did_not_come_up(plan: DeploymentPlan, reached: Endpoint | None) -> GatehouseError:
     environment = plan.state.environment
     reason = "it was deleted meanwhile"
@@ -194,7 +180,7 @@ def _what_serves(plan: DeploymentPlan) -> str:
         serving = "Nothing serves, as before"
     elif plan.endpoint_action != "none":
         serving = f"{_named(before.version)} serves as before"
-    elif _config_before(plan) is None or deployed is None:
+    elif plan.config_before is None or deployed is None:
         serving = f"Version {plan.version} goes on serving"
     else:
         serving = f"{_named(deployed.version)} serves again"

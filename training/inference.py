@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -244,23 +244,46 @@ def output_fn(prediction: Prediction | NumberPrediction | Refusal, accept: str) 
     """
     if isinstance(prediction, Refusal):
         return prediction
-    for entry in (accept or JSON).split(","):
-        content_type, *parameters = (part.strip().lower() for part in entry.split(";"))
-        if content_type in (CSV, "text/*"):
-            return "\n".join([*_csv_answers(prediction), ""]), CSV
-        if content_type in (JSON, "application/*", "*/*", ""):
-            answers = _json_answers(prediction)
-            if "contributions=true" in parameters:
-                rows, most = len(answers), prediction.scored.model.explained_rows
-                if rows > most:
-                    return Refusal(f"contributions are computed for {most} rows at most; {rows} were sent")
-                try:
-                    explained = _explained(prediction)
-                except explanations.NoContributions as error:
-                    return Refusal(str(error))
-                answers = [{**one, "explanation": why} for one, why in zip(answers, explained, strict=True)]
-            return json.dumps({"predictions": answers}), JSON
-    return Refusal(f"cannot answer as {accept!r}; accept {JSON} or {CSV}")
+    form, parameters = _wanted(accept or JSON)
+    if form == CSV:
+        return "\n".join([*_csv_answers(prediction), ""]), CSV
+    if form is None:
+        return Refusal(f"cannot answer as {accept!r}; accept {JSON} or {CSV}")
+    answers = _json_answers(prediction)
+    if "contributions=true" in parameters:
+        rows, most = len(answers), prediction.scored.model.explained_rows
+        if rows > most:
+            return Refusal(f"contributions are computed for {most} rows at most; {rows} were sent")
+        try:
+            explained = _explained(prediction)
+        except explanations.NoContributions as error:
+            return Refusal(str(error))
+        answers = [{**one, "explanation": why} for one, why in zip(answers, explained, strict=True)]
+    return json.dumps({"predictions": answers}), JSON
+
+
+def _wanted(accept: str) -> tuple[str | None, Sequence[str]]:
+    """The form that a client likes best by its ``q`` (RFC 9110, 12.5.1), the earlier of two, with the
+    parameters that it gave; None where it takes neither."""
+    ranges: dict[str, tuple[float, int, Sequence[str]]] = {}
+    for place, entry in enumerate(accept.split(",")):
+        kind, *parameters = (part.strip().lower() for part in entry.split(";"))
+        ranges.setdefault(kind or "*/*", (_quality(parameters), -place, parameters))
+    liked = []
+    for form, general in ((JSON, "application/*"), (CSV, "text/*")):
+        found = ranges.get(form) or ranges.get(general) or ranges.get("*/*")
+        if found and found[0] > 0:
+            liked.append((*found[:2], form == JSON, form, found[2]))
+    return max(liked)[-2:] if liked else (None, ())
+
+
+def _quality(parameters: Sequence[str]) -> float:
+    """How much a client likes what it names, from 0 (not at all) to 1."""
+    said = next((one[2:] for one in parameters if one.startswith("q=")), "1")
+    try:
+        return float(said)
+    except ValueError:
+        return 1.0
 
 
 def _explained(prediction: Prediction | NumberPrediction) -> list[dict[str, Any]]:

@@ -65,7 +65,7 @@ def parse(body: str | bytes, content_type: str) -> Payload:
             # Not ``read_table``: it is made for folders, takes a millisecond more, and imports them.
             with pq.ParquetFile(pa.BufferReader(data), coerce_int96_timestamp_unit="us") as file:
                 return Payload(kind, file.read())
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last of a column's name
             raise BadRequest(f"the body is no Parquet file: {_first_line(error)}") from error
     if kind not in (CSV, JSON):
         raise BadRequest(f"content type {content_type!r} is not served; send {CSV}, {JSON} or {PARQUET}")

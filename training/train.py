@@ -159,9 +159,10 @@ def _fit(
             )
             digests.append(np.frombuffer(digest, np.int64))
             if worker.rank == 0 and not (on_disk is None and can_be_sorted(part, schema)):
+                why = "too many to be sorted in memory" if on_disk is None else "kept on disk and not sorted"
                 print(
-                    f"{part.name}: {part.rows:,} rows are too many to be sorted in memory; with them in"
-                    " another order the model may differ a little",
+                    f"{part.name}: {part.rows:,} rows are {why}; with them in another order the model may"
+                    " differ a little",
                     flush=True,
                 )
         data = worker.gather(np.concatenate(digests)).tobytes().hex()
@@ -171,7 +172,7 @@ def _fit(
         objective, loss = _OBJECTIVES[schema.task]
         classes = {"num_class": len(schema.classes)} if schema.task == "multiclass" else {}
         task = {"objective": objective, "tree_method": "hist", "device": device}
-        return boost(
+        done = boost(
             {**settings.booster, **task, **classes},
             matrices,
             settings.num_round,
@@ -182,6 +183,8 @@ def _fit(
             checkpoints=checkpoints if worker.rank == 0 else None,
             prints=worker.rank == 0,
         )
+        matrices.clear()  # while their files are there: XGBoost removes them, and warns of each that is not
+        return done
 
 
 def _plan(parts: _Parts, settings: Hyperparameters, device: str) -> Plan:

@@ -54,5 +54,5 @@ def handle(event: dict[str, Any], _context: object) -> dict[str, str]:
         "PastUri": found.past,
         "AnswersUri": found.answers,
         "Sentence": f"version {found.version} in {name}, {window.start:%Y-%m-%d %H:%M} to"
-        f" {window.end:%Y-%m-%d %H:%M}, {found.captured} files of captures",
+        f" {window.end:%Y-%m-%d %H:%M}, files of captures: {found.captured}",
     }

@@ -9,6 +9,7 @@ and paid for, twice. One that failed may have left files behind, so the next has
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -28,6 +29,11 @@ _PAUSE = 5
 
 _RESERVE_MS = 30_000
 """Of the function's time, for stopping a query that takes too long."""
+
+_LISTS_ROWS = "ListObjectsV2"
+
+_DENIED = re.compile(r"(?i)access ?denied|not authorized|insufficient .*permission")
+"""Of a refusal or of a query's reason: a right is missing."""
 
 _AT_ONCE = timedelta(seconds=2)
 """A query that was submitted longer before the answer to its start than this, an earlier try has started."""
@@ -58,12 +64,7 @@ def handle(event: dict[str, Any], lambda_context: Any) -> dict[str, str]:
     try:
         place, ended = _run(context, event, lambda_context)
     except ClientError as error:
-        answer = error.response["Error"]
-        raise GatehouseError(
-            f"{error.operation_name} is refused: {answer.get('Message') or answer['Code']}",
-            where=f"Athena, database {event['Database']}, workgroup {event['Workgroup']}",
-            remedy="This machine has no Athena; give InputDataUri" if context.target == "local" else None,
-        ) from error
+        raise _refused(context, event, error) from error
     scanned = ended.get("Statistics", {}).get("DataScannedInBytes", 0)
     return {
         "DataUri": place,
@@ -71,6 +72,29 @@ def handle(event: dict[str, Any], lambda_context: Any) -> dict[str, str]:
         "BytesScanned": str(scanned),
         "Sentence": f"query {ended['QueryExecutionId']} scanned {scanned / 1e6:,.1f} MB and wrote {place}",
     }
+
+
+def _refused(context: Context, event: dict[str, Any], error: ClientError) -> GatehouseError:
+    """What a service answered to a call, and which service it was."""
+    code, message = (error.response["Error"].get(member, "") for member in ("Code", "Message"))
+    where = f"Athena, database {event['Database']}, workgroup {event['Workgroup']}"
+    if error.operation_name == _LISTS_ROWS:
+        where = f"S3, {event['OutputUri']}"
+    remedy = _remedy_of_rights(context, f"{code} {message}")
+    if context.target == "local" and error.operation_name != _LISTS_ROWS:
+        remedy = "This machine has no Athena; give InputDataUri"
+    return GatehouseError(f"{error.operation_name} is refused: {message or code}", where, remedy)
+
+
+def _remedy_of_rights(context: Context, reason: str) -> str | None:
+    """What to do where the function may not what it has to; None for another reason."""
+    if not _DENIED.search(reason):
+        return None
+    renew = context.command("infra", "deploy", context.project, "--only", "pipeline")
+    return (
+        f"Its role is gatehouse-{context.project}-query: `{renew}` gives it what the settings name by now,"
+        " and -p QueryPolicyArns=ARN what else the query needs"
+    )
 
 
 def _run(context: Context, event: dict[str, Any], lambda_context: Any) -> tuple[str, dict[str, Any]]:
@@ -140,5 +164,5 @@ def _failure(context: Context, query: dict[str, Any], place: str) -> GatehouseEr
     again = f"Athena says that it may succeed: `{context.command('retry', context.project)}`"
     return GatehouseError(
         f"the query {how} ({query['QueryExecutionId']}): {reason}",
-        remedy=again if error.get("Retryable") else None,
+        remedy=again if error.get("Retryable") else _remedy_of_rights(context, reason),
     )

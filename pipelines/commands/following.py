@@ -262,6 +262,8 @@ def _log_tail(target: Target, project: str, step: Step) -> Iterator[str]:
     if failed:
         job, command = StepJob("training", failed[-1].arn), f"{command} --trial {failed[-1].number}"
     lines = log_lines(target, job)
+    if not lines:  # it failed before its program began
+        return
     yield f"The end of its log (all of it: {command}):"
     for line in lines[-LOG_TAIL:]:
         yield f"  | {line.message.rstrip()}"

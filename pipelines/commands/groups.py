@@ -15,7 +15,7 @@ from aws_formats.arns import group_and_version
 from aws_formats.errors import GatehouseError
 from pipelines.commands.local_endpoint import connection
 from pipelines.commands.options import project_names, target_option
-from pipelines.commands.output import Document, Output, Remark, Table, notice, with_json
+from pipelines.commands.output import Document, Output, Remark, Table, is_typed, notice, with_json
 from pipelines.settings.environments import all_environments
 from pipelines.settings.projects_file import Settings, load_settings
 from pipelines.settings.tables import which_one
@@ -127,7 +127,7 @@ def cleanup(projects: tuple[str, ...], env_file: Path | None, yes: bool, target:
                     removal.versions,
                     _environments_by_version(settings, removal.name, region.target),
                 )
-                if yes or _is_typed(removal.name):
+                if yes or is_typed(removal.name, "delete it with all its versions"):
                     apply_removal(removal, region.target)
                     deleted.append({"group": removal.name, "versions": list(removal.versions)})
     yield Document(deleted)
@@ -144,17 +144,10 @@ def _what_was_done(state: GroupState) -> str:
 
 
 def _list_versions(name: str, versions: tuple[str, ...], serving: Mapping[str, tuple[str, ...]]) -> None:
-    notice(f"Model package group {name} with {len(versions)} versions:")
+    notice(f"Model package group {name}, versions: {len(versions)}")
     for arn in versions:
         where = ", ".join(serving.get(arn, ()))
         notice(f"  version {group_and_version(arn)[1]}{f' (serves in {where})' if where else ''}")
-
-
-def _is_typed(name: str) -> bool:
-    answer = click.prompt(
-        f"Type {name} to delete it with all its versions", default="", show_default=False, err=True
-    )
-    return bool(answer == name)
 
 
 def _environments_by_version(settings: Settings, name: str, target: Target) -> dict[str, tuple[str, ...]]:

@@ -6,15 +6,17 @@ Every topic of the local SageMaker has the queue `local-inbox` as a subscriber.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from aws_formats.errors import GatehouseError
-from pipelines.commands.local_endpoint import connected, is_kept_up
+from pipelines.commands.local_endpoint import connection, is_kept_up
 from pipelines.commands.options import project_argument
 from pipelines.commands.output import Document, Lines, Output, Remark, moment, with_json
-from pipelines.commands.project_context import find_context
 from pipelines.executions.inbox import QUEUE, InboxMessage, is_about, queue_url, read_messages
+from pipelines.settings.projects_file import load_settings
+from pipelines.settings.target import resolve_target
 
 
 @click.command("inbox")
@@ -39,25 +41,37 @@ def command(project: str | None, queue: str, delete: bool) -> Output:
       gatehouse inbox
       gatehouse inbox --queue gatehouse-health-tumor-diagnosis-dead-letters
     """
-    with connected(find_context(project, "local")) as context:
-        sqs = context.target.client("sqs")
-        url = queue_url(sqs, queue)
-        messages = [] if url is None else read_messages(sqs, url)
+    settings = load_settings()
+    meant = [settings.project(project)] if project or not settings.projects else settings.projects.values()
+    # A queue is in one region, and so are the messages about the projects there.
+    targets = {at.region: at for at in (resolve_target(one, "local") for one in meant)}
+    found: list[tuple[InboxMessage, Any, str]] = []
+    queues = 0
+    with connection(next(iter(targets.values())), settings) as connect:
+        url = connect().endpoint_url
+        for target in targets.values():
+            sqs = target.at(str(url)).client("sqs")
+            address = queue_url(sqs, queue)
+            if address is not None:
+                queues += 1
+                found += ((message, sqs, address) for message in read_messages(sqs, address))
         if project is not None:
-            messages = [message for message in messages if is_about(message, context.project.name)]
-        for message in messages if delete else ():
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message.receipt)
-    if url is None and queue != QUEUE:
+            found = [one for one in found if is_about(one[0], project)]
+        found.sort(key=lambda one: one[0].sent)
+        for message, sqs, address in found if delete else ():
+            sqs.delete_message(QueueUrl=address, ReceiptHandle=message.receipt)
+    if not queues and queue != QUEUE:
         raise GatehouseError(
             f"there is no queue {queue} on this machine",
             remedy="`gatehouse local up` makes the queues of the projects in projects.toml",
         )
+    messages = [message for message, _, _ in found]
     yield Document([_document(message) for message in messages])
     for message in messages:
         yield Lines(_in_lines(message))
     if not messages:
         yield Remark("There are no messages.")
-    if not is_kept_up(context.settings):
+    if not is_kept_up(settings):
         yield Remark("Events wait until they are handled: bring it up with `gatehouse local up`.")
 
 

@@ -75,7 +75,8 @@ def command(
     known = form or ("csv" if str(data) == "-" else form_of(data))
     context = find_context(project, target, environment)
     with opened(data) as source, connected(context) as at:
-        payloads = read_payloads(source, known, str(data), header=header, delimiter=at.project.data.delimiter)
+        name = "standard input" if str(data) == "-" else str(data)
+        payloads = read_payloads(source, known, name, header=header, delimiter=at.project.data.delimiter)
         predictions = list(invoke(at.environment(environment), payloads, inference_id=inference_id))
     return [Document(predictions), _table(predictions)]
 

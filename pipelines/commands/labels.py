@@ -45,7 +45,7 @@ def command(words: tuple[str, ...], environment: str, target: str) -> Output:
         uri = put_labels(at.target.client("s3"), at.target.bucket, at.project.name, name, labels)
     rows = sum(len(texts) for texts in labels.values())
     yield Document({"labels": rows, "requests": len(labels), "uri": uri})
-    yield f"{rows:,} labels of {len(labels):,} requests: {uri}"
+    yield f"Labels: {rows:,}, requests: {len(labels):,}, stored in {uri}"
     yield (
         f"Next: gatehouse monitor {at.project.name} --env {name} --now{at.target.option}, or the next of its"
         " schedule"

@@ -36,7 +36,7 @@ from pipelines.settings.monitoring import monitoring_name, schedule_name
 from pipelines.upsert.apply import apply_upsert
 from pipelines.upsert.plan import plan_upsert
 from registry.clients import read_document, read_object
-from registry.monitored_windows import ComparedWindow, end_of_now, last_windows
+from registry.monitored_windows import ComparedWindow, end_of_now, last_windows, window_of
 
 _SHOWN_TIMES, _SHOWN_WINDOWS = 3, 10
 FIND = "FindWindow"
@@ -161,9 +161,11 @@ def _set_schedule(
 
 
 def _compare_now(at: ProjectContext, options: MonitorOptions, environment: str) -> Output:
+    now = end_of_now()
+    window_of(at.project.monitoring.hours, now, options.end or now)  # a wrong end, before anything is started
     _bring_up_to_date(at)
     name = monitoring_name(at.project.name)
-    end = options.end or end_of_now()
+    end = options.end or now
     execution = executions.start(at.target, name, {"Environment": environment, "WindowEnd": end})
     last = follow_to_the_end(at.target, name, execution)
     outcome = watching.outcome_of(last)

@@ -20,6 +20,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TextIO
@@ -137,11 +138,30 @@ def confirm(question: str) -> None:
     Raises:
         click.Abort: there was none.
     """
-    try:
+    with _asking():
         click.confirm(question, abort=True, err=True)
+
+
+def is_typed(name: str, what_then: str) -> bool:
+    """Ask for a name to be typed, on standard error, and say whether it was.
+
+    Raises:
+        click.Abort: nothing was typed, not even an empty line.
+    """
+    with _asking():
+        answer = click.prompt(f"Type {name} to {what_then}", default="", show_default=False, err=True)
+    return bool(answer == name)
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Where nobody can answer, say how not to be asked."""
+    try:
+        yield
     except click.Abort:
         if not sys.stdin.isatty():
-            notice("\nNothing is done without a yes; --yes does not ask.")
+            click.echo(err=True)
+            notice("Nothing is done without a yes; --yes does not ask.")
         raise
 
 

@@ -230,7 +230,8 @@ def _parquet_payloads(source: BinaryIO, name: str) -> Iterator[Payload]:
             if batch.num_rows:
                 yield from _halved_table(pa.Table.from_batches([batch]), first, name)
                 first += batch.num_rows
-    except (pa.ArrowException, OSError) as error:  # no Parquet; damaged pages; a codec that is not here
+    # No Parquet; damaged pages; a codec that is not here; a column's name that is no UTF-8.
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0]
         raise GatehouseError(f"this is no Parquet file: {reason}", where=name) from error
 

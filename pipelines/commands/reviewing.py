@@ -8,6 +8,7 @@ from itertools import takewhile
 import click
 from botocore.exceptions import ClientError
 
+from aws_formats.arns import parse_package_version
 from aws_formats.errors import GatehouseError
 from aws_formats.service_errors import is_absent, is_denied
 from pipelines.commands.local_endpoint import is_kept_up
@@ -15,6 +16,7 @@ from pipelines.commands.model_context import connected_to_model
 from pipelines.commands.options import note_option, target_option, version_arguments, which_version
 from pipelines.commands.output import Document, Output, Remark, with_json
 from pipelines.commands.project_context import ProjectContext
+from registry.deployment_history import deployed_arn
 from registry.model_packages import APPROVED
 from registry.review import apply_review, plan_review
 
@@ -71,10 +73,29 @@ def _what_follows(at: ProjectContext, number: int) -> str:
     name = at.project.name
     entered = [*takewhile(lambda one: at.project.promotion(one) == "automatic", at.project.environments)]
     if entered and _is_automated(at):
+        newer = _newer_version(at, entered[0], number)
+        if newer is not None:
+            return (
+                f"{entered[0]} has version {newer}, which is newer, so the automation leaves it there; to"
+                f" replace it: gatehouse deploy {name} --env {entered[0]} --version {number}"
+                f"{at.target.option}"
+            )
         where = " and then ".join(entered)
         see = f"gatehouse environments {name}{at.target.option}"
         return f"The automation deploys it to {where}; what serves where: {see}"
     return f"Next: gatehouse deploy {name} --env ENVIRONMENT --version {number}{at.target.option}"
+
+
+def _newer_version(at: ProjectContext, environment: str, number: int) -> int | None:
+    """The version that an environment should serve, if it is newer; None where it is not, or is not known."""
+    try:
+        arn = deployed_arn(at.environment(environment))
+    except (ClientError, GatehouseError) as error:
+        if isinstance(error, ClientError) and not is_denied(error):
+            raise
+        return None
+    found = parse_package_version(arn) if arn is not None else None
+    return found[1] if found is not None and found[1] > number else None
 
 
 def _is_automated(at: ProjectContext) -> bool:

@@ -160,7 +160,7 @@ def _place_parquet(folder: Path, file: Stored) -> None:
                 rows = next(parquet.iter_batches(_PARQUET_ROWS, row_groups=[0]), None)
             except _TooMuch:
                 rows = None
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, UnicodeDecodeError):
         # The program says what is wrong with it.
         _write(folder, file, file.read(0, min(file.size, PART_BYTES)))
         return

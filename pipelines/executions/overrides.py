@@ -38,6 +38,8 @@ _INSTANCE_TYPES = {
 REGISTER_AGAIN = "RegisterAgain"
 """The parameter; a pipeline whose settings say that it always registers has none."""
 
+_DATA = "InputDataUri"
+
 _WORDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
 
 
@@ -59,9 +61,9 @@ def with_dataset(overrides: Mapping[str, str], dataset: Dataset) -> dict[str, st
 
     A version belongs to its data, so data that comes from elsewhere without one is unversioned.
     """
-    if "InputDataUri" in overrides:
+    if _DATA in overrides:
         return {"DatasetVersion": UNVERSIONED, **overrides}
-    return {"InputDataUri": dataset.uri, "DatasetVersion": dataset.version, **overrides}
+    return {_DATA: dataset.uri, "DatasetVersion": dataset.version, **overrides}
 
 
 def check_steps(outline: Outline, names: Sequence[str], pipeline: str) -> None:
@@ -146,6 +148,9 @@ def _checked(parameter: Parameter, value: str, outline: Outline, pipeline: str) 
             f"{value!r} is not allowed", where=where, remedy=f"Use one of: {', '.join(parameter.allowed)}"
         )
     _check_bounds(parameter, value, where)
+    queries = any(step.name == "QueryData" for step in outline.steps)
+    if parameter.name == _DATA and not (queries and value == ""):  # which has the query run
+        check_text(value, "S3Uri", where)
     gate = outline.gate
     if gate and gate.threshold_parameter == parameter.name:
         kind = metric_kind(gate.metric)

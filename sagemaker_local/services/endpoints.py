@@ -3,9 +3,9 @@
 An operation checks, writes what is to happen and which process does it, and returns; a thread does it. A
 change whose process has died is ended when the endpoint is read next.
 
-Every update starts all of the new fleet beside the old one and then switches, whatever traffic shifting
-the DeploymentConfig asks for: there are no alarms here to watch in between. A new fleet that does not come
-up leaves the old one in service, and FailureReason says why, as with AutoRollbackConfiguration.
+Every update starts all of the new fleet beside the old one and then switches at once, whatever traffic
+shifting, waiting and alarms the DeploymentConfig asks for. A new fleet that does not come up leaves the old
+one in service, and FailureReason says why, as with AutoRollbackConfiguration.
 
 What is captured is always what the endpoint configuration says: RetainAllVariantProperties keeps counts and
 weights, and AWS's page on VariantProperty calls ``DataCaptureConfig`` "not currently supported".

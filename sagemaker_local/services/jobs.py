@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sagemaker_local import clocks
-from sagemaker_local.errors import AwsError, job_not_found
+from sagemaker_local.errors import AwsError, job_not_found, not_implemented
 from sagemaker_local.jobs.job import JobKind
 from sagemaker_local.jobs.runner import KINDS
 from sagemaker_local.services import paging, tags
@@ -22,11 +22,8 @@ def _creator(kind: JobKind) -> Handler:
         name = parameters[kind.name_member]
         kind.check(parameters)
         if kind.instances(parameters) > MOST_INSTANCES:
-            raise AwsError(
-                "ResourceLimitExceeded",
-                f"The local SageMaker runs at most {MOST_INSTANCES} instances a job;"
-                f" {name} asks for {kind.instances(parameters)}.",
-            )
+            # Not ResourceLimitExceeded: a pipeline's retry policy would wait, which does not help here.
+            raise not_implemented(f"A job of more than {MOST_INSTANCES} instances ({name})")
         arn = call.arn(f"{kind.kind}/{name}")
         document = {key: value for key, value in parameters.items() if key != "Tags"}
         clock = clocks.reading()

@@ -15,8 +15,10 @@ from sagemaker_local.tuning.ranges import CATEGORICAL, Parameter, read_ranges
 from sagemaker_local.tuning.strategies import Strategy, make_strategy
 
 STRATEGIES = ("Bayesian", "Random", "Grid")
-MOST_JOBS, MOST_PARALLEL = 750, 10
-"""AWS's own quotas."""
+MOST_JOBS, MOST_PARALLEL = 750, 100
+"""AWS's own quotas; that of parallel ones is raised to so many where somebody asks for it."""
+
+_PARALLEL_HERE = 10
 
 OBJECTIVE_PARAMETER = "_tuning_objective_metric"
 """The hyperparameter by which the service tells a built-in algorithm what is tuned for."""
@@ -64,6 +66,7 @@ class Limits:
 
     Attributes:
         jobs: the most training jobs; None where the strategy's own end is the end.
+        parallel: the most at once; not more than this machine runs, however many are asked for.
         seconds: after which nothing more is started, and what runs is stopped.
         target: an objective that is good enough.
         not_improving: the end comes after this many training jobs without a better objective.
@@ -117,7 +120,7 @@ def limits(request: Document) -> Limits:
     criteria = config.get("TuningJobCompletionCriteria") or {}
     return Limits(
         jobs=resources.get("MaxNumberOfTrainingJobs"),
-        parallel=resources["MaxParallelTrainingJobs"],
+        parallel=min(resources["MaxParallelTrainingJobs"], _PARALLEL_HERE),
         seconds=resources.get("MaxRuntimeInSeconds"),
         target=criteria.get("TargetObjectiveMetricValue"),
         not_improving=(criteria.get("BestObjectiveNotImproving") or {}).get(
@@ -159,10 +162,11 @@ def check(request: Document) -> None:
             "ResourceLimitExceeded",
             f"A tuning job runs at most {MOST_JOBS} training jobs, not {bounds.jobs}.",
         )
-    if bounds.parallel > MOST_PARALLEL:
+    parallel = request["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxParallelTrainingJobs"]
+    if parallel > MOST_PARALLEL:
         raise AwsError(
             "ResourceLimitExceeded",
-            f"A tuning job runs at most {MOST_PARALLEL} training jobs at once, not {bounds.parallel}.",
+            f"A tuning job runs at most {MOST_PARALLEL} training jobs at once, not {parallel}.",
         )
     for each in found:
         if not each.request.get("ResourceConfig") and not each.request.get(_RESOURCES):

@@ -191,6 +191,26 @@ def test_the_only_version_stays_when_it_is_rejected_and_people_are_told_once(
     assert registry.parameter("test") is None, "it never answered there"
 
 
+def test_a_version_with_the_arn_of_a_deleted_one_takes_its_place(automated: AutomatedProject) -> None:
+    """A group that is deleted and made again numbers its versions from 1 again; the endpoint serves on."""
+    registry = automated.registry
+    first = registry.register(approved=True)
+    registry.done("deploy", "--env", "dev", "--version", first)
+    automated.changed("dev")
+    config = automated.config("dev")
+    registry.done("groups", "cleanup", "--yes")
+    again = registry.register()
+    assert registry.arn(again) == registry.arn(first)
+    registry.done("approve", again)
+    automated.messages()
+    automated.decided(again)
+    assert "on its way" in automated.changed("dev")
+    assert "was announced" not in automated.arrived("dev")
+    assert automated.config("dev") != config, "another model"
+    assert automated.subjects() == [f"version {again} serves in dev"]
+    assert "was announced" in automated.changed("dev")
+
+
 def test_a_version_that_does_not_come_up_or_answer_is_replaced_by_the_one_before(
     automated: AutomatedProject,
 ) -> None:
@@ -202,6 +222,8 @@ def test_a_version_that_does_not_come_up_or_answer_is_replaced_by_the_one_before
     [(subject, text)] = automated.messages()
     assert subject == f"version {broken} does not stay in dev"
     assert "Nothing serves in dev" in text
+    by_hand = f"gatehouse deploy {registry.project} --env dev --version {broken}"
+    assert f"To try it again: {by_hand}\n" in text, "a lack of instances passes"
     assert automated.status("dev") is None
 
     good = registry.register(approved=True)
@@ -214,6 +236,7 @@ def test_a_version_that_does_not_come_up_or_answer_is_replaced_by_the_one_before
     [(subject, text)] = automated.messages()
     assert subject == f"version {silent} does not stay in dev"
     assert "sample payload" in text
+    assert "again" not in text, "it would answer the same"
     assert registry.parameter("dev") == registry.arn(good)
     assert registry.parameter("test") == registry.arn(good)
     automated.deployed("dev")

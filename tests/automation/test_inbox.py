@@ -65,6 +65,21 @@ def test_one_projects_messages_are_shown_alone(
     ]
 
 
+def test_without_a_project_the_messages_of_all_regions_are_shown_also_where_none_is_the_default(
+    workplace: Path, sns_and_sqs: tuple[Client, Client], capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = SETTINGS.replace("bank.churn", "bank.loans").replace("eu-west-1", "us-east-1")
+    (workplace / "projects.toml").write_text(SETTINGS + elsewhere)
+    sns, _ = sns_and_sqs
+    sns.publish(TopicArn=sns.create_topic(Name="gatehouse-bank-churn")["TopicArn"], Message="first")
+    there = client_of(sns.meta.endpoint_url, "sns", "us-east-1")
+    there.publish(TopicArn=there.create_topic(Name="gatehouse-bank-loans")["TopicArn"], Message="second")
+    assert [note["text"] for note in json.loads(told(capsys, "--json"))] == ["first", "second"]
+    assert [note["text"] for note in json.loads(told(capsys, "bank-loans", "--json"))] == ["second"]
+    assert len(json.loads(told(capsys, "--delete", "--json"))) == 2
+    assert json.loads(told(capsys, "--json")) == []
+
+
 def test_dead_letters_are_shown_with_what_went_wrong(
     sns_and_sqs: tuple[Client, Client], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -70,3 +70,29 @@ def test_a_person_who_moves_what_the_automation_has_just_deployed_is_left_alone(
     registry.done("rollback", "--env", "dev", "--to", first)
     automated.changed("dev")
     assert automated.subjects() == []
+
+
+def test_a_person_who_replaces_a_rejected_version_that_was_left_serving_is_left_alone(
+    automated: AutomatedProject,
+) -> None:
+    """The endpoint's event comes when `gatehouse deploy` has moved it and not yet written the parameter."""
+    registry = automated.registry
+    first, second = registry.register(approved=True), registry.register(approved=True)
+    registry.done("deploy", "--env", "dev", "--version", second)
+    config = automated.config("dev")
+    name = f"/gatehouse/{registry.project}/dev/model-package"
+    registry.client("ssm").delete_parameter(Name=name)
+    registry.done("deploy", "--env", "dev", "--version", first)
+    automated.changed("dev")
+    registry.done("reject", first, "--force")
+    automated.decided(first)
+    assert f"version {first} still serves in dev" in automated.subjects()
+
+    automated.move("dev", config)
+    assert "a person is at work" in automated.arrived("dev")
+    assert registry.parameter("dev") == registry.arn(first)
+    registry.done("deploy", "--env", "dev", "--version", second)
+    automated.changed("dev")
+    assert automated.subjects() == [f"version {second} serves in dev"]
+    history = registry.done("environments", "--env", "dev", "--json").document
+    assert [entry["version"] for entry in history] == [second, first]

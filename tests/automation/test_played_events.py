@@ -107,6 +107,14 @@ def test_one_version_is_deployed_up_to_test_and_another_rolled_back_by_events_al
     until(lambda: inbox.read().count(f"version {first} serves in dev again") == 1)
     assert {played.parameter(name) for name in ("dev", "test")} == {played.arn(first)}
 
+    # One that is older than what is there stays where it is.
+    older = played.register()
+    newest = played.register(approved=True)
+    until(lambda: f"version {newest} serves in test" in inbox.read())
+    told = played.done("approve", older).err
+    assert f"dev has version {newest}, which is newer, so the automation leaves it there" in told
+    assert f"gatehouse deploy {played.project} --env dev --version {older}\n" in told
+
     states = played.done("environments", "--json").document
     assert [(state["environment"], state["serves"]) for state in states] == [
         ("dev", True),

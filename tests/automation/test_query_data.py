@@ -22,6 +22,10 @@ from pipelines.settings.projects_file import load_settings
 from sagemaker_local.events.function_process import Context
 from tests.automation.test_least_privilege import actions_of
 
+RIGHTS = (
+    "Its role is gatehouse-{project}-query: `gatehouse infra deploy {project} --only pipeline` gives it what"
+    " the settings name by now, and -p QueryPolicyArns=ARN what else the query needs."
+)
 SQL = "SELECT age, \"left\" FROM customers WHERE note <> ';' -- all of them"
 
 
@@ -126,6 +130,19 @@ def test_an_execution_that_names_its_data_is_given_that_and_nothing_is_run(
             "the query was cancelled ({}): Bytes scanned limit was exceeded.",
         ),
         (Plan(["FAILED"]), "the query failed ({}): Athena gives no reason."),
+        (
+            Plan(["FAILED"], reason="HIVE_WRITER_OPEN_ERROR: it may not be written. \n"),
+            "the query failed ({}): HIVE_WRITER_OPEN_ERROR: it may not be written.",
+        ),
+        (
+            Plan(["FAILED"], reason="Insufficient permissions to execute the query. User: arn:aws:sts::1:x"),
+            "the query failed ({}): Insufficient permissions to execute the query. User: arn:aws:sts::1:x. "
+            + RIGHTS,
+        ),
+        (
+            Plan(["FAILED"], reason="Access Denied (Service: Amazon S3; Status Code: 403)"),
+            "the query failed ({}): Access Denied (Service: Amazon S3; Status Code: 403). " + RIGHTS,
+        ),
         (Plan(rows=()), "the query gave no rows ({}). Look at its conditions, and at the tables."),
     ],
 )
@@ -196,6 +213,35 @@ def test_what_athena_refuses_is_said_with_where(automated: AutomatedProject) -> 
     assert str(raised.value).startswith(
         "Athena, database bank, workgroup ml: StartQueryExecution is refused: WorkGroup ml is not found."
     )
+
+
+@pytest.mark.parametrize("operation", ["StartQueryExecution", "GetQueryExecution"])
+def test_a_right_that_is_missing_is_said_with_the_role_and_what_gives_it(
+    automated: AutomatedProject, athena: Athena, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    monkeypatch.setenv("GATEHOUSE_TARGET", "aws")
+    athena.plans, athena.denied = [Plan()], operation
+    with pytest.raises(GatehouseError) as raised:
+        call(automated)
+    project = automated.registry.project
+    assert str(raised.value) == (
+        f"Athena, database bank, workgroup primary: {operation} is refused: You are not authorized to "
+        f"perform: athena:{operation} on the resource. Its role is gatehouse-{project}-query: "
+        f"`gatehouse infra deploy {project} --only pipeline --target aws` gives it what the settings name by "
+        "now, and -p QueryPolicyArns=ARN what else the query needs."
+    )
+
+
+def test_what_s3_refuses_is_said_of_s3(automated: AutomatedProject, athena: Athena) -> None:
+    athena.plans = [Plan(["SUCCEEDED"], rows=())]
+    athena.s3.create_bucket(Bucket="soon-gone")
+    client = context.read_context().clients.client("athena")
+    client.meta.events.register(
+        "after-call.athena.StartQueryExecution", lambda **_: athena.s3.delete_bucket(Bucket="soon-gone")
+    )
+    place = "s3://soon-gone/queries/abc"
+    with pytest.raises(GatehouseError, match=f"^S3, {place}: ListObjectsV2 is refused: .*bucket"):
+        call(automated, OutputUri=place)
 
 
 def test_on_this_machine_it_is_said_that_there_is_no_athena(automated: AutomatedProject) -> None:

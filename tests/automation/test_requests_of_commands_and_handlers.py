@@ -7,6 +7,7 @@ Models and endpoint configurations are named after their content. If a handler l
 from __future__ import annotations
 
 import urllib.parse
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from pipelines.settings.project import Project
 from pipelines.settings.projects_file import load_settings
 from pipelines.settings.target import LOCAL_ROLE, resolve_target
 from registry.clients import AssumedRole
-from registry.endpoint_requests import config_request, creation_request, model_request, update_request
+from registry.deployments import model_of
+from registry.endpoint_requests import config_request, creation_request, update_request
 from registry.environments import Environment
 
 ACCOUNT = "123456789012"
@@ -109,7 +111,7 @@ def handlers_environment(told: str, region: str) -> Environment:
 
 def requests(environment: Environment) -> dict[str, Any]:
     arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/rc-churn/1"
-    model = model_request(environment, arn)
+    model = model_of(environment, {"ModelPackageArn": arn, "CreationTime": datetime(2026, 1, 31, tzinfo=UTC)})
     config = config_request(environment, model["ModelName"])
     name = config["EndpointConfigName"]
     return {

@@ -82,6 +82,23 @@ def test_a_crash_ends_with_exit_code_1_the_step_and_the_end_of_its_log(local: An
     assert "gatehouse retry arn:aws:sagemaker:" in printed
 
 
+def test_of_a_job_that_failed_before_its_program_began_no_log_is_shown(local: Any, capsys: Printed) -> None:
+    step = local.processing_step("EvaluateModel", "echo reading")
+    data = {
+        "S3Uri": "s3://tests/none/",
+        "LocalPath": "/opt/ml/processing/input/raw",
+        "S3DataType": "S3Prefix",
+    }
+    step["Arguments"]["ProcessingInputs"] = [{"InputName": "raw", "S3Input": {**data, "S3InputMode": "File"}}]
+    image = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0"
+    step["Arguments"]["AppSpecification"]["ImageUri"] = image  # of another the log says that it is not here
+    local.upsert([step])
+    assert main(["start", "--wait"]) == 1
+    printed = capsys.readouterr().out
+    assert "No S3 objects found" in printed
+    assert "of its log" not in printed
+
+
 @pytest.mark.parametrize(
     ("word", "said"),
     [

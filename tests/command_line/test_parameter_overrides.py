@@ -118,6 +118,8 @@ def test_a_value_of_the_declared_type_is_taken(name: str, given: str, taken: str
         ("Shuffle", "maybe", "not true or false"),
         ("ModelApprovalStatus", "approved", "Use one of: PendingManualApproval, Approved"),
         ("maxdepht", "4", "Did you mean MaxDepth?"),
+        ("InputDataUri", "payments.csv", "parameter InputDataUri: 'payments.csv' has characters or a form"),
+        ("InputDataUri", "", "parameter InputDataUri: '' has characters or a form that AWS refuses"),
         ("Colour", "red", "It has: InputDataUri, MaxDepth, Eta"),
     ],
 )

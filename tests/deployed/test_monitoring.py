@@ -112,6 +112,12 @@ def test_a_change_is_told_once_and_worse_answers_start_a_training(shell: Shell, 
     )
     assert "no version serves in prod" in shell.run("replay", str(newest), "--env", "prod").err
 
+    executions = shell.run("executions", named, "--json").document
+    for end, said in (("2999-01-01", "which has not come yet"), ("tomorrow", "'tomorrow' is not a time")):
+        refused = shell.run("monitor", "--env", "dev", "--now", "--end", end)
+        assert (refused.code, said in refused.err) == (1, True), refused.err
+    assert shell.run("executions", named, "--json").document == executions
+
     scheduled = shell.run("monitor", "--env", "dev", "--rate", "1 day", "--json")
     assert (scheduled.document["action"], len(scheduled.document["next_times"])) == ("create", 3)
     assert shell.run("monitor", "--env", "dev", "--rate", "1 day", "--json").document["action"] == "none"
@@ -128,8 +134,10 @@ def test_a_change_is_told_once_and_worse_answers_start_a_training(shell: Shell, 
     asked = shell.run("promote", "--from", "prod", "--to", "dev")
     assert asked.code == 130
     assert "/replays/" in asked.err
-    assert f"Promote version {newest} to dev? [y/N]" in asked.err
-    assert "Nothing is done without a yes; --yes does not ask." in asked.err
+    assert asked.err.endswith(
+        f"Promote version {newest} to dev? [y/N]: \n"
+        "Nothing is done without a yes; --yes does not ask.\nInterrupted.\n"
+    )
     served = {one["environment"]: one for one in shell.run("environments", "--json").document}
     assert served["dev"]["version"] == 1
     done = shell.run("promote", "--from", "prod", "--to", "dev", "--yes", "--json")

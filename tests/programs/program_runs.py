@@ -85,6 +85,13 @@ def lay_out(folder: Path, data: Mapping[str, bytes | str | pa.Table], settings: 
     return folder
 
 
+def without_utf_8_in_a_name(name: str) -> bytes:
+    """A Parquet file with one column, to whose name Latin-1 has given an accent."""
+    written = io.BytesIO()
+    pq.write_table(pa.table({f"{name}~": [1, 2]}), written, store_schema=False)
+    return written.getvalue().replace(f"{name}~".encode(), f"{name}\xe9".encode("latin-1"))
+
+
 def as_csv(header: Sequence[str] | None, rows: Sequence[Sequence[Any]], delimiter: str = ",") -> str:
     """The rows as CSV text."""
     text = io.StringIO()

@@ -72,6 +72,17 @@ sys.exit(train.main(["--opt-ml", sys.argv[2]]))
 """
 
 
+def test_rows_kept_on_disk_are_said_to_be_so_and_go_without_a_warning(folder: Path) -> None:
+    many_rows(folder, 3000, 1000)
+    (folder / "input/config/hyperparameters.json").write_text(
+        '{"num_round": "3", "external_memory": "always"}'
+    )
+    finished = run_program("training/train.py", folder)
+    assert finished.returncode == 0, finished.stderr
+    assert "train: 3,000 rows are kept on disk and not sorted; with them in another" in finished.stdout
+    assert finished.stderr == ""
+
+
 def test_a_disk_too_small_for_the_rows_is_one_clear_line(folder: Path) -> None:
     """XGBoost alone would abort, and leave no reason but a trace of its own."""
     (folder / "input/config/hyperparameters.json").write_text('{"external_memory": "always"}')

@@ -150,6 +150,17 @@ def _hashes(texts: list[str]) -> list[int]:
     return key_hashes(pa.array(texts)).view("int64").tolist()
 
 
+def test_a_few_numbers_and_a_text_that_is_in_no_row_of_the_training_part_name_the_line_that_reads_them(
+    prepare: Callable[..., Prepared],
+) -> None:
+    rows = [as_csv(["x", "y"], [[n, n % 2] for n in range(start, start + 300)]) for start in (0, 300)]
+    data = {"d=1/a.csv": rows[0], "d=2/b.csv": rows[1], "d=old/c.csv": "x,y\n"}
+    found = prepare(data).finding("text_like_numbers")
+    assert found["remedy"] == 'If so, set also_missing = ["old"]'
+    fixed = prepare(data, also_missing=["old"])
+    assert {"name": "d", "kind": "number"} in fixed.schema["features"]
+
+
 def test_dots_that_may_stand_between_thousands_are_noted(prepare: Callable[..., Prepared]) -> None:
     texts = [f"{n * 7919 % 99_000 + 900:,}".replace(",", ".") for n in range(ROWS)]
     found = prepare(column(texts)).finding("dots_of_thousands")

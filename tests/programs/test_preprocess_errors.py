@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from program_runs import PARTS, ROOT, Prepared, as_csv, lay_out, mixed_rows
+from program_runs import PARTS, ROOT, Prepared, as_csv, lay_out, mixed_rows, without_utf_8_in_a_name
 
 HEADER, ROWS = mixed_rows(120)
 GOOD = as_csv(HEADER, ROWS)
@@ -149,6 +149,12 @@ def check(prepared: Prepared, *texts: str) -> None:
             {"x.parquet": b"PAR1" + b"x" * 99}, {}, ["x.parquet: it begins as a Parquet"], id="cut Parquet"
         ),
         pytest.param(
+            {"x.parquet": without_utf_8_in_a_name("a")},
+            {},
+            ["x.parquet: it begins as a Parquet", "codec"],
+            id="a name in Parquet in another encoding",
+        ),
+        pytest.param(
             GOOD.replace("visits", "b\xe9suche", 1).encode("latin-1"),
             {},
             ["data.csv, line 1: byte 9 is not UTF-8 (0xe9)", "iconv"],
@@ -254,10 +260,25 @@ def check(prepared: Prepared, *texts: str) -> None:
             id="a regression without targets",
         ),
         pytest.param(
-            pa.table({"a": [[1], [2]], "y": ["no", "yes"]}),
+            pa.table({"a": [[1], [2]], "b": [1, 2], "y": ["no", "yes"]}),
             {},
-            ["column 'a' holds lists"],
+            ["column 'a' holds lists", "Convert it to numbers,", ', or set drop = ["a"]'],
             id="nested column",
+        ),
+        pytest.param(
+            pa.table({"a": [[1], [2]], "b": [b"1", b"2"], "c": [{"d": 1}] * 2, "y": ["no", "yes"]}),
+            {"drop": ["c"]},
+            ["columns 'a', 'b' hold lists", "Convert them to numbers,", ', or set drop = ["c", "a", "b"]'],
+            id="nested columns",
+        ),
+        pytest.param(
+            as_csv(["a", *"bcdefghijk", "y"], [[n, *[""] * 10, "no" if n % 3 else "yes"] for n in range(99)]),
+            {},
+            [
+                "columns 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i' and 2 more have no value in any row of the",
+                'Set drop = ["b", "c", "d", "e", "f", "g", "h", "i", "j", "k"], or correct missing_values',
+            ],
+            id="features without a value",
         ),
         pytest.param(
             GOOD, {"target": "day"}, ["the target 'day' holds timestamps"], id="timestamps as the target"
@@ -268,6 +289,12 @@ def test_bad_input_is_one_clear_line(
     prepare: Callable[..., Prepared], data: Any, settings: dict[str, Any], texts: list[str]
 ) -> None:
     check(prepare(data, **settings), *texts)
+
+
+def test_a_target_that_no_model_reads_is_not_to_be_dropped(prepare: Callable[..., Prepared]) -> None:
+    prepared = prepare(pa.table({"a": [1, 2], "y": [["no"], ["yes"]]}))
+    check(prepared, "column 'y' holds lists")
+    assert prepared.message.endswith("Convert it to numbers, texts, booleans or timestamps")
 
 
 def test_a_malformed_line_far_down_is_found_too(prepare: Callable[..., Prepared]) -> None:

@@ -86,6 +86,22 @@ def test_moments_are_exact_far_from_zero_and_the_same_in_any_order(place: float)
     assert found[0]["sum"] == pytest.approx(float(sum(exact)), rel=1e-15, abs=1e-4)
 
 
+def test_moments_of_decimals_are_the_same_in_any_order_where_they_lie_between_two_roundings() -> None:
+    from quality import NumberColumn
+
+    def reported(*pieces: np.ndarray) -> dict[str, Any]:
+        column = NumberColumn(integral=False)
+        for piece in pieces:
+            column.add(piece)
+        return column.statistics(np.zeros(1))
+
+    for seed in range(300):
+        random = np.random.default_rng(seed)
+        for values in (random.integers(-(10**6), 10**6, 64) / 100, random.permutation([0.1, -0.1] * 8)):
+            whole = reported(values)
+            assert whole == reported(np.sort(values)) == reported(values[:10], values[10:]), (seed, values)
+
+
 def test_zero_has_no_sign_in_the_report() -> None:
     from quality import NumberColumn
 

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from program_runs import ROOT, Finished, as_csv
+from program_runs import ROOT, Finished, as_csv, without_utf_8_in_a_name
 
 SCHEMA = {
     "version": 1,
@@ -43,6 +43,9 @@ SCHEMA = {
         {"name": "day", "kind": "timestamp"},
     ],
 }
+
+
+NAMED_IN_LATIN_1 = without_utf_8_in_a_name("size")
 
 
 @pytest.fixture(scope="module")
@@ -309,6 +312,11 @@ def test_a_time_as_spark_writes_it_is_that_time_however_far_it_is(schema: Any) -
             "all of one length",
         ),
         (b"PAR1", "application/x-parquet", "the body is no Parquet file"),
+        (
+            NAMED_IN_LATIN_1,
+            "application/x-parquet",
+            "the body is no Parquet file: 'utf-8' codec can't decode",
+        ),
         (b"\xff", "text/csv", "the body is not UTF-8"),
         ("[" * 200_000, "application/json", "the JSON cannot be read: maximum recursion depth"),
         ("[" + "9" * 5000 + "]", "application/json", "the JSON cannot be read: Exceeds the limit"),
@@ -376,6 +384,33 @@ def test_answers_come_as_csv_and_as_json(shops: Finished) -> None:
     refusal = inference.output_fn(prediction, "image/png")
     assert isinstance(refusal, inference.Refusal)
     assert refusal.reason == "cannot answer as 'image/png'; accept application/json or text/csv"
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("text/csv;q=0.4, application/json;q=0.9", "application/json"),
+        ("application/json;q=0.4, text/csv", "text/csv"),
+        ("*/*;q=0.1, text/csv;q=0.2", "text/csv"),
+        ("text/csv;q=0, */*", "application/json"),
+        ("application/json; q=0, */*;q=0.001", "text/csv"),
+        ("application/json;contributions=true;q=0.1, text/*;q=0.3", "text/csv"),
+        ("image/png, text/csv, application/json", "text/csv"),
+        ("image/png, application/*", "application/json"),
+        ("text/csv;q=high", "text/csv"),
+        ("text/csv,", "text/csv"),
+    ],
+)
+def test_of_two_forms_the_client_gets_the_one_that_it_likes_best(
+    shops: Finished, accept: str, form: str
+) -> None:
+    import inference
+
+    model = inference.model_fn(str(shops.folder / "model"))
+    prediction = inference.predict_fn(inference.input_fn(",,,,\n", "text/csv"), model)
+    assert inference.output_fn(prediction, accept)[1] == form
+    for neither in ("text/csv;q=0, application/json;q=0.0", "*/*;q=0"):
+        assert isinstance(inference.output_fn(prediction, neither), inference.Refusal)
 
 
 @pytest.mark.parametrize("program", ["shops", "wines", "progression"])

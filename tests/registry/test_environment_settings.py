@@ -24,7 +24,8 @@ from pipelines.settings.projects_file import load_settings
 from pipelines.settings.target import resolve_target
 from registry.clients import AssumedRole
 from registry.deployment_history import deployed_versions
-from registry.endpoint_requests import config_request, creation_request, model_request
+from registry.deployments import model_of
+from registry.endpoint_requests import config_request, creation_request
 from registry.environments import Environment
 
 AWS = {"SAGEMAKER_PIPELINE_ROLE_ARN": "arn:aws:iam::111122223333:role/pipelines"}
@@ -153,13 +154,16 @@ def test_an_endpoint_name_that_sagemaker_would_refuse_is_found_early(tmp_path: P
 def test_names_follow_the_content_and_fit_sagemakers_limit(tmp_path: Path) -> None:
     project = project_with(tmp_path, "")
     dev = resolve_environment(project, resolve_target(project, "local", {}).at("http://127.0.0.1:1"), "dev")
-    names = set()
-    for version in (1, 2):
-        arn = f"arn:aws:sagemaker:eu-west-1:000000000000:model-package/rc-fraud-detection/{version}"
-        model = model_request(dev, arn)
-        assert model == model_request(dev, arn)
+    names, group = set(), "arn:aws:sagemaker:eu-west-1:000000000000:model-package/rc-fraud-detection"
+    for number, second in ((1, 0), (2, 0), (2, 1)):
+        version = {
+            "ModelPackageArn": f"{group}/{number}",
+            "CreationTime": datetime(2026, 1, 31, 12, 0, second, tzinfo=UTC),
+        }
+        model = model_of(dev, version)
+        assert model == model_of(dev, version)
         names |= {model["ModelName"], config_request(dev, model["ModelName"])["EndpointConfigName"]}
-    assert len(names) == 4
+    assert len(names) == 6, "a version that has the ARN of one that was deleted has another name"
     assert max(len(name) for name in names) <= 63
 
 
@@ -244,9 +248,12 @@ def test_without_local_up_a_deployment_is_served_by_whichever_command_asks_next(
 def test_a_model_that_serves_in_several_environments_is_tagged_with_none(tmp_path: Path) -> None:
     project = project_with(tmp_path, "")
     dev, test, _ = all_environments(project, resolve_target(project, "aws", AWS))
-    arn = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/rc-fraud-detection/1"
-    assert model_request(dev, arn) == model_request(test, arn)
-    name = model_request(dev, arn)["ModelName"]
+    version = {
+        "ModelPackageArn": "arn:aws:sagemaker:eu-west-1:111122223333:model-package/rc-fraud-detection/1",
+        "CreationTime": datetime(2026, 1, 31, tzinfo=UTC),
+    }
+    assert model_of(dev, version) == model_of(test, version)
+    name = model_of(dev, version)["ModelName"]
     for environment in (dev, test):
         for request in (config_request(environment, name), creation_request(environment, "config")):
             assert {"Key": "gatehouse:environment", "Value": environment.name} in request["Tags"]

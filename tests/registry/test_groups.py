@@ -88,6 +88,9 @@ def test_cleanup_lists_first_and_deletes_only_after_the_name_is_typed(registry: 
     ended = registry.done("groups", "cleanup", registry.project, typed=b"something else\n")
     assert "version 2\n  version 1\n" in ended.err
     assert "Nothing was deleted." in ended.err
+    ended = registry.gatehouse("groups", "cleanup")
+    assert ended.code == 130
+    assert ended.err.endswith(": \nNothing is done without a yes; --yes does not ask.\nInterrupted.\n")
     ended = registry.done("groups", "cleanup", typed=registry.project.encode() + b"\n")
     assert f"Deleted {registry.project}" in ended.out
     assert registry.gatehouse("groups", "verify").code == 1

@@ -267,3 +267,49 @@ def test_the_log_that_is_shown_is_of_the_version_that_did_not_come_up(registry: 
         asking.join()
     assert ended.code == 1
     assert "RuntimeError: no such luck\nError: " in ended.err
+
+
+def test_a_version_that_was_given_the_arn_of_a_deleted_one_is_not_taken_for_it(registry: Registry) -> None:
+    """A group that is deleted and made again numbers its versions from 1 again; endpoints go on serving."""
+    for _ in range(2):
+        registry.register(approved=True)
+    for version in (1, 2):
+        registry.done("deploy", "--env", "dev", "--version", version)
+    registry.done("groups", "cleanup", "--yes")
+    for _ in range(2):
+        registry.register(artifact=registry.model.speaking(*UP_DOWN))
+
+    refused = registry.gatehouse("rollback", "--env", "dev")
+    assert refused.code == 1
+    assert (
+        "the version 1 that served in dev was deleted, and the one of that number now is Pending"
+        in refused.err
+    )
+    assert registry.parameter("dev") == registry.arn(2)
+
+    for version in (1, 2):
+        registry.done("approve", version)
+    refused = registry.gatehouse("promote", "--from", "dev", "--to", "prod")
+    assert refused.code == 1
+    assert "dev serves a version 2 that was deleted, and another has its number now" in refused.err
+    planned = registry.done("deploy", "--env", "dev", "--version", 2, "--plan", "--json").document
+    assert "from a version 2 that was deleted to version 2 as it is now" in planned["changes"][0]
+    assert classes(registry) == set(YES_NO)
+    registry.done("deploy", "--env", "dev", "--version", 2)
+    assert classes(registry) == set(UP_DOWN)
+    assert "already" in registry.done("deploy", "--env", "dev", "--version", 2).out
+    registry.done("promote", "--from", "dev", "--to", "prod")
+    registry.done("rollback", "--env", "dev")
+    assert registry.parameter("dev") == registry.arn(1)
+
+
+def test_a_replay_says_what_should_serve_and_does_not(registry: Registry) -> None:
+    for _ in range(2):
+        registry.register(approved=True)
+    registry.done("deploy", "--env", "dev", "--version", 1)
+    registry.client("ssm").put_parameter(
+        Name=f"/gatehouse/{registry.project}/dev/model-package", Value=registry.arn(2), Overwrite=True
+    )
+    refused = registry.gatehouse("replay", 2, "--env", "dev")
+    assert refused.code == 1
+    assert "version 2 should serve in dev, and its endpoint serves another version" in refused.err

@@ -79,6 +79,7 @@ def calls(serving: Registry) -> dict[str, frozenset[str]]:
     for line in (
         "start",
         "start --wait",
+        "start --only Greet",
         "executions",
         "executions --json",
         "retry",

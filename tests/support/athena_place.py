@@ -78,6 +78,7 @@ class Athena:
         plans: of the queries that are started next.
         workgroups: those that there are.
         throttled: so many calls are refused next, because there were too many.
+        denied: an operation that the caller may not perform.
         now: on its clock.
         queries: by their ids, in the order of their start.
         stopped: the ids of those that somebody has stopped.
@@ -88,6 +89,7 @@ class Athena:
     plans: list[Plan] = field(default_factory=list)
     workgroups: tuple[str, ...] = ("primary",)
     throttled: int = 0
+    denied: str = ""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     queries: dict[str, _Query] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
@@ -106,6 +108,9 @@ class Athena:
             self.throttled -= 1
             code = "TooManyRequestsException" if operation == "StartQueryExecution" else "ThrottlingException"
             raise Refused(code, "Rate exceeded")
+        if operation == self.denied:
+            message = f"You are not authorized to perform: athena:{operation} on the resource."
+            raise Refused("AccessDeniedException", message)
         answer = {
             "StartQueryExecution": self._start,
             "GetQueryExecution": self._get,
@@ -208,7 +213,9 @@ def athena_place(s3: Any) -> Iterator[Athena]:
             except Refused as error:
                 code, message = error.args
                 known = {shape.name for shape in MODEL.operation_model(operation).error_shapes}
-                assert code in known | {"ThrottlingException"}, "which any operation may answer"
+                assert code in known | {"ThrottlingException", "AccessDeniedException"}, (
+                    "which any may answer"
+                )
                 self._send(400, {"__type": code, "Message": message})
 
         def _send(self, status: int, content: dict[str, Any]) -> None:

@@ -30,11 +30,11 @@ S3_OPERATIONS = (
 """Those that the local S3 has."""
 
 
-def client_of(url: str, service: str) -> Client:
+def client_of(url: str, service: str, region: str = REGION) -> Client:
     return boto3.client(
         service,
         endpoint_url=url,
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id="test",
         aws_secret_access_key="test",
         config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),

@@ -101,6 +101,12 @@ def trained(shop: Any, name: str, **members: Any) -> list[dict[str, Any]]:
     return found
 
 
+def at_once(jobs: list[dict[str, Any]]) -> int:
+    """The most that ran at one moment."""
+    times = [(job["TrainingStartTime"], job["TrainingEndTime"]) for job in jobs]
+    return max(sum(begin <= when < end for begin, end in times) for when, _ in times)
+
+
 def test_eight_jobs_two_at_a_time_and_the_best_of_them(workshop: Any, name: str) -> None:
     start(workshop, name, request(workshop, strategy="Bayesian"))
     found = ended(workshop, name)
@@ -120,8 +126,7 @@ def test_eight_jobs_two_at_a_time_and_the_best_of_them(workshop: Any, name: str)
     assert best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] == min(losses) < 1.7
     by_loss = trained(workshop, name, SortBy="FinalObjectiveMetricValue", SortOrder="Ascending")
     assert by_loss[0]["TrainingJobName"] == best["TrainingJobName"]
-    times = [(job["TrainingStartTime"], job["TrainingEndTime"]) for job in jobs]
-    assert max(sum(begin <= when < end for begin, end in times) for when, _ in times) <= 2
+    assert at_once(jobs) <= 2
     job = workshop.sagemaker.describe_training_job(TrainingJobName=best["TrainingJobName"])
     assert job["TuningJobArn"] == found["HyperParameterTuningJobArn"]
     assert job["HyperParameters"]["base"] == "1.5"
@@ -131,6 +136,14 @@ def test_eight_jobs_two_at_a_time_and_the_best_of_them(workshop: Any, name: str)
     workshop.sagemaker.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     with pytest.raises(ClientError, match="ResourceNotFound"):
         described(workshop, name)
+
+
+def test_where_more_are_asked_for_at_once_than_run_here_ten_do(workshop: Any, name: str) -> None:
+    limits = {"MaxNumberOfTrainingJobs": 12, "MaxParallelTrainingJobs": 100}
+    start(workshop, name, request(workshop, ResourceLimits=limits))
+    found = ended(workshop, name)
+    assert found["TrainingJobStatusCounters"]["Completed"] == 12, found.get("FailureReason")
+    assert at_once(trained(workshop, name)) <= 10
 
 
 def test_several_definitions_are_tried_in_turn_each_with_its_own_ranges(workshop: Any, name: str) -> None:
@@ -224,8 +237,8 @@ def test_a_stop_ends_the_training_jobs_too(workshop: Any, name: str) -> None:
         ({"TuningJobCompletionCriteria": {"ConvergenceDetected": {}}}, None),
         ({"ResourceLimits": {"MaxParallelTrainingJobs": 2}}, "MaxNumberOfTrainingJobs"),
         (
-            {"ResourceLimits": {"MaxNumberOfTrainingJobs": 99, "MaxParallelTrainingJobs": 11}},
-            "at most 10 training jobs",
+            {"ResourceLimits": {"MaxNumberOfTrainingJobs": 99, "MaxParallelTrainingJobs": 101}},
+            "at most 100 training jobs",
         ),
         (
             {"ResourceLimits": {"MaxNumberOfTrainingJobs": 751, "MaxParallelTrainingJobs": 1}},

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sagemaker_local.errors import AwsError
+from sagemaker_local.execution import retry
 
 FOREIGN = "example.com/team/image:1"
 IN, OUT = "/opt/ml/processing/input", "/opt/ml/processing/output"
@@ -348,6 +349,7 @@ def test_what_is_not_done_here_is_refused_at_creation(bench: Any) -> None:
             AppSpecification={"ImageUri": "some/image"},
         )
     assert refused.value.status == 501
-    with pytest.raises(AwsError, match="at most 20 instances"):
+    with pytest.raises(AwsError, match=r"more than 20 instances .* is not implemented") as refused:
         bench.processing("true", instances=21)
+    assert retry.call_exception_type(refused.value) is None, "no retry policy waits for it"
     assert bench.call("ListProcessingJobs")["ProcessingJobSummaries"] == []
