@@ -272,4 +272,7 @@ def test_an_instance_type_that_no_endpoint_can_have_is_said_before_anything_is_b
         said = "instance_type: 'ml.m5.largee' is not a value that AWS knows for an endpoint"
         where = f"environment dev of {registry.project}"
         assert refused.err == f"Error: {where}: {said}. Did you mean ml.m5.large?\n"
+    checks = {check["check"]: check for check in registry.gatehouse("doctor", "--json").document}
+    assert checks["environments"]["found"] == f"{where}: {said}"
+    assert checks["environments"]["remedy"] == "Did you mean ml.m5.large?"
     assert registry.gatehouse("models").code == 0, "who deploys nothing is not concerned"
