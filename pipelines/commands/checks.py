@@ -22,6 +22,7 @@ from pipelines.commands.local_endpoint import home_folder, opt_ml_of_jobs
 from pipelines.commands.looking import doubts_of
 from pipelines.definition.image import check_image, end_of_patches
 from pipelines.definition.look import classes_in_words, look_at
+from pipelines.settings.environments import all_environments, deployable
 from pipelines.settings.project import Project
 from pipelines.settings.projects_file import Settings, load_settings
 from pipelines.settings.target import Target, resolve_target
@@ -58,6 +59,7 @@ def run_checks(project: str | None, target: str) -> Iterator[Check]:
         return
     yield Check("settings", True, f"{settings.file}, project {found.name}")
     yield image_check(found, date.today())
+    yield from _environments(found, target)
     yield from _data(found, target)
     if target == "local":
         yield _opt_ml()
@@ -100,6 +102,20 @@ def image_check(project: Project, today: date) -> Check:
     except GatehouseError as error:
         return Check("image", False, f"{error.where}: {error.what}", error.remedy)
     return Check("image", True, *end_of_patches(project.image_version, today))
+
+
+def _environments(project: Project, target: str) -> Iterator[Check]:
+    """Whether versions could be deployed to each environment."""
+    try:
+        at = resolve_target(project, target)
+    except GatehouseError:  # what is missing of the account has checks of its own
+        return
+    try:
+        names = [deployable(environment).name for environment in all_environments(project, at)]
+    except GatehouseError as error:
+        yield Check("environments", False, f"{error.where}: {error.what}", error.remedy)
+        return
+    yield Check("environments", True, ", ".join(names))
 
 
 def _data(project: Project, target: str) -> Iterator[Check]:

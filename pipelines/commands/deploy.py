@@ -9,6 +9,7 @@ from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import environment_option
 from pipelines.commands.output import Output
 from pipelines.commands.project_context import find_context
+from pipelines.settings.environments import deployable
 from registry.deployments import plan_deployment
 from registry.model_packages import newest_approved, version_arn
 
@@ -27,5 +28,6 @@ def command(options: DeploymentOptions, environment: str, version: int | None) -
     with connected(find_context(options.project, options.target, environment), changes=True) as at:
         name = at.project.name
         number = version or newest_approved(at.target, name)
-        plan = plan_deployment(at.target, at.environment(environment), version_arn(at.target, name, number))
+        where = deployable(at.environment(environment))
+        plan = plan_deployment(at.target, where, version_arn(at.target, name, number))
         yield from carry_out(plan, at.target, options)

@@ -13,6 +13,7 @@ from pipelines.commands.output import Output, Remark, confirm, notice
 from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.executions.replays import NothingToReplay, prepare_replay
 from pipelines.executions.replays import carry_out as run_replay
+from pipelines.settings.environments import deployable
 from registry.monitored_windows import end_of_now, window_of
 from registry.rollbacks import plan_promotion, promotion_note
 
@@ -33,7 +34,7 @@ def command(options: DeploymentOptions, source: str, destination: str, yes: bool
         raise click.UsageError("--from and --to name the same environment.")
     note = promotion_note(source, options.note)
     with connected(find_context(options.project, options.target, source, destination), changes=True) as at:
-        plan = plan_promotion(at.target, at.environment(source), at.environment(destination))
+        plan = plan_promotion(at.target, at.environment(source), deployable(at.environment(destination)))
         if plan.changes and at.project.environments[destination].replay:
             if options.only_plan:
                 yield Remark(f"The requests that were captured in {destination} are sent through it first.")

@@ -9,6 +9,7 @@ from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import environment_option
 from pipelines.commands.output import Output
 from pipelines.commands.project_context import find_context
+from pipelines.settings.environments import deployable
 from registry.rollbacks import plan_rollback
 
 
@@ -26,5 +27,5 @@ def command(options: DeploymentOptions, environment: str, version: int | None) -
     the environment's parameter: see `gatehouse environments PROJECT --env NAME`.
     """
     with connected(find_context(options.project, options.target, environment), changes=True) as at:
-        plan = plan_rollback(at.target, at.environment(environment), version)
+        plan = plan_rollback(at.target, deployable(at.environment(environment)), version)
         yield from carry_out(plan, at.target, options)

@@ -25,7 +25,7 @@ import yaml
 from aws_formats.arns import parse_arn
 from aws_formats.errors import GatehouseError
 from pipelines import ROOT
-from pipelines.settings.environments import all_environments, resolve_environment
+from pipelines.settings.environments import all_environments, deployable, resolve_environment
 from pipelines.settings.project import Project
 from pipelines.settings.tags import ownership_tags
 from pipelines.settings.target import Target, sagemaker_project
@@ -271,8 +271,8 @@ def automation_settings(project: Project, target: Target) -> str:
     """What the handlers have to know of a project: JSON as ``automation/context.py`` reads it.
 
     Raises:
-        GatehouseError: an environment cannot be used (see :func:`resolve_environment`), or, for AWS, the text
-            is longer than a function's variables may be.
+        GatehouseError: an environment cannot be used (see :func:`resolve_environment`) or deployed to (see
+            :func:`deployable`), or, for AWS, the text is longer than a function's variables may be.
     """
     monitoring = project.monitoring.model_dump(exclude_defaults=True)
     settings = {
@@ -280,7 +280,7 @@ def automation_settings(project: Project, target: Target) -> str:
         "metric": project.gate.metric,
         "threshold": project.threshold,
         "environments": [
-            {"promotion": project.promotion(environment.name), **to_json(environment)}
+            {"promotion": project.promotion(environment.name), **to_json(deployable(environment))}
             for environment in all_environments(project, target)
         ],
         **({"monitoring": monitoring} if monitoring else {}),

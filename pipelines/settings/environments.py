@@ -14,9 +14,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aws_formats.errors import GatehouseError
+from aws_formats.service_models import service_model
 from pipelines.settings.project import Capture, Network, Project
 from pipelines.settings.projects_file import NAME_LIMIT
-from pipelines.settings.tables import which_one
+from pipelines.settings.tables import nearest, which_one
 from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target, sagemakers_bucket
 from registry.clients import AssumedRole, Clients
@@ -85,6 +86,23 @@ def resolve_environment(project: Project, target: Target, name: str) -> Environm
         capture_destination=_destination(project, target, capture) if capture else None,
         tags=resource_tags(project, target),
     )
+
+
+def deployable(environment: Environment) -> Environment:
+    """The environment, if endpoints can be made as the settings say.
+
+    Raises:
+        GatehouseError: AWS knows no such instance type, which it would say of a deployment that is under way.
+    """
+    known = service_model("sagemaker").shape_for("ProductionVariantInstanceType").enum
+    if environment.instance_type not in known:
+        close = nearest(environment.instance_type, known)
+        raise GatehouseError(
+            f"instance_type: {environment.instance_type!r} is not a value that AWS knows for an endpoint",
+            where=f"environment {environment.name} of {environment.project}",
+            remedy=f"Did you mean {close[0]}?" if close else "Write one such as ml.m5.large",
+        )
+    return environment
 
 
 def _check_own_bucket(project: Project, target: Target, name: str, elsewhere: bool) -> None:

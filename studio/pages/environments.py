@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from aws_formats.errors import GatehouseError
-from pipelines.settings.environments import resolve_environment
+from pipelines.settings.environments import deployable, resolve_environment
 from pipelines.settings.project import Project
 from registry.clients import read_object
 from registry.deployments import DeploymentPlan, plan_deployment
@@ -169,7 +169,7 @@ def _planned(project: Project, made: DeploymentPlan, asked: Asked, *, changed: b
 
 def _plan(source: Source, project: Project, asked: Asked) -> DeploymentPlan:
     target = source.target(project)
-    environment = resolve_environment(project, target, asked.path["environment"])
+    environment = deployable(resolve_environment(project, target, asked.path["environment"]))
     action, version = asked.form.get("action"), asked.form.get("version", "")
     if action == "rollback":
         return plan_rollback(target, environment, None)

@@ -28,7 +28,16 @@ def checks(capsys: Printed, *arguments: str) -> tuple[int, dict[str, dict[str, A
 def test_a_machine_that_is_ready_passes_every_check(workplace: Path, capsys: Printed) -> None:
     code, found = checks(capsys)
     assert code == 0
-    assert set(found) == {"python", "packages", "settings", "image", "data", "/opt/ml", "disk"}
+    assert set(found) == {
+        "python",
+        "packages",
+        "settings",
+        "image",
+        "environments",
+        "data",
+        "/opt/ml",
+        "disk",
+    }
     assert all(check["ok"] for check in found.values())
     assert str(workplace / "churn.csv") in found["data"]["found"]
     assert not (workplace / ".gatehouse").exists()

@@ -258,3 +258,21 @@ def test_a_model_that_serves_in_several_environments_is_tagged_with_none(tmp_pat
         for request in (config_request(environment, name), creation_request(environment, "config")):
             assert {"Key": "gatehouse:environment", "Value": environment.name} in request["Tags"]
             assert {"Key": "gatehouse:project", "Value": "fraud-detection"} in request["Tags"]
+
+
+def test_an_instance_type_that_no_endpoint_can_have_is_said_before_anything_is_begun(
+    registry: Registry,
+) -> None:
+    registry.register(approved=True)
+    table = f"[projects.rc.{registry.project.removeprefix('rc-')}.environments.dev]"
+    registry.settings(f'{table}\ninstance_type = "ml.m5.largee"\n')
+    for words in (["deploy", "--env", "dev", "--plan"], ["infra", "plan"]):
+        refused = registry.gatehouse(*words)
+        assert refused.code == 1
+        said = "instance_type: 'ml.m5.largee' is not a value that AWS knows for an endpoint"
+        where = f"environment dev of {registry.project}"
+        assert refused.err == f"Error: {where}: {said}. Did you mean ml.m5.large?\n"
+    checks = {check["check"]: check for check in registry.gatehouse("doctor", "--json").document}
+    assert checks["environments"]["found"] == f"{where}: {said}"
+    assert checks["environments"]["remedy"] == "Did you mean ml.m5.large?"
+    assert registry.gatehouse("models").code == 0, "who deploys nothing is not concerned"
