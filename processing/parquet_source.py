@@ -57,6 +57,11 @@ def describe(file: SourceFile, settings: DatasetSettings) -> SourceFile:
     return file
 
 
+def rows_in(file: SourceFile) -> int:
+    """How many the file has."""
+    return int(pq.read_metadata(file.path).num_rows)
+
+
 def _without_values(metadata: pq.FileMetaData) -> set[str]:
     """The columns that are null in every row, as far as the file says so: their types say nothing."""
     groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]

@@ -139,7 +139,7 @@ def check_same_columns(first: str, wanted: Sequence[str], name: str, columns: Se
 def _describe(path: Path, name: str, settings: DatasetSettings) -> SourceFile:
     bare = SourceFile(path, name, kind_of(path, name))
     if bare.is_parquet:
-        described = parquet_source.describe(bare, settings)
+        described, is_empty = parquet_source.describe(bare, settings), not parquet_source.rows_in(bare)
     else:
         if bare.kind.format == "json":
             with open_lines(replace(bare, kind=replace(bare.kind, format="csv"))) as lines:
@@ -149,16 +149,17 @@ def _describe(path: Path, name: str, settings: DatasetSettings) -> SourceFile:
         columns = csv_columns(bare, settings)
         described = replace(bare, stored=columns, lines_above=lines_above_data(bare, settings))
         text = dict.fromkeys(columns, pa.string())
-        evidence = dict.fromkeys(columns, ANYTHING)
+        evidence, is_empty = dict.fromkeys(columns, ANYTHING), True
         for batch in csv_batches(described, text, settings, _FIRST_BLOCK_BYTES, null_texts=True):
             evidence = {column: evidence_of(batch.column(column), column, settings) for column in columns}
+            is_empty = not batch.num_rows
             if settings.header and (settings.columns is not None or settings.target not in columns):
                 first_line = faults.first_row(described, settings_of(described, settings))
                 values = _values_in_header(first_line, batch, evidence, settings)
                 described = replace(described, values_in_header=values)
             break
         described = replace(described, evidence=evidence)
-    return _with_folders(described, settings)
+    return _with_folders(described, settings, is_empty)
 
 
 def _values_in_header(
@@ -175,13 +176,15 @@ def _values_in_header(
     return tuple(found) if len(found) >= _SHARE_OF_VALUES * batch.num_columns else ()
 
 
-def _with_folders(file: SourceFile, settings: DatasetSettings) -> SourceFile:
-    """The file with the columns that its folders name, whose values are read as a CSV's are."""
+def _with_folders(file: SourceFile, settings: DatasetSettings, is_empty: bool) -> SourceFile:
+    """The file with the columns that its folders name, whose values are read as a CSV's are; around a file
+    without rows no row has the value."""
     partition: dict[str, str | None] = {}
     for folder in file.name.split("/")[:-1]:
         name, equals, value = map(unquote, folder.partition("="))
         if equals and name and name not in file.stored:
-            partition[name] = None if value in (_HIVE_MISSING, *settings.missing_values) else value
+            is_missing = is_empty or value in (_HIVE_MISSING, *settings.missing_values)
+            partition[name] = None if is_missing else value
     evidence = {
         name: evidence_of(pa.array([value], pa.string()), name, settings) for name, value in partition.items()
     }

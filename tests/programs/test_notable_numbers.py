@@ -154,7 +154,7 @@ def test_a_few_numbers_and_a_text_that_is_in_no_row_of_the_training_part_name_th
     prepare: Callable[..., Prepared],
 ) -> None:
     rows = [as_csv(["x", "y"], [[n, n % 2] for n in range(start, start + 300)]) for start in (0, 300)]
-    data = {"d=1/a.csv": rows[0], "d=2/b.csv": rows[1], "d=old/c.csv": "x,y\n"}
+    data = {"d=1/a.csv": rows[0], "d=2/b.csv": rows[1], "d=old/c.csv": "x,y\n5,\n"}  # a row without target
     found = prepare(data).finding("text_like_numbers")
     assert found["remedy"] == 'If so, set also_missing = ["old"]'
     fixed = prepare(data, also_missing=["old"])

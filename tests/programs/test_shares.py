@@ -118,6 +118,22 @@ def test_a_column_may_be_of_another_type_in_each_share(
         same(prepare_shares(tmp_path / str(hosts), data, BINARY, hosts)[0], expected)
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_the_folder_of_a_file_without_rows_says_nothing_of_its_column(tmp_path: Path, form: str) -> None:
+    header, rows = mixed_rows(400)
+    texts = {"d=1": as_csv(header, rows[::2]), "d=2": as_csv(header, rows[1::2]), "d=old": as_csv(header, [])}
+    data: dict[str, Any] = {
+        f"{folder}/{place}.csv": text for place, (folder, text) in enumerate(texts.items())
+    }
+    if form == "parquet":
+        tables = {name: pa_csv.read_csv(io.BytesIO(text.encode())) for name, text in data.items()}
+        kinds = tables["d=1/0.csv"].schema
+        data = {name: table.cast(kinds) if not len(table) else table for name, table in tables.items()}
+    expected = alone(tmp_path / "alone", data, BINARY)
+    assert {"name": "d", "kind": "number"} in expected.schema["features"]
+    same(prepare_shares(tmp_path / "together", data, BINARY, 3)[0], expected)
+
+
 def test_a_host_without_files_does_no_harm(tmp_path: Path) -> None:
     header, rows = mixed_rows(300)
     data = {f"{place}.csv": as_csv(header, rows[place::2]) for place in range(2)}
