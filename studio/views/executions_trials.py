@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.metric_table import readable
+from pipelines.executions.failure_reasons import in_one_line
 from pipelines.executions.trials import Range, Search, Trial, best_of, result_in_words, shown, values_in_words
 from pipelines.executions.watching import Step
 from studio import charts
@@ -97,7 +98,7 @@ def _row(trial: Trial, search: Search, is_best: bool) -> TrialRow:
         values=tuple(shown(trial.values.get(one.name, "")) for one in search.ranges),
         seconds=trial.seconds,
         is_best=is_best,
-        reason=trial.failure_reason,
+        reason=in_one_line(trial.failure_reason) or None,
     )
 
 

@@ -75,6 +75,15 @@ def test_only_what_trained_to_its_end_is_drawn_and_everything_is_listed() -> Non
     ]
 
 
+def test_a_trial_that_failed_shows_the_line_with_the_cause() -> None:
+    reason = "AlgorithmError: ...logloss:0.476\n[9]\tbest-logloss:0.475, killed by SIGKILL, exit code: 137"
+    failed = replace(trial(1, None, "0.1", "Failed"), failure_reason=reason)
+    view = trials_view(replace(STEP, trials=(failed, trial(2, 0.9, "0.1"))))
+    assert view is not None
+    cause = "AlgorithmError: [9]\tbest-logloss:0.475, killed by SIGKILL, exit code: 137"
+    assert [row.reason for row in view.rows] == [cause, None]
+
+
 def test_without_a_result_there_is_a_table_and_no_square() -> None:
     view = trials_view(replace(STEP, trials=(trial(1, None, "0.1", "InProgress"),)))
     assert view is not None
