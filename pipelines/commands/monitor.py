@@ -132,7 +132,7 @@ def _expression(options: MonitorOptions) -> str | None:
 
 def _bring_up_to_date(at: ProjectContext) -> str:
     """Create or update the monitoring pipeline; its ARN."""
-    from pipelines.definition.monitoring import compile_monitoring  # imports the SDK, which takes two seconds
+    from pipelines.definition.monitoring import compile_monitoring  # imports the SDK, which takes a second
 
     compiled = compile_monitoring(at.project, at.target)
     require_functions(read_outline(compiled.definition), at.project.name, at.target)

@@ -11,6 +11,7 @@ import json
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,9 @@ from pipelines.settings.target import Target
 
 _QUICK_SECONDS = 0.2
 """In which what is wrong with the sources is found, and all but large data is digested."""
+
+LIBRARIES = ("rich.traceback", "jsonschema", "yaml", "requests", "cryptography.exceptions")
+"""Those of others that the SDK's import loads, the slowest of them."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,13 @@ def begin_imports() -> None:
 
     Not the SDK itself, which takes the process's environment for itself while it is imported.
     """
-    threading.Thread(target=importlib.import_module, args=("pandas",), name="imports", daemon=True).start()
+
+    def run() -> None:
+        for library in LIBRARIES:
+            with suppress(ImportError):  # of an SDK that does without it
+                importlib.import_module(library)
+
+    threading.Thread(target=run, name="imports", daemon=True).start()
 
 
 def compile_pipeline(project: Project, target: Target, sources: Sources | None = None) -> Compiled:
@@ -68,7 +78,7 @@ def compile_pipeline(project: Project, target: Target, sources: Sources | None =
         GatehouseError: the data or a program is missing, the programs do not run on the image, or AWS would
             refuse the definition.
     """
-    # Whatever can be wrong without the SDK is found before the two seconds that its import takes.
+    # Whatever can be wrong without the SDK is found before the second that its import takes.
     check_image(project)
     sources = sources or _gathered(project, target)
     from pipelines.definition import pipeline as definition

@@ -1,10 +1,10 @@
 """Imports that wait until what they bring is used, for the SageMaker SDK: half of the time of its import.
 
-The SDK is imported whole for any step, and with it come pandas and SciPy (for its serializers), a client of
-Docker with an SSH client in it (for its local mode), a GraphQL library (for one function that writes names in
-camel case) and pydantic's validators of some thousand request shapes. A definition uses some thirty of the
-shapes and nothing of the rest; a notebook that imports the definition may use it all, so nothing is missing
-afterwards, it only comes later.
+The SDK is imported whole for any step, and with it come pandas, SciPy and NumPy (for its serializers), a
+client of Docker with an SSH client in it (for its local mode), a GraphQL library (for one function that
+writes names in camel case), OmegaConf (for recipes) and pydantic's validators of some thousand request
+shapes. A definition uses some thirty of the shapes and nothing of the rest; a notebook that imports the
+definition may use it all, so nothing is missing afterwards, it only comes later.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ def deferred(modules: Mapping[str, Sequence[str]]) -> Iterator[None]:
     for name, names in modules.items():
         if name not in loaded and (spec := find_spec(name)):
             sys.modules[name] = _Module(name, names, spec.submodule_search_locations)
+            parent, _, child = name.rpartition(".")
+            if isinstance(above := sys.modules.get(parent), _Module):
+                setattr(above, child, sys.modules[name])
     try:
         yield
     finally:
@@ -70,6 +73,11 @@ class _Name:
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         return getattr(_loaded(self._module), self._name)(*arguments, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # typing asks for such of whatever stands in an annotation
+            raise AttributeError(name)
+        return getattr(getattr(_loaded(self._module), self._name), name)
 
     def __instancecheck__(self, instance: object) -> bool:
         return isinstance(instance, getattr(_loaded(self._module), self._name))

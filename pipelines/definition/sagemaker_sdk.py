@@ -11,8 +11,8 @@ bytes wherever it is compiled, offline and without credentials. So:
 - compiling makes no client, neither our session's nor those of the local mode that each processing step
   would set up to look at one function's name (1 s altogether);
 - importing it would make two clients (0.1 s), which nobody uses;
-- importing it would load pandas, SciPy, Docker's client and a GraphQL library, and build validators of all of
-  SageMaker's shapes (half of its time): these come when they are used (``deferred_imports``);
+- importing it would load pandas, SciPy, NumPy, Docker's client and more, and build validators of all of
+  SageMaker's shapes (more than half of its time): these come when they are used (``deferred_imports``);
 - importing it makes 200 000 objects that stay: the garbage collector, which would go through them again and
   again (0.6 s), is off meanwhile and leaves them alone afterwards;
 - code is named by content (``bundles``) and never given to the SDK, which would upload it under a
@@ -105,9 +105,14 @@ _UNUSED = {
     "docker": ("DockerClient",),
     "docker.types": ("DeviceRequest",),
     "graphene": (),
+    "numpy": ("array",),
+    "omegaconf": ("OmegaConf",),
+    "omegaconf.dictconfig": ("DictConfig",),
     "pandas": ("DataFrame",),
+    "psutil": (),
     "scipy": (),
     "scipy.sparse": (),
+    "tqdm": (),
 }
 """What the SDK imports and no definition uses: modules, and what it takes from them by name."""
 

@@ -9,11 +9,16 @@ import subprocess
 import sys
 
 BEFORE = """
-import sys
+import sys, threading
+from pipelines.definition.compile import LIBRARIES, begin_imports
+
+begin_imports()
+[thread.join() for thread in threading.enumerate() if thread.name == "imports"]
+assert set(LIBRARIES) <= sys.modules.keys()
 from pipelines.definition import sagemaker_sdk
 
-loaded = {"pandas", "scipy", "docker", "graphql"} & sys.modules.keys()
-assert not loaded, loaded
+unused = {"docker", "graphql", "numpy", "omegaconf", "pandas", "psutil", "scipy", "tqdm"}
+assert not unused & sys.modules.keys(), unused & sys.modules.keys()
 """
 AFTER = """
 from sagemaker.core.serializers.base import CSVSerializer, SparseMatrixSerializer
@@ -35,6 +40,20 @@ try:
     local_container_mode.docker.DockerClient(base_url="unheard-of://")
 except docker.errors.DockerException:
     pass
+
+from sagemaker.core.experiments import run
+from sagemaker.core.serializers.base import NumpySerializer
+from sagemaker.serve.utils import local_hardware, uploader
+from sagemaker.train.sm_recipes import utils
+import numpy, omegaconf, psutil, tqdm
+
+assert numpy.load(__import__("io").BytesIO(NumpySerializer().serialize([1, 2]))).tolist() == [1, 2]
+assert run.array([1, 2]).sum() == 3
+utils._register_custom_resolvers()
+assert omegaconf.OmegaConf.create({"a": "${multiply:2,3}"}).a == 6
+assert utils.OmegaConf.create({"a": 1}) == utils.dictconfig.DictConfig({"a": 1})
+assert local_hardware.psutil.virtual_memory().total == psutil.virtual_memory().total
+assert uploader.tqdm.tqdm is tqdm.tqdm
 """
 
 
@@ -44,6 +63,15 @@ def runs(program: str) -> None:
 
 def test_a_definition_needs_none_of_them_and_they_come_when_they_are_used() -> None:
     runs(BEFORE + AFTER)
+
+
+def test_what_is_imported_beforehand_is_what_the_sdk_imports() -> None:
+    program = """
+import sys
+from pipelines.definition import compile, sagemaker_sdk
+assert set(compile.LIBRARIES) <= sys.modules.keys(), set(compile.LIBRARIES) - sys.modules.keys()
+"""
+    runs(program)
 
 
 def test_a_library_that_is_loaded_already_is_the_sdks_too() -> None:

@@ -1,6 +1,6 @@
 """The `gatehouse` command: as a person types it, in a process of its own, or in the test's.
 
-In the test's process the SageMaker SDK is imported once and not by every command, which takes two seconds.
+In the test's process the SageMaker SDK is imported once and not by every command, which takes a second.
 """
 
 from __future__ import annotations
