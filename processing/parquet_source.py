@@ -46,7 +46,7 @@ def describe(file: SourceFile, settings: DatasetSettings) -> SourceFile:
         column: ANY if column in valueless else fitting_type(schema.field(column).type) for column in columns
     }
     evidence = {column: Evidence(fitting, fitting) for column, fitting in types.items()}
-    file = replace(file, stored=columns, evidence=evidence)
+    file = replace(file, stored=columns, evidence=evidence, is_empty=not metadata.num_rows)
     judged = judged_by_values(file, settings)
     evidence |= dict.fromkeys(judged, Evidence(ANY, ANY))
     for batch in parquet_batches(file, sorted(judged)) if judged else ():
@@ -55,11 +55,6 @@ def describe(file: SourceFile, settings: DatasetSettings) -> SourceFile:
         }
         break
     return file
-
-
-def rows_in(file: SourceFile) -> int:
-    """How many the file has."""
-    return int(pq.read_metadata(file.path).num_rows)
 
 
 def _without_values(metadata: pq.FileMetaData) -> set[str]:

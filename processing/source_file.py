@@ -77,6 +77,7 @@ class SourceFile:
         partition: columns and values that the folders around the file name (``country=ch/``), as Hive writes
             them; None for a missing value.
         evidence: by the first block, or by Parquet's own types.
+        is_empty: whether it has no rows.
         lines_above: a CSV's rows above the data: its header, and blank lines before that.
         as_text: columns that Arrow reads as text although their type is another.
         values_in_header: texts of the first line that are values of their columns, too, so that it is no
@@ -90,6 +91,7 @@ class SourceFile:
     stored: tuple[str, ...] = ()
     partition: Mapping[str, str | None] = field(default_factory=dict)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    is_empty: bool = False
     lines_above: int = 0
     as_text: frozenset[str] = frozenset()
     values_in_header: tuple[str, ...] = ()

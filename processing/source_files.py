@@ -139,7 +139,7 @@ def check_same_columns(first: str, wanted: Sequence[str], name: str, columns: Se
 def _describe(path: Path, name: str, settings: DatasetSettings) -> SourceFile:
     bare = SourceFile(path, name, kind_of(path, name))
     if bare.is_parquet:
-        described, is_empty = parquet_source.describe(bare, settings), not parquet_source.rows_in(bare)
+        described = parquet_source.describe(bare, settings)
     else:
         if bare.kind.format == "json":
             with open_lines(replace(bare, kind=replace(bare.kind, format="csv"))) as lines:
@@ -158,8 +158,8 @@ def _describe(path: Path, name: str, settings: DatasetSettings) -> SourceFile:
                 values = _values_in_header(first_line, batch, evidence, settings)
                 described = replace(described, values_in_header=values)
             break
-        described = replace(described, evidence=evidence)
-    return _with_folders(described, settings, is_empty)
+        described = replace(described, evidence=evidence, is_empty=is_empty)
+    return _with_folders(described, settings)
 
 
 def _values_in_header(
@@ -176,14 +176,14 @@ def _values_in_header(
     return tuple(found) if len(found) >= _SHARE_OF_VALUES * batch.num_columns else ()
 
 
-def _with_folders(file: SourceFile, settings: DatasetSettings, is_empty: bool) -> SourceFile:
+def _with_folders(file: SourceFile, settings: DatasetSettings) -> SourceFile:
     """The file with the columns that its folders name, whose values are read as a CSV's are; around a file
     without rows no row has the value."""
     partition: dict[str, str | None] = {}
     for folder in file.name.split("/")[:-1]:
         name, equals, value = map(unquote, folder.partition("="))
         if equals and name and name not in file.stored:
-            is_missing = is_empty or value in (_HIVE_MISSING, *settings.missing_values)
+            is_missing = file.is_empty or value in (_HIVE_MISSING, *settings.missing_values)
             partition[name] = None if is_missing else value
     evidence = {
         name: evidence_of(pa.array([value], pa.string()), name, settings) for name, value in partition.items()
