@@ -109,7 +109,10 @@ def report_rollback(
         version: in words: ``version 3``.
         again: its number, where the cause may pass and so a second try may help.
     """
-    by_hand = context.command("deploy", context.project, "--env", stage.name, "--version", again)
+    try_again = []
+    if again is not None:
+        by_hand = context.command("deploy", context.project, "--env", stage.name, "--version", again)
+        try_again = [f"To try it again: {by_hand}"]
     publish(
         context,
         f"{version} does not stay in {stage.name}",
@@ -118,7 +121,7 @@ def report_rollback(
         "",
         outcome,
         "",
-        *([f"To try it again: {by_hand}"] if again is not None else []),
+        *try_again,
         f"State: {context.command('environments', context.project)}",
     )
 

@@ -6,7 +6,6 @@ Every topic of the local SageMaker has the queue `local-inbox` as a subscriber.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import click
 
@@ -45,21 +44,16 @@ def command(project: str | None, queue: str, delete: bool) -> Output:
     meant = [settings.project(project)] if project or not settings.projects else settings.projects.values()
     # A queue is in one region, and so are the messages about the projects there.
     targets = {at.region: at for at in (resolve_target(one, "local") for one in meant)}
-    found: list[tuple[InboxMessage, Any, str]] = []
-    queues = 0
     with connection(next(iter(targets.values())), settings) as connect:
-        url = connect().endpoint_url
-        for target in targets.values():
-            sqs = target.at(str(url)).client("sqs")
-            address = queue_url(sqs, queue)
-            if address is not None:
-                queues += 1
-                found += ((message, sqs, address) for message in read_messages(sqs, address))
+        url = str(connect().endpoint_url)
+        clients = [target.at(url).client("sqs") for target in targets.values()]
+        queues = [(sqs, at) for sqs in clients if (at := queue_url(sqs, queue)) is not None]
+        found = [(message, sqs, at) for sqs, at in queues for message in read_messages(sqs, at)]
         if project is not None:
             found = [one for one in found if is_about(one[0], project)]
         found.sort(key=lambda one: one[0].sent)
-        for message, sqs, address in found if delete else ():
-            sqs.delete_message(QueueUrl=address, ReceiptHandle=message.receipt)
+        for message, sqs, at in found if delete else ():
+            sqs.delete_message(QueueUrl=at, ReceiptHandle=message.receipt)
     if not queues and queue != QUEUE:
         raise GatehouseError(
             f"there is no queue {queue} on this machine",

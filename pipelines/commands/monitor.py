@@ -162,10 +162,10 @@ def _set_schedule(
 
 def _compare_now(at: ProjectContext, options: MonitorOptions, environment: str) -> Output:
     now = end_of_now()
-    window_of(at.project.monitoring.hours, now, options.end or now)  # a wrong end, before anything is started
+    end = options.end or now
+    window_of(at.project.monitoring.hours, now, end)  # a wrong end, before anything is started
     _bring_up_to_date(at)
     name = monitoring_name(at.project.name)
-    end = options.end or now
     execution = executions.start(at.target, name, {"Environment": environment, "WindowEnd": end})
     last = follow_to_the_end(at.target, name, execution)
     outcome = watching.outcome_of(last)

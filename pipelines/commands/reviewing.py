@@ -90,10 +90,12 @@ def _newer_version(at: ProjectContext, environment: str, number: int) -> int | N
     """The version that an environment should serve, if it is newer; None where it is not, or is not known."""
     try:
         arn = deployed_arn(at.environment(environment))
-    except (ClientError, GatehouseError) as error:
-        if isinstance(error, ClientError) and not is_denied(error):
-            raise
+    except GatehouseError:
         return None
+    except ClientError as error:
+        if is_denied(error):
+            return None
+        raise
     found = parse_package_version(arn) if arn is not None else None
     return found[1] if found is not None and found[1] > number else None
 

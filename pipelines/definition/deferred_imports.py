@@ -1,4 +1,4 @@
-"""Imports that wait until what they bring is used, for the SageMaker SDK: half of the time of its import.
+"""Imports that wait until what they bring is used: without them the SageMaker SDK's takes half as long.
 
 The SDK is imported whole for any step, and with it come pandas, SciPy and NumPy (for its serializers), a
 client of Docker with an SSH client in it (for its local mode), a GraphQL library (for one function that

@@ -216,7 +216,7 @@ def test_nothing_is_written_past_the_queue(store: Store) -> None:
 _WRITERS = """
 import os, sys, threading
 from pathlib import Path
-from sagemaker_local.store import Store, group_commit
+from sagemaker_local.store import Store
 
 store = Store(Path(sys.argv[1]))
 
