@@ -36,8 +36,9 @@ gc.set_threshold(10_000, 10, 10)
 # On a busy machine an example may take longer than Hypothesis's 200 ms.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
-# As for the jobs of the local SageMaker: tests run beside each other, and XGBoost's threads would spin.
+# As for the jobs of the local SageMaker: tests run beside each other, and threads that wait would spin.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+os.environ["OPENBLAS_THREAD_TIMEOUT"] = "4"
 # Environments that were built for images on this machine would run the jobs of the tests.
 os.environ["SAGEMAKER_LOCAL_IMAGES"] = str(Path(tempfile.gettempdir(), "no-environments-of-images"))
 

@@ -118,7 +118,10 @@ def describe(
 
 def _environment() -> dict[str, str]:
     """A copy that nothing changes. An import in another thread, as NumPy's, changes the environment itself,
-    and the system has refused to start a program with that one (EFAULT, seen twice, cause not proven)."""
+    and the system has refused to start a program with that one (EFAULT, seen twice, cause not proven).
+
+    NumPy's threads, which this program has no work for, would begin by spinning for 50 ms beside the command.
+    """
     while True:
         with contextlib.suppress(KeyError):  # one that was taken away meanwhile
-            return dict(os.environ)
+            return {"OPENBLAS_THREAD_TIMEOUT": "4", **os.environ}

@@ -121,6 +121,8 @@ def environment(interpreter: Interpreter, home: str, temporary: str, shims: Path
         # An instance of AWS's is one job's. Here others want the processor on which a waiting thread spins,
         # and XGBoost's threads, each waiting for one that has no processor, get on many times more slowly.
         "OMP_WAIT_POLICY": "PASSIVE",
+        # Those of NumPy's and SciPy's linear algebra begin by spinning for 50 ms each, at the import.
+        "OPENBLAS_THREAD_TIMEOUT": "4",
         # A job's requirements must not change this machine's environment behind its owner's back:
         # what is installed already satisfies pip, what is missing is a clear error.
         "PIP_NO_INDEX": "1",
