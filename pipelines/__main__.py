@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from types import FrameType
 from typing import NoReturn
 
@@ -20,6 +21,7 @@ def program() -> NoReturn:
     Everything that a command starts in this process, an endpoint included, is closed when `main` returns.
     Where the SageMaker SDK was imported, taking the interpreter down would also cost a second.
     """
+    _open_closed_streams()
     _collect_late()
     signal.signal(signal.SIGTERM, _interrupt)
     # In search of plugins pydantic would read what every package says of itself. No job inherits it.
@@ -27,6 +29,18 @@ def program() -> NoReturn:
     from pipelines.commands import main  # now: the imports alone make thousands of objects
 
     run_and_exit(main)
+
+
+def _open_closed_streams() -> None:
+    """Whoever starts this with a closed stream wants nothing of it; the next file that is opened, a database
+    for one, must not take its number."""
+    for name, flags, mode in (
+        ("stdin", os.O_RDONLY, "r"),
+        ("stdout", os.O_WRONLY, "w"),
+        ("stderr", os.O_WRONLY, "w"),
+    ):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -17,6 +17,7 @@ import importlib
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -139,12 +140,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return 0
     except Exception as error:
-        explained = _aws_error(error)
+        explained = _output_error(error) or _aws_error(error)
         if explained is None:
             raise
         click.echo(f"Error: {visible(str(explained))}", err=True)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _output_error(error: Exception) -> str | None:
+    """Why what a command says could not be written, as on a full disk; None for any other error."""
+    *_, (raised_in, _line) = traceback.walk_tb(error.__traceback__)
+    if isinstance(error, OSError) and raised_in.f_code is click.echo.__code__:
+        return f"what this command says cannot be written: {error.strerror}"
+    return None
 
 
 def _aws_error(error: Exception) -> Exception | None:

@@ -233,6 +233,31 @@ def test_the_command_is_also_a_module() -> None:
     assert done.stdout.startswith("gatehouse, version ")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["--help"], ["projects"], ["projects", "--json"]])
+def test_a_full_disk_below_standard_output_is_an_error_in_one_line(
+    workplace: Path, arguments: list[str], unbuffered: str
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines", *arguments],
+            cwd=workplace,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "Error: what this command says cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_whose_streams_are_closed_does_its_work(workplace: Path, closed: str) -> None:
+    command = ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, "-m", "pipelines", "local", "status"]
+    assert subprocess.run(command, cwd=workplace, timeout=60).returncode == 0
+
+
 def test_garbage_is_collected_as_often_as_ever_once_a_command_has_started() -> None:
     program = (
         "import gc\n"
