@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 from column_types import KIND_OF
-from dataset_settings import EVERY_COLUMN, InputError
+from dataset_settings import InputError
 from date_doubts import notable_dates
 from dates import timestamps
 from evidence import UNKNOWN
@@ -412,5 +412,4 @@ def _notation_line(key: str, values: Mapping[str, str], plan: Plan) -> str:
         everywhere = key == "decimal" and "number" not in plan.types.values() and not said
     if everywhere and len({*values.values()}) == 1:
         return f"{key} = {toml_text(next(iter(values.values())))}"
-    merged = {**{name: value for name, value in said.items() if name != EVERY_COLUMN}, **values}
-    return table_line(key, {}, merged)
+    return table_line(key, said, values)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from dataset_settings import DatasetSettings
 from dates import timestamps
 from evidence import evidence_of
 from findings import Finding
@@ -58,7 +59,7 @@ def notable_numbers(plan: Plan, counts: Counts) -> Iterator[Finding]:
         is_decided = name in plan.settings.demanded_kinds  # by a notation of its own
         grouped = plan.profile.first_blocks[name].grouped
         if grouped and not is_decided:
-            yield _thousands(name, grouped, plan.settings.thousands)
+            yield _thousands(name, grouped, plan.settings)
         values = sample[name].drop_null().cast(pa.float64(), safe=False).to_numpy()
         values = values[np.isfinite(values)]
         if not len(values):
@@ -133,14 +134,15 @@ def _infinite(name: str, column: NumberColumn) -> Finding:
     )
 
 
-def _thousands(name: str, example: str, said: Mapping[str, str]) -> Finding:
-    line = table_line("thousands", said, {name: "."})
+def _thousands(name: str, example: str, settings: DatasetSettings) -> Finding:
+    thousands = table_line("thousands", settings.thousands, {name: "."})
+    decimal = table_line("decimal", settings.decimal, {name: ","})
     return Finding(
         "dots_of_thousands",
         f"column {name!r} has three digits after each dot: {example!r} counts as {float(example):g}, but may "
         f"be {example.replace('.', '')}",
         column=name,
-        remedy=f"If so, set {line} and {table_line('decimal', {}, {name: ','})}",
+        remedy=f"If so, set {thousands} and {decimal}",
     )
 
 

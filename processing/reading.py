@@ -22,7 +22,7 @@ from dataset_settings import DatasetSettings, InputError
 from evidence import evidence_of
 from marks import MOST_MARKS
 from recognition import is_finite, recognise
-from settings_lines import list_line, toml_key, toml_text
+from settings_lines import list_line, table_line
 from source_file import Evidence, SourceFile, TypesContradicted, joint
 
 _MOST_ODD = 200  # texts that are found for the remedy of an error
@@ -196,7 +196,7 @@ def _written_otherwise(name: str, kind: str, value: str, settings: DatasetSettin
     for reading in found.readings if found else ():
         keys = {key: text for key, text in reading.settings.items() if key != "kinds"}
         if keys and ("date_format" in keys) == (kind == "timestamp"):
-            pairs = [f"{key} = {{ {toml_key(name)} = {toml_text(text)} }}" for key, text in keys.items()]
+            pairs = [table_line(key, getattr(settings, key), {name: text}) for key, text in keys.items()]
             lines.append(f"{' and '.join(pairs)} if that is {reading.example}")
     return f"Set {', or '.join(lines)}" if lines else None
 

@@ -22,7 +22,7 @@ from csv_source import FIRST_BLOCK_BYTES, csv_batches
 from dataset_settings import DatasetSettings
 from findings import Finding
 from parquet_source import parquet_batches
-from settings_lines import column_lines
+from settings_lines import toml_key, toml_text
 from source_file import Evidence, SourceFile
 
 _WITHOUT_NAME = re.compile(r"\s*|unnamed: ?\d+(\.\d+)*|(__index_)?level_\d+(__)?|\.\.\.\d+", re.IGNORECASE)
@@ -126,7 +126,7 @@ def _kept(name: str, evidence: Evidence) -> str:
     if not evidence.fitting:
         return "write it as numbers, texts, booleans or timestamps"
     kind = KIND_OF[choose({name: evidence.fitting}, {})[name]]
-    return f"set {column_lines({'kinds': kind}, name)}"
+    return f"set kinds.{toml_key(name)} = {toml_text(kind)}"
 
 
 def _indexes_of_all(files: Sequence[SourceFile]) -> set[str]:

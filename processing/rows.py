@@ -28,6 +28,7 @@ from source_file import SourceFile
 from source_profile import Profile
 from splitting import PartWriter, RowHasher, key_hashes, text_hashes
 from state_file import State
+from target_quantity import many_numbers
 
 _PROGRESS_SECONDS = 2.0
 _MOST_CLASSES = 1000
@@ -256,11 +257,11 @@ def place_small_classes(plan: Plan, counts: Counts) -> None:
 
 def check_classes(plan: Plan, counts: Counts) -> None:
     """Refuse a target with too many different values."""
-    if len(counts.small.counts if counts.small else counts.classes["train"]) > _MOST_CLASSES:
-        raise InputError(
+    names = counts.small.counts if counts.small else counts.classes["train"]
+    if len(names) > _MOST_CLASSES:
+        raise many_numbers(plan.settings, list(names), _MOST_CLASSES) or InputError(
             f"the target {plan.settings.target!r} has more than {_MOST_CLASSES:,} different values",
-            remedy='If it is a quantity, this is a regression: set task = "regression"; else group its '
-            "values, or name another target",
+            remedy="Group its values into classes, or name another target",
         )
 
 

@@ -24,19 +24,6 @@ def table_line(key: str, already: Mapping[str, str], more: Mapping[str, str]) ->
     return f"{key} = {{ {', '.join(f'{toml_key(one)} = {toml_text(other)}' for one, other in pairs)} }}"
 
 
-def column_lines(settings: Mapping[str, str], column: str) -> str:
-    """The settings of one column as lines, each for that column alone."""
-    lines = []
-    for key, value in settings.items():
-        if key == "strip":
-            lines.append("strip = true")
-        elif key == "kinds":
-            lines.append(f"kinds.{toml_key(column)} = {toml_text(value)}")
-        else:
-            lines.append(table_line(key, {}, {column: value}))
-    return " and ".join(lines)
-
-
 def toml_text(text: str) -> str:
     """A text as TOML writes it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t")

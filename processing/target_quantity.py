@@ -48,7 +48,7 @@ def sure_quantity(settings: DatasetSettings, names: Sequence[str], rows: int) ->
     count, fractions = len(found.numbers), _fractions(found) >= len(found.numbers) / 2
     nearly_all_differ = count > _MOST_CLASSES and rows < _FEWEST_ROWS_OF_A_CLASS * count
     if (fractions and count > _MOST_FRACTIONS) or (found.what != _PLAIN and nearly_all_differ):
-        return _error(settings, found, rows)
+        return _error(settings, found, *_counted(found, rows))
     return None
 
 
@@ -62,8 +62,14 @@ def likely_quantity(settings: DatasetSettings, names: Sequence[str], rows: int) 
     most = _MOST_FRACTIONS if _fractions(found) else _MOST_WHOLE_NUMBERS
     nearly_all_differ = rows < _FEWEST_ROWS_OF_A_CLASS * count
     if count > _MOST_CLASSES and (nearly_all_differ or count > most):
-        return _error(settings, found, rows)
+        return _error(settings, found, *_counted(found, rows))
     return None
+
+
+def many_numbers(settings: DatasetSettings, names: Sequence[str], most: int) -> InputError | None:
+    """The error for numbers, more than ``most`` different ones; ``names`` need not be all of them."""
+    found = _quantity(settings, names)
+    return None if found is None else _error(settings, found, f"more than {most:,} different")
 
 
 def marks_among_numbers(texts: Sequence[str]) -> list[str]:
@@ -102,14 +108,24 @@ def _fractions(found: _Quantity) -> int:
     return int((found.numbers != np.round(found.numbers)).sum())
 
 
-def _error(settings: DatasetSettings, found: _Quantity, rows: int) -> InputError:
+def _counted(found: _Quantity, rows: int) -> tuple[str, str]:
+    """How many there are, before the word for them, and in what."""
+    plain = found.what == _PLAIN
+    where = f" in {rows if plain else f'{rows:,}'} rows"
+    if plain:
+        where += f", from {found.numbers.min():g} to {found.numbers.max():g}"
+    return f"{len(found.numbers)} different", where
+
+
+def _error(settings: DatasetSettings, found: _Quantity, count: str, where: str = "") -> InputError:
     marks = f" and {', '.join(map(repr, found.marks))}" if found.marks else ""
-    what = f"{len(found.numbers)} different numbers{marks} in {rows} rows, from {found.numbers.min():g} to "
-    what += f"{found.numbers.max():g}"
+    what = f"{count} numbers{marks}{where}"
     if found.what != _PLAIN:
-        shown = ", ".join(map(repr, found.shown))
-        what = f"{found.what}{marks}, {len(found.numbers)} different ones in {rows:,} rows ({shown})"
-    lines = [table_line(key, {}, {settings.target: value}) for key, value in found.settings.items()]
+        what = f"{found.what}{marks}, {count} ones{where} ({', '.join(map(repr, found.shown))})"
+    lines = [
+        table_line(key, getattr(settings, key), {settings.target: value})
+        for key, value in found.settings.items()
+    ]
     if found.marks:
         lines.append(list_line("also_missing", settings.also_missing, found.marks))
     lines = ['task = "regression"', *lines]

@@ -41,7 +41,7 @@ def _checked_id(_context: click.Context, _option: click.Parameter, given: str | 
     required=True,
     metavar="FILE",
     type=click.Path(allow_dash=True, path_type=Path),
-    help="A CSV, JSON or Parquet file; - reads standard input.",
+    help="A CSV, JSON, JSON lines or Parquet file; - reads standard input.",
 )
 @format_option("CSV on standard input")
 @header_option
@@ -64,8 +64,8 @@ def command(
 ) -> Output:
     """Send rows to the version that serves in an environment and print its predictions.
 
-    Rows are sent as they came from the source: the features alone or all columns, with or without a
-    header. Many rows go in several requests, since one carries 6 MB.
+    Rows are as they came from the source, which may be packed: the features alone or all columns, with or
+    without a header. Many rows go in several requests, since one carries 6 MB.
 
     \b
     Examples:
@@ -76,7 +76,8 @@ def command(
     context = find_context(project, target, environment)
     with opened(data) as source, connected(context) as at:
         name = "standard input" if str(data) == "-" else str(data)
-        payloads = read_payloads(source, known, name, header=header, delimiter=at.project.data.delimiter)
+        csv = {"delimiter": at.project.data.delimiter, "quote": at.project.data.quote}
+        payloads = read_payloads(source, known, name, header=header, **csv)
         predictions = list(invoke(at.environment(environment), payloads, inference_id=inference_id))
     return [Document(predictions), _table(predictions)]
 

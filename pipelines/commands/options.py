@@ -112,7 +112,7 @@ def format_option(default: str) -> Callable[[Decorated], Decorated]:
         "--format",
         "form",
         type=click.Choice(["csv", "json", "parquet"]),
-        help=f"What the data is; by the file's name if left out, {default}.",
+        help=f"What the data is, JSON lines being json; by the file's name if left out, {default}.",
     )
 
 

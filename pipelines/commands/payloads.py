@@ -1,19 +1,26 @@
 """Rows of a file as payloads for an endpoint: whole rows, at most 6 MB each.
 
-CSV is read as it streams in, so a file may be of any size. Each payload of a CSV with a header repeats it,
-so that every request says which columns it holds. A blank line is a row only where rows have one column: its
-value is missing. pyarrow is imported for Parquet only.
+A file may be whatever a project's data may be: CSV as its settings say, JSON lines or Parquet, packed, in
+UTF-16; and a JSON document as an endpoint takes one. CSV and JSON lines are read as they stream in, so a file
+may be of any size. Each payload of a CSV with a header repeats it, so that every request says which columns
+it holds. A blank line is a row only where rows have one column: its value is missing. pyarrow is imported
+only for Parquet, UTF-16, zstd and lz4.
 """
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import io
 import itertools
 import json
+import lzma
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from aws_formats.errors import GatehouseError
 from registry.invocations import BODY_LIMIT, CSV, JSON, PARQUET, Payload
@@ -22,16 +29,23 @@ MOST_ROWS = 5000
 """Rows of one payload: an answer has the same limit of 6 MB, and takes up to some 500 bytes a row."""
 
 CONTENT_TYPES = {"csv": CSV, "json": JSON, "parquet": PARQUET}
-SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".pq": "parquet"}
+JSON_LINES = (".jsonl", ".ndjson")
+SUFFIXES = {
+    **{".csv": "csv", ".json": "json", ".parquet": "parquet", ".pq": "parquet"},
+    **dict.fromkeys(JSON_LINES, "json"),
+}
+_PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip")
+_DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, UnicodeDecodeError)
+"""What reading a file raises that is packed, or in UTF-16, and cut off or damaged."""
 
 
 def form_of(path: Path) -> str:
-    """csv, json or parquet, by the file's name.
+    """csv, json (JSON lines, too) or parquet, by the file's name, packed or not.
 
     Raises:
         GatehouseError: its suffix is none of these.
     """
-    form = SUFFIXES.get(path.suffix.lower())
+    form = SUFFIXES.get((path.with_suffix("") if is_packed(path) else path).suffix.lower())
     if form is None:
         raise GatehouseError(
             "the file's name does not say what is in it",
@@ -41,8 +55,19 @@ def form_of(path: Path) -> str:
     return form
 
 
+def is_packed(path: Path) -> bool:
+    """Whether the file is packed, by its name."""
+    return path.suffix.lower() in _PACKED_SUFFIXES
+
+
 def read_payloads(
-    source: BinaryIO, form: str, name: str, *, header: bool | None = None, delimiter: str = ","
+    source: BinaryIO,
+    form: str,
+    name: str,
+    *,
+    header: bool | None = None,
+    delimiter: str = ",",
+    quote: str = '"',
 ) -> Iterator[Payload]:
     """The rows of a CSV, JSON or Parquet source as payloads.
 
@@ -50,28 +75,78 @@ def read_payloads(
         form: csv, json or parquet.
         name: the source's name, for errors.
         header: whether a CSV begins with its columns' names; judged by the first line if None.
+        quote: what quotes a CSV's fields; empty where nothing does.
 
     Raises:
         GatehouseError: there are no rows, the source is not what it should be, or a row is over 6 MB.
     """
-    if form == "csv":
-        payloads = _csv_payloads(source, name, header, delimiter)
-    elif form == "json":
-        payloads = _json_payloads(source, name)
-    else:
-        payloads = _parquet_payloads(source, name)
-    first = next(payloads, None)
-    if first is None:
-        raise GatehouseError("there are no rows", where=name)
-    yield first
-    yield from payloads
+    try:
+        content = _unpacked(source, name)
+        if form == "csv":
+            payloads = _csv_payloads(_in_utf_8(content), name, header, delimiter, quote)
+        elif form == "json":
+            payloads = _json_payloads(_in_utf_8(content), name)
+        else:
+            payloads = _parquet_payloads(content, name)
+        first = next(payloads, None)
+        if first is None:
+            raise GatehouseError("there are no rows", where=name)
+        yield first
+        yield from payloads
+    except _DAMAGED as error:
+        raise GatehouseError(f"the file cannot be read: {error}", where=name) from error
+
+
+def _unpacked(source: BinaryIO, name: str) -> io.BufferedReader:
+    """What is in the file, by its first bytes: gzip, bzip2, xz, zstd, lz4, a zip of one file, or as it is."""
+    content = source if isinstance(source, io.BufferedReader) else io.BufferedReader(cast(Any, source))
+    start = content.peek(6)[:6]
+    if start.startswith(b"PK\x03\x04"):
+        return _out_of_zip(content, name)
+    for mark, module in ((b"\x1f\x8b", gzip), (b"BZh", bz2), (b"\xfd7zXZ\x00", lzma)):
+        if start.startswith(mark):
+            return io.BufferedReader(cast(Any, module).open(content))
+    for mark, codec in ((b"\x28\xb5\x2f\xfd", "zstd"), (b"\x04\x22\x4d\x18", "lz4")):
+        if start.startswith(mark):
+            import pyarrow as pa
+
+            return io.BufferedReader(
+                cast(Any, pa.CompressedInputStream(pa.PythonFile(content, mode="r"), codec))
+            )
+    return content
+
+
+def _out_of_zip(content: io.BufferedReader, name: str) -> io.BufferedReader:
+    # The list of what is in it stands at its end, and a pipe cannot seek.
+    archive = zipfile.ZipFile(content if content.seekable() else io.BytesIO(content.read()))
+    members = [member for member in archive.namelist() if not member.endswith("/")]
+    if len(members) != 1:
+        raise GatehouseError(
+            f"this zip archive holds {len(members)} files",
+            where=name,
+            remedy="Unpack it, and give one of them",
+        )
+    return io.BufferedReader(cast(Any, archive.open(members[0])))
+
+
+def _in_utf_8(content: io.BufferedReader) -> io.BufferedReader:
+    """Text in UTF-16, which begins with a mark of its own, in UTF-8; any other as it is."""
+    if not content.peek(2).startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content
+    import pyarrow as pa
+
+    return io.BufferedReader(
+        cast(Any, pa.transcoding_input_stream(pa.PythonFile(content, mode="r"), "utf-16", "utf-8"))
+    )
 
 
 # --- CSV -------------------------------------------------------------------------------------------
 
 
-def _csv_payloads(source: BinaryIO, name: str, header: bool | None, delimiter: str) -> Iterator[Payload]:
-    rows = _csv_rows(source, name)
+def _csv_payloads(
+    source: BinaryIO, name: str, header: bool | None, delimiter: str, quote: str
+) -> Iterator[Payload]:
+    rows = _csv_rows(source, name, quote.encode())
     blank: list[bytes] = []
     first = next(rows, None)
     while first is not None and _is_blank(first):
@@ -79,7 +154,7 @@ def _csv_payloads(source: BinaryIO, name: str, header: bool | None, delimiter: s
         first = next(rows, None)
     if first is None:
         return
-    fields = _fields(first, delimiter)
+    fields = _fields(first, delimiter, quote)
     judged = _looks_like_header(fields) if header is None else header
     if len(fields) != 1:
         rows = (row for row in rows if not _is_blank(row))
@@ -99,7 +174,7 @@ def _csv_payloads(source: BinaryIO, name: str, header: bool | None, delimiter: s
     yield from payloads
 
 
-def _csv_rows(source: BinaryIO, name: str) -> Iterator[bytes]:
+def _csv_rows(source: BinaryIO, name: str, quote: bytes) -> Iterator[bytes]:
     """Rows with their line end, blank lines too; a quoted field may hold line ends of its own (RFC 4180)."""
     row = b""
     start = 1
@@ -109,7 +184,7 @@ def _csv_rows(source: BinaryIO, name: str) -> Iterator[bytes]:
         if not row:
             start = number
         row += line
-        if row.count(b'"') % 2 == 0:
+        if not quote or row.count(quote) % 2 == 0:
             yield row if row.endswith(b"\n") else row + b"\n"
             row = b""
         elif len(row) > BODY_LIMIT:
@@ -122,12 +197,14 @@ def _is_blank(row: bytes) -> bool:
     return not row.strip(b"\r\n")
 
 
-def _fields(row: bytes, delimiter: str) -> list[str]:
+def _fields(row: bytes, delimiter: str, quote: str) -> list[str]:
     text = row.decode("utf-8", "replace").rstrip("\r\n")
     try:
         if delimiter == " ":  # stands for any number of spaces and tabs
             text = " ".join(text.split())
-        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        if not quote:
+            return text.split(delimiter)
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote), [])
     except csv.Error:  # a field of 128 KB or more
         return []
 
@@ -171,13 +248,36 @@ def _packed(rows: Iterable[bytes], head: bytes, name: str) -> Iterator[Payload]:
 
 
 def _json_payloads(source: BinaryIO, name: str) -> Iterator[Payload]:
-    """``[...]``, ``{"instances": [...]}``, ``{"columns": {...}}``, or one object for one row."""
+    """``[...]``, ``{"instances": [...]}``, ``{"columns": {...}}``, one object for one row, or one a line."""
+    lines = ((number, line) for number, line in enumerate(source, 1) if line.strip())
+    first, second = next(lines, (1, b"")), next(lines, None)
+    first = (first[0], first[1].removeprefix(b"\xef\xbb\xbf"))
+    if second is not None and _is_object(first[1]):
+        instances: Iterable[Any] = _of_lines(itertools.chain([first, second], lines), name)
+    else:
+        text = b"".join(line for _, line in itertools.chain([first], [second] if second else [], lines))
+        instances = _instances(_of_json(text, name), name)
+    for place, some in _batches(instances):
+        yield from _halved(some, place, name)
+
+
+def _is_object(line: bytes) -> bool:
     try:
-        document = json.loads(source.read())
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _of_lines(lines: Iterable[tuple[int, bytes]], name: str) -> Iterator[Any]:
+    for number, line in lines:
+        yield _of_json(line, f"{name}, line {number}")
+
+
+def _of_json(text: bytes, where: str) -> Any:
+    try:
+        return json.loads(text)
     except (ValueError, RecursionError) as error:  # not JSON, not text at all, or nested without end
-        raise GatehouseError(f"this is no JSON: {error}", where=name) from error
-    for first, instances in _batches(_instances(document, name)):
-        yield from _halved(instances, first, name)
+        raise GatehouseError(f"this is no JSON: {error}", where=where) from error
 
 
 def _instances(document: Any, name: str) -> list[Any]:
@@ -196,9 +296,11 @@ def _instances(document: Any, name: str) -> list[Any]:
     return document
 
 
-def _batches(instances: list[Any]) -> Iterator[tuple[int, list[Any]]]:
-    for start in range(0, len(instances), MOST_ROWS):
-        yield start + 1, instances[start : start + MOST_ROWS]
+def _batches(instances: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
+    first, rest = 1, iter(instances)
+    while some := list(itertools.islice(rest, MOST_ROWS)):
+        yield first, some
+        first += len(some)
 
 
 def _halved(instances: list[Any], first: int, name: str) -> Iterator[Payload]:

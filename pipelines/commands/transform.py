@@ -14,9 +14,17 @@ from pipelines.commands.invoke import opened
 from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import format_option, gathered, header_option, project_argument, target_option
 from pipelines.commands.output import Document, Output, Remark, notice, with_json
-from pipelines.commands.payloads import CONTENT_TYPES, SUFFIXES, form_of, read_payloads
+from pipelines.commands.payloads import (
+    CONTENT_TYPES,
+    JSON_LINES,
+    SUFFIXES,
+    form_of,
+    is_packed,
+    read_payloads,
+)
 from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.definition.bucket import ensure_bucket
+from pipelines.settings.project import Data
 from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target
 from registry.batch_transforms import (
@@ -125,6 +133,13 @@ def _check(options: TransformOptions) -> None:
     """What would otherwise be found out after the job."""
     if options.split_lines and not options.from_s3:
         raise click.UsageError("--split-lines is for input in S3; a file is cut on row boundaries anyway.")
+    source = Path(options.source)
+    if options.from_s3 and (is_packed(source) or source.suffix.lower() in JSON_LINES):
+        raise GatehouseError(
+            "a job sends what lies in S3 as it is, and the model reads neither JSON lines nor what is packed",
+            where=options.source,
+            remedy="Give a copy on this machine, whose rows are sent as the model reads them",
+        )
     output = Path(options.output)
     if not options.to_s3 and (output.is_dir() or not output.absolute().parent.is_dir()):
         raise GatehouseError(
@@ -173,7 +188,7 @@ def _carry_out(plan: TransformPlan, at: ProjectContext, options: TransformOption
     rows = None
     if not options.from_s3:
         ensure_bucket(at.target, at.target.client("s3"))
-        payloads = _payloads(Path(options.source), form, options.header, at.project.data.delimiter)
+        payloads = _payloads(Path(options.source), form, options.header, at.project.data)
         rows = upload_parts(at.target, plan.input, payloads, f".{form}")
         notice(f"  {rows} rows uploaded to {plan.input}")
     start_transform(plan, at.target)
@@ -188,9 +203,10 @@ def _carry_out(plan: TransformPlan, at: ProjectContext, options: TransformOption
             )
 
 
-def _payloads(source: Path, form: str, header: bool | None, delimiter: str) -> Iterator[Payload]:
+def _payloads(source: Path, form: str, header: bool | None, data: Data) -> Iterator[Payload]:
+    csv = {"delimiter": data.delimiter, "quote": data.quote}
     with opened(source) as content:
-        yield from read_payloads(content, form, str(source), header=header, delimiter=delimiter)
+        yield from read_payloads(content, form, str(source), header=header, **csv)
 
 
 def _download(plan: TransformPlan, target: Target, output: Path) -> int:

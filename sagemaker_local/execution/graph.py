@@ -209,6 +209,11 @@ def _function(document: Mapping[str, Any]) -> dict[str, Any]:
     arn = document.get("FunctionArn")
     if not isinstance(arn, str) or not arn:
         raise language.LanguageError(f"it needs a FunctionArn (a text), not {arn!r}.")
+    qualifier = arn.partition(":function:")[2].partition(":")[2]
+    if qualifier not in ("", "$LATEST"):
+        raise language.LanguageError(
+            not_implemented(f"The version or alias '{qualifier}' of a function").message
+        )
     outputs: dict[str, str] = {}
     for entry in document.get("OutputParameters") or []:
         match entry:

@@ -28,13 +28,14 @@ from sagemaker_local.execution import cache, conditions, retry
 from sagemaker_local.execution.function_outputs import declared_outputs, output_text
 from sagemaker_local.execution.graph import Step
 from sagemaker_local.execution.quality_checks import Check
-from sagemaker_local.execution.records import RESULT, Record, result_parent
+from sagemaker_local.execution.records import RESULT, Record, result_parent, shortened
 from sagemaker_local.execution.slots import Slots
 
 _NAME_LENGTH = 63
 _NAME_LENGTHS = {"HyperParameterTuningJobName": 32}
 _RANDOM_LENGTH = 10
 _MOST_TRIED = 50
+_LONGEST_ERROR = 3072  # of FailStepMetadata
 """Training jobs of a tuning job that a definition can refer to; SageMaker's steps have the best 50."""
 
 _SHOWN = {"HyperParameterTuningJob": "TuningJob"}
@@ -358,7 +359,7 @@ class StepRun:
     def run_fail(self) -> Outcome:
         """Fail: ends the execution with the message that the definition gives it."""
         message = str(self._resolved().get("ErrorMessage", ""))
-        metadata = {"Fail": {"ErrorMessage": message}}
+        metadata = {"Fail": {"ErrorMessage": shortened(message, _LONGEST_ERROR)}}
         return Outcome("Failed", reason=message or None, members={"Metadata": metadata})
 
 

@@ -168,6 +168,9 @@ def test_dots_that_may_stand_between_thousands_are_noted(prepare: Callable[..., 
     fixed = prepare(column(texts), thousands={"x": "."}, decimal={"x": ","})
     values = [value for part in PARTS for value in fixed.part(part)["x"].to_pylist()]
     assert sorted(values) == sorted(n * 7919 % 99_000 + 900 for n in range(ROWS))
+    price = as_csv(["x", "price", "y"], [[text, f"{n},5", n % 2] for n, text in enumerate(texts)])
+    beside = prepare(price, decimal={"price": ","}).finding("dots_of_thousands")["remedy"]
+    assert beside == 'If so, set thousands = { x = "." } and decimal = { price = ",", x = "," }'
     for decimals in ("{:.3f}", "{:.2f}"):
         plain = prepare(column([decimals.format(n * 7 % 600 / 100) for n in range(ROWS)]))
         assert not [one for one in plain.findings if one["kind"] == "dots_of_thousands"]

@@ -254,6 +254,43 @@ def test_a_target_and_a_kind_in_another_notation_name_the_settings_that_read_the
     assert any("d" in line["date_format"] for line in remedies(found.message))
 
 
+@pytest.mark.parametrize("rows", [ROWS, 1500])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({}, id="a feature"),
+        pytest.param({"kinds": {"x": "number"}}, id="a kind"),
+        pytest.param({"target": "x", "task": "regression"}, id="the target of a regression"),
+        pytest.param({"target": "x", "task": "multiclass"}, id="a number as a class"),
+    ],
+)
+def test_a_line_that_an_error_names_keeps_what_the_settings_say_of_other_columns(
+    prepare: Callable[..., Prepared], settings: dict[str, Any], rows: int
+) -> None:
+    price = [f"{n / 4}".replace(".", ",") for n in range(rows)]
+    data = as_csv(
+        ["x", "price", "n", "y"],
+        [[f"{n / 8}".replace(".", ","), price[n], n / 4, n % 2] for n in range(rows)],
+    )
+    found = prepare(data, **settings, decimal={"price": ","})
+    line = remedies(found.message)[0]
+    assert line == {"decimal": {"price": ",", "x": ","}}
+    if settings.get("task") == "multiclass":
+        assert 'this is a regression. Set task = "regression" and decimal' in found.message
+        settings = {**settings, "task": "regression"}
+    fixed = prepare(data, **settings, **line)
+    assert values(fixed, "x") == {n / 8 for n in range(rows)}
+    assert values(fixed, "price") == {n / 4 for n in range(rows)}
+
+
+def test_a_line_for_one_column_keeps_the_notation_of_all_others(prepare: Callable[..., Prepared]) -> None:
+    rows = [[f"{day:%d/%m/%Y}", f"{day:%d.%m.%Y}", n, n % 2] for n, day in enumerate(DAYS)]
+    (line,) = remedies(prepare(as_csv(["d", "x", "n", "y"], rows), date_format={"*": "%d/%m/%Y"}).message)[:1]
+    assert line == {"date_format": {"*": "%d/%m/%Y", "x": "%d.%m.%Y"}}
+    fixed = prepare(as_csv(["d", "x", "n", "y"], rows), **line)
+    assert values(fixed, "d") == values(fixed, "x")
+
+
 def test_whole_numbers_with_zeros_before_them_are_noted(prepare: Callable[..., Prepared]) -> None:
     codes = [f"{n * 7919 % 99_999:05d}" for n in range(ROWS)]
     found = prepare(table(codes, "csv"))

@@ -202,8 +202,14 @@ def check(prepared: Prepared, *texts: str) -> None:
         pytest.param(
             as_csv(["a", "y"], [[n, n + 0.5] for n in range(4000)]),
             {"task": "multiclass"},
-            ["more than 1,000 different values", 'this is a regression: set task = "regression"'],
+            ["more than 1,000 different numbers: this is a regression", 'Set task = "regression"'],
             id="a number as the target",
+        ),
+        pytest.param(
+            as_csv(["a", "y"], [[n, f"order of {n}"] for n in range(4000)]),
+            {"task": "multiclass"},
+            ["'y' has more than 1,000 different values", "Group its values into classes, or name another"],
+            id="texts of which hardly any comes again as the target",
         ),
         *(
             pytest.param(

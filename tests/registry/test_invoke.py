@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import math
+import zipfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +31,14 @@ from registry.invocations import BODY_LIMIT, parse
 def asked(serving: Registry, tmp_path: Path) -> Registry:
     """The serving project, with files of its own for each test."""
     return Registry(serving.url, tmp_path, serving.project, serving.model, serving.clients)
+
+
+def zipped(*names: str, content: bytes = b"") -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        for name in names:
+            archive.writestr(name, content)
+    return written.getvalue()
 
 
 def damaged_parquet() -> bytes:
@@ -60,6 +73,11 @@ def test_the_same_rows_get_the_same_answers_in_every_form(asked: Registry) -> No
     assert answers(asked, "instances.json", json.dumps({"instances": records}).encode()) == expected
     assert answers(asked, "columns.json", json.dumps(columns).encode()) == expected
     assert answers(asked, "one.json", json.dumps(records[0]).encode()) == expected[:1]
+    lines = "\n".join(map(json.dumps, records)).encode()
+    assert answers(asked, "rows.jsonl", lines) == expected
+    assert answers(asked, "rows.ndjson.gz", gzip.compress(b"\n" + lines + b"\n\n")) == expected
+    assert answers(asked, "rows.txt", lines, "--format", "json") == expected
+    assert answers(asked, "rows.csv.gz", gzip.compress(text.encode("utf-16"))) == expected
 
 
 def test_rows_come_from_standard_input_and_answers_go_to_a_table(asked: Registry) -> None:
@@ -98,6 +116,11 @@ def test_seven_megabytes_go_in_two_requests(asked: Registry) -> None:
         ("head.csv", b"age,plan,calls\n", "there are no rows"),
         ("open.csv", b'age,plan,calls\n1,"gold,2\n', "line 2: a quotation mark is opened and not closed"),
         ("text.json", b"age", "this is no JSON"),
+        ("lines.jsonl", b'{"age": 1}\n\n{"age": }\n', "lines.jsonl, line 3: this is no JSON"),
+        ("cut.csv.gz", gzip.compress(b"age,plan,calls\n" + b"30,gold,7\n" * 9)[:-9], "cannot be read"),
+        ("cut.csv.zip", b"PK\x03\x04", "cannot be read"),
+        ("two.csv.zip", zipped("a.csv", "b.csv"), "holds 2 files. Unpack it, and give one of them"),
+        ("odd.csv", "age,plan,calls\n30,gold,7\n".encode("utf-16")[:-1], "cannot be read"),
         ("none.json", b"[]", "there are no rows"),
         ("word.json", b'"age"', "neither a list"),
         ("ragged.json", b'{"columns": {"age": [1], "plan": []}}', "not lists of one length"),
@@ -198,6 +221,47 @@ def test_no_cut_goes_through_a_row(rows: list[list[str]], limit: int) -> None:
     assert read == rows
     assert [payload.rows for payload in payloads[:-1]] == [limit] * (len(payloads) - 1)
     assert [payload.first_row for payload in payloads] == list(range(1, len(rows) + 1, limit))
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        *(gzip.compress, bz2.compress, lzma.compress),
+        lambda content: zipped("rows/", "rows/rows.csv", content=content),
+        *(lambda content, codec=codec: pa_compressed(content, codec) for codec in ("zstd", "lz4")),
+    ],
+)
+def test_a_packed_file_has_the_rows_that_are_in_it(packed: Callable[[bytes], bytes]) -> None:
+    rows = b"".join(b"%d,x\n" % n for n in range(20_000))
+    found = list(read_payloads(io.BytesIO(packed(b"n,text\n" + rows)), "csv", "-"))
+    assert b"".join(payload.body.removeprefix(b"n,text\n") for payload in found) == rows
+
+
+def pa_compressed(content: bytes, codec: str) -> bytes:
+    written = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(written, codec) as stream:
+        stream.write(content)
+    return bytes(written.getvalue())
+
+
+def test_lines_of_json_are_cut_as_they_stream_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.commands.payloads.MOST_ROWS", 2)
+    lines = b'\xef\xbb\xbf{"n": 1}\n{"n": 2}\r\n\n{"n": 3}'
+    found = list(read_payloads(io.BytesIO(lines), "json", "-"))
+    assert [json.loads(payload.body)["instances"] for payload in found] == [[{"n": 1}, {"n": 2}], [{"n": 3}]]
+    assert [(payload.rows, payload.first_row) for payload in found] == [(2, 1), (1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("text", "quote", "rows"),
+    [
+        (b'a,b\n5" pipe,1\nrod,2\n', "", 2),
+        (b"a,b\n'a\nb',1\n5\" pipe,2\n", "'", 2),
+    ],
+)
+def test_rows_end_where_the_quotes_of_the_projects_data_end_them(text: bytes, quote: str, rows: int) -> None:
+    (payload,) = read_payloads(io.BytesIO(text), "csv", "-", quote=quote)
+    assert (payload.rows, payload.body) == (rows, text)
 
 
 def test_every_payload_of_a_csv_repeats_its_header() -> None:

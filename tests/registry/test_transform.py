@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -70,6 +71,22 @@ def test_fewer_answers_than_rows_are_an_error_of_a_transform_too(registry: Regis
     ended = registry.gatehouse("transform", "--input", "rows.csv", "--output", "o.csv", "--no-header")
     assert ended.code == 1
     assert "rows.csv: 4 rows were sent and 3 answered. If the first line is no header" in ended.err
+
+
+def test_lines_of_json_and_a_packed_file_are_scored_from_here_and_refused_in_s3(registry: Registry) -> None:
+    registry.register(approved=True)
+    (registry.folder / "rows.csv").write_text("\n".join(registry.model.rows[:9]))
+    registry.done("transform", "--input", "rows.csv", "--output", "expected.csv")
+    packed = gzip.compress((registry.folder / "rows.csv").read_bytes())
+    (registry.folder / "rows.csv.gz").write_bytes(packed)
+    registry.done("transform", "--input", "rows.csv.gz", "--output", "found.csv")
+    found = (registry.folder / "found.csv").read_text()
+    assert found == (registry.folder / "expected.csv").read_text()
+    assert len(found.splitlines()) == 8
+    for name in ("rows.csv.gz", "rows.jsonl"):
+        ended = registry.gatehouse("transform", "--input", f"s3://{BUCKET}/{name}", "--output", "o.csv")
+        assert ended.code == 1
+        assert f"{name}: a job sends what lies in S3 as it is" in ended.err
 
 
 @pytest.mark.parametrize("output", ["nowhere/scored.csv", "."])

@@ -51,6 +51,22 @@ def test_what_a_function_cannot_be_here_is_refused_when_it_is_changed(
     assert answered(lambdas, name) == ["old", None]
 
 
+def test_a_function_is_found_by_its_name_its_arn_and_parts_of_it(
+    lambdas: Client, function: Callable[..., str], name: str
+) -> None:
+    arn = function(ANSWERS.format("here"))
+    for given in (name, arn, f"{arn}:$LATEST", f"{name}:$LATEST", arn.partition("eu-west-1:")[2]):
+        assert answered(lambdas, given) == ["here", None], given
+    elsewhere = arn.replace("eu-west-1", "us-east-1")
+    with pytest.raises(ClientError, match="'us-east-1' are not reachable in this region \\('eu-west-1'\\)"):
+        lambdas.invoke(FunctionName=elsewhere)
+    with pytest.raises(ClientError, match="Function not found: arn:aws:lambda:eu-west-1:111122223333:"):
+        lambdas.invoke(FunctionName=arn.replace("000000000000", "111122223333"))
+    for other in (f"{arn}:live", f"{name}:7"):
+        with pytest.raises(ClientError, match="Qualifier other than"):
+            lambdas.get_function(FunctionName=other)
+
+
 def test_there_is_no_image_of_studio_and_clients_are_told_so(sagemaker: Client) -> None:
     assert sagemaker.list_images()["Images"] == []
     for call in (sagemaker.describe_image, sagemaker.describe_image_version, sagemaker.list_image_versions):

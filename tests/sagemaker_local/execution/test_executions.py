@@ -66,6 +66,14 @@ def test_a_fail_step_without_a_message_has_no_reason(workshop: Any) -> None:
     )
 
 
+def test_a_message_that_is_longer_than_any_answer_may_hold_is_cut(workshop: Any) -> None:
+    message = f"begins {'x' * 4000} ends"
+    arn, _ = workshop.run(workshop.create("talkative", fail("End", message), parameters=[]))
+    shown = workshop.steps(arn)["End"]["Metadata"]["Fail"]["ErrorMessage"]
+    assert len(shown) == 3072
+    assert (shown[:6], shown[-4:]) == ("begins", "ends")
+
+
 def test_independent_steps_run_side_by_side(workshop: Any) -> None:
     name = workshop.create(
         "meeting",

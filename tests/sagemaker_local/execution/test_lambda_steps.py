@@ -196,6 +196,7 @@ def test_a_function_that_does_not_exist_fails_its_step_by_name(workshop: Any) ->
     ("steps", "words"),
     [
         ([step(None, {})], "FunctionArn"),
+        ([step("arn:aws:lambda:eu-west-1:000000000000:function:look:live", {})], "version or alias 'live'"),
         ([step("arn", {}, ("Text", "Number"))], "OutputType"),
         ([step("arn", {}), check(output("Text"), "x")], "declares no output 'Text'"),
         ([step("arn", {}), check({"Get": "Steps.Look.Arn"}, "x")], "OutputParameters"),
