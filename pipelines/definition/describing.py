@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from aws_formats.errors import GatehouseError
 from pipelines import ROOT
 
 _PROGRAM = ROOT / "processing" / "describe.py"
@@ -42,6 +43,7 @@ class Describing:
             settings: the content of ``dataset.json``.
 
         Raises:
+            GatehouseError: something has killed the program, as the system does where memory runs out.
             CalledProcessError: the program has failed, and said why on standard error.
         """
         question = {
@@ -68,6 +70,7 @@ class Describing:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 encoding="utf-8",
+                start_new_session=True,  # Ctrl-C in a terminal is for the command, which ends it
             )
         process = self._process
         assert process.stdin
@@ -76,7 +79,13 @@ class Describing:
             print(question, file=process.stdin, flush=True)
         answer = process.stdout.readline()
         if not answer.endswith("\n"):
-            raise subprocess.CalledProcessError(process.wait(), process.args)
+            status = process.wait()
+            if status < 0:
+                raise GatehouseError(
+                    f"the program that looks at the data was killed by signal {-status}",
+                    remedy="Run the command again; where memory runs out, the system kills programs",
+                )
+            raise subprocess.CalledProcessError(status, process.args)
         return answer
 
     def _kill(self) -> None:

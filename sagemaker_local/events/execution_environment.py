@@ -159,8 +159,8 @@ class ExecutionEnvironment:
         """End the process from another thread than the one that invokes, which is told so."""
         with self._lock:
             self._stopped = True
-            if self._process is not None and self._process.returncode is None:
-                os.killpg(self._process.pid, signal.SIGKILL)
+            if self._process is not None:
+                self._kill(self._process)
 
     def end(self) -> int:
         """End the process and all that it has started; the exit status, 0 where there was no process."""
@@ -168,11 +168,15 @@ class ExecutionEnvironment:
         with self._lock:
             if self._process is None:
                 return 0
-            if self._process.returncode is None:
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._kill(self._process)
             status = self._process.wait()
             self._resources.close()
             return status
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        if process.returncode is None:  # else its id may be another's by now
+            with contextlib.suppress(ProcessLookupError):  # it was killed before it had a group of its own
+                os.killpg(process.pid, signal.SIGKILL)
 
     def _exchange(self, request: bytes) -> dict[str, Any]:
         """What the process answers.

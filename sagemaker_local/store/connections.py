@@ -39,9 +39,9 @@ def opened(path: Path) -> OpenConnection:
     """
     # Another thread may delete what a thread leaves, and then closes the connection; and threads take turns
     # on the one that writes.
-    return OpenConnection(
-        sqlite3.connect(path, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False)
-    )
+    connection = sqlite3.connect(path, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA temp_store=MEMORY")  # else a full temporary folder refuses writes, too
+    return OpenConnection(connection)
 
 
 class ReadConnections:

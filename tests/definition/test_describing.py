@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from aws_formats.errors import GatehouseError
 from pipelines.definition.describing import Describing
 
 SETTINGS = {"task": "binary", "target": "left", "positive_class": "yes"}
@@ -36,6 +39,14 @@ def describing() -> Iterator[Describing]:
 def process_of(describing: Describing) -> int:
     assert describing._process
     return describing._process.pid
+
+
+def _has_been_asked(describing: Describing) -> bool:
+    """Whether a question lies in the pipe of a process that is stopped."""
+    assert describing._process
+    assert describing._process.stdin
+    lying = fcntl.ioctl(describing._process.stdin, termios.FIONREAD, b"\0" * 4)
+    return int.from_bytes(lying, sys.byteorder) > 0
 
 
 def test_an_answer_depends_on_its_question_alone(describing: Describing, raw: Path) -> None:
@@ -79,6 +90,26 @@ def test_a_program_that_fails_says_why_and_the_next_question_is_answered(
     assert "/nowhere" in capfd.readouterr().err
     monkeypatch.delenv("PYTHONHOME")
     assert describing.document(raw, SETTINGS)["rows"] == 400
+
+
+def test_a_process_that_is_killed_over_a_question_is_an_error_in_one_line(
+    describing: Describing, raw: Path
+) -> None:
+    describing.document(raw, SETTINGS)
+    os.kill(process_of(describing), signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(describing.document, raw, SETTINGS)
+        while not _has_been_asked(describing):
+            signal.sigtimedwait([], 0.01)
+        os.kill(process_of(describing), signal.SIGKILL)
+        with pytest.raises(GatehouseError, match=r"killed by signal 9\. Run the command again"):
+            asked.result()
+    assert describing.document(raw, SETTINGS)["rows"] == 400
+
+
+def test_ctrl_c_in_a_terminal_is_for_the_command_alone(describing: Describing, raw: Path) -> None:
+    describing.document(raw, SETTINGS)
+    assert os.getsid(process_of(describing)) != os.getsid(0)
 
 
 def test_the_process_ends_with_the_one_that_asks_even_when_that_is_killed(raw: Path) -> None:

@@ -7,10 +7,26 @@ import threading
 from pathlib import Path
 
 import pytest
+from small_disk import run_on_small_disk
 
 from sagemaker_local.store import Store
 
 LARGE = {"text": "x" * 200_000}
+WITH_A_FULL_TEMPORARY_FOLDER = """
+import os, sys
+from pathlib import Path
+os.environ["TMPDIR"] = sys.argv[1]  # SQLite looks at it as it is imported
+from sagemaker_local.store import Store
+with open(os.path.join(sys.argv[1], "fills"), "wb", buffering=0) as file:
+    try:
+        while True:
+            file.write(b"x" * 4096)
+    except OSError:
+        pass
+store = Store(Path(sys.argv[2]))
+for name, text in (("a", "x"), ("b", "x"), ("a", "y")):
+    store.put("job", "eu-west-1", name, {"text": text * 2_000_000})
+"""
 
 
 def limit(store: Store, pages: int) -> None:
@@ -80,3 +96,12 @@ def test_the_next_start_makes_a_new_reserve(tmp_path: Path) -> None:
     (tmp_path / "reserve").unlink()
     Store(tmp_path / "state.db")
     assert (tmp_path / "reserve").stat().st_size == 1 << 20
+
+
+def test_a_temporary_folder_that_is_full_keeps_nothing_from_being_written(tmp_path: Path) -> None:
+    arguments = [str(tmp_path / "temporary"), str(tmp_path / "state.db")]
+    done = run_on_small_disk(tmp_path / "temporary", "64k", WITH_A_FULL_TEMPORARY_FOLDER, *arguments)
+    if done is None:
+        pytest.skip("this machine gives no disk of its own to a program")
+    assert done.returncode == 0, done.stderr
+    assert str(Store(tmp_path / "state.db").get("job", "eu-west-1", "a"))[10] == "y"

@@ -6,6 +6,8 @@ import base64
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +19,7 @@ from wire_clients import Client, client_of, lives, server_process, wait_for
 
 from sagemaker_local import clocks, endpoint
 from sagemaker_local.events import functions
+from sagemaker_local.events.execution_environment import ExecutionEnvironment
 from sagemaker_local.stacks.templates import Template
 
 COUNTS = """
@@ -352,3 +355,48 @@ def test_environments_end_with_their_server_and_so_does_what_they_have_started(
         server.wait()
         for pid in (waits, *children):
             wait_for_end(pid)
+
+
+KILLS_WHAT_BEGINS = """
+import os, sys
+begun_by, itself = int(sys.argv[1]), os.getpid()
+session = os.getsid(begun_by)
+print("ready", flush=True)
+while True:
+    with open(f"/proc/{begun_by}/task/{begun_by}/children") as children:
+        for pid in map(int, children.read().split()):
+            try:
+                if pid != itself and os.getsid(pid) == session:
+                    os.kill(pid, 9)
+            except ProcessLookupError:
+                pass
+"""
+
+
+def test_a_process_that_is_killed_before_it_has_begun_is_ended_like_any_other(tmp_path: Path) -> None:
+    """Something kills it before it is a process group of its own; with most of these it is in time."""
+    (tmp_path / "place.py").write_text("def handle(event, context): return 1")
+    document = {
+        "FunctionName": "place",
+        "FunctionArn": "arn:aws:lambda:eu-west-1:000000000000:function:place",
+        "Handler": "place.handle",
+        "MemorySize": 128,
+        "Timeout": 3,
+        "_Code": str(tmp_path),
+    }
+    killing = [sys.executable, "-c", KILLS_WHAT_BEGINS, str(os.getpid())]
+    with subprocess.Popen(killing, stdout=subprocess.PIPE) as killer:
+        assert killer.stdout
+        assert killer.stdout.readline()
+        statuses = []
+        try:
+            for _ in range(20):
+                environment = ExecutionEnvironment(
+                    document, tmp_path / "log", "stream", "scratch-", "http://x"
+                )
+                environment.prepare()
+                environment.stop()
+                statuses.append(environment.end())
+        finally:
+            killer.kill()
+    assert set(statuses) == {-signal.SIGKILL}
