@@ -139,12 +139,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return 0
     except Exception as error:
-        explained = _aws_error(error)
+        explained = _short_of(error) or _aws_error(error)
         if explained is None:
             raise
         click.echo(f"Error: {visible(str(explained))}", err=True)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _short_of(error: Exception) -> Exception | None:
+    """In one line, that the machine has no room or no open file left; None for any other error."""
+    import errno
+
+    from aws_formats.errors import GatehouseError
+
+    if not isinstance(error, OSError):
+        return None
+    what, where = error.strerror or "", error.filename and str(error.filename)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        import tempfile
+
+        return GatehouseError(
+            what,
+            where,
+            f"Free some space; temporary files lie in {tempfile.gettempdir()}, or where TMPDIR says",
+        )
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return GatehouseError(what, where, "Let programs of this shell have more open files: ulimit -n 1024")
+    return None
 
 
 def _aws_error(error: Exception) -> Exception | None:
