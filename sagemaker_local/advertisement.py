@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from sagemaker_local.home import Home, Owner, is_alive, process_of, unusable
 
 BUNDLE_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 """Where clients are told which authorities to trust: botocore, requests, OpenSSL."""
+
+_LONGEST_WAIT = 30.0
+"""Seconds that another process may take to come up or to end."""
 
 
 @dataclass(frozen=True)
@@ -62,22 +66,32 @@ def running(home: Path) -> Advertisement | None:
 def sole_advertiser(home: Home) -> Iterator[None]:
     """The right to advertise an endpoint of a home, held with a lock that the kernel frees at death.
 
+    A process that has it and advertises nothing is about to come up or to end, which is waited for.
+
     Raises:
         CannotStart: another process has it.
     """
     descriptor = os.open(home.advertisement_lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            found = running(home.root)
-            where = f" at {found.url} (process {found.pid})" if found else ""
-            raise CannotStart(
-                f"The local SageMaker of {home.root} is up already{where}. Use it, or end it first."
-            ) from error
+        _take(descriptor, home.root)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int, home: Path) -> None:
+    until = time.monotonic() + _LONGEST_WAIT
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            found = running(home)
+            if found is not None or time.monotonic() > until:
+                where = f" at {found.url} (process {found.pid})" if found else ""
+                raise CannotStart(
+                    f"The local SageMaker of {home} is up already{where}. Use it, or end it first."
+                ) from error
+        time.sleep(0.05)
 
 
 def write(home: Home, owner: Owner, url: str, proxy: str, bundle: Path) -> None:

@@ -13,6 +13,7 @@ where and what to do; 2 wrong usage; 3 the gate stayed shut, which CI must tell 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -140,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return 0
     except Exception as error:
-        explained = _output_error(error) or _aws_error(error)
+        explained = _system_error(error) or _aws_error(error)
         if explained is None:
             raise
         click.echo(f"Error: {visible(str(explained))}", err=True)
@@ -148,11 +149,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _output_error(error: Exception) -> str | None:
-    """Why what a command says could not be written, as on a full disk; None for any other error."""
+def _system_error(error: Exception) -> Exception | None:
+    """In one line, that what a command says cannot be written, or that the machine has no room or no open
+    file left; None for any other error."""
+    from aws_formats.errors import GatehouseError
+
+    if not isinstance(error, OSError):
+        return None
     *_, (raised_in, _line) = traceback.walk_tb(error.__traceback__)
-    if isinstance(error, OSError) and raised_in.f_code is click.echo.__code__:
-        return f"what this command says cannot be written: {error.strerror}"
+    if raised_in.f_code is click.echo.__code__:
+        return GatehouseError(f"what this command says cannot be written: {error.strerror}")
+    what, where = error.strerror or "", error.filename and str(error.filename)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        import tempfile
+
+        remedy = f"Free some space; temporary files lie in {tempfile.gettempdir()}, or where TMPDIR says"
+        return GatehouseError(what, where, remedy)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return GatehouseError(what, where, "Let programs of this shell have more open files: ulimit -n 1024")
     return None
 
 

@@ -244,10 +244,11 @@ def already_up(settings: Settings, port: int) -> Advertisement | None:
 
 
 def keep_up(settings: Settings, port: int) -> Advertisement:
-    """Start an endpoint in a process of its own and return once it answers.
+    """Start an endpoint in a process of its own and return once it, or one that was begun meanwhile, answers.
 
     Raises:
-        GatehouseError: it did not come up; the end of its log says why.
+        GatehouseError: it did not come up; the end of its log says why. Or the other one has another port
+            than the one asked for.
     """
     home = home_folder(settings)
     wanted = _templates(settings)
@@ -269,6 +270,8 @@ def keep_up(settings: Settings, port: int) -> Advertisement:
     while time.monotonic() < deadline:
         advertised = _running(home)
         if advertised is not None:
+            if port not in (0, urlsplit(advertised.url).port):
+                raise _second(advertised)
             return advertised
         if process.poll() is not None:
             raise GatehouseError(

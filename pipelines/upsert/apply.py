@@ -2,7 +2,8 @@
 
 Code and data go first, so that a pipeline never refers to something that does not exist; after an
 interruption, the next upsert uploads the rest. A pipeline that changed since the plan was made is left
-alone, because the plan that somebody agreed to says nothing about it.
+alone, because the plan that somebody agreed to says nothing about it; where somebody else has done just what
+the plan says, nothing is left to do.
 """
 
 from __future__ import annotations
@@ -16,12 +17,21 @@ from pipelines.definition.bucket import ensure_bucket
 from pipelines.definition.bundles import publish_bundles
 from pipelines.definition.dataset import Told, publish_data
 from pipelines.settings.target import Target
-from pipelines.upsert.plan import UpsertPlan, missing_tags, read_live_pipeline
+from pipelines.upsert.plan import UpsertPlan, missing_tags, plan_upsert, read_live_pipeline
 
 _LONGEST_DESCRIPTION = 3072
 
 INLINE_LIMIT = 100 * 1024
 """Bytes; a longer definition is handed over as an S3 object, as the SDK does."""
+
+
+class _ChangedMeanwhile(GatehouseError):
+    def __init__(self, plan: UpsertPlan, how: str) -> None:
+        super().__init__(
+            f"the pipeline changed since the plan was made: {how}",
+            where=f"pipeline {plan.compiled.name}",
+            remedy="Make a new plan and look at it again",
+        )
 
 
 def apply_upsert(plan: UpsertPlan, target: Target, told: Told | None = None) -> str:
@@ -34,7 +44,8 @@ def apply_upsert(plan: UpsertPlan, target: Target, told: Told | None = None) -> 
         The pipeline's ARN.
 
     Raises:
-        GatehouseError: the pipeline changed since the plan was made; in AWS, the bucket does not exist.
+        GatehouseError: the pipeline changed since the plan was made, into another one than the plan makes of
+            it; in AWS, the bucket does not exist.
     """
     compiled = plan.compiled
     if plan.missing_bundles or plan.missing_data or plan.action != "none":
@@ -47,7 +58,13 @@ def apply_upsert(plan: UpsertPlan, target: Target, told: Told | None = None) -> 
     if plan.action == "none":
         assert plan.live is not None
         return plan.live.arn
-    arn, version = _create(plan, target) if plan.action == "create" else _update(plan, target)
+    try:
+        arn, version = _create(plan, target) if plan.action == "create" else _update(plan, target)
+    except _ChangedMeanwhile:
+        now = plan_upsert(compiled, target)
+        if now.live is None or now.action != "none":
+            raise
+        return now.live.arn
     _describe_version(plan, target, arn, version)
     return arn
 
@@ -63,7 +80,7 @@ def _create(plan: UpsertPlan, target: Target) -> tuple[str, int]:
         # AWS answers a second creation with ValidationException; only a look tells it from others.
         if read_live_pipeline(plan.compiled.name, target) is None:
             raise
-        raise _changed_meanwhile(plan, "it was created") from error
+        raise _ChangedMeanwhile(plan, "it was created") from error
     return str(made["PipelineArn"]), 1
 
 
@@ -71,7 +88,7 @@ def _update(plan: UpsertPlan, target: Target) -> tuple[str, int]:
     sagemaker = target.client("sagemaker")
     assert plan.live is not None
     if read_live_pipeline(plan.compiled.name, target) != plan.live:
-        raise _changed_meanwhile(plan, "it was updated or deleted")
+        raise _ChangedMeanwhile(plan, "it was updated or deleted")
     updated = sagemaker.update_pipeline(**_request(plan, target))
     tags = missing_tags(plan.live, plan.compiled.tags)
     if tags:
@@ -109,11 +126,3 @@ def _request(plan: UpsertPlan, target: Target) -> dict[str, Any]:
     key = f"{compiled.name}/definitions/{hashlib.sha256(body).hexdigest()[:16]}.json"
     target.client("s3").put_object(Bucket=target.bucket, Key=key, Body=body)
     return {**request, "PipelineDefinitionS3Location": {"Bucket": target.bucket, "ObjectKey": key}}
-
-
-def _changed_meanwhile(plan: UpsertPlan, how: str) -> GatehouseError:
-    return GatehouseError(
-        f"the pipeline changed since the plan was made: {how}",
-        where=f"pipeline {plan.compiled.name}",
-        remedy="Make a new plan and look at it again",
-    )

@@ -249,7 +249,7 @@ def test_a_full_disk_below_standard_output_is_an_error_in_one_line(
             timeout=60,
         )
     assert done.returncode == 1
-    assert done.stderr == "Error: what this command says cannot be written: No space left on device\n"
+    assert done.stderr == "Error: what this command says cannot be written: No space left on device.\n"
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

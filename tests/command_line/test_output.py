@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ import click
 import pytest
 
 from aws_formats.visible_text import make_log_visible
-from pipelines.commands import main
+from pipelines.commands import _system_error, main
 from pipelines.commands.output import (
     Document,
     JsonText,
@@ -116,6 +118,37 @@ def test_an_error_is_one_line_whatever_it_quotes(
         said = capsys.readouterr().err
         assert "\\x1b[2J" in said
         assert not [char for char in said if not char.isprintable() and char != "\n"]
+
+
+WITHOUT_OPEN_FILES = """
+import resource, sys
+from pipelines.commands import main
+main(["init", sys.argv[1]])  # it opens the files of the modules
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+sys.exit(main(["init", sys.argv[1]]))
+"""
+
+
+def test_a_machine_without_space_is_an_error_in_one_line() -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        with pytest.raises(OSError, match="No space left") as raised:
+            os.write(full, b"a page of the database")
+    finally:
+        os.close(full)
+    said = str(_system_error(raised.value))
+    assert said.startswith("No space left on device. Free some space; temporary files lie in ")
+
+
+def test_a_process_without_open_files_is_an_error_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    command = [sys.executable, "-c", WITHOUT_OPEN_FILES, str(tmp_path / "a.csv")]
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(
+        "Too many open files. Let programs of this shell have more open files: ulimit -n 1024."
+    )
+    assert "Traceback" not in done.stderr
 
 
 def test_a_warning_in_the_log_is_one_line(capsys: Printed) -> None:

@@ -145,13 +145,25 @@ def test_a_pipeline_updated_since_the_plan_is_left_alone(target: Target, mine: C
 
 def test_a_pipeline_created_or_deleted_since_the_plan_is_noticed(target: Target, mine: Compiled) -> None:
     creation = plan_upsert(mine, target)
-    apply_upsert(creation, target)
+    apply_upsert(plan_upsert(with_default(mine, "MaxDepth", 7), target), target)
     with pytest.raises(GatehouseError, match="it was created"):
         apply_upsert(creation, target)
     update = plan_upsert(with_default(mine, "MaxDepth", 6), target)
     target.client("sagemaker").delete_pipeline(PipelineName=mine.name)
     with pytest.raises(GatehouseError, match="it was updated or deleted"):
         apply_upsert(update, target)
+
+
+def test_what_somebody_else_has_done_just_as_planned_is_done(target: Target, mine: Compiled) -> None:
+    """As two runs that begin at once do."""
+    creation = plan_upsert(mine, target)
+    arn = apply_upsert(creation, target)
+    assert apply_upsert(creation, target) == arn
+    update = plan_upsert(with_default(mine, "MaxDepth", 6), target)
+    apply_upsert(update, target)
+    changed = describe(target, mine.name)["LastModifiedTime"]
+    assert apply_upsert(update, target) == arn
+    assert describe(target, mine.name)["LastModifiedTime"] == changed
 
 
 def test_a_name_in_use_by_something_else_is_refused_and_left_as_it_is(target: Target, mine: Compiled) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from wire_clients import SIGNED, Client, client_of, server_process, wait_for
 
 from sagemaker_local import advertisement, endpoint
 from sagemaker_local.errors import CannotStart
-from sagemaker_local.home import Home
+from sagemaker_local.home import Home, Owner
 
 # Files may not grow beyond 3 MiB: the kernel answers like a full disk, without root and without one.
 FULL_DISK = """
@@ -280,6 +280,27 @@ def test_a_database_that_is_none_is_said_in_one_line(tmp_path: Path) -> None:
     home = Home(tmp_path).create()
     home.database.write_text("this is no database" * 100)
     assert "file is not a database" in failing("--home", str(tmp_path))
+
+
+def test_another_that_is_about_to_come_up_or_to_end_is_waited_for(tmp_path: Path) -> None:
+    home = Home(tmp_path).create()
+
+    def take() -> bool:
+        with advertisement.sole_advertiser(home):
+            return True
+
+    with ThreadPoolExecutor(2) as threads:
+        with advertisement.sole_advertiser(home):
+            waiting = threads.submit(take)
+            assert not wait([waiting], timeout=0.5).done
+        assert waiting.result()
+        with advertisement.sole_advertiser(home):
+            refused = threads.submit(take)
+            owner = Owner(home)
+            advertisement.write(home, owner, "http://127.0.0.1:1", "http://127.0.0.1:2", tmp_path)
+            with pytest.raises(CannotStart, match=r"is up already at http://127\.0\.0\.1:1 "):
+                refused.result()
+        owner.release()
 
 
 def test_a_second_advertised_endpoint_is_refused_with_the_address_of_the_first(tmp_path: Path) -> None:
