@@ -170,8 +170,8 @@ def files_below(path: Path) -> tuple[DataFile, ...]:
     """The files of a folder, or the one file; their keys are their names below it.
 
     Raises:
-        GatehouseError: a file or a folder in it cannot be read, or is a link that is not followed; a part of
-            the data would be missing.
+        GatehouseError: a file or a folder in it cannot be read, has a name that S3 does not take, or is a
+            link that is not followed; a part of the data would be missing.
     """
     _require_readable(path)
     for folder, below, names in os.walk(path):
@@ -184,6 +184,7 @@ def files_below(path: Path) -> tuple[DataFile, ...]:
     paths = [path] if path.is_file() else plain_files(path)
     for file in paths:
         _require_readable(file)
+        _require_text(file, base)
     found = [(file, file.stat()) for file in paths]
     return tuple(
         DataFile(file.relative_to(base).as_posix(), file, stat.st_size, stat.st_mtime_ns)
@@ -199,6 +200,18 @@ def _require_readable(path: Path) -> None:
             where=str(path),
             remedy="Give yourself the right to read it, or move it away",
         )
+
+
+def _require_text(file: Path, base: Path) -> None:
+    """Refuse a name below the folder that is no UTF-8, as a key of S3 is."""
+    try:
+        str(file.relative_to(base)).encode()
+    except UnicodeEncodeError:
+        raise GatehouseError(
+            "the file's name is not UTF-8, so that it cannot be one in S3",
+            where=str(file),
+            remedy="Rename it; of names from Windows: convmv -f cp1252 -t utf8 --notest FILE",
+        ) from None
 
 
 def _refuse_link(path: Path) -> None:

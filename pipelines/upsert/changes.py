@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Any
 
 from aws_formats.definition_language import ParameterReference, all_steps, references
@@ -21,6 +23,11 @@ _CODE_OF = {
     "EvaluateModel": "evaluation",
 }
 _ABSENT = object()
+_LONGEST = 120
+"""Characters of a value in a line."""
+
+_BEFORE = 20
+"""Characters that two long values share, shown before those that differ."""
 
 
 def describe_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, ...]:
@@ -49,7 +56,7 @@ def _parameter_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> It
         else:
             for path, old, new in _differences(before[name], after[name], ""):
                 word = {"DefaultValue": "default", "EnumValues": "allowed values"}.get(path, path)
-                yield f"{users}: {name} {word} {_value_text(old)} -> {_value_text(new)}"
+                yield f"{users}: {name} {word} {_both(old, new)}"
 
 
 def _step_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
@@ -68,7 +75,7 @@ def _step_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterato
 
 def _other_changes(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
     for path, old, new in _differences(_others(live, wanted), _others(wanted, live), ""):
-        yield f"the pipeline: {path} {_value_text(old)} -> {_value_text(new)}"
+        yield f"the pipeline: {path} {_both(old, new)}"
 
 
 def _others(document: Mapping[str, Any], compared: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,7 +97,7 @@ def _in_words(step: str, path: str, old: Any, new: Any) -> str:
         return f"{path} added: {_value_text(new)}"
     if new is _ABSENT:
         return f"{path} removed, was {_value_text(old)}"
-    return f"{path} {_value_text(old)} -> {_value_text(new)}"
+    return f"{path} {_both(old, new)}"
 
 
 def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
@@ -102,8 +109,23 @@ def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for position, (left, right) in enumerate(zip(old, new, strict=True)):
             yield from _differences(left, right, f"{path}[{_label(right) or position}]")
+    elif isinstance(old, list) and isinstance(new, list) and max(map(len, map(_text, (old, new)))) > _LONGEST:
+        yield from _differences_of_lists(old, new, path)
     elif old != new:
         yield path.removeprefix("Arguments."), old, new
+
+
+def _differences_of_lists(old: list[Any], new: list[Any], path: str) -> Iterator[tuple[str, Any, Any]]:
+    """What two long lists of different lengths do not share: by their entries' names, else side by side."""
+    before, after = ({_label(item) or "": item for item in items} for items in (old, new))
+    if "" not in {*before, *after} and (len(before), len(after)) == (len(old), len(new)):
+        for name in _names_in_order(before, after):
+            yield from _differences(before.get(name, _ABSENT), after.get(name, _ABSENT), f"{path}[{name}]")
+        return
+    lefts, rights = ([json.dumps(item, sort_keys=True) for item in items] for items in (old, new))
+    for what, *(a, b, c, d) in SequenceMatcher(None, lefts, rights, autojunk=False).get_opcodes():
+        if what != "equal":
+            yield path.removeprefix("Arguments."), old[a:b] or _ABSENT, new[c:d] or _ABSENT
 
 
 def _label(item: Any) -> str | None:
@@ -144,8 +166,22 @@ def _names_in_order(first: Mapping[str, Any], second: Mapping[str, Any]) -> list
     return list(dict.fromkeys([*second, *first]))
 
 
+def _both(old: Any, new: Any) -> str:
+    """Two values; of long ones that begin alike, from a little before they differ."""
+    texts = [_text(old), _text(new)]
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False))
+    shared = sum(1 for _ in alike) - _BEFORE
+    if max(map(len, texts)) > _LONGEST and shared > _BEFORE:
+        texts = [f"...{text[shared:]}" for text in texts]
+    return " -> ".join(map(_value_text, texts))
+
+
 def _value_text(value: Any) -> str:
+    text = _text(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _text(value: Any) -> str:
     if value is _ABSENT:
         return "nothing"
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    return value if isinstance(value, str) else json.dumps(value)

@@ -85,7 +85,8 @@ class JobRun:
         text = json.dumps(content, indent=2)
         path = host.path(container_path, "a configuration file")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(rewritten(text, host.ml) if self.rewrite else text)
+        ml = json.dumps(str(host.ml))[1:-1]  # as it stands within a text of JSON
+        path.write_text(rewritten(text, ml) if self.rewrite else text)
 
     def resource_config(self, host: Host, instance_type: str) -> Document:
         """`resourceconfig.json`: who am I, who else is there."""

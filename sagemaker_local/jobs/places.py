@@ -93,7 +93,7 @@ def is_apart(container_path: str, others: Iterable[str]) -> bool:
     return not any(own.is_relative_to(other) or other.is_relative_to(own) for other in paths)
 
 
-def rewritten(text: str, ml: Path) -> str:
+def rewritten(text: str, ml: Path | str) -> str:
     """`text` with the folder's real path wherever it says /opt/ml."""
     return _OPT_ML.sub(lambda _: str(ml), text)
 

@@ -25,6 +25,7 @@ from sagemaker_local.advertisement import BUNDLE_VARIABLES
 
 _DAYS = 3650
 _RENEWED_BEFORE = datetime.timedelta(days=30)
+_LONGEST_NAME = 64  # bytes of a common name
 
 
 class Authority:
@@ -103,9 +104,8 @@ def _read(file: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | N
 
 def _make(file: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name(
-        [x509.NameAttribute(NameOID.COMMON_NAME, f"local SageMaker of {file.parent.parent}"[:64])]
-    )
+    of_folder = f"local SageMaker of {file.parent.parent}".encode(errors="replace")[:_LONGEST_NAME]
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, of_folder.decode(errors="ignore"))])
     usage = x509.KeyUsage(
         key_cert_sign=True,
         digital_signature=True,

@@ -122,6 +122,16 @@ def test_a_part_of_the_data_that_may_not_be_read_is_an_error(
     assert done.stderr.count("\n") == 1
 
 
+def test_a_file_whose_name_is_no_utf_8_is_an_error(tmp_path: Path, make_project: MakeProject) -> None:
+    project = make_project(tmp_path, ('source = "payments.csv"', 'source = "parts"'))
+    (tmp_path / "parts/year=2024").mkdir(parents=True)
+    odd = tmp_path / "parts/year=2024" / os.fsdecode("größe.csv".encode("latin-1"))
+    odd.write_text("amount,fraud\n1,yes\n")
+    with pytest.raises(GatehouseError, match="the file's name is not UTF-8") as refused:
+        local_files(project)
+    assert refused.value.where == str(odd)
+
+
 def test_a_link_to_a_folder_of_data_is_an_error_and_one_to_a_file_is_read(
     tmp_path: Path, make_project: MakeProject
 ) -> None:

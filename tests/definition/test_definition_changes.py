@@ -85,6 +85,24 @@ def test_any_other_argument_is_told_by_its_path(live: Document, wanted: Document
     )
 
 
+def test_of_long_lists_and_texts_what_differs_is_told(live: Document, wanted: Document) -> None:
+    evaluate = arguments(wanted, "EvaluateModel")
+    evaluate["AppSpecification"]["ContainerArguments"] += ["--champion", "prod"]
+    evaluate["AppSpecification"]["ContainerArguments"][1] = "/opt"
+    evaluate["ProcessingInputs"].insert(1, {"InputName": "champion"})
+    evaluate["ProcessingInputs"][2]["S3Input"]["S3InputMode"] = "Pipe"
+    changed = evaluate["ProcessingInputs"][2]["InputName"]
+    for document, word in ((live, "old"), (wanted, "new")):
+        arguments(document, "TrainModel")["Environment"] = {"LONG": "x" * 300 + word}
+    assert describe_changes(live, wanted) == (
+        f"TrainModel: Environment.LONG ...{'x' * 20}old -> ...{'x' * 20}new",
+        'EvaluateModel: AppSpecification.ContainerArguments ["/opt/ml"] -> ["/opt"]',
+        'EvaluateModel: AppSpecification.ContainerArguments added: ["--champion", "prod"]',
+        'EvaluateModel: ProcessingInputs[champion] added: {"InputName": "champion"}',
+        f"EvaluateModel: ProcessingInputs[{changed}].S3Input.S3InputMode File -> Pipe",
+    )
+
+
 def test_added_and_removed_steps_and_parameters_are_told(live: Document, wanted: Document) -> None:
     wanted["Steps"].append({**wanted["Steps"][0], "Name": "Explain"})
     gate = arguments(wanted, "CheckAccuracy")

@@ -38,7 +38,7 @@ def take(folder: str, wait_a_little: Callable[[], None]) -> int:
     _check_free(lock)
     # The target is noted before the link exists, so that a link left by a death is known as ours.
     os.ftruncate(lock, 0)
-    os.pwrite(lock, folder.encode(), 0)
+    os.pwrite(lock, os.fsencode(folder), 0)
     os.makedirs(os.path.dirname(OPT_ML), exist_ok=True)
     os.symlink(folder, OPT_ML)
     return lock
@@ -60,7 +60,7 @@ def open_lock() -> int:
 
 def _check_free(lock: int) -> None:
     """Whether /opt/ml is absent or a dead job's link; called with the lock held."""
-    left_behind = os.pread(lock, 4096, 0).decode()
+    left_behind = os.fsdecode(os.pread(lock, 4096, 0))
     if os.path.islink(OPT_ML) and os.readlink(OPT_ML) == left_behind:
         os.unlink(OPT_ML)
     if os.path.lexists(OPT_ML):

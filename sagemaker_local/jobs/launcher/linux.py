@@ -23,8 +23,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
     """Each function here raises OSError where the kernel refuses."""
-    arguments = (source.encode(), target.encode(), kind.encode() or None, flags, data.encode() or None)
-    _check(_libc.mount(*arguments), f"mount on {target}")
+    places = os.fsencode(source), os.fsencode(target)
+    _check(_libc.mount(*places, kind.encode() or None, flags, data.encode() or None), f"mount on {target}")
 
 
 def unshare(flags: int) -> None:

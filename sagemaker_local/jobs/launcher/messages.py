@@ -63,6 +63,6 @@ def send(*words: object) -> None:
     """Write one line to the server, if it is still there."""
     line = "\t".join(str(word).replace("\t", " ").replace("\n", " ") for word in words)
     try:  # noqa: SIM105 - contextlib would add to the time that every job takes to start
-        os.write(1, f"{line}\n".encode())
+        os.write(1, f"{line}\n".encode(errors="backslashreplace"))
     except BrokenPipeError:
         pass

@@ -158,6 +158,16 @@ def test_the_authority_stays_the_same_and_is_for_nobody_else_to_read(tmp_path: P
     assert Authority(tmp_path / "proxy").bundle.read_bytes() != first
 
 
+@pytest.mark.parametrize("name", ["é" * 60, os.fsdecode(b"\xff\xfe"), "n" * 200])
+def test_a_folder_of_any_name_has_an_authority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    bundle = Authority(Path(name) / "proxy").bundle
+    assert ssl.create_default_context(cadata=bundle.read_text()).cert_store_stats()["x509_ca"] >= 1
+
+
 def test_a_client_that_does_not_trust_the_authority_is_not_deceived(proxy: Proxy) -> None:
     with connect(proxy, b"CONNECT sts.amazonaws.com:443 HTTP/1.1") as connection:
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")

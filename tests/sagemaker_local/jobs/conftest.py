@@ -189,8 +189,9 @@ def eventually(condition: Callable[[], Any], what: str) -> Any:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """A test may give its parameter as the name of the folder."""
+    made = Bench(tmp_path / getattr(request, "param", ""))
     yield made
     made.runner.close(grace=0)
     made.owner.release()

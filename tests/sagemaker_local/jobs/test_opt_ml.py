@@ -56,6 +56,26 @@ def test_each_mode_gives_the_job_its_folder_or_refuses_clearly(
 
 
 @pytest.mark.parametrize("mode", opt_ml.MODES)
+@pytest.mark.parametrize(
+    "bench", ["a, b: c'é\"\\\\n", os.fsdecode(b"\xff\xfe")], indirect=True, ids=["signs", "bytes"]
+)
+def test_the_folder_of_the_state_may_have_any_name(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setenv(opt_ml.VARIABLE, "rewrite" if opt_ml.why_not().get(mode) else mode)
+    source = bench.put("data/f", "x" * (17 << 20))
+    code = "import json, shutil, sys; json.load(open(sys.argv[1])); shutil.copy(*sys.argv[2:])"
+    config = "/opt/ml/config/processingjobconfig.json"
+    job = bench.processing(
+        ["python3", "-S", "-c", code, config, f"{IN}/f", f"{OUT}/f"],
+        inputs={"i": (source, IN)},
+        outputs={"o": ("s3://bucket/o", OUT)},
+    )
+    assert bench.ended(job)["ProcessingJobStatus"] == "Completed", bench.ended(job)["FailureReason"]
+    assert bench.keys("o/") == ["o/f"]
+
+
+@pytest.mark.parametrize("mode", opt_ml.MODES)
 def test_several_instances_run_in_each_mode(bench: Any, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
     if mode == "namespace" and opt_ml.why_not()["namespace"]:
         mode = "rewrite"
