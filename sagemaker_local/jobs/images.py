@@ -116,6 +116,8 @@ def environment(interpreter: Interpreter, home: str, temporary: str, shims: Path
         "PATH": ":".join([*path, _SYSTEM_PATH]),
         "LANG": "C.UTF-8",
         "HOME": home,
+        # AWS's containers run as root. As anybody else, the SDK's functions begin by asking for sudo.
+        "USER": "root",
         "TMPDIR": temporary,
         "PYTHONUNBUFFERED": "1",  # so that the log is there while the job runs
         # An instance of AWS's is one job's. Here others want the processor on which a waiting thread spins,

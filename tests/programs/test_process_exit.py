@@ -219,11 +219,6 @@ def test_the_command_keeps_its_exit_code(folder: Path, start: list[str]) -> None
     code, out, err = ended(begin([*start, "models", "--nonsense"], folder))
     assert (code, out) == (2, "")
     assert "No such option" in err
-    with Path("/dev/full").open("w") as full:
-        code, _, err = ended(begin([*start, "--version"], folder, stdout=full.fileno()))
-    assert code == 1
-    assert err.startswith("Traceback (most recent call last):\n")
-    assert err.endswith("OSError: [Errno 28] No space left on device\n")
 
 
 def test_the_command_is_content_with_a_reader_that_left(folder: Path) -> None:

@@ -62,6 +62,7 @@ def test_a_job_finds_its_configuration_and_a_clean_environment(
     assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "eu-west-1"
     assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
     assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert environment["USER"] == "root"
     assert environment["OPENBLAS_THREAD_TIMEOUT"] == "4"
     assert environment["HOME"].startswith("/opt/ml/")
     assert environment["PATH"].startswith(str(sys.executable).rpartition("/")[0] + ":")
