@@ -253,12 +253,22 @@ def _json_payloads(source: BinaryIO, name: str) -> Iterator[Payload]:
     first, second = next(lines, (1, b"")), next(lines, None)
     first = (first[0], first[1].removeprefix(b"\xef\xbb\xbf"))
     if second is not None and _is_object(first[1]):
-        instances: Iterable[Any] = _of_lines(itertools.chain([first, second], lines), name)
+        batches = _completed(_batches(_of_lines(itertools.chain([first, second], lines), name)))
     else:
         text = b"".join(line for _, line in itertools.chain([first], [second] if second else [], lines))
-        instances = _instances(_of_json(text, name), name)
-    for place, some in _batches(instances):
+        batches = _batches(_instances(_of_json(text, name), name))
+    for place, some in batches:
         yield from _halved(some, place, name)
+
+
+def _completed(batches: Iterable[tuple[int, list[Any]]]) -> Iterator[tuple[int, list[Any]]]:
+    """The batches with a null for each key that an object lacks and another one had, of its batch or before:
+    in JSON lines that is how rows are written that have no value, and a model wants every feature."""
+    names: dict[str, None] = {}
+    for place, instances in batches:
+        for instance in instances:
+            names |= dict.fromkeys(instance if isinstance(instance, dict) else ())
+        yield place, [{**names, **one} if isinstance(one, dict) else one for one in instances]
 
 
 def _is_object(line: bytes) -> bool:

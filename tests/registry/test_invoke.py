@@ -244,11 +244,16 @@ def pa_compressed(content: bytes, codec: str) -> bytes:
     return bytes(written.getvalue())
 
 
-def test_lines_of_json_are_cut_as_they_stream_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_of_json_are_cut_as_they_stream_in_and_get_the_keys_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("pipelines.commands.payloads.MOST_ROWS", 2)
-    lines = b'\xef\xbb\xbf{"n": 1}\n{"n": 2}\r\n\n{"n": 3}'
+    lines = b'\xef\xbb\xbf{"n": 1}\n{"n": 2, "a": "x"}\r\n\n{"b": 3}'
     found = list(read_payloads(io.BytesIO(lines), "json", "-"))
-    assert [json.loads(payload.body)["instances"] for payload in found] == [[{"n": 1}, {"n": 2}], [{"n": 3}]]
+    assert [json.loads(payload.body)["instances"] for payload in found] == [
+        [{"n": 1, "a": None}, {"n": 2, "a": "x"}],
+        [{"n": None, "a": None, "b": 3}],
+    ]
     assert [(payload.rows, payload.first_row) for payload in found] == [(2, 1), (1, 3)]
 
 
