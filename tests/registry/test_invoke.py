@@ -119,7 +119,11 @@ def test_seven_megabytes_go_in_two_requests(asked: Registry) -> None:
         ("lines.jsonl", b'{"age": 1}\n\n{"age": }\n', "lines.jsonl, line 3: this is no JSON"),
         ("cut.csv.gz", gzip.compress(b"age,plan,calls\n" + b"30,gold,7\n" * 9)[:-9], "cannot be read"),
         ("cut.csv.zip", b"PK\x03\x04", "cannot be read"),
-        ("two.csv.zip", zipped("a.csv", "b.csv"), "holds 2 files. Unpack it, and give one of them"),
+        (
+            "two.csv.zip",
+            zipped("a.csv", "b.csv", content=b"x"),
+            "holds 2 files. Unpack it, and give one of them",
+        ),
         ("odd.csv", "age,plan,calls\n30,gold,7\n".encode("utf-16")[:-1], "cannot be read"),
         ("none.json", b"[]", "there are no rows"),
         ("word.json", b'"age"', "neither a list"),
