@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from aws_formats.errors import GatehouseError
-from pipelines.definition.unpacking import DAMAGED, buffered, in_utf_8, unpacked
+from pipelines.definition.unpacking import DAMAGED, PACKED_SUFFIXES, buffered, in_utf_8, unpacked
 from registry.invocations import BODY_LIMIT, CSV, JSON, PARQUET, Payload
 
 MOST_ROWS = 5000
@@ -30,7 +30,6 @@ SUFFIXES = {
     **{".csv": "csv", ".json": "json", ".parquet": "parquet", ".pq": "parquet"},
     **dict.fromkeys(JSON_LINES, "json"),
 }
-_PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip")
 
 
 def form_of(path: Path) -> str:
@@ -51,7 +50,7 @@ def form_of(path: Path) -> str:
 
 def is_packed(path: Path) -> bool:
     """Whether the file is packed, by its name."""
-    return path.suffix.lower() in _PACKED_SUFFIXES
+    return path.suffix.lower() in PACKED_SUFFIXES
 
 
 def read_payloads(

@@ -20,6 +20,8 @@ from aws_formats.errors import GatehouseError
 DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, UnicodeDecodeError)
 """What reading raises where the file is cut off or damaged."""
 
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip")
+
 _SAMPLE = 200
 
 
