@@ -328,6 +328,24 @@ def test_of_a_large_file_in_utf_16_whole_characters_are_looked_at(
     assert found.document["rows"] > 10_000
 
 
+@pytest.mark.parametrize("is_read_whole", [True, False])
+def test_a_column_of_json_lines_may_come_after_the_part_that_is_looked_at(
+    look: Callable[..., Look], monkeypatch: pytest.MonkeyPatch, is_read_whole: bool
+) -> None:
+    if not is_read_whole:
+        monkeypatch.setattr("pipelines.definition.look.THOROUGH_BYTES", 1_000_000)
+    unlabelled = [json.dumps({"amount": n % 97 / 8, "shop": "north"}) for n in range(40_000)]
+    labelled = [
+        json.dumps({"amount": n / 8, "shop": "a", "fraud": "yes" if n % 3 else "no"}) for n in range(99)
+    ]
+    found = look("\n".join([*unlabelled, *labelled, ""]), most_bytes=1_000_000)
+    assert (found.whole, found.errors) == (is_read_whole, ())
+    [said] = [one for one in found.findings if one["column"] == "fraud"]
+    assert said["text"].startswith("of what was read: ") is not is_read_whole
+    refused = look("\n".join([*unlabelled[:9], ""]), most_bytes=1_000_000)
+    assert "no column 'fraud'" in str(refused.errors[0])
+
+
 def test_times_as_spark_writes_them_are_looked_at_as_they_are(look: Callable[..., Look]) -> None:
     times = [datetime(9999, 12, 31) if n % 9 == 0 else datetime(2024, 1, 1 + n % 28) for n in range(5_000)]
     table = pa.table({"t": pa.array(times, pa.timestamp("us")), "fraud": ["yes", "no"] * 2_500})
