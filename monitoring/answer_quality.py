@@ -15,7 +15,7 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,7 +180,8 @@ def _classes(
 ) -> tuple[int, dict[str, Any]]:
     classes = schema["classes"]
     place_of = {label: place for place, label in enumerate(classes)}
-    truth = np.array([-2 if label is None else place_of.get(label, -1) for label in actual], np.int64)
+    places = places_of({label for label in actual if label is not None}, classes)
+    truth = np.array([-2 if label is None else places[label] for label in actual], np.int64)
     noticed[NO_CLASS] += int(np.count_nonzero(truth == -1))
     known = truth >= 0
     labelled = int(known.sum())
@@ -193,6 +194,18 @@ def _classes(
     values = {name: entry["value"] for name, entry in document.items() if "value" in entry}
     usual = int(np.argmax(schema["train_rows"]))
     return labelled, measured(Answers(classes, truth, predicted, scores, values, usual))
+
+
+def places_of(labels: Iterable[str], classes: Sequence[str]) -> dict[str, int]:
+    """Each label's place among the classes, which preprocessing has named: 1.0 is the class "1", and True the
+    class "true"; -1 for one that is no class."""
+    by_name = {name: place for place, name in enumerate(classes)}
+    by_number = {_number(name): place for name, place in by_name.items() if math.isfinite(_number(name))}
+    by_boolean = {name: place for name, place in by_name.items() if name in ("true", "false")}
+    return {
+        label: by_name.get(label, by_number.get(_number(label), by_boolean.get(label.lower(), -1)))
+        for label in labels
+    }
 
 
 def _numbers(

@@ -84,8 +84,8 @@ def describe(
 ) -> dict[str, Any]:
     """The document, a JSON object:
 
-    - ``files``: the names of those with rows; ``names`` of the columns; ``folders`` that may be classes;
-      ``rows``: how many there are
+    - ``files``: the names of those with rows; ``names`` of the columns; ``columns_may_come``: whether rows
+      that were not looked at may have others; ``folders`` that may be classes; ``rows``: how many there are
     - ``columns``, in source order: ``name``, ``kind`` (number, category, boolean, timestamp, unsupported),
       ``marks`` (of a category that would be a number without them),
       ``role`` (target, key, feature, slice, dropped), ``missing``, ``distinct``, ``all_distinct`` (false
@@ -127,6 +127,9 @@ def _describe_files(found: Description, files: list[SourceFile], columns_only: b
     found.document["files"] = [file.name for file in files]
     found.document["names"] = list(columns)
     found.document["folders"] = folders
+    found.document["columns_may_come"] = found.first_parts and any(
+        file.kind.format == "json" for file in files
+    )
     counted = found.attempt(lambda settings: _count(files, settings)) if has_target else None
     if counted is None:
         # The target is absent or of the wrong kind; the columns are described all the same.

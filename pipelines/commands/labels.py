@@ -13,6 +13,7 @@ from pipelines.commands.local_endpoint import connected
 from pipelines.commands.options import environment_option, project_names, target_option
 from pipelines.commands.output import Document, Output, with_json
 from pipelines.commands.project_context import find_context
+from pipelines.definition.unpacking import DAMAGED, in_utf_8, unpacked
 from pipelines.settings.environments import resolve_environment
 from registry.ground_truth import put_labels
 
@@ -59,9 +60,15 @@ def read_labels(file: Path) -> dict[str, list[str]]:
         GatehouseError: the file cannot be read, lacks a column, or has a line without an id; it says which.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise GatehouseError(f"the labels cannot be read: {error}", where=str(file)) from error
+        with file.open("rb") as source:
+            text = in_utf_8(unpacked(source, str(file))).read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise GatehouseError(
+            "the labels cannot be read: this is not UTF-8", where=str(file), remedy="Save it as UTF-8"
+        ) from error
+    except DAMAGED as error:
+        reason = getattr(error, "strerror", None) or error
+        raise GatehouseError(f"the labels cannot be read: {reason}", where=str(file)) from error
     rows = csv.reader(io.StringIO(text, newline=""))
     header = [name.strip() for name in next(rows, [])]
     missing = [name for name in (ID, LABEL) if name not in header]

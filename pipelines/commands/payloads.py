@@ -9,20 +9,16 @@ only for Parquet, UTF-16, zstd and lz4.
 
 from __future__ import annotations
 
-import bz2
 import csv
-import gzip
 import io
 import itertools
 import json
-import lzma
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from aws_formats.errors import GatehouseError
+from pipelines.definition.unpacking import DAMAGED, PACKED_SUFFIXES, buffered, in_utf_8, unpacked
 from registry.invocations import BODY_LIMIT, CSV, JSON, PARQUET, Payload
 
 MOST_ROWS = 5000
@@ -34,9 +30,6 @@ SUFFIXES = {
     **{".csv": "csv", ".json": "json", ".parquet": "parquet", ".pq": "parquet"},
     **dict.fromkeys(JSON_LINES, "json"),
 }
-_PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip")
-_DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, UnicodeDecodeError)
-"""What reading a file raises that is packed, or in UTF-16, and cut off or damaged."""
 
 
 def form_of(path: Path) -> str:
@@ -57,7 +50,7 @@ def form_of(path: Path) -> str:
 
 def is_packed(path: Path) -> bool:
     """Whether the file is packed, by its name."""
-    return path.suffix.lower() in _PACKED_SUFFIXES
+    return path.suffix.lower() in PACKED_SUFFIXES
 
 
 def read_payloads(
@@ -81,11 +74,11 @@ def read_payloads(
         GatehouseError: there are no rows, the source is not what it should be, or a row is over 6 MB.
     """
     try:
-        content = _unpacked(source, name)
+        content = unpacked(buffered(source), name)
         if form == "csv":
-            payloads = _csv_payloads(_in_utf_8(content), name, header, delimiter, quote)
+            payloads = _csv_payloads(in_utf_8(content), name, header, delimiter, quote)
         elif form == "json":
-            payloads = _json_payloads(_in_utf_8(content), name)
+            payloads = _json_payloads(in_utf_8(content), name)
         else:
             payloads = _parquet_payloads(content, name)
         first = next(payloads, None)
@@ -93,51 +86,8 @@ def read_payloads(
             raise GatehouseError("there are no rows", where=name)
         yield first
         yield from payloads
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise GatehouseError(f"the file cannot be read: {error}", where=name) from error
-
-
-def _unpacked(source: BinaryIO, name: str) -> io.BufferedReader:
-    """What is in the file, by its first bytes: gzip, bzip2, xz, zstd, lz4, a zip of one file, or as it is."""
-    content = source if isinstance(source, io.BufferedReader) else io.BufferedReader(cast(Any, source))
-    start = content.peek(6)[:6]
-    if start.startswith(b"PK\x03\x04"):
-        return _out_of_zip(content, name)
-    for mark, module in ((b"\x1f\x8b", gzip), (b"BZh", bz2), (b"\xfd7zXZ\x00", lzma)):
-        if start.startswith(mark):
-            return io.BufferedReader(cast(Any, module).open(content))
-    for mark, codec in ((b"\x28\xb5\x2f\xfd", "zstd"), (b"\x04\x22\x4d\x18", "lz4")):
-        if start.startswith(mark):
-            import pyarrow as pa
-
-            return io.BufferedReader(
-                cast(Any, pa.CompressedInputStream(pa.PythonFile(content, mode="r"), codec))
-            )
-    return content
-
-
-def _out_of_zip(content: io.BufferedReader, name: str) -> io.BufferedReader:
-    # The list of what is in it stands at its end, and a pipe cannot seek.
-    archive = zipfile.ZipFile(content if content.seekable() else io.BytesIO(content.read()))
-    members = [member for member in archive.namelist() if not member.endswith("/")]
-    if len(members) != 1:
-        raise GatehouseError(
-            f"this zip archive holds {len(members)} files",
-            where=name,
-            remedy="Unpack it, and give one of them",
-        )
-    return io.BufferedReader(cast(Any, archive.open(members[0])))
-
-
-def _in_utf_8(content: io.BufferedReader) -> io.BufferedReader:
-    """Text in UTF-16, which begins with a mark of its own, in UTF-8; any other as it is."""
-    if not content.peek(2).startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content
-    import pyarrow as pa
-
-    return io.BufferedReader(
-        cast(Any, pa.transcoding_input_stream(pa.PythonFile(content, mode="r"), "utf-16", "utf-8"))
-    )
 
 
 # --- CSV -------------------------------------------------------------------------------------------
@@ -253,12 +203,22 @@ def _json_payloads(source: BinaryIO, name: str) -> Iterator[Payload]:
     first, second = next(lines, (1, b"")), next(lines, None)
     first = (first[0], first[1].removeprefix(b"\xef\xbb\xbf"))
     if second is not None and _is_object(first[1]):
-        instances: Iterable[Any] = _of_lines(itertools.chain([first, second], lines), name)
+        batches = _completed(_batches(_of_lines(itertools.chain([first, second], lines), name)))
     else:
         text = b"".join(line for _, line in itertools.chain([first], [second] if second else [], lines))
-        instances = _instances(_of_json(text, name), name)
-    for place, some in _batches(instances):
+        batches = _batches(_instances(_of_json(text, name), name))
+    for place, some in batches:
         yield from _halved(some, place, name)
+
+
+def _completed(batches: Iterable[tuple[int, list[Any]]]) -> Iterator[tuple[int, list[Any]]]:
+    """The batches with a null for each key that an object lacks and another one had, of its batch or before:
+    in JSON lines that is how rows are written that have no value, and a model wants every feature."""
+    names: dict[str, None] = {}
+    for place, instances in batches:
+        for instance in instances:
+            names |= dict.fromkeys(instance if isinstance(instance, dict) else ())
+        yield place, [{**names, **one} if isinstance(one, dict) else one for one in instances]
 
 
 def _is_object(line: bytes) -> bool:

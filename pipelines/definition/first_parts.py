@@ -8,17 +8,16 @@ its columns without rows.
 
 from __future__ import annotations
 
-import bz2
 import io
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
+from aws_formats.errors import GatehouseError
 from aws_formats.sizes import size_in_words
 from pipelines.definition.dataset import DataFile
+from pipelines.definition.unpacking import DAMAGED, buffered, in_utf_8, unpacked
 
 _BYTES_OF_A_FILE = 128 << 10
 """As which a smaller file counts: to open it takes as long as reading so many, and much longer in S3."""
@@ -29,8 +28,8 @@ PART_BYTES = 1 << 20
 MOST_FILES = 8
 """Looked at of data that is not read as a whole."""
 
-_UNPACKED_BYTES = 4 << 20
-"""Taken at most of a packed file."""
+_UNPACKED_BYTES, _PIECE_BYTES = 4 << 20, 16 << 10
+"""Taken at most of a packed file; read of it at once."""
 
 _PARQUET_ROWS = 5_000
 _PARQUET_BYTES = 12 << 20
@@ -117,20 +116,19 @@ def _write(folder: Path, file: Stored, content: bytes) -> None:
 
 
 def beginning(file: Stored) -> bytes:
-    """The first bytes of a file, unpacked; as they are where that fails: the program says what is wrong."""
+    """The first bytes of a file, unpacked and in UTF-8; as they are where that fails: the program says what
+    is wrong."""
     content = file.read(0, PART_BYTES)
+    is_zip = content.startswith(b"PK\x03\x04")  # what is in it is listed at its end
+    source = buffered(_Ranged(file) if is_zip else io.BytesIO(content))
+    found = b""
     try:
-        if content.startswith(b"\x1f\x8b"):
-            return zlib.decompressobj(wbits=31).decompress(content, _UNPACKED_BYTES)
-        if content.startswith(b"BZh"):
-            return bz2.BZ2Decompressor().decompress(content, _UNPACKED_BYTES)
-        if content.startswith(b"PK\x03\x04"):
-            archive = zipfile.ZipFile(cast(IO[bytes], _Ranged(file)))
-            with archive, archive.open(archive.infolist()[0]) as first:
-                return first.read(_UNPACKED_BYTES)
-    except (zlib.error, zipfile.BadZipFile, OSError, IndexError):
+        text = in_utf_8(unpacked(source, file.name))
+        while len(found) < _UNPACKED_BYTES and (more := text.read1(_PIECE_BYTES)):
+            found += more
+    except (*DAMAGED, GatehouseError):  # also where the first part of a packed file ends
         pass
-    return content
+    return found or content
 
 
 def _first_rows(content: bytes, quote: str) -> bytes:
@@ -195,6 +193,11 @@ class _Ranged(io.RawIOBase):
             offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._file.size}[whence]
         )
         return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
 
     def read(self, size: int = -1) -> bytes:
         end = self._file.size if size < 0 else min(self._file.size, self._place + size)

@@ -113,8 +113,35 @@ def _look_at_files(project: Project, files: list[Stored], most_bytes: int | None
         whole = sample is None or sample.whole
         document = describe(raw, dataset_settings(project), first_parts=not whole)
     size = sum(file.size for file in files)
+    if document.get("columns_may_come"):
+        absent = [error for error in document["errors"] if _is_absent(error, document["names"])]
+        if absent and size <= THOROUGH_BYTES and all(file.path for file in files):
+            return _look_at_files(project, files, None)
+        document = _without_errors(document, absent)
     said = sample.said if sample else "no file"
     return Look(said, whole, document, tuple(_errors(project, document)), size)
+
+
+def _is_absent(error: Mapping[str, Any], names: Sequence[str]) -> bool:
+    """Whether the error is a column that the settings name and that was not there."""
+    return error["key"] not in (None, "positive_class") and error["value"] not in (None, *names)
+
+
+def _without_errors(document: Mapping[str, Any], errors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The document with these errors as findings, because the rest of the data may mend them."""
+    findings = [
+        {
+            "kind": "first_part",
+            "level": "warning",
+            "text": f"of what was read: {error['what']}",
+            "column": error["value"],
+            "count": None,
+            "remedy": error["remedy"],
+        }
+        for error in errors
+    ]
+    others = [error for error in document["errors"] if error not in errors]
+    return {**document, "errors": others, "findings": [*document["findings"], *findings]}
 
 
 def _look_in_s3(project: Project, target: Target) -> Look:

@@ -11,16 +11,16 @@ from typing import Any
 
 _DELIMITERS = ",;\t|^\x01"
 _LINES = 50
+_SHARE_ALIKE = 0.9  # of the lines
 
 
 def how_written(start: bytes) -> dict[str, Any]:
     """Those keys of the data table that are needed: delimiter, quote, strip, header and columns.
 
     Args:
-        start: the beginning of the file, unpacked; one that is no CSV needs none of them.
+        start: the beginning of the file, unpacked and in UTF-8; one that is no CSV needs none of them.
     """
-    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    text = start.decode(encoding, errors="replace")
+    text = start.decode("utf-8-sig", errors="replace")
     if text.startswith(("PAR1", "{", "PK\x03\x04")) or "\0" in text:
         return {}
     lines = [line for line in text.splitlines()[:-1] if line][:_LINES]
@@ -28,7 +28,7 @@ def how_written(start: bytes) -> dict[str, Any]:
         return {}
     delimiter = _delimiter(lines)
     found: dict[str, Any] = {} if delimiter == "," else {"delimiter": delimiter}
-    if _has_quote(lines, delimiter, "'"):
+    if _has_quote(lines, delimiter, "'") or _width(lines, delimiter, '"') < _columns(lines, delimiter):
         found["quote"] = "'"
     rows = _rows(lines, delimiter, found.get("quote", '"'))
     first = rows[0]
@@ -52,9 +52,16 @@ def _delimiter(lines: list[str]) -> str:
 
 
 def _columns(lines: list[str], delimiter: str) -> int:
-    """How many columns the delimiter makes of the lines; 1 where that differs from line to line."""
-    widths = {len(row) for row in _rows(lines, delimiter, '"')}
-    return widths.pop() if len(widths) == 1 else 1
+    """How many columns the delimiter makes of the lines; by single quotes where double ones leave it open."""
+    columns = _width(lines, delimiter, '"')
+    return columns if columns > 1 else _width(lines, delimiter, "'")
+
+
+def _width(lines: list[str], delimiter: str, quote: str) -> int:
+    """How many columns the first line has; 1 where others have another number. A few may: these are
+    malformed, which preprocessing says of the very line."""
+    widths = [len(row) for row in _rows(lines, delimiter, quote)]
+    return widths[0] if widths.count(widths[0]) >= _SHARE_ALIKE * len(widths) else 1
 
 
 def _rows(lines: list[str], delimiter: str, quote: str) -> list[list[str]]:

@@ -24,7 +24,7 @@ from aws_formats.errors import GatehouseError
 from pipelines.settings.complaints import NOT_KEYS, all_wrong, complaints, value_at
 from pipelines.settings.gate import ACCURACY
 from pipelines.settings.project import Project, why_no_name
-from pipelines.settings.tables import Local, Table, which_one
+from pipelines.settings.tables import Local, Table, text_of, which_one
 
 __all__ = ["Local", "Project", "Settings", "load_settings"]
 
@@ -118,15 +118,8 @@ def settings_file() -> Path:
 
 
 def _read(file: Path) -> Settings:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise GatehouseError(
-            f"the settings cannot be read: {reason}",
-            where=str(file),
-            remedy=f"Give the path of a {FILE_NAME}, or set GATEHOUSE_SETTINGS to it",
-        ) from error
+    remedy = f"Give the path of a {FILE_NAME}, or set GATEHOUSE_SETTINGS to it"
+    text = text_of(file, "the settings", remedy)
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

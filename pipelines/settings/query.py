@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from aws_formats.errors import GatehouseError
 from pipelines.settings.gate import Problem
-from pipelines.settings.tables import S3_PREFIX, Listed, Table, Text
+from pipelines.settings.tables import S3_PREFIX, Listed, Table, Text, text_of
 
 LIMIT = 260_000
 """Bytes of a query. StartQueryExecution takes 262,144, and UNLOAD with its place stands around it."""
@@ -111,12 +111,9 @@ def query_text(query: Query, root: Path) -> str:
         return query.sql
     assert query.file is not None
     place = root / query.file
+    text = text_of(place, "the query", "Put the query there, or correct file in the table data.query")
     try:
-        return one_select(place.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        remedy = "Put the query there, or correct file in the table data.query"
-        raise GatehouseError(f"the query cannot be read: {reason}", str(place), remedy) from None
+        return one_select(text)
     except ValueError as error:
         raise GatehouseError(str(error), str(place), "Correct the query") from None
 

@@ -10,15 +10,39 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from aws_formats.errors import GatehouseError
 
 
 class Table(BaseModel):
     """A table of the settings file."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def text_of(file: Path, what: str, remedy: str) -> str:
+    """A file's text, which is UTF-8.
+
+    Args:
+        what: is in it, for errors; ``remedy`` is for a file that cannot be read at all.
+
+    Raises:
+        GatehouseError: it cannot be read, or is no UTF-8; the line says where.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise GatehouseError(f"{what} cannot be read: {error.strerror}", str(file), remedy) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        where = f"{file}, line {line}"
+        raise GatehouseError(
+            f"{what} cannot be read: this is not UTF-8", where, "Save it as UTF-8"
+        ) from error
 
 
 class Local(Table):

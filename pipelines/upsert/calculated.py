@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.definition.dataset import is_read
+from pipelines.definition.unpacking import PACKED_SUFFIXES
 from pipelines.settings.project import Split
 
 FILE = Path(__file__).with_name("throughput.toml")
@@ -24,7 +25,6 @@ FILE = Path(__file__).with_name("throughput.toml")
 Program = Literal["preprocess", "train", "evaluate"]
 
 _VCPUS = {"medium": 2, "large": 2}
-_PACKED = (".gz", ".bz2", ".zst", ".lz4", ".xz", ".zip")
 MEASURED = Split()
 """How the data of the measurements was split."""
 
@@ -130,6 +130,6 @@ def csv_data(sizes: Mapping[str, int], test: float = MEASURED.test) -> Data:
 
 def _expansion(name: str) -> float:
     assumed = figures()["assumed"]
-    if name.endswith(_PACKED):
+    if name.endswith(PACKED_SUFFIXES):
         return float(assumed["packed"])
     return float(assumed["parquet"]) if name.endswith((".parquet", ".pq")) else 1.0

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import json
+import lzma
 import random
 import subprocess
 import sys
@@ -296,7 +297,17 @@ def zipped(content: bytes) -> bytes:
     return packed.getvalue()
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, zipped])
+def compressed(codec: str) -> Callable[[bytes], bytes]:
+    return lambda content: pa.compress(content, codec, asbytes=True)
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        *(gzip.compress, bz2.compress, lzma.compress, zipped, compressed("zstd"), compressed("lz4")),
+        lambda content: gzip.compress(content.decode().encode("utf-16")),
+    ],
+)
 def test_of_a_large_packed_file_the_beginning_is_unpacked(
     look: Callable[..., Look], pack: Callable[[bytes], bytes]
 ) -> None:
@@ -305,6 +316,34 @@ def test_of_a_large_packed_file_the_beginning_is_unpacked(
     found = look(pack(("amount,shop,fraud\n" + rows).encode()), most_bytes=1_000_000)
     assert (found.whole, found.errors) == (False, ())
     assert 50_000 < found.document["rows"] < 200_000
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_of_a_large_file_in_utf_16_whole_characters_are_looked_at(
+    look: Callable[..., Look], encoding: str
+) -> None:
+    rows = "".join(f"{n % 97 / 8},north,{'yes' if n % 3 else 'no'}\n" for n in range(100_000))
+    found = look(("amount,shop,fraud\n" + rows).encode(encoding), most_bytes=1_000_000)
+    assert (found.whole, found.errors) == (False, ())
+    assert found.document["rows"] > 10_000
+
+
+@pytest.mark.parametrize("is_read_whole", [True, False])
+def test_a_column_of_json_lines_may_come_after_the_part_that_is_looked_at(
+    look: Callable[..., Look], monkeypatch: pytest.MonkeyPatch, is_read_whole: bool
+) -> None:
+    if not is_read_whole:
+        monkeypatch.setattr("pipelines.definition.look.THOROUGH_BYTES", 1_000_000)
+    unlabelled = [json.dumps({"amount": n % 97 / 8, "shop": "north"}) for n in range(40_000)]
+    labelled = [
+        json.dumps({"amount": n / 8, "shop": "a", "fraud": "yes" if n % 3 else "no"}) for n in range(99)
+    ]
+    found = look("\n".join([*unlabelled, *labelled, ""]), most_bytes=1_000_000)
+    assert (found.whole, found.errors) == (is_read_whole, ())
+    [said] = [one for one in found.findings if one["column"] == "fraud"]
+    assert said["text"].startswith("of what was read: ") is not is_read_whole
+    refused = look("\n".join([*unlabelled[:9], ""]), most_bytes=1_000_000)
+    assert "no column 'fraud'" in str(refused.errors[0])
 
 
 def test_times_as_spark_writes_them_are_looked_at_as_they_are(look: Callable[..., Look]) -> None:

@@ -96,6 +96,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_settings(tmp_path / "other.toml")
 
 
+@pytest.mark.parametrize(("encoding", "line"), [("latin-1", 3), ("utf-16", 1)])
+def test_a_file_in_another_encoding_is_to_be_saved_as_utf_8(tmp_path: Path, encoding: str, line: int) -> None:
+    file = tmp_path / "projects.toml"
+    file.write_text('# a\n[projects.a.b]\nowner = "Jürgen"\n', encoding=encoding)
+    with pytest.raises(GatehouseError, match=rf"toml, line {line}: .* not UTF-8\. Save it as UTF-8"):
+        load_settings(file)
+
+
 def test_a_file_that_begins_with_a_byte_order_mark_is_read(make_project: MakeProject, tmp_path: Path) -> None:
     file = make_project(tmp_path).file
     file.write_text(file.read_text(encoding="utf-8"), encoding="utf-8-sig")  # as editors of Windows write it

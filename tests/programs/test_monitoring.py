@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from answer_quality import places_of
 from baseline import expected_range
 from program_runs import ROOT, Finished, as_csv, run_all_once
 
@@ -344,6 +345,20 @@ def test_labels_are_counted_to_the_window_of_their_request(compare: Compare) -> 
         )
         or done.verdict["rows"] == 300
     )
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [
+        (["false", "true"], {"true": 1, "True": 1, "FALSE": 0, "1": -1, "yes": -1}),
+        (["0", "1", "10"], {"1": 1, "1.0": 1, "10": 2, "0.0": 0, "1.5": -1, "True": -1, "nan": -1}),
+        (["no", "yes", "nan", "True"], {"yes": 1, "Yes": -1, "nan": 2, "1": -1, "True": 3, "true": -1}),
+    ],
+)
+def test_a_label_is_the_class_that_preprocessing_would_make_of_it(
+    classes: list[str], labels: dict[str, int]
+) -> None:
+    assert places_of(labels, classes) == labels
 
 
 def test_labels_of_an_earlier_version_say_nothing_of_the_one_that_serves(compare: Compare) -> None:

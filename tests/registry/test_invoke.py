@@ -119,7 +119,11 @@ def test_seven_megabytes_go_in_two_requests(asked: Registry) -> None:
         ("lines.jsonl", b'{"age": 1}\n\n{"age": }\n', "lines.jsonl, line 3: this is no JSON"),
         ("cut.csv.gz", gzip.compress(b"age,plan,calls\n" + b"30,gold,7\n" * 9)[:-9], "cannot be read"),
         ("cut.csv.zip", b"PK\x03\x04", "cannot be read"),
-        ("two.csv.zip", zipped("a.csv", "b.csv"), "holds 2 files. Unpack it, and give one of them"),
+        (
+            "two.csv.zip",
+            zipped("a.csv", "b.csv", content=b"x"),
+            "holds 2 files. Unpack it, and give one of them",
+        ),
         ("odd.csv", "age,plan,calls\n30,gold,7\n".encode("utf-16")[:-1], "cannot be read"),
         ("none.json", b"[]", "there are no rows"),
         ("word.json", b'"age"', "neither a list"),
@@ -244,11 +248,16 @@ def pa_compressed(content: bytes, codec: str) -> bytes:
     return bytes(written.getvalue())
 
 
-def test_lines_of_json_are_cut_as_they_stream_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_of_json_are_cut_as_they_stream_in_and_get_the_keys_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("pipelines.commands.payloads.MOST_ROWS", 2)
-    lines = b'\xef\xbb\xbf{"n": 1}\n{"n": 2}\r\n\n{"n": 3}'
+    lines = b'\xef\xbb\xbf{"n": 1}\n{"n": 2, "a": "x"}\r\n\n{"b": 3}'
     found = list(read_payloads(io.BytesIO(lines), "json", "-"))
-    assert [json.loads(payload.body)["instances"] for payload in found] == [[{"n": 1}, {"n": 2}], [{"n": 3}]]
+    assert [json.loads(payload.body)["instances"] for payload in found] == [
+        [{"n": 1, "a": None}, {"n": 2, "a": "x"}],
+        [{"n": None, "a": None, "b": 3}],
+    ]
     assert [(payload.rows, payload.first_row) for payload in found] == [(2, 1), (1, 3)]
 
 
