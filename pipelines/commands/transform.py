@@ -16,6 +16,7 @@ from pipelines.commands.options import format_option, gathered, header_option, p
 from pipelines.commands.output import Document, Output, Remark, notice, with_json
 from pipelines.commands.payloads import CONTENT_TYPES, SUFFIXES, form_of, read_payloads
 from pipelines.commands.project_context import ProjectContext, find_context
+from pipelines.commands.whole_file import whole_file
 from pipelines.definition.bucket import ensure_bucket
 from pipelines.settings.tags import resource_tags
 from pipelines.settings.target import Target
@@ -197,7 +198,7 @@ def _download(plan: TransformPlan, target: Target, output: Path) -> int:
     """Write the answers to a file; how many there are."""
     count = 0
     try:
-        with output.open("wb") as file:
+        with whole_file(output) as file:
             for answer in results(plan, target):
                 file.write(answer)
                 count += 1
