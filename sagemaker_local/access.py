@@ -17,7 +17,7 @@ from sagemaker_local.errors import AwsError
 
 _HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _OF_AWS = re.compile(r"(?:[a-z0-9-]+\.)+(?:amazonaws\.com(?:\.cn)?|api\.aws)")
-_OF_USERS = (".compute.amazonaws.com", ".compute-1.amazonaws.com", ".elb.amazonaws.com", ".rds.amazonaws.com")
+_OF_USERS = re.compile(r".+\.(?:compute|compute-1|elb|rds)\.(?:[a-z0-9-]+\.)?amazonaws\.com(?:\.cn)?")
 _SCOPE = re.compile(r"[^/]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
 
 
@@ -45,7 +45,7 @@ def refuse_foreign_pages(headers: Mapping[str, str], port: int) -> None:
 def is_of_aws(host: str) -> bool:
     """Whether a name is that of one of AWS's services; not of a user's machine or load balancer there."""
     name = host.lower().rstrip(".")
-    return _OF_AWS.fullmatch(name) is not None and not name.endswith(_OF_USERS)
+    return _OF_AWS.fullmatch(name) is not None and _OF_USERS.fullmatch(name) is None
 
 
 @functools.cache

@@ -274,7 +274,12 @@ class App:
         await _send(exchange, response)
 
     async def _send_object(self, exchange: _Exchange, response: Response, body: FileBody) -> None:
-        """GetObject: the body comes from the disk while it is sent."""
+        """GetObject: the body comes from the disk while it is sent.
+
+        A browser that is given a presigned URL would run an object's scripts as those of the page that is
+        served here, which can do what its reader can.
+        """
+        response = replace(response, headers={**response.headers, "content-security-policy": "sandbox"})
         with body.opened:
             await _send_head(exchange, response)
             if body.length:

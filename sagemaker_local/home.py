@@ -9,7 +9,8 @@ What a process leaves behind when it is killed is removed by the next one that s
 a dead owner, and, where no other process works on the home, what nothing refers to.
 
 What lies in a home is nobody else's to read: models, data, credentials in a job's environment. Its folder is
-open to its owner alone, whatever it was before, and a folder that cannot be closed to others is refused.
+open to its owner alone, whatever it was before, and a folder that cannot be closed to others is refused. Git
+is told to leave a new one alone, which may lie in a repository, beside the settings.
 """
 
 from __future__ import annotations
@@ -79,12 +80,15 @@ class Home:
             CannotStart: a folder cannot be made, belongs to somebody else, or stays open to others.
         """
         try:
+            is_new = not self.root.exists()
             for folder in (self.root, self.objects, self.jobs, self.owners):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 _close_to_others(folder)
                 if folder.stat().st_mode & _OF_OTHERS:
                     why = "other users can read it, and this file system does not let it be closed"
                     raise unusable(folder, why)
+            if is_new:  # else it may be a folder of other files, too
+                (self.root / ".gitignore").write_text("*\n")
             for file in self.root.iterdir():
                 if not file.is_symlink():
                     with contextlib.suppress(FileNotFoundError):  # SQLite's, which the last to leave removes

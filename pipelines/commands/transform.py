@@ -23,6 +23,7 @@ from pipelines.commands.payloads import (
     read_payloads,
 )
 from pipelines.commands.project_context import ProjectContext, find_context
+from pipelines.commands.whole_file import whole_file
 from pipelines.definition.bucket import ensure_bucket
 from pipelines.settings.project import Data
 from pipelines.settings.tags import resource_tags
@@ -213,7 +214,7 @@ def _download(plan: TransformPlan, target: Target, output: Path) -> int:
     """Write the answers to a file; how many there are."""
     count = 0
     try:
-        with output.open("wb") as file:
+        with whole_file(output) as file:
             for answer in results(plan, target):
                 file.write(answer)
                 count += 1

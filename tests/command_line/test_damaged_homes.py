@@ -150,6 +150,18 @@ def test_a_home_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
         assert [path for path in found if path.stat().st_mode & 0o077] == []
 
 
+def test_a_home_in_a_repository_is_none_of_its_files(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    endpoint.start(tmp_path / ".gatehouse").close()
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "notes.txt").write_text("x")
+    endpoint.start(tmp_path / "own").close()
+    command = ["git", "-C", str(tmp_path), "status", "--porcelain", "--untracked-files=all"]
+    seen = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert ".gatehouse" not in seen
+    assert "own/notes.txt" in seen
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 def test_a_home_of_somebody_else_is_refused(tmp_path: Path) -> None:
     home = tmp_path / "home"

@@ -4,6 +4,7 @@ import base64
 import datetime
 import hashlib
 import re
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -321,11 +322,18 @@ def test_xml_with_a_document_type_or_errors_is_refused(
     assert re.search(rb"<Code>MalformedXML</Code>", answer)
 
 
+def test_a_page_among_the_objects_is_nothing_but_shown_by_a_browser(s3: Client, bucket: str) -> None:
+    """It has the address of the pages that may change something, and would run as one of them."""
+    s3.put_object(Bucket=bucket, Key="page.html", Body=b"<script>act()</script>", ContentType="text/html")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "page.html"})
+    with urllib.request.urlopen(url) as response:
+        assert response.headers["content-type"] == "text/html"
+        assert response.headers["content-security-policy"] == "sandbox"
+
+
 def test_presigned_urls_of_both_signature_versions_are_accepted(
     s3: Client, bucket: str, local: endpoint.Endpoint
 ) -> None:
-    import urllib.request
-
     import boto3
     from botocore.config import Config
 

@@ -141,10 +141,13 @@ def test_only_services_of_aws_are_answered_here() -> None:
         "STS.eu-west-1.amazonaws.com.",
         "b.s3.cn-north-1.amazonaws.com.cn",
         "a.b.api.aws",
+        "rds.eu-west-1.amazonaws.com",
     )
     others = (
         *("amazonaws.com.evil.example", "evilamazonaws.com", "aws.amazon.com", "127.0.0.1", "localhost"),
         *("ec2-1-2-3-4.eu-west-1.compute.amazonaws.com", "mine-1.eu-west-1.elb.amazonaws.com"),
+        *("mine-1.elb.eu-west-1.amazonaws.com", "ec2-1-2-3-4.cn-north-1.compute.amazonaws.com.cn"),
+        *("mine.a1b2.eu-west-1.rds.amazonaws.com", "mine.a1b2.rds.cn-north-1.amazonaws.com.cn"),
     )
     assert [name for name in (*here, *others) if is_of_aws(name)] == list(here)
 
