@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return 0
     except Exception as error:
-        explained = _system_error(error) or _aws_error(error)
+        explained = _system_error(error) or _aws_error(error) or _text_error(error, arguments)
         if explained is None:
             raise
         click.echo(f"Error: {visible(str(explained))}", err=True)
@@ -167,6 +167,19 @@ def _system_error(error: Exception) -> Exception | None:
         return GatehouseError(what, where, remedy)
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return GatehouseError(what, where, "Let programs of this shell have more open files: ulimit -n 1024")
+    return None
+
+
+def _text_error(error: Exception, arguments: Sequence[str] | None) -> Exception | None:
+    """In one line, that a note or another text that was typed cannot be sent; None for any other error."""
+    from aws_formats.errors import GatehouseError
+
+    if isinstance(error, UnicodeEncodeError):
+        for argument in sys.argv[1:] if arguments is None else arguments:
+            try:
+                argument.encode()
+            except UnicodeEncodeError:
+                return GatehouseError(f"{argument!r} is no text in UTF-8", remedy="Write it in UTF-8")
     return None
 
 

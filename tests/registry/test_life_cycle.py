@@ -39,6 +39,13 @@ def test_a_version_goes_through_review_and_environments(registry: Registry) -> N
     }
 
 
+def test_a_note_that_is_no_utf_8_is_an_error_in_one_line(registry: Registry) -> None:
+    registry.register()
+    ended = registry.gatehouse("approve", 1, "--note", "gr\udcfcn")
+    assert ended.code == 1
+    assert ended.err.splitlines()[-1] == "Error: 'gr\\udcfcn' is no text in UTF-8. Write it in UTF-8."
+
+
 def test_a_version_that_is_gone_is_no_error(registry: Registry) -> None:
     registry.register()
     arn = registry.arn(4711)
