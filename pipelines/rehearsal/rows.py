@@ -128,6 +128,7 @@ def _preprocessed(project: Project, folder: Path) -> Path:
     if done.returncode:
         message = folder / "output" / "message"
         said = message.read_text(encoding="utf-8") if message.is_file() else done.stderr.strip()
+        said = said or f"its program was killed by signal {-done.returncode}"
         raise GatehouseError(f"the data cannot be read: {said}", where=project.data.source)
     return folder / "processing" / "output"
 
