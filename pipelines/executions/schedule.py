@@ -239,7 +239,7 @@ def _schedule(found: Mapping[str, Any]) -> Schedule:
 
 def _changes(live: Schedule, wanted: Schedule) -> list[str]:
     wanted = replace(wanted, created=live.created)
-    pairs = {
+    pairs: dict[str, tuple[str | datetime, str | datetime]] = {
         "expression": (live.expression, wanted.expression),
         "time zone": (live.time_zone, wanted.time_zone),
         "start": (live.start or "at once", wanted.start or "at once"),
@@ -247,7 +247,16 @@ def _changes(live: Schedule, wanted: Schedule) -> list[str]:
         "parameters": (_in_words(live.parameters), _in_words(wanted.parameters)),
         "state": ("on" if live.enabled else "off", "on" if wanted.enabled else "off"),
     }
-    return [f"{name}: {before} -> {after}" for name, (before, after) in pairs.items() if before != after]
+    return [
+        f"{name}: {_shown(before)} -> {_shown(after)}"
+        for name, (before, after) in pairs.items()
+        if before != after
+    ]
+
+
+def _shown(value: str | datetime) -> str:
+    """AWS's client gives points in time in the zone of the machine, which the schedule does not follow."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else value
 
 
 def _in_words(parameters: tuple[tuple[str, str], ...]) -> str:

@@ -34,8 +34,8 @@ from sagemaker_local.execution.slots import Slots
 _NAME_LENGTH = 63
 _NAME_LENGTHS = {"HyperParameterTuningJobName": 32}
 _RANDOM_LENGTH = 10
-_MOST_TRIED = 50
 _LONGEST_ERROR = 3072  # of FailStepMetadata
+_MOST_TRIED = 50
 """Training jobs of a tuning job that a definition can refer to; SageMaker's steps have the best 50."""
 
 _SHOWN = {"HyperParameterTuningJob": "TuningJob"}

@@ -97,7 +97,7 @@ def test_a_schedule_whose_start_date_is_over_is_switched_off_and_given_other_tim
     target = Target("local", "eu-west-1", LOCAL_ACCOUNT, LOCAL_ROLE, LOCAL_BUCKET, endpoint_url=place.url)
     off = plan_switch(NAME, target, on=False)
     apply_schedule(off, target)
-    assert off.changes == ("start: 2020-01-31 00:00:00+00:00 -> at once", "state: on -> off")
+    assert off.changes == ("start: 2020-01-31 00:00 UTC -> at once", "state: on -> off")
     apply_schedule(plan_timing(NAME, target, "rate(2 days)", "UTC"), target)
     live = client_of(place.url, "scheduler").get_schedule(Name=NAME)
     assert (live["State"], live["ScheduleExpression"]) == ("DISABLED", "rate(2 days)")

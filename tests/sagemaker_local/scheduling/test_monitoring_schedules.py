@@ -497,7 +497,7 @@ def test_a_stopped_schedule_starts_nothing_and_an_update_leaves_it_stopped(watch
     watched.sagemaker.start_monitoring_schedule(MonitoringScheduleName="stopped")
     watched.start_due(watched.due + 7 * HOUR)
     [execution] = watched.executions("stopped")
-    assert execution["ScheduledTime"].hour % 6 == 0
+    assert execution["ScheduledTime"].astimezone(UTC).hour % 6 == 0
 
 
 def test_they_are_listed_by_their_filters_page_by_page(watched: Watched) -> None:
