@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,9 @@ def kind_of(arn: str) -> str | None:
     service, resource = parts[2], parts[5]
     if service == "sagemaker":
         return "pipeline" if resource.startswith("pipeline/") else None
-    return service if service in ("lambda", "sns", "sqs") else None
+    if service == "lambda":  # functions have no versions here, and so no aliases
+        return "lambda" if re.fullmatch(r"function:[^:]+(:\$LATEST)?", resource) else None
+    return service if service in ("sns", "sqs") else None
 
 
 def deliver(store: Store, functions: Functions, api: Api, delivery: Delivery) -> None:

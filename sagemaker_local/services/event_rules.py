@@ -30,7 +30,9 @@ MOST_TARGETS = 5
 
 _LARGEST_ENTRY = 256 << 10
 _RATE = re.compile(r"rate\((?P<number>\d{1,18}) [a-z]*?(?P<plural>s?)\)")
-_KINDS_OF_TARGET = "a Lambda function, an SNS topic, an SQS queue or a SageMaker pipeline"
+_KINDS_OF_TARGET = (
+    "a Lambda function without version or alias, an SNS topic, an SQS queue or a SageMaker pipeline"
+)
 _MEMBERS_OF_TARGET = (
     "Id",
     "Arn",

@@ -227,10 +227,9 @@ def test_a_rule_that_is_not_acceptable_is_refused_with_the_reason(
     transformer = {"InputTemplate": '"<who>"'}
     with pytest.raises(ClientError, match=r"<who> is not in InputPathsMap"):
         events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": queue[1], "InputTransformer": transformer}])
-    with pytest.raises(ClientError, match="a Lambda function, an SNS topic"):
-        events.put_targets(
-            Rule=name, Targets=[{"Id": "1", "Arn": "arn:aws:kinesis:eu-west-1:000000000000:stream/x"}]
-        )
+    for other in ("kinesis:eu-west-1:000000000000:stream/x", "lambda:eu-west-1:000000000000:function:f:live"):
+        with pytest.raises(ClientError, match="a Lambda function without version or alias, an SNS topic"):
+            events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": f"arn:aws:{other}"}])
     with pytest.raises(ClientError, match="since it has targets"):
         events.delete_rule(Name=name)
     assert events.remove_targets(Rule=name, Ids=["0", "9"])["FailedEntries"][0]["TargetId"] == "9"
