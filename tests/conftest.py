@@ -42,6 +42,13 @@ os.environ["OPENBLAS_THREAD_TIMEOUT"] = "4"
 # Environments that were built for images on this machine would run the jobs of the tests.
 os.environ["SAGEMAKER_LOCAL_IMAGES"] = str(Path(tempfile.gettempdir(), "no-environments-of-images"))
 
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes that are no text are not part of a test's name: what is packed holds the time of packing, and the
+    workers, which collect in different seconds, would have different tests."""
+    return argname if isinstance(val, bytes) and (not val.isascii() or b"\0" in val) else None
+
+
 _DESCRIPTIONS = str(Path(botocore.__file__).parent / "data")
 
 
