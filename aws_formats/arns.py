@@ -1,7 +1,8 @@
 """Amazon Resource Names, ``arn:<partition>:<service>:<region>:<account>:<resource>``, and what they say.
 
 AWS often answers with an ARN alone where the version of a model package or the id of an execution is meant,
-so both are read here. The account of a SageMaker that is not AWS's, which its ARNs carry, is here too.
+so both are read here, as is what names a function of Lambda's. The account of a SageMaker that is not AWS's,
+which its ARNs carry, is here too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,16 @@ LOCAL_ACCOUNT = "000000000000"
 
 _PACKAGE_VERSION = re.compile(r"arn:[^/]+:model-package/([^/]+)/([0-9]{1,18})")
 _EXECUTION = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{12}:pipeline/([^/]+)/execution/([^/]+)")
+
+
+_FUNCTION_NAME = (
+    r"(?:arn:[^:]+:lambda:)?(?:(?P<region>[a-z]{2,}(?:-[a-z]+)+-[0-9]):)?(?:(?P<account>[0-9]{12}):)?(?:function:)?"
+    r"(?P<name>[A-Za-z0-9_-]+)(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]+))?"
+)
+"""By the pattern of FunctionName in Lambda's API; compiled when it is used, which most commands never do."""
+
+LATEST = "$LATEST"
+"""The qualifier of a function's code as it was last updated."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,25 @@ def parse_arn(text: str) -> Arn:
     if head != "arn" or len(parts) != 5:
         raise ValueError(f"{text!r} is no ARN")
     return Arn(*parts)
+
+
+@dataclass(frozen=True)
+class FunctionName:
+    """What a function's name, ARN or partial ARN says; `region` and `account` are None where it says neither.
+
+    `qualifier` is a version, an alias or `LATEST`, which it also is where there is none.
+    """
+
+    region: str | None
+    account: str | None
+    name: str
+    qualifier: str
+
+
+def parse_function_name(text: str) -> FunctionName | None:
+    """None for what names no function."""
+    found = re.fullmatch(_FUNCTION_NAME, text)
+    return found and FunctionName(**{**found.groupdict(), "qualifier": found["qualifier"] or LATEST})
 
 
 def parse_package_version(text: str) -> tuple[str, int] | None:

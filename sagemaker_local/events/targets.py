@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from dataclasses import dataclass
 from typing import Any
 
+from aws_formats.arns import LATEST, parse_function_name
 from sagemaker_local import clocks
 from sagemaker_local.api import Api, RoleSession
 from sagemaker_local.errors import AwsError
@@ -60,7 +60,8 @@ def kind_of(arn: str) -> str | None:
     if service == "sagemaker":
         return "pipeline" if resource.startswith("pipeline/") else None
     if service == "lambda":  # functions have no versions here, and so no aliases
-        return "lambda" if re.fullmatch(r"function:[^:]+(:\$LATEST)?", resource) else None
+        named = parse_function_name(arn)
+        return "lambda" if named is not None and named.qualifier == LATEST else None
     return service if service in ("sns", "sqs") else None
 
 
@@ -82,11 +83,6 @@ def deliver(store: Store, functions: Functions, api: Api, delivery: Delivery) ->
         failure = _start_pipeline(api, delivery)
     with store.transaction():
         _write_outcome(store, delivery, failure)
-
-
-def function_name(arn: str) -> str:
-    """The name in a function's ARN, without its version."""
-    return arn.split(":")[6]
 
 
 def _put(store: Store, delivery: Delivery) -> Failure | None:
@@ -123,8 +119,8 @@ def _session(delivery: Delivery) -> RoleSession | None:
 
 def _invoke(store: Store, functions: Functions, delivery: Delivery) -> Failure | None:
     arn = delivery.target["Arn"]
-    document = store.get(FUNCTION, arn.split(":")[3], function_name(arn))
-    if document is None:
+    document = _function(store, delivery)
+    if not document:
         return Failure("NO_RESOURCE", f"there is no function {arn}", is_final=True)
     try:
         json.loads(delivery.payload)
@@ -176,8 +172,9 @@ def _policy(store: Store, delivery: Delivery, failure: Failure) -> tuple[int, fl
 
 
 def _function(store: Store, delivery: Delivery) -> Document:
-    arn = delivery.target["Arn"]
-    return store.get(FUNCTION, arn.split(":")[3], function_name(arn)) or {}
+    """The target's; empty where there is none any more."""
+    named = parse_function_name(delivery.target["Arn"])
+    return (store.get(FUNCTION, named.region, named.name) if named and named.region else None) or {}
 
 
 def _drop_delivery(store: Store, delivery: Delivery, failure: Failure, why: str) -> None:

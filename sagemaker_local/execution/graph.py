@@ -16,6 +16,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from aws_formats import definition_language as language
+from aws_formats.arns import LATEST, parse_function_name
 from sagemaker_local.errors import AwsError, not_implemented, validation_error
 from sagemaker_local.execution import cache, conditions, quality_checks, retry
 from sagemaker_local.execution.parameters import Parameter, declared_parameters
@@ -209,10 +210,10 @@ def _function(document: Mapping[str, Any]) -> dict[str, Any]:
     arn = document.get("FunctionArn")
     if not isinstance(arn, str) or not arn:
         raise language.LanguageError(f"it needs a FunctionArn (a text), not {arn!r}.")
-    qualifier = arn.partition(":function:")[2].partition(":")[2]
-    if qualifier not in ("", "$LATEST"):
+    named = parse_function_name(arn)
+    if named is not None and named.qualifier != LATEST:
         raise language.LanguageError(
-            not_implemented(f"The version or alias '{qualifier}' of a function").message
+            not_implemented(f"The version or alias '{named.qualifier}' of a function").message
         )
     outputs: dict[str, str] = {}
     for entry in document.get("OutputParameters") or []:

@@ -9,7 +9,6 @@ import base64
 import hashlib
 import io
 import json
-import re
 import stat
 import uuid
 import zipfile
@@ -17,7 +16,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from aws_formats.arns import LOCAL_ACCOUNT
+from aws_formats.arns import LATEST, LOCAL_ACCOUNT, FunctionName, parse_function_name
 from sagemaker_local import clocks
 from sagemaker_local.errors import AwsError, not_implemented
 from sagemaker_local.events import outbox
@@ -37,13 +36,6 @@ from sagemaker_local.store import Document
 from sagemaker_local.store.listing import NAME, Listing
 
 _FUNCTIONS = Listing(FUNCTION, {"Name": (NAME,)})
-_NAME = re.compile(
-    r"(?:arn:[^:]+:lambda:)?(?:(?P<region>[a-z]{2,}(?:-[a-z]+)+-[0-9]):)?(?:(?P<account>[0-9]{12}):)?(?:function:)?"
-    r"(?P<name>[A-Za-z0-9_-]+)(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]+))?"
-)
-"""A function's name, ARN or partial ARN, by the pattern of Lambda's FunctionName."""
-
-_LATEST = "$LATEST"
 _LARGEST_CODE = 250 << 20
 _LARGEST_EVENT = {"RequestResponse": 6 << 20, "Event": 1 << 20}
 _NOT_HERE = ("VpcConfig", "Layers", "FileSystemConfigs", "ImageConfig", "KMSKeyArn", "SnapStart", "PublishTo")
@@ -61,7 +53,7 @@ _KEPT = (
 
 def create(call: Call, parameters: dict[str, Any]) -> dict[str, Any]:
     """CreateFunction from a zip file, in the request or in S3."""
-    name, _ = _named(call, parameters["FunctionName"])
+    name = _named(call, parameters["FunctionName"]).name
     _check({"Runtime": "", "Handler": "", **parameters})
     if call.store.get(FUNCTION, call.region, name) is not None:
         raise AwsError("ResourceConflictException", f"Function already exist: {name}", 409)
@@ -231,29 +223,29 @@ def _not_run(error: Exception) -> AwsError:
     return AwsError("ServiceException", f"The function could not be run: {error or 'closing'}.", 500)
 
 
-def _named(call: Call, given: str) -> tuple[str, str]:
-    """The name and the qualifier in a function's name or ARN.
+def _named(call: Call, given: str) -> FunctionName:
+    """What a function's name or ARN says.
 
     Raises:
         AwsError: ResourceNotFoundException, it is that of another region or account.
     """
-    found = _NAME.fullmatch(given)
-    if found is None or found["account"] not in (None, LOCAL_ACCOUNT):
+    found = parse_function_name(given)
+    if found is None or found.account not in (None, LOCAL_ACCOUNT):
         raise _not_found(f"Function not found: {given}")
-    if found["region"] not in (None, call.region):
+    if found.region not in (None, call.region):
         raise _not_found(
-            f"Functions from '{found['region']}' are not reachable in this region ('{call.region}')"
+            f"Functions from '{found.region}' are not reachable in this region ('{call.region}')"
         )
-    return found["name"], found["qualifier"] or _LATEST
+    return found
 
 
 def _load(call: Call, parameters: dict[str, Any]) -> Document:
-    name, qualifier = _named(call, parameters["FunctionName"])
-    if parameters.get("Qualifier", qualifier) != _LATEST:
-        raise not_implemented(f"A Qualifier other than {_LATEST}")
-    document = call.store.get(FUNCTION, call.region, name)
+    named = _named(call, parameters["FunctionName"])
+    if parameters.get("Qualifier", named.qualifier) != LATEST:
+        raise not_implemented(f"A Qualifier other than {LATEST}")
+    document = call.store.get(FUNCTION, call.region, named.name)
     if document is None:
-        raise _not_found(f"Function not found: {call.arn(f'function:{name}', 'lambda')}")
+        raise _not_found(f"Function not found: {call.arn(f'function:{named.name}', 'lambda')}")
     return document
 
 
