@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 from aws_formats.errors import GatehouseError
 from pipelines.commands.output import notice
 from pipelines.commands.project_context import ProjectContext
+from pipelines.commands.whole_file import whole_file
 from pipelines.settings.project import DEFAULT_REGION
 from pipelines.settings.projects_file import Settings
 from pipelines.settings.target import Target
@@ -135,9 +136,8 @@ def _create_what_is_new(home: Path, settings: Settings) -> None:
 
 
 def _note_templates(home: Path, templates: dict[str, str]) -> None:
-    temporary = home / f"{_TEMPLATES}.{os.getpid()}"
-    temporary.write_text(json.dumps(templates), encoding="utf-8")
-    temporary.rename(home / _TEMPLATES)
+    with whole_file(home / _TEMPLATES) as file:
+        file.write(json.dumps(templates).encode())
 
 
 @contextmanager
@@ -237,8 +237,7 @@ def already_up(settings: Settings, port: int) -> Advertisement | None:
     home = home_folder(settings)
     found = _running(home)
     if found is not None:
-        if port not in (0, urlsplit(found.url).port):
-            raise _second(found)
+        _require_port(found, port)
         _create_what_is_new(home, settings)
     return found
 
@@ -270,8 +269,7 @@ def keep_up(settings: Settings, port: int) -> Advertisement:
     while time.monotonic() < deadline:
         advertised = _running(home)
         if advertised is not None:
-            if port not in (0, urlsplit(advertised.url).port):
-                raise _second(advertised)
+            _require_port(advertised, port)
             return advertised
         if process.poll() is not None:
             raise GatehouseError(
@@ -484,6 +482,12 @@ def remove_home(settings: Settings) -> Path:
         if home.exists():
             shutil.rmtree(home)
     return home
+
+
+def _require_port(found: Advertisement, port: int) -> None:
+    """Refuse an endpoint that is up already at another port than the one asked for; 0 asks for none."""
+    if port not in (0, urlsplit(found.url).port):
+        raise _second(found)
 
 
 def _second(found: Advertisement) -> GatehouseError:

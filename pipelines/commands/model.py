@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from aws_formats.errors import GatehouseError
 from pipelines.commands.model_context import connected_to_model
 from pipelines.commands.options import gathered, pairs_like, target_option, version_arguments, which_version
 from pipelines.commands.output import Document, Lines, Output, Remark, Table, moment, with_json_excluding
-from pipelines.commands.whole_file import whole_file
+from pipelines.commands.whole_file import write_whole
 from registry import card_pages, model_cards
 from registry.model_quality import figure, is_of_constant
 from registry.notes import apply_notes, plan_notes
@@ -98,11 +97,7 @@ def _card(version: VersionDetails, options: ModelOptions) -> Output:
     if output is None:
         yield Lines(page.removesuffix("\n").split("\n"))
         return
-    try:
-        with whole_file(output) as file:
-            file.write(page.encode())
-    except OSError as error:
-        raise GatehouseError(f"the card cannot be written: {error.strerror}", where=str(output)) from error
+    write_whole(output, page.encode(), "the card")
     yield Remark(f"Wrote {output}")
 
 

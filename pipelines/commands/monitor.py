@@ -18,6 +18,7 @@ from pipelines.commands.output import Document, Lines, Output, Table, moment, no
 from pipelines.commands.plan_report import DONE, plan_in_words
 from pipelines.commands.project_context import ProjectContext, find_context
 from pipelines.commands.schedule import default_role
+from pipelines.commands.whole_file import write_whole
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
 from pipelines.executions.functions import require_functions
@@ -206,8 +207,7 @@ def _open_report(at: ProjectContext, uri: str | None) -> str:
     if content is None:
         raise GatehouseError("there is no report yet", remedy="Make one with --now")
     path = (home_folder(at.settings) / "reports" / f"{at.project.name}-monitoring.html").absolute()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.write_bytes(content)
+    write_whole(path, content, "the report", makes_folder=True)
     if not webbrowser.open(path.as_uri()):
         notice("There is no browser to open it with.")
     return str(path)

@@ -18,6 +18,7 @@ from pipelines.commands.model_context import connected_to_model
 from pipelines.commands.options import project_names, target_option, which_report
 from pipelines.commands.output import Document, Output, notice, with_json
 from pipelines.commands.project_context import ProjectContext
+from pipelines.commands.whole_file import write_whole
 from pipelines.executions import lifecycle as executions
 from pipelines.executions import watching
 from registry import model_cards
@@ -76,7 +77,7 @@ def command(
             remedy=f"The step that evaluates the model writes it: gatehouse logs {name}{at.target.option}",
         )
     path = (output or home_folder(at.settings) / "reports" / file).absolute()
-    _write(path, content)
+    write_whole(path, content, "the report", makes_folder=True)
     yield Document(
         {
             "project": name,
@@ -98,11 +99,3 @@ def _of_version(at: ProjectContext, version: int) -> str | None:
 def _of_execution(at: ProjectContext, execution_arn: str) -> str | None:
     gate = watching.outcome(at.target, execution_arn).gate
     return gate.report if gate else None
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.write_bytes(content)
-    except OSError as error:
-        raise GatehouseError(f"the report cannot be written: {error.strerror}", where=str(path)) from error

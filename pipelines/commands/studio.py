@@ -16,7 +16,7 @@ from pipelines.commands import local_endpoint
 from pipelines.commands.options import gathered, project_names, target_option, which_report
 from pipelines.commands.output import Document, Output, Remark, with_json
 from pipelines.commands.project_context import find_context
-from pipelines.commands.whole_file import whole_file
+from pipelines.commands.whole_file import write_whole
 from pipelines.executions import lifecycle as executions
 from pipelines.settings.projects_file import load_settings
 from studio.links import link, links_of, new_token, page_path, path_in
@@ -117,11 +117,7 @@ def _save(options: StudioOptions, file: Path) -> Output:
             path = page_path(at.project.name if options.words else None, version, execution)
         source = Source(at.settings.file, at.target.name, at.target.endpoint_url, allow_changes=False)
         text = saved_page(source, path)
-    try:
-        with whole_file(file) as written:
-            written.write(text.encode())
-    except OSError as error:
-        raise GatehouseError(f"the page cannot be written: {error.strerror}", where=str(file)) from error
+    write_whole(file, text.encode(), "the page")
     yield Document({"file": str(file.absolute())})
     yield str(file.absolute())
 

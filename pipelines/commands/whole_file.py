@@ -9,6 +9,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from aws_formats.errors import GatehouseError
+
+
+def write_whole(path: Path, content: bytes, what: str, *, makes_folder: bool = False) -> None:
+    """Write a file as `whole_file` does.
+
+    Args:
+        what: is in it, for the error: ``the card``.
+        makes_folder: whether the folder is made, for its owner alone, where there is none.
+
+    Raises:
+        GatehouseError: it cannot be written.
+    """
+    try:
+        if makes_folder:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with whole_file(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise GatehouseError(f"{what} cannot be written: {error.strerror}", where=str(path)) from error
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
