@@ -121,14 +121,14 @@ def beginning(file: Stored) -> bytes:
     content = file.read(0, PART_BYTES)
     is_zip = content.startswith(b"PK\x03\x04")  # what is in it is listed at its end
     source = buffered(_Ranged(file) if is_zip else io.BytesIO(content))
-    found = b""
+    found = bytearray()
     try:
         text = in_utf_8(unpacked(source, file.name))
         while len(found) < _UNPACKED_BYTES and (more := text.read1(_PIECE_BYTES)):
             found += more
     except (*DAMAGED, GatehouseError):  # also where the first part of a packed file ends
         pass
-    return found or content
+    return bytes(found) or content
 
 
 def _first_rows(content: bytes, quote: str) -> bytes:
